@@ -1,0 +1,50 @@
+# The one task file. `make demo` and `make test` need python3 alone: they make .venv on demand.
+PYTHON ?= python3
+VENV   ?= .venv
+RUN    := $(VENV)/bin/python
+PIP    := $(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo tutorial test quick lint format types docs bench ci clean
+
+demo: $(VENV)/.core          ## plan, apply, verify and report on three real models
+	$(RUN) examples/quickstart.py
+
+tutorial: $(VENV)/.core      ## the classic lesson on parameters, step by step
+	$(RUN) examples/tutorial.py
+
+test: $(VENV)/.dev           ## every test, doctests and examples included
+	$(RUN) -m pytest -q -n 2
+
+quick: $(VENV)/.dev          ## the tests that need no foreign models
+	$(RUN) -m pytest -q -x -m "not models and not slow"
+
+lint: $(VENV)/.dev
+	$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
+
+format: $(VENV)/.dev
+	$(RUN) -m ruff check --fix . ; $(RUN) -m ruff format .
+
+types: $(VENV)/.dev
+	$(RUN) -m mypy
+
+docs: $(VENV)/.dev           ## warnings are errors; look at docs/_build/html/index.html
+	$(RUN) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+bench: $(VENV)/.dev          ## apply_init against torch.nn.init, in one table
+	$(RUN) benchmarks/run.py
+
+ci:                          ## what CI runs: builds a wheel and tests that, in its own environments
+	bash .ci/run
+
+clean:
+	rm -rf $(VENV) build dist docs/_build docs/_generated .ci/work src/*.egg-info
+
+$(VENV)/.core: pyproject.toml constraints.txt $(wildcard setup.py)
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	$(PIP) -e '.[test,models,docs,lint]'
+	touch $@
