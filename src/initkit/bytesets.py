@@ -1,0 +1,279 @@
+"""Sets of bytes as arithmetic: whether they meet, are equal, hold one another, and how many.
+
+A set is ``start + Σ index · stride`` over a few counted strides, so all is decided on a handful of
+integers, however large the set; what arithmetic leaves open is read off the sets' runs, in order.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from itertools import zip_longest
+from typing import NamedTuple, TypeAlias
+
+Dims: TypeAlias = tuple[tuple[int, int], ...]
+Run: TypeAlias = tuple[int, int]
+
+
+class Region(NamedTuple):
+    """A set of bytes: ``start`` plus, for each of ``dims`` (count, stride), a multiple of stride.
+
+    ``dims`` are in ascending order of stride and as few as possible; a plain run of n bytes has
+    the one dimension ``(n, 1)``. ``stop`` is the byte after the last. Regions of different
+    ``space`` have nothing in common.
+    """
+
+    space: Hashable
+    start: int
+    stop: int
+    dims: Dims
+
+    @property
+    def plain(self) -> bool:
+        """Say whether the region is one run without gaps."""
+        return len(self.dims) == 1 and self.dims[0][1] == 1
+
+
+def region_at(space: Hashable, start: int, dims: Dims) -> Region:
+    """Make a region from its place and its simplest dimensions."""
+    return Region(space, start, start + _extent(dims), dims)
+
+
+def simplest(dims: Iterable[tuple[int, int]]) -> Dims:
+    """Merge what merges: repeated strides, and a stride that continues a shorter one.
+
+    >>> simplest([(3, 8), (2, 4), (4, 1)])
+    ((24, 1),)
+    """
+    left = sorted((stride, count) for count, stride in dims if count > 1 and stride)
+    merged: list[tuple[int, int]] = []
+    for stride, count in left:
+        if merged:
+            last_count, last = merged[-1]
+            times, rest = divmod(stride, last)
+            if not rest and times <= last_count:
+                merged[-1] = (last_count + times * (count - 1), last)
+                continue
+        merged.append((count, stride))
+    return tuple(merged) or ((1, 1),)
+
+
+def _extent(dims: Dims) -> int:
+    return 1 + sum((count - 1) * stride for count, stride in dims)
+
+
+def _nested(dims: Dims) -> bool:
+    """Say whether each stride steps over all that lies within: then no two indices meet."""
+    return all(_extent(dims[:i]) <= dims[i][1] for i in range(1, len(dims)))
+
+
+def intersect(a: Region, b: Region) -> bool:
+    """Say whether two regions share a byte.
+
+    >>> even, odd = region_at("", 0, ((4, 1), (10, 8))), region_at("", 4, ((4, 1), (10, 8)))
+    >>> intersect(even, odd), intersect(even, region_at("", 3, ((9, 1),)))
+    (False, True)
+    """
+    if a.space != b.space or a.stop <= b.start or b.stop <= a.start:
+        return False
+    if a.plain and b.plain:
+        return True
+    # Σ x·stride over a = (b.start - a.start) + Σ y·stride over b; turn every y around, and all
+    # signs are positive. In units of what divides everything, equal alignment falls away.
+    gap = b.start - a.start
+    unit, left = _in_units(gap, a.dims, b.dims)
+    total = gap // unit + sum((count - 1) * stride for count, stride in left[1])
+    return _reachable(total, simplest([*left[0], *left[1]]))
+
+
+def _in_units(gap: int, *sides: Dims) -> tuple[int, list[Dims]]:
+    """Divide byte runs and strides by the largest unit that divides all of them."""
+    numbers = [gap]
+    for dims in sides:
+        numbers += [count if stride == 1 else stride for count, stride in dims]
+        if dims[0][1] != 1:
+            return 1, list(sides)
+    unit = math.gcd(*numbers)
+    if unit <= 1:
+        return 1, list(sides)
+    return unit, [
+        tuple((c // unit, 1) if s == 1 else (c, s // unit) for c, s in dims) for dims in sides
+    ]
+
+
+def _reachable(total: int, dims: Dims) -> bool:
+    """Say whether ``total`` is a sum of multiples of the strides, each less than its count."""
+    *rest, (count, stride) = dims
+    room = sum((c - 1) * s for c, s in rest)
+    low, high = max(0, -((room - total) // stride)), min(count - 1, total // stride)
+    if low > high:
+        return False
+    if not rest:
+        return total % stride == 0
+    step = math.gcd(*(s for _, s in rest))
+    shared = math.gcd(stride, step)
+    if total % shared:
+        return False
+    every = step // shared
+    first = (total // shared) * pow(stride // shared, -1, every) % every if every > 1 else 0
+    low += (first - low) % every
+    if len(rest) == 1:
+        return low <= high
+    return any(_reachable(total - k * stride, tuple(rest)) for k in range(low, high + 1, every))
+
+
+def folded(sides: Sequence[tuple[int, int]]) -> bool:
+    """Say whether two indices reach one place: a stride of 0, or one that steps too short.
+
+    >>> folded([(3, 0)]), folded([(3, 4), (4, 1)]), folded([(3, 3), (4, 1)])
+    (True, False, True)
+    """
+    long = [(count, stride) for count, stride in sides if count > 1]
+    if any(stride == 0 for _, stride in long):
+        return True
+    dims = tuple(sorted(long, key=lambda side: side[1]))
+    return not _nested(dims) and any(_meets_itself(dims[: i + 1]) for i in range(len(dims)))
+
+
+def _meets_itself(dims: Dims) -> bool:
+    """Say whether indices that differ in the last dimension, at least, reach one element."""
+    *rest, (count, stride) = dims
+    both_ways = tuple((2 * c - 1, s) for c, s in rest)
+    middle = sum((c - 1) * s for c, s in rest)
+    terms = simplest([*both_ways, (count - 1, stride)])
+    return bool(rest) and _reachable(middle + (count - 1) * stride, terms)
+
+
+# ---- runs in order: what arithmetic alone does not decide
+
+
+def runs(which: Region) -> Iterator[Run]:
+    """Yield the runs of a region in order, as large as they are."""
+    return joined(_runs(which.start, which.dims))
+
+
+def joined(sorted_runs: Iterable[Run]) -> Iterator[Run]:
+    """Join runs, sorted by their starts, that touch or overlap."""
+    current: Run | None = None
+    for start, stop in sorted_runs:
+        if current is None:
+            current = start, stop
+        elif start <= current[1]:
+            current = current[0], max(current[1], stop)
+        else:
+            yield current
+            current = start, stop
+    if current is not None:
+        yield current
+
+
+def _runs(start: int, dims: Dims) -> Iterator[Run]:
+    if not dims:
+        yield start, start + 1
+        return
+    *inner, (count, stride) = dims
+    below = tuple(inner)
+    if not below and stride == 1:
+        yield start, start + count
+    elif _extent(below) <= stride:
+        for k in range(count):
+            yield from _runs(start + k * stride, below)
+    else:
+        yield from _braided(start, below, count, stride)
+
+
+def _braided(start: int, below: Dims, count: int, stride: int) -> Iterator[Run]:
+    """Merge copies that reach into one another; only as many as do are open at a time."""
+    heap: list[tuple[Run, int, Iterator[Run]]] = []
+    opened = 0
+    while heap or opened < count:
+        while opened < count and (not heap or start + opened * stride <= heap[0][0][0]):
+            copy = _runs(start + opened * stride, below)
+            heapq.heappush(heap, (next(copy), opened, copy))
+            opened += 1
+        run, number, copy = heap[0]
+        yield run
+        after = next(copy, None)
+        if after is None:
+            heapq.heappop(heap)
+        else:
+            heapq.heapreplace(heap, (after, number, copy))
+
+
+def same_bytes(a: Region, b: Region) -> bool:
+    """Say whether two regions are the same set of bytes."""
+    if (a.space, a.start, a.stop) != (b.space, b.start, b.stop):
+        return False
+    left, right = a.dims, b.dims
+    while left and right and left[-1] == right[-1] and _apart(left) and _apart(right):
+        left, right = left[:-1], right[:-1]
+    if left == right:
+        return True
+    return all(x == y for x, y in zip_longest(joined(_runs(0, left)), joined(_runs(0, right))))
+
+
+def _apart(dims: Dims) -> bool:
+    return _extent(dims[:-1]) < dims[-1][1]
+
+
+def holds(a: Region, b: Region) -> bool:
+    """Say whether region ``a`` has all bytes of region ``b``."""
+    if a.space != b.space or b.start < a.start or a.stop < b.stop:
+        return False
+    if a.plain or a == b:
+        return True
+    wide = runs(a)
+    start, stop = next(wide)
+    for low, high in runs(b):
+        while stop <= low:
+            start, stop = next(wide)
+        if low < start or stop < high:
+            return False
+    return True
+
+
+def size(which: Region) -> int:
+    """Return how many bytes a region has."""
+    if _nested(which.dims):
+        return math.prod(count for count, _ in which.dims)
+    return sum(stop - start for start, stop in runs(which))
+
+
+def filled(regions: Iterable[Region]) -> int:
+    """Return how many bytes several regions have together, each counted once."""
+    return sum(map(_filled, clusters(sorted(set(regions), key=_order))))
+
+
+def _order(which: Region) -> tuple[str, int]:
+    return str(which.space), which.start
+
+
+def clusters(ordered: Sequence[Region]) -> Iterator[list[Region]]:
+    """Split regions, sorted by place, where hulls leave a gap."""
+    current: list[Region] = []
+    stop = 0
+    for each in ordered:
+        if current and (each.space != current[0].space or each.start >= stop):
+            yield current
+            current = []
+        stop = max(stop, each.stop) if current else each.stop
+        current.append(each)
+    if current:
+        yield current
+
+
+def _filled(cluster: Sequence[Region]) -> int:
+    """Count the bytes of regions whose hulls touch one another."""
+    solid = list(joined((r.start, r.stop) for r in cluster if r.plain))
+    loose = [r for r in cluster if not r.plain and not _inside(r, solid)]
+    if not loose:
+        return sum(stop - start for start, stop in solid)
+    if len(loose) == 1 and not solid:
+        return size(loose[0])
+    merged = heapq.merge(solid, *(runs(r) for r in loose))
+    return sum(stop - start for start, stop in joined(merged))
+
+
+def _inside(which: Region, solid: Sequence[Run]) -> bool:
+    return any(start <= which.start and which.stop <= stop for start, stop in solid)

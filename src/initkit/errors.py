@@ -1,0 +1,219 @@
+"""Every error that initkit raises, in one tree.
+
+::
+
+    InitkitError
+    ├── ReadError                what was given cannot be read           (ValueError)
+    │   ├── UnknownNameError     no scheme, recipe, gain, ... of that name (LookupError)
+    │   ├── DuplicateNameError   the name is taken
+    │   ├── OptionError          an option is unknown, missing or bad
+    │   ├── FormulaError         a formula cannot be read or has no value here
+    │   ├── LayoutError          a layout cannot be read or does not fit a shape
+    │   ├── RuleError            a rule cannot be read
+    │   └── FileError            a recipe file or saved report cannot be read or written
+    ├── TargetError              not something that can be initialised    (TypeError)
+    ├── Problem                  one thing that is wrong between rules and model
+    │   ├── IdleRule             a rule matches nothing, or is shadowed wholly
+    │   ├── IdleSelection        an entry of `only` or `protect` matches nothing
+    │   ├── TieConflict          names of one memory want different values
+    │   ├── SchemeMismatch       this scheme cannot start this tensor
+    │   ├── MemoryProblem        the tensor's memory cannot be written
+    │   ├── Unplanned            a plan is applied to a parameter that it doesn't know
+    │   ├── RanksDiffer          `verify_ranks`: processes have other plans or seeds
+    │   └── Uncovered            `strict`: no rule covers a parameter
+    ├── PlanError                all problems of a plan; raised before the first write
+    ├── DeferredError            a constructor needs values that are deferred (RuntimeError)
+    ├── TieError                 these names cannot share one memory      (ValueError)
+    ├── FillError                a user's own function failed while filling
+    └── CheckError               what was found is not what was planned   (AssertionError)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+
+class InitkitError(Exception):
+    """Base of every error that initkit raises."""
+
+
+class ReadError(InitkitError, ValueError):
+    """What was given cannot be read, whatever the model."""
+
+
+class UnknownNameError(ReadError, LookupError):
+    """No scheme, recipe or other named thing has this name.
+
+    Attributes: ``kind``, ``name``, ``choices`` and ``nearest``.
+    """
+
+    def __init__(self, kind: str, name: str, choices: Iterable[str], hint: str = "") -> None:
+        self.kind, self.name, self.choices = kind, name, tuple(choices)
+        self.nearest = tuple(nearest(name, self.choices))
+        text = f"there is no {kind} {name!r}{did_you_mean(name, self.choices)}"
+        end = "" if text.endswith("?") else "."
+        super().__init__(f"{text}{end} {hint}" if hint else text)
+
+
+class DuplicateNameError(ReadError):
+    """A name is registered already."""
+
+
+class OptionError(ReadError):
+    """An option is unknown, missing or bad.
+
+    Attributes: ``owner`` (the scheme or recipe) and ``option``.
+    """
+
+    def __init__(self, message: str, *, owner: str = "", option: str = "") -> None:
+        self.owner, self.option = owner, option
+        super().__init__(message)
+
+
+class FormulaError(ReadError):
+    """A formula cannot be read, or has no value for this parameter.
+
+    Attribute: ``formula``.
+    """
+
+    def __init__(self, message: str, *, formula: str = "") -> None:
+        self.formula = formula
+        super().__init__(message)
+
+
+class LayoutError(ReadError):
+    """A layout cannot be read, or does not fit the shape of a tensor."""
+
+
+class RuleError(ReadError):
+    """A rule, a rule table or a recipe cannot be read."""
+
+
+class FileError(ReadError):
+    """A recipe file or a saved report cannot be read or written.
+
+    Attributes: ``path``, ``key`` and ``line`` (0 where unknown).
+    """
+
+    def __init__(self, message: str, *, path: object, key: str = "", line: int = 0) -> None:
+        self.path, self.key, self.line = path, key, line
+        super().__init__(message)
+
+
+class TargetError(InitkitError, TypeError):
+    """What was given is no module and no state_dict."""
+
+
+class Problem(InitkitError):
+    """One thing that is wrong between rules and model.
+
+    Attributes: ``names`` (of parameters) and ``rule`` (its text), where they apply.
+    """
+
+    def __init__(self, message: str, *, names: Sequence[str] = (), rule: str = "") -> None:
+        self.names, self.rule = tuple(names), rule
+        super().__init__(message)
+
+
+class IdleRule(Problem):
+    """A rule matches nothing, or rules above it take all that it matches."""
+
+
+class IdleSelection(Problem):
+    """An entry of `only` or `protect` matches nothing."""
+
+
+class TieConflict(Problem):
+    """Several names of one memory want different values."""
+
+
+class SchemeMismatch(Problem):
+    """This scheme cannot start this tensor."""
+
+
+class MemoryProblem(Problem):
+    """The memory of a tensor cannot be written."""
+
+
+class Unplanned(Problem):
+    """A plan made elsewhere does not know this parameter."""
+
+
+class RanksDiffer(Problem):
+    """Processes that should initialise one model have different plans or seeds.
+
+    Attribute: ``values``, what each rank has.
+    """
+
+    def __init__(self, message: str, *, values: Sequence[object] = ()) -> None:
+        self.values = tuple(values)
+        super().__init__(message)
+
+
+class Uncovered(Problem):
+    """No rule covers a parameter, and `strict=True` asked for all of them."""
+
+
+class PlanError(InitkitError, ValueError):
+    """All that is wrong between rules and model; nothing has been written.
+
+    Attribute: ``problems``, a tuple of :class:`Problem`.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        head = "nothing was written: "
+        if len(self.problems) == 1:
+            super().__init__(head + str(self.problems[0]))
+            return
+        lines = "\n".join(f"  {i}. {_indent(p)}" for i, p in enumerate(self.problems, 1))
+        super().__init__(f"{head}{len(self.problems)} problems\n{lines}")
+
+
+class DeferredError(InitkitError, RuntimeError):
+    """A constructor under ``deferred()`` needs values of parameters, which are not there yet."""
+
+
+class TieError(InitkitError, ValueError):
+    """These names cannot share one memory; nothing has been tied.
+
+    Attribute: ``names``.
+    """
+
+    def __init__(self, message: str, *, names: Sequence[str] = ()) -> None:
+        self.names = tuple(names)
+        super().__init__(message)
+
+
+class FillError(InitkitError, RuntimeError):
+    """A user's own function failed while filling.
+
+    Attributes: ``name`` (of the parameter) and ``written`` (names that were written before).
+    """
+
+    def __init__(self, message: str, *, name: str, written: Sequence[str] = ()) -> None:
+        self.name, self.written = name, tuple(written)
+        super().__init__(message)
+
+
+class CheckError(InitkitError, AssertionError):
+    """What was found is not what was planned."""
+
+
+def nearest(name: str, choices: Iterable[str], n: int = 3) -> list[str]:
+    """Return up to ``n`` choices that look most like ``name``."""
+    known = list(choices)
+    folded = {choice.lower(): choice for choice in known}
+    near = get_close_matches(name, known, n=n, cutoff=0.6)
+    return near or [folded[c] for c in get_close_matches(name.lower(), folded, n=n, cutoff=0.6)]
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """Return ``"; did you mean 'a' or 'b'?"``, or nothing where nothing is near."""
+    near = nearest(name, choices)
+    return "; did you mean " + " or ".join(map(repr, near)) + "?" if near else ""
+
+
+def _indent(problem: Problem) -> str:
+    return str(problem).replace("\n", "\n     ")

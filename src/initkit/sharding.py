@@ -1,0 +1,269 @@
+"""Which elements of the global tensor this process holds, read off a tensor and its placements."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+Range: TypeAlias = tuple[int, int]
+Ranges: TypeAlias = tuple[Range, ...]
+"""Indices along one dimension as (first, count), in the order in which they are held."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """The part of a global tensor that lies in this process.
+
+    ``local`` is the memory, ``shape`` the global shape, and ``ranges`` say for every dimension
+    which global indices the local ones stand for.
+    """
+
+    local: Tensor
+    shape: tuple[int, ...]
+    ranges: tuple[Ranges, ...]
+
+    def as_real(self) -> Held:
+        """Return the same part of a complex tensor's ``view_as_real``."""
+        local = torch.view_as_real(self.local)
+        return replace(self, local=local, shape=(*self.shape, 2), ranges=(*self.ranges, ((0, 2),)))
+
+    def runs(self, offset: int, count: int) -> int | Tensor:
+        """Return which global elements ``count`` local ones are, from the ``offset``-th on.
+
+        Elements count in row-major order. Where they are one run the answer is its first global
+        index, else a tensor of (start, length), dtype int64.
+        """
+        if self._first is not None:
+            return self._first + offset
+        starts, lengths = self._rows(offset, count)
+        return torch.stack((starts, lengths), dim=1)
+
+    def indices(self, offset: int, count: int) -> Tensor:
+        """Return the global index of ``count`` local elements, dtype int64."""
+        places = torch.arange(count, device="cpu")
+        if self._first is not None:
+            return places + (self._first + offset)
+        starts, lengths = self._rows(offset, count)
+        before = lengths.cumsum(0) - lengths
+        return torch.repeat_interleave(starts - before, lengths) + places
+
+    def cut(self, whole: Tensor) -> Tensor:
+        """Return this process's part of the whole tensor, given in any shape."""
+        part = whole.reshape(self.shape)
+        for dim, ranges in enumerate(self.ranges):
+            if ranges != ((0, self.shape[dim]),):
+                parts = [part.narrow(dim, *one) for one in ranges or ((0, 0),)]
+                part = parts[0] if len(parts) == 1 else torch.cat(parts, dim)
+        return part
+
+    def place(self, index: int) -> int | None:
+        """Return where the global ``index`` of the first dimension is held, or None."""
+        before = 0
+        for first, count in self.ranges[0]:
+            if first <= index < first + count:
+                return before + index - first
+            before += count
+        return None
+
+    # ---- rows: the last dimension that is held in part, and all within it
+
+    @cached_property
+    def _dim(self) -> int:
+        """The last dimension of which not everything is held; -1 where everything is."""
+        partly = [d for d, r in enumerate(self.ranges) if r != ((0, self.shape[d]),)]
+        return max(partly, default=-1)
+
+    @cached_property
+    def _tail(self) -> int:
+        """How many elements stand behind one index of that dimension."""
+        return math.prod(self.shape[self._dim + 1 :])
+
+    @cached_property
+    def _first(self) -> int | None:
+        """The global index of the first element where everything held is one run, else None."""
+        if self._dim < 0 or not self.local.numel():
+            return 0
+        first, step = 0, self._tail
+        for dim in range(self._dim, -1, -1):
+            ranges = self.ranges[dim]
+            if len(ranges) > 1 or (dim < self._dim and ranges[0][1] > 1):
+                return None
+            first += ranges[0][0] * step
+            step *= self.shape[dim]
+        return first
+
+    def _rows(self, offset: int, count: int) -> tuple[Tensor, Tensor]:
+        """Return starts and lengths of the runs of some local elements."""
+        inner = torch.tensor(self.ranges[self._dim], device="cpu") * self._tail
+        row = int(inner[:, 1].sum())
+        number, skip = divmod(offset, row)
+        rows = torch.arange(number, -(-(offset + count) // row), device="cpu")
+        starts = (self._base(rows)[:, None] + inner[:, 0]).reshape(-1)
+        lengths = inner[:, 1].expand(len(rows), -1).reshape(-1)
+        ends = lengths.cumsum(0)
+        begins = ends - lengths
+        low, high = begins.clamp(min=skip), ends.clamp(max=skip + count)
+        kept = high > low
+        return (starts + low - begins)[kept], (high - low)[kept]
+
+    def _base(self, rows: Tensor) -> Tensor:
+        """Return the global index at which each row of the outer dimensions begins."""
+        base = torch.zeros_like(rows)
+        step = self._tail * self.shape[self._dim]
+        for dim in range(self._dim - 1, -1, -1):
+            known = _spread(self.ranges[dim])
+            base += known[rows % len(known)] * step
+            rows = rows // len(known)
+            step *= self.shape[dim]
+        return base
+
+
+def _spread(ranges: Ranges) -> Tensor:
+    return torch.cat([torch.arange(first, first + count, device="cpu") for first, count in ranges])
+
+
+# -------------------------------------------------------------------------------- from DTensors
+
+
+def held(tensor: Tensor) -> Held | None:
+    """Return what this process holds of a sharded tensor; None where the tensor is not sharded."""
+    if not is_sharded(tensor):
+        return None
+    with torch.no_grad():
+        local: Tensor = tensor.to_local()  # type: ignore[attr-defined]
+    shape = tuple(tensor.shape)
+    ranges = _ranges(tensor, shape)
+    return Held(local, shape, ranges)
+
+
+def is_sharded(tensor: object) -> bool:
+    """Tell whether a tensor is a ``DTensor``; cheap, and imports nothing."""
+    module = sys.modules.get("torch.distributed.tensor")
+    kind = getattr(module, "DTensor", None)
+    return kind is not None and isinstance(tensor, kind)
+
+
+def ranks(tensor: Tensor) -> int:
+    """Return over how many processes a tensor is spread; 1 where it is not sharded."""
+    return int(tensor.device_mesh.size()) if is_sharded(tensor) else 1  # type: ignore[attr-defined]
+
+
+def device_type(tensor: Tensor) -> str:
+    """Return on which kind of device the parts of a sharded tensor live."""
+    return str(tensor.device_mesh.device_type)  # type: ignore[attr-defined]
+
+
+def _ranges(tensor: Any, shape: tuple[int, ...]) -> tuple[Ranges, ...]:
+    place = tensor.device_mesh.get_coordinate()
+    ranges: list[Ranges] = [((0, size),) for size in shape]
+    if place is None:  # this process is not part of the mesh
+        return tuple(() for _ in shape)
+    for mesh_dim in _order(tensor):
+        placement = tensor.placements[mesh_dim]
+        if hasattr(placement, "dim"):
+            parts, index = tensor.device_mesh.size(mesh_dim), place[mesh_dim]
+            dim = placement.dim % len(shape)
+            ranges[dim] = _shard(ranges[dim], placement, parts, index)
+    return tuple(ranges)
+
+
+def _order(tensor: Any) -> Iterator[int]:
+    """Yield the dimensions of the mesh in the order in which they split the tensor.
+
+    From left to right, unless the spec says otherwise, which no public attribute tells.
+    """
+    entries = getattr(getattr(tensor, "_spec", None), "shard_order", None)
+    if entries is None:
+        yield from range(len(tensor.placements))
+        return
+    for entry in entries:
+        yield from entry.mesh_dims
+
+
+def _shard(ranges: Ranges, placement: Any, parts: int, index: int) -> Ranges:
+    """Split indices as a placement does; a strided one splits each of ``split_factor`` pieces."""
+    factor = int(getattr(placement, "split_factor", 1))
+    pieces = [split(ranges, factor, i) for i in range(factor)]
+    return _joined([r for piece in pieces for r in split(piece, parts, index)])
+
+
+def split(ranges: Ranges, parts: int, index: int) -> Ranges:
+    """Return one of ``parts`` chunks, of which the last ones may be smaller or empty.
+
+    >>> split(((0, 5), (10, 3)), 3, 1)
+    ((3, 2), (10, 1))
+    """
+    total = sum(count for _, count in ranges)
+    size = -(-total // parts)
+    low, high = size * index, size * (index + 1)
+    found, before = [], 0
+    for first, count in ranges:
+        start, stop = max(low - before, 0), min(high - before, count)
+        if stop > start:
+            found.append((first + start, stop - start))
+        before += count
+    return tuple(found)
+
+
+def _joined(ranges: Sequence[Range]) -> Ranges:
+    """Join ranges that continue one another."""
+    found: list[Range] = []
+    for first, count in ranges:
+        if found and sum(found[-1]) == first:
+            found[-1] = found[-1][0], found[-1][1] + count
+        else:
+            found.append((first, count))
+    return tuple(found)
+
+
+# ------------------------------------------------------------------------------------- problems
+
+
+def problem(tensor: Tensor) -> str:
+    """Return why the elements of this tensor have no place of their own here, or nothing."""
+    if is_sharded(tensor):
+        return _placement_problem(tensor) or _shape_problem(tensor)
+    if not tensor.numel():
+        return _placeholder_problem(tensor)
+    return ""
+
+
+def _placement_problem(tensor: Any) -> str:
+    for placement in tensor.placements:
+        if placement.is_partial():
+            return (
+                f"its placement {placement} means that every rank holds a summand, not elements; "
+                "redistribute it to Replicate() or Shard() first"
+            )
+        if not (hasattr(placement, "dim") or placement.is_replicate()):
+            return f"its placement {placement} is unknown here"
+    return ""
+
+
+def _shape_problem(tensor: Tensor) -> str:
+    part = held(tensor)
+    assert part is not None
+    expected = [sum(count for _, count in ranges) for ranges in part.ranges]
+    if list(part.local.shape) == expected or (not part.local.numel() and 0 in expected):
+        return ""
+    return (
+        f"this rank holds {list(part.local.shape)} of {list(part.shape)} where its placements "
+        f"{tensor.placements} mean {expected}"  # type: ignore[attr-defined]
+    )
+
+
+def _placeholder_problem(tensor: Tensor) -> str:
+    for name, value in getattr(tensor, "__dict__", {}).items():
+        if name.endswith("shape") and isinstance(value, Sequence) and math.prod(value) > 0:
+            return (
+                f"it is an empty placeholder of a tensor of shape {list(value)} that is "
+                "partitioned elsewhere (ZeRO-3); gather it first, or initialise before partitioning"
+            )
+    return ""
