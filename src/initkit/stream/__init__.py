@@ -1,0 +1,28 @@
+"""Random words addressed by element, and what becomes of them: the same bits everywhere."""
+
+from .bounds import trunc_bounds
+from .keys import Key, key
+from .matrix import haar
+from .pool import run
+from .runs import Run, Runs, cut_runs
+from .values import bernoulli, choice, normal_, trunc_normal_, uniform_, words
+from .write import backend, paths
+
+__all__ = [
+    "Key",
+    "Run",
+    "Runs",
+    "backend",
+    "bernoulli",
+    "choice",
+    "cut_runs",
+    "haar",
+    "key",
+    "normal_",
+    "paths",
+    "run",
+    "trunc_bounds",
+    "trunc_normal_",
+    "uniform_",
+    "words",
+]

@@ -1,0 +1,13 @@
+"""What to make of the words: an operation and its numbers."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+WORDS, UNIFORM, NORMAL, TRUNC_NORMAL, BERNOULLI, CHOICE = range(6)
+VALUES = (UNIFORM, NORMAL, TRUNC_NORMAL)
+
+# The operation, then its numbers: (UNIFORM, low, high, threshold), (NORMAL, mean, std),
+# (TRUNC_NORMAL, mean, std, low, high, top, span), (BERNOULLI, limit), (CHOICE, m). A bare tuple,
+# since one is made for every tensor and both implementations read it.
+Spec: TypeAlias = tuple[float, ...]
