@@ -1,0 +1,49 @@
+"""Predicates that several families' rules need: what stands around a parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from ..walk import Slot
+
+
+def config_says(option: str, value: object) -> Callable[[Slot], bool]:
+    """Return the predicate that the nearest ``config`` with this option has this value."""
+
+    def says(slot: Slot) -> bool:
+        for module in reversed(slot.lineage):
+            config = getattr(module, "config", None)
+            if hasattr(config, option):
+                return bool(getattr(config, option) == value)
+        return False
+
+    says.__name__ = f"config.{option} == {value!r}"
+    return says
+
+
+def tied_to_embedding(slot: Slot) -> bool:
+    """Say whether an Embedding of the model holds the same tensor; layers' own weights never do."""
+    return (
+        slot.layer is None
+        and bool(slot.lineage)
+        and any(
+            isinstance(module, nn.Embedding) and module.weight is slot.tensor
+            for module in slot.lineage[0].modules()
+        )
+    )
+
+
+def between_encoder_and_decoder(slot: Slot) -> bool:
+    """Say whether a module around the slot has both an encoder and a decoder."""
+    return any({"encoder", "decoder"} <= module._modules.keys() for module in slot.lineage)
+
+
+def last_layer(slot: Slot) -> bool:
+    """Say whether the slot's module is the last in its Sequential that has parameters."""
+    parent = slot.lineage[-2] if len(slot.lineage) > 1 else None
+    if not isinstance(parent, nn.Sequential):
+        return True
+    bearing = [child for child in parent if any(True for _ in child.parameters())]
+    return bearing[-1] is slot.owner
