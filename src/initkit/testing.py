@@ -1,0 +1,370 @@
+"""Assertions about initialisation, for tests of your own modules.
+
+They need no test framework: each raises :class:`initkit.CheckError`, an ``AssertionError`` whose
+text says what is wrong and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .apply import apply_init
+from .check import check_init
+from .errors import CheckError, TargetError, did_you_mean
+from .plan import UNCOVERED, Plan, Step
+from .planner import Model, plan_init, slots_of
+from .rules import Table
+from .ties import TieGroup, find_tied_parameters
+from .verdict import CheckReport
+
+__all__ = [
+    "assert_covered",
+    "assert_initialized",
+    "assert_not_tied",
+    "assert_plan",
+    "assert_reproducible",
+    "assert_tied",
+    "assert_untouched",
+    "plan_text",
+]
+
+
+def assert_initialized(
+    model: Model, rules: Table | Plan, *, level: float = 1e-6, **options: Any
+) -> CheckReport:
+    """Fail unless every parameter of ``model`` looks as ``rules`` plan it; return the report.
+
+    ``level`` is how often a correct model may fail; ``options`` are those of
+    :func:`initkit.check_init`.
+
+    >>> from torch import nn
+    >>> model = nn.Linear(300, 300)
+    >>> _ = apply_init(model, {"weight": "xavier_uniform", "bias": 0})
+    >>> assert_initialized(model, {"weight": "xavier_uniform", "bias": 0}).ok
+    True
+    """
+    __tracebackhide__ = True  # pytest shows the user's own line
+    report = check_init(model, rules, level=level, **options)
+    if report.ok:
+        return report
+    lines = "\n".join(f"  {failure}" for failure in report.failures)
+    raise CheckError(f"{report.title}: {report.verdict}\n{lines}")
+
+
+def assert_covered(
+    model: Model, rules: Table, *, allow: str | Iterable[str] = (), **options: Any
+) -> Plan:
+    """Fail unless a rule decides about every parameter of ``model``; return the plan.
+
+    ``allow`` are globs of names that may be left. Values are not looked at.
+
+    >>> from torch import nn
+    >>> assert_covered(nn.Linear(2, 2), {"weight": "xavier_uniform"}, allow="*.bias")
+    <Plan: 2 parameters, 0 problems>
+    """
+    __tracebackhide__ = True
+    plan = plan_init(model, rules, **options)
+    plan.check()
+    allowed = [allow] if isinstance(allow, str) else list(allow)
+    open_ = [s for s in plan.with_status(UNCOVERED) if not _any(s.names, allowed)]
+    if open_:
+        listed = "\n".join(f"  {step.name} {list(step.shape)}" for step in open_)
+        raise CheckError(
+            f"no rule covers {_count(open_, 'parameter')}:\n{listed}\n"
+            f"Add a rule for each, such as {{{open_[0].name!r}: 'keep'}}, or allow=[...]."
+        )
+    return plan
+
+
+def assert_tied(model: Model, *names: str) -> TieGroup:
+    """Fail unless all ``names`` share one memory; return their group.
+
+    >>> from torch import nn
+    >>> one = nn.Linear(2, 2)
+    >>> assert_tied(nn.Sequential(one, one), "0.weight", "1.weight").kind
+    'module'
+    """
+    __tracebackhide__ = True
+    _two(names, "assert_tied")
+    groups = _groups(model, names)
+    group = groups.get(names[0])
+    missing = [name for name in names[1:] if group is None or groups.get(name) is not group]
+    if group is None or missing:
+        raise CheckError(
+            f"{_and(names)} should share memory, but {_and(missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} not tied to {names[0]}.\n"
+            f"{_same_values(model, names[0], missing)}"
+            f"Tie them after both modules exist, as in "
+            f"`model.{missing[0]} = model.{names[0]}`; copying values ties nothing."
+        )
+    return group
+
+
+def assert_not_tied(model: Model, *names: str) -> None:
+    """Fail where any two of ``names`` share memory; without names, where any parameters do.
+
+    >>> from torch import nn
+    >>> assert_not_tied(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), "0.weight", "1.weight")
+    """
+    __tracebackhide__ = True
+    if len(names) == 1:
+        _two(names, "assert_not_tied")
+    groups = _groups(model, names)
+    wanted: Sequence[str] = names or list(groups)
+    together: dict[int, list[str]] = {}
+    for name in wanted:
+        if name in groups:
+            together.setdefault(id(groups[name]), []).append(name)
+    for tied in together.values():
+        if len(tied) > 1:
+            kind = groups[tied[0]].kind
+            raise CheckError(
+                f"{_and(tied)} share memory ({kind}): writing one writes the others.\n"
+                "Give each a tensor of its own, as in `b.weight = nn.Parameter(a.weight.clone())`, "
+                "or copy.deepcopy the module."
+            )
+
+
+def assert_reproducible(
+    builder: Callable[[], nn.Module], rules: Table, *, seed: int = 0, **options: Any
+) -> None:
+    """Fail unless models that ``builder`` makes get the same values under one seed, and only then.
+
+    It builds three models: two under ``seed`` must agree in every element, and one under
+    another seed must differ wherever a law is random. What no rule writes is not looked at.
+
+    >>> from torch import nn
+    >>> assert_reproducible(lambda: nn.Linear(3, 3), {"weight": "normal(std=0.02)", "bias": 0})
+    """
+    __tracebackhide__ = True
+    one, other, third = builder(), builder(), builder()
+    report = apply_init(one, rules, seed=seed, **options)
+    apply_init(other, rules, seed=seed, **options)
+    apply_init(third, rules, seed=seed + 1, **options)
+    written = [step for step in report.steps if step.status == "write"]
+    first, again, moved = (_values(model) for model in (one, other, third))
+    wrong = [step.name for step in written if not _same(first, again, step.name)]
+    if wrong:
+        raise CheckError(
+            f"two models under seed {seed} differ in {_count(wrong, 'parameter')}: "
+            f"{', '.join(wrong[:10])}.\nDoes the builder make other shapes or names each time, or "
+            "does a rule's own function draw from a generator of its own?"
+        )
+    stuck = [s.name for s in written if _random(s) and _same(first, moved, s.name)]
+    if stuck:
+        raise CheckError(
+            f"seeds {seed} and {seed + 1} give the same values to {', '.join(stuck[:10])}: "
+            "something draws without the seed."
+        )
+
+
+@contextmanager
+def assert_untouched(model: Model, names: str | Iterable[str] = "*") -> Iterator[None]:
+    """Fail where the block changes a parameter or buffer that ``names`` matches, or its memory.
+
+    ``names`` are names, globs or paths of modules. Values are compared bit by bit with copies.
+
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    >>> with assert_untouched(model, "0.*"):
+    ...     _ = apply_init(model, {"1.weight": 0, "*": "keep"})
+    """
+    __tracebackhide__ = True
+    wanted = [names] if isinstance(names, str) else list(names)
+    before = {name: t for name, t in _values(model).items() if _any([name], wanted)}
+    if not before:
+        hint = did_you_mean(wanted[0], list(_values(model))) if wanted else ""
+        raise TargetError(f"the model has nothing called {' or '.join(map(repr, wanted))}{hint}")
+    copies = {name: t.clone() for name, t in before.items()}
+    yield
+    after = _values(model)
+    gone = [name for name in before if name not in after]
+    if gone:
+        raise CheckError(f"{_and(gone)} is no longer in the model.")
+    changed = [name for name, copy in copies.items() if not _equal(copy, after[name])]
+    if changed:
+        lines = "\n".join(f"  {_change(name, copies[name], after[name])}" for name in changed)
+        raise CheckError(
+            f"{_count(changed, 'tensor')} changed that should not have:\n{lines}\n"
+            f"Keep it out of the rules: protect={changed[:1]!r}, or {{{changed[0]!r}: 'keep'}}."
+        )
+
+
+def assert_plan(
+    model: Model,
+    rules: Table | Plan,
+    snapshot: str | os.PathLike[str],
+    *,
+    update: bool = False,
+    **options: Any,
+) -> Plan:
+    """Fail with a diff where the plan is no longer the one in the file ``snapshot``.
+
+    The file is text, one line a parameter, in the model's order; it does not depend on the machine.
+    Where it does not exist, or with ``update``, it is written: look at it and commit it. In
+    continuous integration (where ``CI`` is set) a missing file is a failure.
+
+    >>> import tempfile; from pathlib import Path; from torch import nn
+    >>> path = tempfile.mkdtemp() + "/linear.txt"
+    >>> rules = {"weight": "normal(std=0.02)", "bias": 0}
+    >>> _ = assert_plan(nn.Linear(2, 3), rules, path, update=True)
+    >>> print(Path(path).read_text(), end="")
+    # initkit plan: 2 parameters, 9 elements
+    weight  3x2  N(0, 0.02)
+    bias    3    constant 0
+    """
+    __tracebackhide__ = True
+    plan = rules if isinstance(rules, Plan) else plan_init(model, rules, **options)
+    plan.check()
+    path, text = Path(snapshot), plan_text(plan)
+    if not path.exists() and os.environ.get("CI") and not update:
+        raise CheckError(
+            f"there is no snapshot {path}; make it on your machine by running this test once, and "
+            "commit it"
+        )
+    if update or not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+        return plan
+    known = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+    if known != text:
+        raise CheckError(
+            f"the plan is not the one in {path}:\n{_diff(known, text)}\n"
+            "If the change is meant, write the file anew: pytest --initkit-update, or "
+            "assert_plan(..., update=True)."
+        )
+    return plan
+
+
+def plan_text(plan: Plan) -> str:
+    """Return a plan as a snapshot holds it: one aligned line per parameter, ties and padding too.
+
+    >>> from torch import nn
+    >>> print(plan_text(plan_init(nn.PReLU(), {"*": 0.25})), end="")
+    # initkit plan: 1 parameter, 1 element
+    weight  1  constant 0.25
+    """
+    rows = [_line(step) for step in plan]
+    widths = [max((len(row[i]) for row in rows), default=0) for i in (0, 1)]
+    elements = sum(step.numel for step in plan)
+    head = (
+        f"# initkit plan: {_count(rows, 'parameter')}, {elements:,} element{'s' * (elements != 1)}"
+    )
+    lines = [
+        f"{name:<{widths[0]}}  {shape:<{widths[1]}}  {rest}".rstrip() for name, shape, rest in rows
+    ]
+    return "\n".join([head, *lines, ""])
+
+
+def _line(step: Step) -> tuple[str, str, str]:
+    parts = [step.start]
+    if step.padding is not None and step.law is not None:
+        parts.append(f"row {step.padding} zero")
+    parts += [f"= {name}" for name in step.names[1:]]
+    if step.kind and step.kind not in ("module", "parameter"):
+        parts.append(f"tied by {step.kind}")
+    return step.name, "x".join(map(str, step.shape)) or "scalar", "; ".join(parts)
+
+
+def _diff(known: str, text: str) -> str:
+    lines = difflib.unified_diff(
+        known.splitlines(), text.splitlines(), "snapshot", "now", lineterm="", n=0
+    )
+    return "\n".join(line for line in lines if not line.startswith("@@"))
+
+
+# -------------------------------------------------------------------------------------- helpers
+
+
+def _two(names: Sequence[str], who: str) -> None:
+    if len(names) < 2:
+        raise TargetError(f"{who} compares at least two names, and got {len(names)}")
+
+
+def _groups(model: Model, names: Sequence[str]) -> dict[str, TieGroup]:
+    """Return the group of every tied name; refuse names that the model doesn't have."""
+    known = _values(model)
+    for name in names:
+        if name not in known:
+            raise TargetError(f"the model has no parameter {name!r}{did_you_mean(name, known)}")
+    return {name: group for group in find_tied_parameters(model) for name in group}
+
+
+def _values(model: Model) -> dict[str, Tensor]:
+    """Return every tensor of a model by every name."""
+    if isinstance(model, Mapping):
+        return {
+            slot.name: slot.tensor.detach() for slot in slots_of(model) if slot.tensor is not None
+        }
+    tensors: list[tuple[str, Tensor]] = []
+    tensors += model.named_parameters(remove_duplicate=False)
+    tensors += model.named_buffers(remove_duplicate=False)
+    return {name: tensor.detach() for name, tensor in tensors}
+
+
+def _any(names: Iterable[str], globs: Iterable[str]) -> bool:
+    listed = list(globs)
+    return any(
+        fnmatchcase(name, glob) or name.startswith(f"{glob}.") or fnmatchcase(f".{name}", glob)
+        for name in names
+        for glob in listed
+    )
+
+
+def _random(step: Step) -> bool:
+    from .distributions import Written
+
+    return step.law is not None and step.law.random and not isinstance(step.law, Written)
+
+
+def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor], name: str) -> bool:
+    behind = [key for key in one if key == name or _raw_of(key, name)]
+    return all(key in other and _equal(one[key], other[key]) for key in behind)
+
+
+def _raw_of(key: str, name: str) -> bool:
+    """Whether ``key`` is a raw tensor of the computed weight ``name``."""
+    owner, _, last = name.rpartition(".")
+    dot = f"{owner}." if owner else ""
+    return key.startswith((f"{dot}parametrizations.{last}.", f"{dot}{last}_"))
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are the same bit by bit, NaN included."""
+    if one.shape != other.shape or one.dtype != other.dtype or one.is_meta != other.is_meta:
+        return False
+    if one.is_meta or torch.equal(one, other):
+        return True
+    both = torch.isnan(one) & torch.isnan(other)
+    return bool((both | (one == other)).all())
+
+
+def _change(name: str, before: Tensor, after: Tensor) -> str:
+    if before.shape != after.shape or before.dtype != after.dtype:
+        kinds = [f"{list(t.shape)} {str(t.dtype).removeprefix('torch.')}" for t in (before, after)]
+        return f"{name}: {kinds[0]} -> {kinds[1]}"
+    count = int((before != after).sum())
+    return f"{name} {list(before.shape)}: {count:,} of {before.numel():,} elements"
+
+
+def _same_values(model: Model, first: str, others: Sequence[str]) -> str:
+    values = _values(model)
+    alike = [name for name in others if _equal(values[first], values[name])]
+    return f"{_and(alike)} holds the same values in a memory of its own.\n" if alike else ""
+
+
+def _and(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _count(things: Sequence[Any], noun: str) -> str:
+    return f"{len(things):,} {noun}{'s' * (len(things) != 1)}"
