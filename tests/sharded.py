@@ -1,0 +1,653 @@
+"""One process of several: carries out all cases for so many processes, and writes what failed.
+
+Run by test_sharding.py as ``python sharded.py RANK WORLD PORT FILE``, and as ``python sharded.py
+digests`` to see what one process makes of the same models.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
+
+from resnext29 import ResNeXt29
+from tied_lm import TiedLM
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
+from torch.distributed.tensor import (
+    DTensor,
+    Partial,
+    Replicate,
+    Shard,
+    distribute_tensor,
+)
+from torch.distributed.tensor.parallel import (
+    ColwiseParallel,
+    RowwiseParallel,
+    parallelize_module,
+)
+
+import initkit
+from initkit import Plan, apply_init, deferred, plan_init, sharding, tensor_digests, values_digest
+
+Case = Callable[[], None]
+CASES: dict[str, tuple[tuple[int, ...], Case]] = {}
+
+
+def case(*worlds: int) -> Callable[[Case], Case]:
+    """Have a function carried out by so many processes."""
+
+    def keep(function: Case) -> Case:
+        CASES[function.__name__] = worlds, function
+        return function
+
+    return keep
+
+
+# ------------------------------------------------------------------------------------- helpers
+
+
+def line() -> DeviceMesh:
+    """All processes in a row."""
+    return init_device_mesh("cpu", (dist.get_world_size(),))
+
+
+def square() -> DeviceMesh:
+    """Four processes, two by two."""
+    return init_device_mesh("cpu", (2, 2), mesh_dim_names=("dp", "tp"))
+
+
+def lm() -> TiedLM:
+    return TiedLM(vocabulary=27, width=12, layers=2, heads=2, length=9, padding=3)
+
+
+def resnext() -> nn.Module:
+    """The first stage of a ResNeXt-29, and its head."""
+    model = ResNeXt29(groups=2, base_width=4)
+    del model.stage2, model.stage3
+    model.fc = nn.Linear(256, 10)
+    return model
+
+
+TENSOR_PARALLEL = {
+    "blocks.*.qkv": ColwiseParallel,
+    "blocks.*.proj": RowwiseParallel,
+    "blocks.*.up": ColwiseParallel,
+    "blocks.*.down": RowwiseParallel,
+}
+
+
+def tensor_parallel(model: nn.Module, mesh: DeviceMesh) -> nn.Module:
+    return parallelize_module(model, mesh, {k: style() for k, style in TENSOR_PARALLEL.items()})
+
+
+def fsdp(model: nn.Module, mesh: DeviceMesh, **options: object) -> nn.Module:
+    for block in getattr(model, "blocks", ()):
+        fully_shard(block, mesh=mesh, **options)
+    return fully_shard(model, mesh=mesh, **options)
+
+
+def truth(build: Callable[[], nn.Module], rules: object, **options: object) -> nn.Module:
+    """Return the model as one process initialises it."""
+    model = build()
+    apply_init(model, rules, **options)
+    return model
+
+
+def numbered(model: nn.Module) -> nn.Module:
+    """Give every element its own index, so that torch's sharding shows which went where."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.arange(parameter.numel()).view_as(parameter))
+    return model
+
+
+def assert_held(model: nn.Module, whole: nn.Module, placed: nn.Module) -> None:
+    """What each process holds is the part of ``whole`` that torch's own sharding would leave it."""
+    wanted = dict(whole.named_parameters())
+    where = dict(placed.named_parameters())
+    checked = 0
+    for name, parameter in model.named_parameters():
+        index = local(where[name]).long().reshape(-1)
+        expected = wanted[name].detach().reshape(-1)[index]
+        assert torch.equal(local(parameter).reshape(-1), expected), name
+        checked += 1
+    assert checked == len(wanted)
+
+
+def local(tensor: Tensor) -> Tensor:
+    return (tensor.to_local() if isinstance(tensor, DTensor) else tensor).detach()
+
+
+def raises(kind: type[Exception] | tuple[type[Exception], ...], call: Callable[[], object]) -> str:
+    try:
+        call()
+    except kind as error:
+        return str(error)
+    raise RuntimeError(f"{kind} was not raised")
+
+
+# --------------------------------------------------------------------------- models, all rules
+
+DEFAULT = [{"tokens.weight": "normal(std=0.02)"}, "torch_default"]
+RULES = {
+    "torch_default": DEFAULT,
+    "orthogonal": [{"*.bias": 0, "*norm*.weight": 1}, "orthogonal"],
+    "trunc": {
+        "*norm*.weight": 1,
+        "*.bias": "uniform(-1, 1)",
+        "*": "trunc_normal(std=0.02, cutoff=2)",
+    },
+    "sparse": {"tokens.weight": "sparse(sparsity=0.3)", "*.weight": "normal(std=0.02)", "*": 0},
+}
+
+
+def everything(build: Callable[[], nn.Module], shard: Callable[[nn.Module], nn.Module]) -> None:
+    """Rules and recipes give the bits of one process, by content and by digest."""
+    whole, model, placed = build(), shard(build()), shard(numbered(build()))
+    own = list(RULES.values()) if isinstance(whole, TiedLM) else []
+    for rules in [*own, *fitting(whole)]:
+        one = apply_init(whole, rules, seed=5)
+        assert apply_init(model, rules, seed=5).digest == one.digest
+        assert_held(model, whole, placed)
+        assert values_digest(model, buffers=False) == values_digest(whole, buffers=False)
+
+
+def fitting(model: nn.Module) -> Iterator[str]:
+    """Yield the recipes that fit a model, of those that decide alike one."""
+    known = set()
+    for name in initkit.list_recipes():
+        try:
+            plan = plan_init(model, name)
+        except initkit.InitkitError:
+            continue
+        if not plan.problems and not plan.with_status("uncovered") and plan.digest() not in known:
+            known.add(plan.digest())
+            yield name
+
+
+@case(1, 2, 4)
+def fsdp2_tied_transformer() -> None:
+    everything(lm, lambda model: fsdp(model, line()))
+
+
+@case(2)
+def fsdp2_resnext() -> None:
+    everything(resnext, lambda model: fsdp(model, line()))
+
+
+@case(2, 4)
+def fsdp2_on_the_last_dimension() -> None:
+    model = nn.Sequential(nn.Linear(8, 4), nn.Linear(4, 8))
+    shard = {"shard_placement_fn": lambda p: Shard(p.dim() - 1)}
+    whole = truth(lambda: copy.deepcopy(model), "xavier_uniform", seed=1)
+    placed = fully_shard(numbered(copy.deepcopy(model)), mesh=line(), **shard)
+    mine = fully_shard(copy.deepcopy(model), mesh=line(), **shard)
+    apply_init(mine, "xavier_uniform", seed=1)
+    assert_held(mine, whole, placed)
+
+
+@case(2)
+def tensor_parallel_column_and_row() -> None:
+    everything(lm, lambda model: tensor_parallel(model, line()))
+
+
+@case(4)
+def fsdp2_times_tensor_parallel() -> None:
+    mesh = square()
+    everything(lm, lambda model: fsdp(tensor_parallel(model, mesh["tp"]), mesh["dp"]))
+
+
+@case(4)
+def hsdp() -> None:
+    mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("replicate", "shard"))
+    everything(lm, lambda model: fsdp(model, mesh))
+
+
+@case(2, 4)
+def fsdp2_after_a_step_writes_what_the_optimizer_has() -> None:
+    model = fsdp(lm(), line())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model(torch.zeros(1, 4, dtype=torch.long)).sum().backward()
+    optimizer.step()
+    model(torch.zeros(1, 4, dtype=torch.long))  # leaves the root unsharded
+    apply_init(model, DEFAULT, seed=2)
+    assert values_digest(model) == values_digest(truth(lm, DEFAULT, seed=2))
+
+
+@case(1, 2, 4)
+def fsdp2_deferred() -> None:
+    with deferred():
+        model = lm()
+    model = fsdp(model, line())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    kept = {name: id(p) for name, p in model.named_parameters()}
+    apply_init(model, DEFAULT, seed=3)
+    whole = truth(lm, DEFAULT, seed=3)
+    assert {name: id(p) for name, p in model.named_parameters()} == kept
+    assert values_digest(model) == values_digest(whole)
+    tokens = torch.arange(8)[None] % 5
+    assert torch.allclose(model(tokens), whole(tokens), atol=1e-5)
+    model(tokens).sum().backward()
+    optimizer.step()
+
+
+@case(4)
+def tensor_parallel_and_fsdp2_deferred() -> None:
+    mesh = square()
+    with deferred():
+        model = lm()
+    model = fsdp(tensor_parallel(model, mesh["tp"]), mesh["dp"])
+    apply_init(model, RULES["orthogonal"], seed=3)
+    assert values_digest(model) == values_digest(truth(lm, RULES["orthogonal"], seed=3))
+
+
+@case(2)
+def fsdp2_from_the_meta_device() -> None:
+    with torch.device("meta"):
+        model = lm()
+    model = fsdp(model, line())
+    apply_init(model, DEFAULT, seed=3, device="cpu")
+    assert values_digest(model) == values_digest(truth(lm, DEFAULT, seed=3))
+
+
+@case(2)
+def to_empty_then_apply() -> None:
+    with torch.device("meta"):
+        model = lm()
+    model = fsdp(model, line())
+    model.to_empty(device="cpu")
+    apply_init(model, DEFAULT, seed=3)
+    assert values_digest(model) == values_digest(truth(lm, DEFAULT, seed=3))
+
+
+# ---------------------------------------------------------------------- pipelines, FSDP1, plans
+
+
+class FirstStage(nn.Module):
+    """Tokens, positions and the first block."""
+
+    def __init__(self, whole: TiedLM) -> None:
+        super().__init__()
+        self.tokens, self.positions = whole.tokens, whole.positions
+        self.blocks = nn.ModuleList([whole.blocks[0]])
+
+
+class LastStage(nn.Module):
+    """The second block as number 0, the norm and the head."""
+
+    def __init__(self, whole: TiedLM) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList([whole.blocks[1]])
+        self.norm, self.head = whole.norm, whole.head
+
+
+@case(2)
+def pipeline_stages() -> None:
+    rules = DEFAULT
+    with deferred():
+        whole = lm()
+    plan = Plan.from_json(plan_init(whole, rules).to_json())
+    last = dist.get_rank() == 1
+    stage = LastStage(whole) if last else FirstStage(whole)
+    report = plan.apply(stage, seed=4, rename={"blocks.0": "blocks.1"} if last else None)
+    one = truth(lm, rules, seed=4)
+    assert report.digest == apply_init(lm(), rules, seed=4).digest
+    wanted = tensor_digests(one)
+    found = {
+        name.replace("blocks.0", "blocks.1") if last else name: digest
+        for name, digest in tensor_digests(stage).items()
+    }
+    assert found == {name: wanted[name] for name in found}
+    assert torch.equal(stage.head.weight if last else stage.tokens.weight, one.tokens.weight)
+    assert not one.head.weight[3].any()
+
+
+@case(2)
+def pipeline_stage_under_fsdp2() -> None:
+    plan = plan_init(lm(), RULES["orthogonal"])
+    stage = fsdp(LastStage(lm()), line())
+    plan.apply(stage, seed=4, rename=lambda name: name.replace("blocks.0", "blocks.1"))
+    whole = tensor_digests(truth(lm, RULES["orthogonal"], seed=4))
+    assert tensor_digests(stage)["head.weight"] == whole["head.weight"]
+    assert tensor_digests(stage)["blocks.0.up.weight"] == whole["blocks.1.up.weight"]
+
+
+@case(1, 2, 4)
+def fsdp1() -> None:
+    with deferred():
+        model = lm()
+    plan = plan_init(model, RULES["orthogonal"])
+    start = plan.param_init_fn(model, "cpu", seed=6)
+    wrapped = FullyShardedDataParallel(
+        model, device_id=torch.device("cpu"), param_init_fn=start, use_orig_params=True
+    )
+    whole = truth(lm, RULES["orthogonal"], seed=6)
+    with FullyShardedDataParallel.summon_full_params(wrapped):
+        assert values_digest(wrapped) == values_digest(whole)
+    if dist.get_world_size() > 1:
+        message = raises(initkit.PlanError, lambda: apply_init(wrapped, DEFAULT, seed=0))
+        assert "param_init_fn=plan.param_init_fn" in message, message
+    with FullyShardedDataParallel.summon_full_params(wrapped, writeback=True):
+        apply_init(wrapped, DEFAULT, seed=7)
+    with FullyShardedDataParallel.summon_full_params(wrapped):
+        assert values_digest(wrapped) == values_digest(truth(lm, DEFAULT, seed=7))
+
+
+@case(2)
+def param_init_fn_needs_a_seed() -> None:
+    plan = plan_init(lm(), DEFAULT)
+    message = raises(initkit.OptionError, lambda: plan.param_init_fn(lm(), "cpu"))
+    assert "seed=None" in message
+
+
+# ----------------------------------------------------------------------- the grid of placements
+
+
+def placements(world: int) -> list[tuple[tuple[int, ...], tuple[object, ...]]]:
+    """Return shapes of meshes with placements of tensors of two or more dimensions."""
+    from torch.distributed.tensor.placement_types import _StridedShard
+
+    if world < 4:
+        return [((world,), (p,)) for p in (Shard(0), Shard(1), Shard(-1), Replicate())]
+    grid = [Shard(0), Shard(1), Replicate()]
+    pairs = [(a, b) for a in grid for b in grid]
+    pairs += [
+        (_StridedShard(0, split_factor=2), Shard(0)),
+        (_StridedShard(1, split_factor=2), Shard(1)),
+    ]
+    pairs += [(_StridedShard(0, split_factor=3), Replicate())]
+    return [((2, 2), pair) for pair in pairs] + [((4,), (p,)) for p in (Shard(0), Shard(1))]
+
+
+SHAPES = {2: (7, 5), 3: (6, 9, 3), 4: (4, 6, 3, 3)}
+LAWS: dict[str, tuple[int, ...]] = {  # and the dimensions to try them with
+    "normal(std=0.5)": (2, 3),
+    "normal(mean=1, std=0.5)": (2,),
+    "uniform(-0.1, 0.3)": (2, 4),
+    "trunc_normal(std=0.02, cutoff=2)": (2, 3),
+    "zero_mask_uniform": (2,),
+    "xavier_uniform(fans='tensor')": (2, 4),
+    "kaiming_normal(fans='tensor', mode='fan_out')": (2, 4),
+    "variance_scaling(fans='tensor')": (2,),
+    "constant(0.25)": (2,),
+    "orthogonal": (2, 4),
+    "sparse(sparsity=0.3)": (2,),
+    "eye": (2,),
+    "dirac": (3, 4),
+    "dirac(groups=2)": (4,),
+    "blocks(0, 1)": (3, 4),
+    "blocks('orthogonal', 'normal(std=2)')": (3,),
+}
+OTHERS: dict[str, tuple[int, ...]] = {  # schemes that need options, or a shape of their own
+    "sincos_2d": (9, 8),
+    "log_of('uniform(1, 16)')": (5, 4),
+    "exp_of('normal(std=1)')": (5, 4),
+    "inverse_softplus_of('uniform(1, 2)')": (5, 4),
+    "scaled('orthogonal', 2)": (5, 4),
+    "scaled('normal(std=2)', 0.5)": (5, 4),
+    "log_uniform(0.001, 0.1)": (5, 4),
+    "delta_orthogonal": (8, 4, 3, 3),
+    "rotated_frequencies": (2, 4, 6),
+    "constant(2)": (5, 4),
+    "sparse(sparsity=0.5)": (5, 4),
+}
+DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.complex64)
+REAL_ONLY = ("orthogonal", "sparse", "eye", "dirac", "blocks('orth")
+
+
+def fill_grid(world: int) -> None:
+    def own(tensor: Tensor) -> None:
+        tensor.normal_().mul_(2)
+
+    meshes = {shape: init_device_mesh("cpu", shape) for shape, _ in placements(world)}
+    rules = [(rule, dim) for rule, dims in LAWS.items() for dim in dims] + [(own, 2), (own, 3)]
+    for rule, dim in rules:
+        for dtype in DTYPES if dim == 2 else DTYPES[:2]:
+            if dtype.is_complex and str(rule).startswith(REAL_ONLY):
+                continue
+            whole = torch.empty(SHAPES[dim], dtype=dtype)
+            apply_init({"w": whole}, {"w": rule}, seed=9)
+            for shape, placed in placements(world):
+                wanted = distribute_tensor(whole, meshes[shape], placed, src_data_rank=None)
+                mine = distribute_tensor(
+                    torch.full_like(whole, 7), meshes[shape], placed, src_data_rank=None
+                )
+                apply_init({"w": mine}, {"w": rule}, seed=9)
+                assert torch.equal(mine.to_local(), wanted.to_local()), (rule, dtype, placed)
+
+
+@case(1, 2, 4)
+def grid_of_placements_schemes_and_dtypes() -> None:
+    fill_grid(dist.get_world_size())
+
+
+@case(2, 4)
+def every_registered_scheme() -> None:
+    world = dist.get_world_size()
+    meshes = {shape: init_device_mesh("cpu", shape) for shape, _ in placements(world)}
+    done = set()
+    names = sorted(set(initkit.list_schemes()) - {"keep", "torch_default", "blocks"})
+    tried = [(form, size) for form in names for size in SHAPES.values()]
+    tried += [(f"{form}(fans='tensor')", size) for form in names for size in SHAPES.values()]
+    for form, size in [*tried, *OTHERS.items()]:
+        whole = torch.empty(size)
+        try:
+            apply_init({"w": whole}, {"w": form}, seed=9)
+        except initkit.InitkitError:
+            continue
+        done.add(form.partition("(")[0])
+        for shape, placed in placements(world):
+            wanted = distribute_tensor(whole, meshes[shape], placed, src_data_rank=None)
+            mine = torch.full_like(whole, 7)
+            mine = distribute_tensor(mine, meshes[shape], placed, src_data_rank=None)
+            apply_init({"w": mine}, {"w": form}, seed=9)
+            assert torch.equal(mine.to_local(), wanted.to_local()), (form, placed)
+    assert done == set(names), set(names) - done
+
+
+@case(2, 4)
+def local_tensors_need_not_be_contiguous() -> None:
+    whole = torch.empty(8, 6)
+    apply_init({"w": whole}, {"w": "normal(std=1)"}, seed=1)
+    mine = distribute_tensor(torch.empty(6, 8).T, line(), [Shard(1)], src_data_rank=None)
+    apply_init({"w": mine}, {"w": "normal(std=1)"}, seed=1)
+    wanted = distribute_tensor(whole, line(), [Shard(1)], src_data_rank=None)
+    assert torch.equal(mine.to_local(), wanted.to_local())
+
+
+@case(4)
+def ranks_outside_of_the_mesh_write_nothing() -> None:
+    mesh = DeviceMesh("cpu", [1, 3])
+    whole = torch.empty(5, 4)
+    apply_init({"w": whole}, {"w": "orthogonal"}, seed=1)
+    mine = distribute_tensor(torch.zeros(5, 4), mesh, [Shard(0)], src_data_rank=None)
+    apply_init({"w": mine}, {"w": "orthogonal"}, seed=1)
+    wanted = distribute_tensor(whole, mesh, [Shard(0)], src_data_rank=None)
+    assert torch.equal(mine.to_local(), wanted.to_local())
+
+
+@case(4)
+def torch_agrees_on_what_the_full_tensor_is() -> None:
+    whole = torch.empty(10, 7)
+    apply_init({"w": whole}, {"w": "uniform(0, 1)"}, seed=1)
+    for placed in ([Shard(0), Shard(0)], [Shard(1), Replicate()], [Shard(0), Shard(1)]):
+        mine = distribute_tensor(torch.empty(10, 7), square(), placed)
+        apply_init({"w": mine}, {"w": "uniform(0, 1)"}, seed=1)
+        assert torch.equal(mine.full_tensor(), whole)
+
+
+# ---------------------------------------------------------------------------- refused, by name
+
+
+@case(2)
+def no_seed_is_an_error_that_says_why() -> None:
+    model = fsdp(lm(), line())
+    message = raises(initkit.OptionError, lambda: apply_init(model, DEFAULT))
+    assert message == (
+        "parameters are sharded over several processes, and with seed=None each of them would draw "
+        "a seed of its own; give them all one seed, as in seed=0"
+    )
+
+
+@case(1)
+def one_rank_needs_no_seed() -> None:
+    apply_init(fsdp(lm(), line()), DEFAULT)
+
+
+@case(2)
+def partial_placements_are_refused_by_name() -> None:
+    summand = DTensor.from_local(torch.ones(3, 2), line(), [Partial()])
+    message = raises(initkit.PlanError, lambda: apply_init({"fc.w": summand}, {"*": 0}, seed=0))
+    assert message.startswith("nothing was written: fc.w: its placement P"), message
+    assert "every rank holds a summand, not elements" in message
+    assert torch.equal(summand.to_local(), torch.ones(3, 2))
+
+
+@case(2)
+def a_local_shape_that_placements_do_not_mean_is_refused() -> None:
+    rows = 3 if dist.get_rank() == 0 else 1
+    odd = DTensor.from_local(
+        torch.ones(rows, 2), line(), [Shard(0)], run_check=False, shape=(4, 2), stride=(2, 1)
+    )
+    message = raises(initkit.PlanError, lambda: apply_init({"w": odd}, {"*": 0}, seed=0))
+    assert f"this rank holds [{rows}, 2] of [4, 2]" in message and "mean [2, 2]" in message
+
+
+@case(2)
+def computed_weights_of_sharded_tensors_are_refused() -> None:
+    model = nn.utils.parametrizations.weight_norm(nn.Linear(4, 4))
+    fully_shard(model, mesh=line())
+    message = raises(initkit.PlanError, lambda: apply_init(model, {"*": "normal(std=1)"}, seed=0))
+    assert "weight: it is computed from sharded tensors; initialise it before sharding" in message
+
+
+@case(2)
+def ranks_that_differ_are_told_on_all_ranks() -> None:
+    model, rank = lm(), dist.get_rank()
+    apply_init(model, DEFAULT, seed=0, verify_ranks=True)
+    before = values_digest(model)
+    call = lambda: apply_init(model, DEFAULT, seed=rank, verify_ranks=True)
+    message = raises(initkit.PlanError, call)
+    assert "ranks differ in their seed (rank 0: 0, rank 1: 1)" in message, message
+    rules = {"*": 0 if rank else 1}
+    call = lambda: apply_init(model, rules, seed=0, verify_ranks=dist.group.WORLD)
+    assert "ranks differ in their plan" in raises(initkit.PlanError, call)
+    rules = {"*": 0} if rank else {"nothing": 0}
+    message = raises(initkit.PlanError, lambda: apply_init(model, rules, seed=0, verify_ranks=True))
+    assert "the rule 'nothing' matches no parameter" in message, message
+    assert values_digest(model) == before
+
+
+# ------------------------------------------------------------------------------- the same bits
+
+
+@case(1, 2, 4)
+def reversed_order_and_other_threads() -> None:
+    whole = values_digest(truth(lm, RULES["orthogonal"], seed=8))
+    model = fsdp(lm(), line())
+    backwards = dict(reversed(list(model.state_dict().items())))
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        rules = [{"*.bias": 0, "*norm*.weight": 1}, {"*": "orthogonal"}]
+        apply_init(model, RULES["orthogonal"], seed=8)
+        assert values_digest(model) == whole
+        apply_init(backwards, rules, seed=9)
+        assert values_digest(model) != whole
+    torch.set_num_threads(1)
+
+
+@case(2)
+def a_digest_sees_one_bit_on_one_rank() -> None:
+    model = fsdp(lm(), line())
+    apply_init(model, DEFAULT, seed=0)
+    before = values_digest(model)
+    with torch.no_grad():
+        if dist.get_rank() == 1:
+            local(model.tokens.weight).view(torch.int32)[0, 0] ^= 1
+    assert values_digest(model) != before
+    gathered = [None, None]
+    dist.all_gather_object(gathered, values_digest(model))
+    assert gathered[0] == gathered[1]
+
+
+@case(2, 4)
+def even_shards() -> None:
+    build = lambda: nn.Sequential(nn.Linear(8, 16), nn.Linear(16, 8))
+    whole = truth(build, "xavier_uniform", seed=1)
+    model = fsdp(build(), line())
+    apply_init(model, "xavier_uniform", seed=1)
+    assert_held(model, whole, fsdp(numbered(build()), line()))
+
+
+@case(2)
+def a_wrong_offset_would_be_found() -> None:
+    """The test of these tests: an offset that is wrong by one row fails the comparison."""
+    right = sharding.split
+    sharding.split = lambda ranges, parts, index: right(ranges, parts, (index + 1) % parts)
+    try:
+        raises(AssertionError, even_shards)
+        message = raises(initkit.PlanError, lambda: apply_init(fsdp(lm(), line()), DEFAULT, seed=0))
+        assert "this rank holds" in message
+    finally:
+        sharding.split = right
+
+
+# ------------------------------------------------------------------------------------- running
+
+
+def main(rank: int, world: int, port: int, file: str) -> None:
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", rank=rank, world_size=world, timeout=timedelta(seconds=60))
+    results: dict[str, str] = {}
+    for name in [n for n, (worlds, _) in CASES.items() if world in worlds]:
+        torch.manual_seed(rank)
+        began = time.perf_counter()
+        try:
+            CASES[name][1]()
+            results[name] = ""
+        except BaseException:
+            results[name] = traceback.format_exc()
+        print(f"{name}: {time.perf_counter() - began:.1f} s", file=sys.stderr)
+        trouble: list[object] = [None] * world
+        dist.all_gather_object(trouble, results[name])
+        results[name] = "\n".join(f"rank {i}: {text}" for i, text in enumerate(trouble) if text)
+    if rank == 0:
+        Path(file).write_text(json.dumps(results))
+    dist.destroy_process_group()
+
+
+def digests() -> None:
+    """Print what one process makes of all rules, forwards and backwards, on 1 to 3 threads."""
+    for number, rules in enumerate(RULES.values()):
+        found = set()
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            model = truth(lm, rules, seed=number)
+            found.add(values_digest(model))
+            plan = plan_init(model, rules)
+            backwards = plan.replaced(plan.steps[::-1])
+            assert backwards.digest() == plan.digest()
+            backwards.apply(model, seed=number)
+            found.add(values_digest(model))
+        print(*sorted(found))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["digests"]:
+        digests()
+        sys.exit()
+    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

@@ -1,0 +1,72 @@
+"""The examples run as a user runs them, and the README's own code is true."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def run(script: str) -> str:
+    """Return what a script prints, run in a process of its own where warnings are errors."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(ROOT / script)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "100"},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_quickstart_shows_a_plan_and_a_report_of_each_model() -> None:
+    text = run("examples/quickstart.py")
+    for model in ("ResNeXt-29", "WRN-28-10", "language model"):
+        assert model in text
+    assert "stage3.2.conv2.weight" in text
+    assert "N(0, 0.0" in text
+
+
+def test_the_tutorial_runs_and_says_what_it_found() -> None:
+    text = run("examples/tutorial.py")
+    assert "gradient 6" in text
+
+
+@pytest.mark.parametrize("page", ["README.md"])
+def test_code_on_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / page).read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    assert blocks
+    scope: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, page, "exec"), scope)
+    for name, test in scope.items():
+        if name.startswith("test_") and callable(test):
+            test()
+
+
+def test_the_readme_names_only_files_that_exist() -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", README)
+    missing = [link for link in links if not (ROOT / link).exists()]
+    assert links and not missing
+
+
+def test_the_readme_names_only_targets_that_the_task_file_has() -> None:
+    targets = set(re.findall(r"(?:^|`)make (\w+)", README, flags=re.MULTILINE))
+    makefile = (ROOT / "Makefile").read_text()
+    assert {"demo", "test"} <= targets
+    assert all(re.search(rf"^{target}:", makefile, flags=re.MULTILINE) for target in targets)
+
+
+def test_the_task_file_stays_short() -> None:
+    assert len((ROOT / "Makefile").read_text().splitlines()) < 60

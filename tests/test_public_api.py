@@ -1,0 +1,102 @@
+"""Every public name is documented, with an example, stands in the docs, and is used under mypy."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import initkit
+from initkit import errors
+
+ROOT = Path(__file__).parents[1]
+PUBLIC = [name for name in initkit.__all__ if not name.startswith("__")]
+ERRORS = [name for name in PUBLIC if name in vars(errors)]
+VERBS = [name for name in PUBLIC if name not in ERRORS]
+PROMISED = (  # the contract: a name here is not dropped by chance
+    "InitkitError",
+    "Recipe",
+    "Rule",
+    "apply_init",
+    "blocks",
+    "describe_recipe",
+    "describe_scheme",
+    "fans",
+    "find_tied_parameters",
+    "gain",
+    "initialized",
+    "list_recipes",
+    "list_schemes",
+    "plan_init",
+    "register_layout",
+    "register_recipe",
+    "register_scheme",
+)
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_a_promised_name_is_public(name: str) -> None:
+    assert name in initkit.__all__
+
+
+def test_all_lists_every_public_name_once_and_in_order() -> None:
+    assert len(set(initkit.__all__)) == len(initkit.__all__)
+    assert all(hasattr(initkit, name) for name in initkit.__all__)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_name_has_a_docstring(name: str) -> None:
+    assert (inspect.getdoc(getattr(initkit, name)) or "").strip()
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_public_name_has_an_example(name: str) -> None:
+    assert ">>> " in (inspect.getdoc(getattr(initkit, name)) or "")
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_public_name_stands_in_the_api_reference(name: str) -> None:
+    assert re.search(rf"initkit\.{name}\n", (ROOT / "docs/api.md").read_text())
+
+
+def test_every_error_stands_in_the_api_reference() -> None:
+    assert "automodule:: initkit.errors\n   :members:" in (ROOT / "docs/api.md").read_text()
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_public_name_stands_in_the_typed_examples(name: str) -> None:
+    tree = ast.parse((ROOT / "tests/typed_examples.py").read_text())
+    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    used |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert name in used
+
+
+@pytest.mark.parametrize("function", [n for n in VERBS if inspect.isfunction(getattr(initkit, n))])
+def test_a_public_function_is_typed(function: str) -> None:
+    signature = inspect.signature(getattr(initkit, function))
+    bare = [p.name for p in signature.parameters.values() if p.annotation is p.empty]
+    assert not bare
+    assert signature.return_annotation is not signature.empty
+
+
+def test_every_error_is_public_or_stands_under_a_public_one() -> None:
+    tree = [value for value in vars(errors).values() if _is_error(value)]
+    assert all(issubclass(error, errors.InitkitError) for error in tree)
+    assert not any(issubclass(error, KeyError) for error in tree), "a KeyError's text is unreadable"
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert (Path(initkit.__file__).parent / "py.typed").exists()
+
+
+def test_the_typed_examples_run() -> None:
+    subprocess.run([sys.executable, str(ROOT / "tests/typed_examples.py")], check=True)
+
+
+def _is_error(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseException)

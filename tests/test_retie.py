@@ -1,0 +1,403 @@
+"""Ties can be made, asked after, and made again, and nothing is overwritten in silence."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.nn.utils import parametrize
+
+from initkit import errors
+from initkit.retie import preserve_ties, retie, tie, tie_status
+from initkit.ties import find_tied_parameters
+
+
+class Tied(nn.Module):
+    """An embedding and its head, one object."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.emb = nn.Embedding(5, 3)
+        self.head = nn.Linear(3, 5)
+        self.head.weight = self.emb.weight
+
+
+class Bag(nn.Module):
+    def __init__(self, **given: Tensor) -> None:
+        super().__init__()
+        for name, part in given.items():
+            if isinstance(part, Parameter):
+                setattr(self, name, part)
+            else:
+                self.register_buffer(name, part)
+
+
+def over(tensor: Tensor) -> Parameter:
+    return Parameter(tensor.detach())
+
+
+def untied() -> nn.Module:
+    model = Tied()
+    model.head.weight = Parameter(model.emb.weight.detach().clone())
+    return model
+
+
+# ---- tie
+
+
+def test_tie_puts_one_object_into_every_slot() -> None:
+    model = untied()
+    group = tie(model, "emb.weight", "head.weight")
+    assert model.head.weight is model.emb.weight
+    assert group == ["emb.weight", "head.weight"] and group.kind == "parameter"
+
+
+def test_tie_refuses_to_drop_values_unless_told() -> None:
+    model = untied()
+    before = model.emb.weight.detach().clone()
+    with torch.no_grad():
+        model.head.weight.add_(1)
+    text = "head.weight cannot be tied to emb.weight: their values differ; pass values='source'"
+    with pytest.raises(errors.TieError, match=text):
+        tie(model, "emb.weight", "head.weight")
+    tie(model, "emb.weight", "head.weight", values="source")
+    assert model.head.weight is model.emb.weight and torch.equal(model.emb.weight, before)
+
+
+def test_equal_nans_are_equal_values() -> None:
+    model = Bag(a=Parameter(torch.full((2,), torch.nan)), b=Parameter(torch.full((2,), torch.nan)))
+    tie(model, "a", "b")
+    assert model.a is model.b
+
+
+def test_tie_checks_all_before_it_changes_anything() -> None:
+    model = Bag(a=over(torch.zeros(2)), b=over(torch.zeros(2)), c=over(torch.zeros(3)))
+    with pytest.raises(
+        errors.TieError, match=r"c cannot be tied to a: shapes differ, \(3,\) and \(2,\)"
+    ):
+        tie(model, "a", "b", "c")
+    assert model.a is not model.b
+
+
+def test_tie_checks_dtypes() -> None:
+    model = Bag(a=over(torch.zeros(2)), b=over(torch.zeros(2).double()))
+    with pytest.raises(errors.TieError, match="dtypes differ, torch.float64 and torch.float32"):
+        tie(model, "a", "b")
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(errors.UnknownNameError, match="'head.weigth'; did you mean 'head.weight'"):
+        tie(Tied(), "emb.weight", "head.weigth")
+
+
+def test_a_name_registered_as_none_is_said_to_be() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2, bias=False))
+    with pytest.raises(errors.UnknownNameError, match="'1.bias' is registered as None"):
+        tie(model, "0.bias", "1.bias")
+
+
+def test_tie_wants_a_target_and_a_known_option() -> None:
+    with pytest.raises(errors.TieError, match="give at least one name to tie to 'emb.weight'"):
+        tie(Tied(), "emb.weight")
+    with pytest.raises(errors.OptionError, match="values is 'equal' or 'source', not 'first'"):
+        tie(Tied(), "emb.weight", "head.weight", values="first")
+
+
+def test_an_lstms_flat_weights_follow() -> None:
+    model = nn.Module()
+    model.a, model.b = nn.LSTM(3, 3), nn.LSTM(3, 3)
+    tie(model, "a.weight_hh_l0", "b.weight_hh_l0", values="source")
+    assert any(weight is model.a.weight_hh_l0 for weight in model.b._flat_weights)
+
+
+def test_buffers_stay_buffers_and_parameters_stay_parameters() -> None:
+    model = Bag(w=over(torch.ones(2)), b=torch.ones(2))
+    tie(model, "w", "b")
+    assert list(model._buffers) == ["b"] and model.b.data_ptr() == model.w.data_ptr()
+    model = Bag(w=over(torch.ones(2)), b=torch.ones(2))
+    tie(model, "b", "w")
+    assert list(model._parameters) == ["w"] and model.b.data_ptr() == model.w.data_ptr()
+
+
+def test_raw_tensors_of_parametrized_weights_are_tied_by_their_raw_names() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    for lin in model:
+        parametrize.register_parametrization(lin, "weight", nn.Identity())
+    raw = "parametrizations.weight.original"
+    tie(model, f"0.{raw}", f"1.{raw}", values="source")
+    assert torch.equal(model[0].weight, model[1].weight)
+
+
+def test_meta_and_lazy_parameters_have_no_values_to_compare() -> None:
+    model = untied().to("meta")
+    tie(model, "emb.weight", "head.weight")
+    assert model.head.weight is model.emb.weight
+    model = nn.Sequential(nn.LazyLinear(3), nn.LazyLinear(3))
+    tie(model, "0.weight", "1.weight")
+    assert model[0].weight is model[1].weight
+    with pytest.raises(errors.TieError, match="kinds differ, not lazy and lazy"):
+        tie(nn.Sequential(nn.LazyLinear(3), nn.Linear(3, 3)), "0.weight", "1.weight")
+
+
+# ---- tie_status
+
+
+def test_a_tie_that_holds_is_tied() -> None:
+    model = Tied()
+    [status] = tie_status(model, find_tied_parameters(model))
+    assert (status.state, status.kind) == ("tied", "parameter")
+    assert str(status) == "emb.weight = head.weight: tied"
+
+
+def test_an_object_that_became_an_alias_is_degraded() -> None:
+    model = Tied()
+    groups = find_tied_parameters(model)
+    model.load_state_dict(model.state_dict(), assign=True)
+    [status] = tie_status(model, groups)
+    assert (status.state, status.kind) == ("degraded", "alias")
+    assert str(status) == "emb.weight = head.weight: degraded to alias"
+
+
+def test_a_lost_tie_has_equal_values_or_different_ones() -> None:
+    model = Tied()
+    groups = find_tied_parameters(model)
+    model.head.weight = Parameter(model.emb.weight.detach().clone())
+    assert str(tie_status(model, groups)[0]).endswith("lost, values still equal")
+    with torch.no_grad():
+        model.head.weight[0, 0] += 1
+    assert str(tie_status(model, groups)[0]).endswith("lost, values differ")
+
+
+def test_a_name_that_is_gone_is_missing() -> None:
+    model = Tied()
+    groups = find_tied_parameters(model)
+    model.head = nn.Identity()
+    [status] = tie_status(model, groups)
+    assert status.state == "missing" and status.missing == ("head.weight",)
+    assert str(status) == "emb.weight = head.weight: missing: head.weight"
+
+
+def test_on_meta_a_lost_tie_is_of_unknown_value() -> None:
+    model = untied().to("meta")
+    [status] = tie_status(model, [["emb.weight", "head.weight"]])
+    assert status.state == "unknown"
+
+
+def test_a_lost_transposed_view_is_compared_in_its_own_geometry() -> None:
+    model = Bag(a=over(torch.arange(6.0).view(2, 3)))
+    model.b = over(model.a.t())
+    groups = find_tied_parameters(model)
+    model.b = over(model.b.clone())
+    assert tie_status(model, groups)[0].state == "equal"
+    with torch.no_grad():
+        model.b.zero_()
+    assert tie_status(model, groups)[0].state == "different"
+
+
+def test_deepcopy_keeps_objects_and_unties_aliases() -> None:
+    model = Tied()
+    model.extra = over(model.emb.weight)
+    groups = find_tied_parameters(model)
+    copied = copy.deepcopy(model)
+    assert tie_status(copied, [["emb.weight", "head.weight"]])[0].state == "tied"
+    assert tie_status(copied, groups)[0].state == "equal"
+
+
+# ---- retie
+
+
+def test_retie_takes_lists_of_names() -> None:
+    model = untied()
+    retie(model, [["emb.weight", "head.weight"]])
+    assert model.head.weight is model.emb.weight
+
+
+def test_retie_checks_every_group_before_it_changes_one() -> None:
+    model = Bag(a=over(torch.zeros(2)), b=over(torch.zeros(2)), c=over(torch.zeros(3)))
+    with pytest.raises(errors.TieError, match="shapes differ"):
+        retie(model, [["a", "b"], ["a", "c"]])
+    assert model.a is not model.b
+
+
+def test_retie_refuses_values_that_differ() -> None:
+    model = Tied()
+    groups = find_tied_parameters(model)
+    model.head.weight = Parameter(torch.zeros(5, 3))
+    with pytest.raises(errors.TieError, match="their values differ"):
+        retie(model, groups)
+
+
+def test_aliases_and_views_are_laid_over_the_same_memory_again() -> None:
+    base = torch.arange(12.0).view(3, 4)
+    model = Bag(a=over(base), b=over(base), c=over(base.t()), d=over(base[1:]))
+    groups = find_tied_parameters(model)
+    for name in "abcd":
+        setattr(model, name, over(getattr(model, name).clone(memory_format=torch.preserve_format)))
+    kept = model.b
+    retie(model, groups)
+    assert find_tied_parameters(model) == groups
+    assert model.b is kept, "a separate parameter stays the object that optimizers know"
+    with torch.no_grad():
+        model.a.add_(1)
+    assert torch.equal(model.c, (base + 1).t()) and torch.equal(model.d, (base + 1)[1:])
+
+
+def test_overlaps_that_none_holds_cannot_be_made_again() -> None:
+    base = torch.zeros(4)
+    model = Bag(a=over(base[:3]), b=over(base[1:]))
+    groups = find_tied_parameters(model)
+    model.b = over(model.b.clone())
+    with pytest.raises(
+        errors.TieError, match="a and b overlapped in memory and none held the others"
+    ):
+        retie(model, groups)
+
+
+def test_a_view_of_what_changed_shape_cannot_be_made_again() -> None:
+    model = Bag(a=over(torch.zeros(2, 3)))
+    model.b = over(model.a.t())
+    groups = find_tied_parameters(model)
+    model.a = over(torch.zeros(3, 3))
+    with pytest.raises(
+        errors.TieError, match=r"b cannot be laid over a again: a had shape \(2, 3\)"
+    ):
+        retie(model, groups)
+
+
+# ---- preserve_ties
+
+
+def halves(model: nn.Module) -> None:
+    model.half()
+
+
+def doubles(model: nn.Module) -> None:
+    model.double()
+
+
+def to_empty(model: nn.Module) -> None:
+    model.to_empty(device="cpu")
+
+
+def assigns(model: nn.Module) -> None:
+    model.load_state_dict(copy.deepcopy(dict(model.state_dict())), assign=True)
+
+
+def quantises(model: nn.Module) -> None:
+    for module in model.modules():
+        for name, weight in list(module.named_parameters(recurse=False)):
+            setattr(module, name, Parameter((weight * 4).round() / 4))
+
+
+@pytest.mark.parametrize("breaks", [halves, doubles, to_empty, assigns, quantises])
+def test_ties_survive(breaks: Callable[[nn.Module], None]) -> None:
+    base = torch.arange(12.0).view(3, 4)
+    model = Tied()
+    model.shared = nn.ModuleList([model.emb])
+    model.bag = Bag(a=over(base), b=over(base), c=over(base.t()), d=over(base[:2]), e=base[0])
+    groups = find_tied_parameters(model)
+    with preserve_ties(model):
+        breaks(model)
+    assert find_tied_parameters(model) == groups
+
+
+def test_a_meta_model_that_becomes_real_keeps_its_ties() -> None:
+    with torch.device("meta"):
+        model = Tied()
+    with preserve_ties(model) as broken:
+        model.to_empty(device="cpu")
+    assert model.head.weight is model.emb.weight and len(broken) == 1
+
+
+def test_what_was_broken_is_told() -> None:
+    model = Tied()
+    with preserve_ties(model) as broken:
+        model.head.weight = Parameter(torch.zeros(5, 3))
+    assert [status.state for status in broken] == ["different"]
+    assert model.head.weight is model.emb.weight
+
+
+def test_ties_with_missing_names_are_told_and_the_rest_is_made_again() -> None:
+    weight = over(torch.zeros(2))
+    model = Bag(a=weight, b=weight, c=weight)
+    with preserve_ties(model) as broken:
+        del model.c
+        model.b = over(torch.zeros(2))
+    assert model.a is model.b and broken[0].missing == ("c",)
+
+
+def test_on_an_exception_ties_are_made_again_and_it_comes_through() -> None:
+    model = Tied()
+
+    def fails() -> None:
+        model.head.weight = Parameter(torch.zeros(5, 3))
+        raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"), preserve_ties(model):
+        fails()
+    assert model.head.weight is model.emb.weight
+
+
+def test_values_that_differ_are_an_error_on_request() -> None:
+    model = Tied()
+    with (
+        pytest.raises(errors.TieError, match="values differ"),
+        preserve_ties(model, values="equal"),
+    ):
+        model.head.weight = Parameter(torch.zeros(5, 3))
+
+
+# ---- what the documentation says breaks a tie
+
+
+def module_tie() -> nn.Module:
+    linear = nn.Linear(2, 2, bias=False)
+    return nn.Sequential(linear, linear)
+
+
+def alias_tie() -> nn.Module:
+    return Bag(a=(weight := over(torch.ones(2))), b=over(weight))
+
+
+def view_tie() -> nn.Module:
+    return Bag(a=(weight := over(torch.ones(2, 3))), b=over(weight.t()))
+
+
+def loads(model: nn.Module) -> None:
+    model.load_state_dict({k: v.clone() for k, v in model.state_dict().items()})
+
+
+def assigns_shared(model: nn.Module) -> None:
+    model.load_state_dict(copy.deepcopy(model).state_dict(), assign=True)
+
+
+def copies(model: nn.Module) -> nn.Module:
+    return copy.deepcopy(model)
+
+
+BREAKS = [
+    (halves, "tied", "tied", "equal"),
+    (copies, "tied", "tied", "equal"),
+    (to_empty, "tied", "lost", "lost"),
+    (loads, "tied", "tied", "tied"),
+    (assigns_shared, "tied", "degraded", "equal"),
+    (assigns, "tied", "degraded", "tied"),
+]
+
+
+@pytest.mark.parametrize(("breaks", "module", "parameter", "loose"), BREAKS)
+def test_the_table_of_what_breaks_a_tie(
+    breaks: Callable[[nn.Module], nn.Module | None], module: str, parameter: str, loose: str
+) -> None:
+    builds = {module_tie: module, Tied: parameter, alias_tie: loose, view_tie: loose}
+    for build, expected in builds.items():
+        with torch.device("meta" if breaks is to_empty else "cpu"):
+            model = build()
+        groups = find_tied_parameters(model)
+        state = tie_status(breaks(model) or model, groups)[0].state
+        known = "lost" if state in ("equal", "different") and expected == "lost" else state
+        assert known == expected, (build, breaks)

@@ -1,0 +1,162 @@
+"""Suggesting recipes: the right one comes first, nothing is written, and it prints well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from published import skeleton
+from recipe_checks import need
+from torch import nn
+
+import initkit
+from initkit import Recipe, register_recipe, suggest_recipe
+from initkit.errors import TargetError
+from initkit.rules import unregister_recipe
+
+
+def _hf(model: str, config: str, **options: Any) -> Callable[[], nn.Module]:
+    def build() -> nn.Module:
+        package = need("transformers")
+        made: nn.Module = getattr(package, model)(getattr(package, config)(**options))
+        return made
+
+    return build
+
+
+def _torchvision(name: str) -> Callable[[], nn.Module]:
+    return lambda: getattr(need("torchvision.models"), name)()
+
+
+def _timm(name: str) -> Callable[[], nn.Module]:
+    return lambda: need("timm").create_model(name)
+
+
+_SMALL = {"num_hidden_layers": 2}
+
+
+@pytest.mark.parametrize(
+    ("build", "first"),
+    [
+        (_torchvision("resnet18"), "resnet/torchvision"),
+        (_torchvision("vit_b_32"), "vit/torchvision"),
+        (_torchvision("swin_v2_t"), "swin_v2/torchvision"),
+        (_torchvision("densenet121"), "densenet/torchvision"),
+        (_timm("resnet26"), "resnet/timm"),
+        (_timm("vit_tiny_patch16_224"), "vit/timm"),
+        (_timm("beit_base_patch16_224"), "beit/timm"),
+        (_timm("cait_xxs24_224"), "layerscale_cait/timm"),
+        (_hf("BertForSequenceClassification", "BertConfig", **_SMALL), "bert/transformers"),
+        (_hf("RobertaForMaskedLM", "RobertaConfig", **_SMALL), "roberta/transformers"),
+        (_hf("GPT2LMHeadModel", "GPT2Config", n_layer=2), "gpt2/transformers"),
+        (_hf("LlamaForCausalLM", "LlamaConfig", **_SMALL), "llama/transformers"),
+        (_hf("ViTMAEModel", "ViTMAEConfig", **_SMALL), "mae/transformers"),
+        (
+            _hf("Swinv2Model", "Swinv2Config", depths=[1, 1], num_heads=[2, 4]),
+            "swin_v2/transformers",
+        ),
+        (_hf("SiglipTextModel", "SiglipTextConfig", **_SMALL), "siglip/transformers"),
+    ],
+)
+def test_a_model_of_a_package_meets_the_recipe_of_its_own_code(
+    build: Callable[[], nn.Module], first: str
+) -> None:
+    with torch.device("meta"):
+        model = build()
+    found = suggest_recipe(model)
+    assert found[0].recipe == first
+    assert found[0].covers == 1
+    assert not found[0].open
+
+
+@pytest.mark.parametrize(
+    ("key", "first"),
+    [
+        ("clip original ViT", "clip/original"),
+        ("mae original", "mae/original"),
+        ("dit original", "dit/original"),
+        ("dinov2 original", "dinov2/original"),
+    ],
+)
+def test_names_alone_lead_to_the_recipe_of_code_that_no_package_holds(key: str, first: str) -> None:
+    assert first in [s.recipe for s in suggest_recipe(skeleton(key))[:1]]
+
+
+def test_a_plain_network_gets_torch_default_alone() -> None:
+    found = suggest_recipe(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Linear(8, 2)))
+    assert [s.recipe for s in found] == ["torch_default"]
+    assert found[0].covers == 1
+    assert found[0].why == "nothing"
+
+
+def test_nothing_is_written_and_no_random_number_drawn() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2))
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    state = torch.get_rng_state()
+    suggest_recipe(model)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
+
+
+class _Gated(nn.Module):
+    """A module that only one recipe knows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gadget = nn.Parameter(torch.zeros(3))
+        self.out = nn.Linear(3, 3)
+        self.sprocket = nn.Parameter(torch.ones(3))
+
+
+@pytest.fixture
+def _own_recipe() -> Any:
+    register_recipe(Recipe("gated/mine", rules=[{"gadget": 1, "type:Linear": {"*": 0}}]))
+    yield
+    unregister_recipe("gated/mine")
+
+
+@pytest.mark.usefixtures("_own_recipe")
+def test_a_recipe_of_ones_own_is_found_and_says_what_it_leaves_open() -> None:
+    found = suggest_recipe(_Gated())
+    best = found[0]
+    assert best.recipe == "gated/mine"
+    assert best.open == ("sprocket",)
+    assert (best.covers, best.own) == (3 / 4, 1 / 4)
+    assert "gated/mine leaves 1 without a rule: sprocket" in str(found)
+
+
+def test_it_prints_one_line_a_recipe() -> None:
+    found = suggest_recipe(nn.Linear(2, 2))
+    assert str(found).splitlines()[0] == "Linear: 2 parameters; nothing has been applied"
+    assert str(found[0]) == "torch_default (covers 100%; nothing)"
+    assert repr(found) == "<Suggestions: torch_default>"
+
+
+def test_a_recipe_that_needs_an_option_is_no_obstacle() -> None:
+    register_recipe(Recipe("needy/mine", rules=lambda width: {"*": width}))
+    try:
+        assert suggest_recipe(nn.Linear(2, 2))[0].recipe == "torch_default"
+    finally:
+        unregister_recipe("needy/mine")
+
+
+def test_a_state_dict_is_judged_by_its_names() -> None:
+    found = suggest_recipe(skeleton("clip original ViT").state_dict())
+    assert found[0].recipe == "clip/original"
+
+
+def test_an_empty_model_has_no_suggestion() -> None:
+    assert len(suggest_recipe(nn.Identity())) == 0
+
+
+def test_what_is_no_model_is_refused() -> None:
+    with pytest.raises(TargetError, match="a module or a state_dict"):
+        suggest_recipe(3)  # type: ignore[arg-type]
+
+
+def test_the_best_suggestion_can_be_applied_as_it_is() -> None:
+    model = nn.Linear(2, 2)
+    name = suggest_recipe(model)[0].recipe
+    assert initkit.apply_init(model, name, seed=0, strict=True)

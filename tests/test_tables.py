@@ -1,0 +1,197 @@
+"""Tables: every name whole, columns aligned, and HTML that is escaped and reads without scripts."""
+
+from __future__ import annotations
+
+import math
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from initkit.tables import Cell, Notes, Table, bars, html_page, html_table, text_table
+
+LAWS = settings(deadline=None, derandomize=True)
+words = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max_size=12)
+grids = st.integers(1, 4).flatmap(
+    lambda width: st.lists(st.lists(words, min_size=width, max_size=width), min_size=1, max_size=6)
+)
+
+
+class Reader(HTMLParser):
+    """Collect cells and balance tags."""
+
+    VOID = frozenset({"meta", "input", "br"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.cells: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag in ("td", "th"):
+            self.cells.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("td", "th"):
+            self.cells[-1] += data
+
+    def with_tag(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.seen if name == tag]
+
+
+# --- text
+
+
+def test_columns_align_and_lines_end_in_no_space() -> None:
+    rows = [("a", 1, ""), ("long.name", 22.5, "x"), ("b", None, "yy")]
+    assert text_table(["name", "n", "note"], rows, align="lr") == (
+        "name          n  note\n"
+        "---------  ----  ----\n"
+        "a             1\n"
+        "long.name  22.5  x\n"
+        "b                yy"
+    )
+
+
+def test_no_rows_leave_the_headers() -> None:
+    assert text_table(["name", "n"], []) == "name  n\n----  -"
+
+
+@LAWS
+@given(grids)
+def test_every_cell_stands_whole_in_its_line(rows: list[list[str]]) -> None:
+    lines = text_table(["h"] * len(rows[0]), rows).split("\n")
+    assert len(lines) == len(rows) + 2
+    for line, row in zip(lines[2:], rows, strict=True):
+        assert line.split() == [cell for cell in row if cell]
+
+
+@LAWS
+@given(grids)
+def test_a_column_starts_at_one_place(rows: list[list[str]]) -> None:
+    lines = text_table(["h"] * len(rows[0]), rows).split("\n")
+    starts = [m.start() for m in re.finditer(r"-+", lines[1])]
+    for line, row in zip(lines[2:], rows, strict=True):
+        assert all(line.startswith(cell, at) for cell, at in zip(row, starts, strict=True) if cell)
+
+
+def test_a_very_long_name_is_not_cut() -> None:
+    name = ".".join(["layers"] * 100)
+    assert name in text_table(["name"], [[name]])
+
+
+def test_line_breaks_do_not_break_the_table() -> None:
+    assert text_table(["a", "b"], [["x\ny", "z"]]).splitlines()[-1] == "x y  z"
+
+
+def test_a_row_of_another_length_is_refused() -> None:
+    for make in (text_table, html_table):
+        with pytest.raises(ValueError, match="row 1 has 1 cells under 2 headers"):
+            make(["a", "b"], [["x", "y"], ["z"]])
+
+
+# --- HTML
+
+
+@LAWS
+@given(grids)
+def test_html_cells_read_back_as_they_were(rows: list[list[str]]) -> None:
+    headers = [f"<{i}>&" for i in range(len(rows[0]))]
+    reader = Reader(html_table(headers, rows))
+    assert reader.cells == [*headers, *(cell for row in rows for cell in row)]
+
+
+def test_everything_is_escaped() -> None:
+    evil = "</td><script>alert('x')</script>&\""
+    page = html_page(
+        evil,
+        [
+            evil,
+            Notes([evil], title=evil, tone="warning"),
+            Table([evil], [[Cell(evil, order=evil)]], title=evil),
+        ],
+        whole=True,
+    )
+    assert evil not in page
+    assert len(Reader(page).with_tag("script")) == 1
+
+
+def test_a_cell_may_carry_a_bar_a_tone_and_a_sort_key() -> None:
+    cells = [Cell("0.05", bar=0.5, order=0.05), Cell("frozen", tone="warning"), 1e-6, "x"]
+    attributes = Reader(html_table(list("abcd"), [cells], align="lrr")).with_tag("td")
+    assert attributes == [
+        {"data-o": "0.05", "style": "--b:50%"},
+        {"class": "r warning"},
+        {"class": "r", "data-o": "1e-06"},
+        {},
+    ]
+
+
+def test_bars_stay_within_the_cell() -> None:
+    cells = [Cell("", bar=-1.0), Cell("", bar=7.0)]
+    styles = [a["style"] for a in Reader(html_table(["a", "b"], [cells])).with_tag("td")]
+    assert styles == ["--b:0%", "--b:100%"]
+
+
+def test_bars_scale_against_the_largest_finite_number() -> None:
+    assert bars([1.0, -4.0, None, math.inf, math.nan]) == [0.25, 1.0, None, None, None]
+    assert bars([0.0, 0.0]) == [None, None]
+    assert bars([]) == []
+
+
+def test_errors_come_first_then_warnings_and_the_rest_keeps_its_order() -> None:
+    page = html_page(
+        "T",
+        [
+            "one",
+            Table(["two"], []),
+            Notes(["three"], tone="warning"),
+            Notes(["four"]),
+            Notes(["five"], tone="error"),
+        ],
+    )
+    body = page[page.index("<h2>") : page.index("<script>")]
+    assert re.findall("five|three|one|two|four", body) == ["five", "three", "one", "two", "four"]
+
+
+def test_empty_notes_leave_nothing() -> None:
+    assert html_page("", [Notes([], title="Warnings", tone="warning")]) == html_page("", [])
+
+
+def test_a_page_is_a_piece_or_a_whole_document() -> None:
+    piece, whole = html_page("T", ["x"]), html_page("T", ["x"], whole=True)
+    assert piece.startswith("<div class=initkit>")
+    assert whole.startswith("<!doctype html>")
+    assert piece in whole
+    assert Reader(whole).with_tag("html") == [{"lang": "en"}]
+    assert not Reader(piece).with_tag("html")
+
+
+def test_a_page_loads_nothing_from_anywhere() -> None:
+    page = html_page("T", [Table(["a"], [["b"]])], whole=True)
+    assert not re.search(r"https?:|src=|@import|url\(|<link", page)
+
+
+def test_a_page_reads_without_its_script() -> None:
+    """Rows are in the document and visible; only the script hides any."""
+    page = html_page("T", [Table(["a"], [["row one"], ["row two"]])])
+    bare = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+    assert "row one" in bare
+    assert "row two" in bare
+    assert "hidden" not in bare
+
+
+def test_a_page_follows_light_and_dark() -> None:
+    assert "prefers-color-scheme:dark" in html_page("T", [])

@@ -1,0 +1,188 @@
+"""How user code looks to a type checker: this file must pass mypy --strict, and run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import assert_type
+
+import torch
+from torch import Tensor, nn
+
+import initkit
+from initkit import (
+    Plan,
+    Recipe,
+    Report,
+    Rule,
+    apply_init,
+    blocks,
+    check_init,
+    deferred,
+    describe_recipe,
+    describe_scheme,
+    fans,
+    find_reused_parameters,
+    find_tied_parameters,
+    gain,
+    initialized,
+    list_recipes,
+    list_schemes,
+    load_recipe,
+    materialize,
+    plan_init,
+    preserve_ties,
+    register_layout,
+    register_recipe,
+    register_scheme,
+    retie,
+    save_recipe,
+    schemes,
+    suggest_recipe,
+    tensor_digests,
+    tie,
+    tie_report,
+    tie_status,
+    track_writes,
+    values_digest,
+    verify_report,
+)
+
+
+def rules_in_every_form() -> None:
+    """Every form of rules is accepted by the checker."""
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Linear(8, 2))
+    apply_init(model, "resnext", seed=0)
+    apply_init(model, "xavier_uniform")
+    apply_init(model, {nn.Linear: "kaiming_normal(fans='tensor')", "*.bias": 0}, idle="ignore")
+    apply_init(model, [{"2.*": 0}, {nn.Conv2d: "orthogonal"}, "torch_default"], seed=1)
+    apply_init(model, {(nn.Conv2d, nn.Linear): {"weight": 0.5, "bias": "keep"}, "1.*": 1})
+    apply_init(model, {re.compile(r"\d\.bias"): 0, "*.weight": nn.init.ones_})
+    apply_init(model, Rule(schemes.Normal(std=0.02), name="*.weight", type=nn.Linear))
+    apply_init(model, [Rule("ones", where=lambda slot: slot.key == "weight")], strict=False)
+    apply_init(model.state_dict(), {"*.weight": 1}, only="0", protect=["1", "2.bias"])
+
+
+def plans_and_reports() -> None:
+    """Plans and reports have types of their own."""
+    model = nn.Linear(4, 4)
+    plan = plan_init(model, "torch_default")
+    assert_type(plan, Plan)
+    assert_type(plan.diff(plan_init(model, "xavier_normal")), str)
+    report = apply_init(model, "torch_default", seed=0)
+    assert_type(report, Report)
+    assert_type(plan.apply(model, seed=0), Report)
+    assert_type(report.seed, int)
+    assert_type(check_init(model, plan).ok, bool)
+    with TemporaryDirectory() as folder:
+        report.save(Path(folder) / "init.json")
+        print(verify_report(model, Path(folder) / "init.json").ok)
+
+
+@initialized("wide_resnet")
+class Net(nn.Module):
+    """A class that a decorator leaves a class."""
+
+    def __init__(self, width: int, *, bias: bool = True) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, width, 3, bias=bias)
+        self.fc = nn.Linear(width, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Classify."""
+        return torch.as_tensor(self.fc(self.conv(x).mean((2, 3))))
+
+
+def a_decorated_class_keeps_its_type() -> None:
+    """The checker sees the class, its constructor and its methods."""
+    net = Net(8, bias=False)
+    assert_type(net, Net)
+    assert_type(net.forward(torch.zeros(1, 3, 8, 8)), Tensor)
+
+
+@register_scheme("typed_ternary")
+def ternary(weight: Tensor) -> None:
+    """Draw -1, 0 and 1."""
+    weight.random_(-1, 2)
+
+
+def registries() -> None:
+    """Registries speak in names and values."""
+    assert_type(list_schemes(), list[str])
+    assert_type(list_recipes(), list[str])
+    print(describe_scheme("typed_ternary"), describe_recipe("resnext"))
+    assert_type(suggest_recipe(nn.Linear(2, 2))[0].recipe, str)
+    assert_type(ternary(torch.zeros(2)), None)
+    print(suggest_recipe(nn.Linear(4, 4)))
+    lstm = nn.LSTM(4, 4)
+    apply_init(lstm, {"weight_*": "orthogonal", "bias_ih_*": blocks(0, 1, 0, 0), "bias_*": 0})
+    mine = Recipe("typed/recipe", rules={"*": 0}, summary="Zero everything.")
+    assert_type(register_recipe(mine), Recipe)
+    with TemporaryDirectory() as folder:
+        save_recipe(mine, Path(folder) / "mine.toml")
+        assert_type(load_recipe(Path(folder) / "mine.toml"), Recipe)
+
+
+class Experts(nn.Module):
+    """A module that torch does not know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.Parameter(torch.empty(2, 4, 8))
+
+
+def numbers() -> None:
+    """Fans and gains are plain numbers."""
+    register_layout(Experts, "E in out", key="up")
+    apply_init(Experts(), {"up": "xavier_uniform"})
+    assert_type(gain("relu") * gain(nn.GELU()), float)
+    print(fans(nn.Linear(4, 8)).fan_in)
+
+
+def ties() -> None:
+    """Groups of ties are sequences of names; they can be made, asked after and made again."""
+    model = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 5, bias=False))
+    tie(model, "0.weight", "1.weight", values="source")
+    groups = find_tied_parameters(model)
+    for group in groups:
+        names: list[str] = list(group)
+        print(names, group.kind)
+    with preserve_ties(model) as broken:
+        model.half()
+    retie(model, groups)
+    print([status.state for status in broken], tie_status(model, groups))
+    print(tie_report(model), find_reused_parameters(model.float(), torch.tensor([1])))
+
+
+def many_machines() -> None:
+    """A model without memory, a plan that travels, and proofs."""
+    with deferred():
+        net = Net(8)
+    assert_type(materialize(net, seed=0), Report)
+    plan = Plan.from_json(plan_init(net, {"*": "normal(std=0.02)"}).to_json())
+    assert_type(plan.apply(net, seed=0, rename={"fc": "fc"}), Report)
+    with track_writes(net) as writes:
+        plan.apply(net, seed=1)
+    writes.assert_complete()
+    assert_type(values_digest(net), str)
+    assert_type(tensor_digests(net), dict[str, str])
+
+
+def errors() -> None:
+    """Every error has one base."""
+    try:
+        apply_init(nn.Linear(2, 2), {"nothing": 0})
+    except initkit.InitkitError as error:
+        print(error)
+
+
+if __name__ == "__main__":
+    rules_in_every_form()
+    plans_and_reports()
+    a_decorated_class_keeps_its_type()
+    registries()
+    numbers()
+    ties()
+    many_machines()
+    errors()
