@@ -1,0 +1,68 @@
+"""Time the stream against torch.nn.init on the same memory in the same run, per element.
+
+python benchmarks/stream_speed.py [--paths avx2,eager] [--threads 1,2] [--elements 16777216]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from initkit import stream
+
+KEY = stream.key(0, "weight")
+CHUNK = 1 << 18
+Fill = Callable[..., Tensor]
+LAWS: dict[str, tuple[Fill, Fill, tuple[float, ...]]] = {
+    "uniform": (stream.uniform_, nn.init.uniform_, (-0.05, 0.05)),
+    "normal": (stream.normal_, nn.init.normal_, (0.0, 0.02)),
+    "trunc_normal 2 sigma": (stream.trunc_normal_, nn.init.trunc_normal_, (0.0, 0.02, -0.04, 0.04)),
+    "trunc_normal 3 sigma": (stream.trunc_normal_, nn.init.trunc_normal_, (0.0, 0.02, -0.06, 0.06)),
+}
+
+
+def best(work: Callable[[], object], repeats: int = 5) -> float:
+    """Return the shortest of some runs in seconds."""
+    times = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - begin)
+    return min(times)
+
+
+def ours(out: Tensor, fill: Fill, numbers: tuple[float, ...], path: str) -> None:
+    """Fill in chunks on all threads, as apply_init does."""
+    cuts = range(0, len(out), CHUNK)
+    stream.run([partial(fill, out[i : i + CHUNK], KEY, *numbers, i, path=path) for i in cuts])
+
+
+def main() -> None:
+    """Print one line for each law, dtype, path and number of threads."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--paths", default=",".join(stream.paths()))
+    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--elements", type=int, default=1 << 24)
+    options = parser.parse_args()
+    n = options.elements
+    print(f"{stream.backend()}; torch {torch.__version__}; ns per element, {n} elements")
+    for threads in map(int, options.threads.split(",")):
+        torch.set_num_threads(threads)
+        for dtype in (torch.float32, torch.bfloat16):
+            out = torch.zeros(n, dtype=dtype)
+            for law, (fill, theirs, numbers) in LAWS.items():
+                peer = best(lambda: theirs(out, *numbers), 3) / n * 1e9  # noqa: B023
+                line = f"{threads} threads  {str(dtype)[6:]:9} {law:21} torch {peer:6.2f}"
+                for path in options.paths.split(","):
+                    mine = best(lambda: ours(out, fill, numbers, path)) / n * 1e9  # noqa: B023
+                    line += f"  {path} {mine:5.2f} ({peer / mine:4.1f}x)"
+                print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

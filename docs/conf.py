@@ -1,0 +1,52 @@
+"""How the documentation is built: MyST pages, furo's theme, tables generated from the registry."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+
+import initkit
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE / "_ext")]
+
+import generate  # noqa: E402  (it lives beside this file)
+
+project = "initkit"
+author = "The initkit developers"
+copyright = "2026, The initkit developers"
+version = release = initkit.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "recipe_pages"]
+source_suffix = {".md": "markdown"}
+exclude_patterns = ["_build", "_generated", "_ext"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "fieldlist"]
+myst_heading_anchors = 3
+default_role = "py:obj"  # `name` in a docstring links to it
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+python_use_unqualified_type_names = True
+# A signature's `apply_init(...)` breaks into one line a parameter where it is longer than this.
+maximum_signature_line_length = 88
+
+html_theme = "furo"
+html_title = f"initkit {initkit.__version__}"
+html_static_path: list[str] = []
+
+
+def refuse_undocumented(app: Sphinx) -> None:
+    """Fail the build when a public name has no docstring, or stands on no page."""
+    pages = "\n".join(page.read_text() for page in HERE.glob("*.md"))
+    missing = [f"{name} ({why})" for name, why in generate.undocumented(pages)]
+    if missing:
+        raise ExtensionError(f"undocumented public names: {', '.join(missing)}")
+
+
+def setup(app: Sphinx) -> None:
+    """Write the generated tables before any page is read."""
+    generate.write_all(HERE / "_generated")
+    app.connect("builder-inited", refuse_undocumented)
