@@ -161,6 +161,36 @@ def test_a_dataclass_module_is_initialised_whichever_decorator_comes_first(
     assert runs == [a, b]
 
 
+def test_a_subclass_that_new_chooses_is_initialised_once(runs: list[nn.Module]) -> None:
+    @initialized({"*": 1})
+    class Norm(nn.Module):
+        def __new__(cls, kind: str = "layer") -> Any:
+            return super().__new__(Layer if kind == "layer" else cls)
+
+        def __init__(self, kind: str = "layer") -> None:
+            super().__init__()
+            self.fc = nn.Linear(2, 2)
+
+    class Layer(Norm):
+        pass
+
+    first, second = Norm(), Norm(kind="other")
+    assert [type(first), type(second)] == [Layer, Norm]
+    assert runs == [first, second]
+
+
+def test_options_of_an_init_may_have_any_name(runs: list[nn.Module]) -> None:
+    @initialized({"*": 1})
+    class Named(nn.Module):
+        def __init__(this, *, kind: str, self: int, cls: int, args: int) -> None:  # noqa: N805
+            super().__init__()
+            this.fc, this.given = nn.Linear(2, 2), (kind, self, cls, args)
+
+    net = Named(kind="relu", self=1, cls=2, args=3)
+    assert runs == [net]
+    assert net.given == ("relu", 1, 2, 3)
+
+
 def test_an_init_that_raises_initialises_nothing_and_the_next_one_works(
     runs: list[nn.Module],
 ) -> None:

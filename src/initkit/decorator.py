@@ -100,18 +100,18 @@ class _SignatureOfInit:
 
 
 def _new_after(cls: type) -> Callable[..., Any]:
-    """Return a ``__new__`` that makes sure that the class being made has a wrapped ``__init__``.
+    """Return a ``__new__`` that makes sure that the class it makes has a wrapped ``__init__``.
 
     A dataclass or a subclass puts its own ``__init__`` in place after the decorator ran.
     """
     before: Any = cls.__new__
 
     @functools.wraps(before)
-    def __new__(kind: type, *args: Any, **kwargs: Any) -> Any:  # noqa: N807  it becomes one
-        _wrap(kind)
-        if before is object.__new__:
-            return before(kind)
-        return before(kind, *args, **kwargs)
+    def __new__(kind: type, /, *args: Any, **kwargs: Any) -> Any:  # noqa: N807  it becomes one
+        made = before(kind) if before is object.__new__ else before(kind, *args, **kwargs)
+        if isinstance(made, cls):  # of this class, or of a subclass that a factory chose
+            _wrap(type(made))
+        return made
 
     return __new__
 
@@ -124,7 +124,7 @@ def _wrap(cls: type) -> None:
     inner: Any = own if own is not None else cls.__init__  # type: ignore[misc]
 
     @functools.wraps(inner)
-    def __init__(self: nn.Module, *args: Any, **kwargs: Any) -> None:  # noqa: N807  likewise
+    def __init__(self: nn.Module, /, *args: Any, **kwargs: Any) -> None:  # noqa: N807  likewise
         inherited: Any = super
         run = functools.partial(own, self) if own else inherited(cls, self).__init__
         if id(self) in _under_way or type(self) is not cls:
