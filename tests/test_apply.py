@@ -177,13 +177,19 @@ def test_every_grad_mode_writes_the_same(mode: Any) -> None:
     assert same(state(a), state(b))
 
 
-def test_parameters_made_under_inference_mode_can_be_written() -> None:
+@pytest.mark.parametrize("value", ["normal", 3, "orthogonal", "eye", lambda t: t.fill_(2)])
+def test_parameters_made_under_inference_mode_can_be_written(value: Any) -> None:
     with torch.inference_mode():
-        model = nn.Linear(3, 3)
-    apply_init(model, {"*": "normal"}, seed=0)
-    other = nn.Linear(3, 3)
-    apply_init(other, {"*": "normal"}, seed=0)
-    assert torch.equal(model.weight, other.weight)
+        model = nn.Sequential(nn.Embedding(3, 3, padding_idx=1))
+    model.append(nn.Linear(3, 3, bias=False))
+    version = model[1].weight._version
+    apply_init(model, {"*": value}, seed=0)
+    other = nn.Sequential(nn.Embedding(3, 3, padding_idx=1), nn.Linear(3, 3, bias=False))
+    apply_init(other, {"*": value}, seed=0)
+    assert torch.equal(model[0].weight, other[0].weight)
+    assert torch.equal(model[1].weight, other[1].weight)
+    assert model[1].weight._version > version
+    assert not model[1].weight.is_inference()
 
 
 def test_frozen_parameters_are_initialised_and_listed_first() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import TypeAlias
 
@@ -45,14 +46,20 @@ def fill(
     if ready is not None:
         ready()
     tasks = _Tasks(advance)
-    for step, target in todo:
-        if not _add_plain(tasks, step, target.writer, seed, prefix):
-            source = Source(seed, prefix + step.seed_name)
-            _add(tasks, step, target.writer, source, drawn.get(id(step)))
-    stream.run(tasks.all())
-    for step, target in todo:
-        if step.padding is not None:
-            _zero_padding(step.padding, target)
+    with torch.inference_mode() if _needs_inference_mode(todo) else nullcontext():
+        for step, target in todo:
+            if not _add_plain(tasks, step, target.writer, seed, prefix):
+                source = Source(seed, prefix + step.seed_name)
+                _add(tasks, step, target.writer, source, drawn.get(id(step)))
+        stream.run(tasks.all())
+        for step, target in todo:
+            if step.padding is not None:
+                _zero_padding(step.padding, target)
+
+
+def _needs_inference_mode(todo: Sequence[tuple[Step, Target]]) -> bool:
+    """Whether a tensor was made under inference mode, outside of which torch won't write it."""
+    return any(t.writer.tensor is not None and t.writer.tensor.is_inference() for _, t in todo)
 
 
 class _Tasks:
