@@ -229,7 +229,7 @@ def test_a_shadowed_rule_is_told_what_shadows_it() -> None:
 def test_idle_rules_can_be_allowed_and_are_listed_then() -> None:
     plan = plan_init(Net(), {"nothing": 1, "*": 0}, idle="ignore")
     assert not plan.problems
-    assert "idle rule: the rule 'nothing' matches no parameter" in str(plan)
+    assert str(plan).endswith("idle rule: the rule 'nothing' matches no parameter")  # no hints
 
 
 def test_rules_of_a_recipe_may_be_idle_but_not_all_of_them() -> None:
@@ -241,6 +241,25 @@ def test_rules_of_a_recipe_may_be_idle_but_not_all_of_them() -> None:
 
 def test_an_optional_rule_may_be_idle() -> None:
     assert not plan_init(Net(), [Rule(0, name="nothing", optional=True), {"*": 0}]).problems
+
+
+def test_a_value_that_cannot_be_read_is_refused_with_its_rule() -> None:
+    for value in ("he_normal", "kaiming_normal(", ""):
+        with pytest.raises(RuleError, match="in the rule 'head.weight': "):
+            plan_init(Net(), {"head.weight": value, "*": 0})
+
+
+def test_the_first_of_many_rules_decides_whether_it_is_a_name_or_a_glob() -> None:
+    net = nn.DataParallel(nn.ModuleList(nn.Linear(2, 2) for _ in range(3)))
+    rules = [
+        {"1.weight": 1},  # as the wrapped model shows it, and as the wrapper does
+        {"module.[12].weight": 2, "module.2.weight": 3, "module.0.weight": 4},
+        {"0.weight": 5, "*": 6},
+    ]
+    plan = plan_init(net, rules, idle="ignore")
+    values = {s.seed_name: s.law.mean for s in plan if s.seed_name.endswith("weight")}
+    assert values == {"0.weight": 4, "1.weight": 1, "2.weight": 2}
+    assert [text.split("'")[1] for text in plan.idle] == ["module.2.weight", "0.weight"]
 
 
 # ------------------------------------------------------------------------- strict, only, protect
@@ -290,6 +309,14 @@ def test_an_empty_only_writes_nothing() -> None:
 def test_an_entry_that_matches_nothing_is_a_problem(option: str) -> None:
     text = problem(Net(), {"*": 0}, IdleSelection, **{option: ["haed"]})
     assert f"{option} has 'haed', which matches no parameter, buffer or module" in text
+    assert "did you mean 'head'" in text  # modules are named, too
+
+
+def test_an_entry_of_only_that_is_a_name_to_the_letter_is_that_name() -> None:
+    model = nn.ParameterDict(
+        {"a[0]": nn.Parameter(torch.ones(2)), "b": nn.Parameter(torch.ones(2))}
+    )
+    assert apply_init(model, {"*": 0}, only=["a[0]"], seed=0).written == ["a[0]"]
 
 
 def test_idle_rules_are_judged_over_the_whole_model_and_strict_inside_only() -> None:

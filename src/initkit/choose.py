@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from .distributions import Distribution
 from .errors import FormulaError, InitkitError, Problem, SchemeMismatch
 from .layouts import Facts, facts
+from .match import Name
 from .rules import Clause
 from .schemes import Site
 from .walk import Slot, is_counted
@@ -53,7 +54,12 @@ class Chooser:
         self.model, self.clauses = model, clauses
         self.used: set[int] = set()
         self._takers = [clause.matcher.matches for clause in clauses]
-        self._numbered = list(enumerate(self._takers))
+        self._named = _by_whole_name(clauses)  # looked up: there may be one for every parameter
+        self._numbered = [
+            (order, takes)
+            for order, takes in enumerate(self._takers)
+            if not (type(clauses[order].matcher) is Name and clauses[order].matcher.literal)
+        ]
         self._formulas = [bool(clause.scheme.formulas) for clause in clauses]
         self._everywhere: dict[int, Distribution] = {}  # laws that asked nothing of their site
         self._here: dict[Any, tuple[Distribution, Site]] = {}
@@ -61,11 +67,18 @@ class Chooser:
 
     def first(self, slot: Slot, name: str, canonical: str) -> int | None:
         """Return the place of the first clause that takes the slot under this name."""
+        found = self._named.get(name)
+        if canonical is not name and (other := self._named.get(canonical)) is not None:
+            found = other if found is None else min(found, other)
         for order, takes in self._numbered:
+            if found is not None and order > found:
+                break
             if takes(slot, name) or (canonical is not name and takes(slot, canonical)):
-                self.used.add(order)
-                return order
-        return None
+                found = order
+                break
+        if found is not None:
+            self.used.add(found)
+        return found
 
     def takes(self, order: int, slot: Slot, name: str, canonical: str) -> bool:
         """Whether one clause takes the slot under this name, whatever stands above it."""
@@ -153,6 +166,15 @@ class Chooser:
                 any(cls.__name__ in wanted for cls in type(m).__mro__) for m in modules
             )
         return self._counts[kinds]
+
+
+def _by_whole_name(clauses: Sequence[Clause]) -> dict[str, int]:
+    """Return name -> place of the first clause that is this name and nothing else."""
+    found: dict[str, int] = {}
+    for order, clause in enumerate(clauses):
+        if type(clause.matcher) is Name and clause.matcher.literal:
+            found.setdefault(clause.matcher.glob, order)
+    return found
 
 
 def facts_of(slot: Slot) -> Facts | None:

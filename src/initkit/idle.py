@@ -13,11 +13,14 @@ from .rules import Clause, Recipe
 from .walk import Slot
 
 
-def idle_rules(chooser: Chooser, slots: Sequence[Slot]) -> list[Problem]:
-    """Return a problem for every rule that won nothing, and every recipe of which none did."""
+def idle_rules(chooser: Chooser, slots: Sequence[Slot], hints: bool) -> list[Problem]:
+    """Return a problem for every rule that won nothing, and every recipe of which none did.
+
+    ``hints`` say what the user may have meant; looking for near names takes long.
+    """
     by_type = isinstance(chooser.model, nn.Module)
     found: list[Problem] = [
-        _idle(chooser, slots, order, clause)
+        _idle(chooser, slots, order, clause, hints)
         for order, clause in enumerate(chooser.clauses)
         if order not in chooser.used
         and not clause.optional
@@ -45,7 +48,9 @@ def types_in_state_dict(chooser: Chooser) -> list[Problem]:
     ]
 
 
-def _idle(chooser: Chooser, slots: Sequence[Slot], order: int, clause: Clause) -> Problem:
+def _idle(
+    chooser: Chooser, slots: Sequence[Slot], order: int, clause: Clause, hints: bool
+) -> Problem:
     above = _takers(chooser, slots, order)
     if above:
         rules = ", ".join(repr(text) for text in above)
@@ -54,9 +59,8 @@ def _idle(chooser: Chooser, slots: Sequence[Slot], order: int, clause: Clause) -
             f"above {'that' if len(above) == 1 else 'those'}",
             rule=clause.shown,
         )
-    return IdleRule(
-        f"the rule {clause.shown!r} matches no parameter{_hint(slots, clause)}", rule=clause.shown
-    )
+    hint = _hint(slots, clause) if hints else ""
+    return IdleRule(f"the rule {clause.shown!r} matches no parameter{hint}", rule=clause.shown)
 
 
 def _takers(chooser: Chooser, slots: Sequence[Slot], order: int) -> list[str]:

@@ -279,11 +279,31 @@ def _class_is_kind(owner: type, kinds: tuple[type | str, ...]) -> bool:
     )
 
 
-def matches_path(pattern: str, name: str) -> bool:
-    """Tell whether a name, a glob or a module's path (its subtree) takes ``name``."""
-    if compile_glob(pattern)(name):
-        return True
-    return not _WILD.search(pattern) and name.startswith(pattern + ".")
+class Listing:
+    """Names, globs and modules' paths (each its subtree), to be asked about thousands of names."""
+
+    def __init__(self, entries: Sequence[str]) -> None:
+        self.plain = frozenset(entries)
+        self.globs = [compile_glob(entry) for entry in entries if _WILD.search(entry)]
+
+    def takes(self, name: str) -> bool:
+        """Tell whether one of the entries takes ``name``."""
+        if name in self.plain or any(path in self.plain for path in paths_above(name)):
+            return True
+        return any(takes(name) for takes in self.globs)
+
+
+def paths_above(name: str) -> list[str]:
+    """Return the paths of the modules around a name, the nearest first; the root has none.
+
+    >>> paths_above("a.b.weight")
+    ['a.b', 'a']
+    """
+    found = []
+    while (at := name.rfind(".")) > 0:
+        name = name[:at]
+        found.append(name)
+    return found
 
 
 def read_types(value: object) -> Type:

@@ -74,7 +74,7 @@ def plan_init(
         problems += types_in_state_dict(chooser)
     steps, wrong = select(steps, targets, slots, wanted, guarded)
     problems += wrong
-    unused = idle_rules(chooser, slots)
+    unused = idle_rules(chooser, slots, hints=idle == "error")
     if idle == "error":
         problems += unused
     if strict:

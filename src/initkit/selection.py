@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from .errors import IdleSelection, OptionError, Problem, did_you_mean
-from .match import matches_path
+from .match import Listing, compile_glob, paths_above
 from .plan import LEFT_OUT, PROTECTED, Step, Target
 from .walk import Slot
 
@@ -42,11 +42,12 @@ def select(
     problems = _idle_entries("only", wanted, slots) + _idle_entries("protect", guarded, slots)
     if wanted is None and guarded is None:
         return list(steps), problems
+    inside, outside = Listing(wanted or ()), Listing(guarded or ())
     found = []
     for step, target in zip(steps, targets, strict=True):
-        if guarded and any(_listed(guarded, names) for names in _all_names(target)):
+        if guarded and any(_listed(outside, names) for names in _all_names(target)):
             step = replace(step, status=PROTECTED)
-        elif wanted is not None and not all(_listed(wanted, n) for n in _all_names(target)):
+        elif wanted is not None and not all(_listed(inside, n) for n in _all_names(target)):
             step = replace(step, status=LEFT_OUT)
         found.append(step)
     return found, problems
@@ -69,8 +70,8 @@ def _all_names(target: Target) -> Iterator[tuple[str, str]]:
         yield from zip(slot.paths, slot.canonicals, strict=True)
 
 
-def _listed(entries: Sequence[str], names: Sequence[str]) -> bool:
-    return any(matches_path(entry, name) for entry in entries for name in names)
+def _listed(listing: Listing, names: Iterable[str]) -> bool:
+    return any(map(listing.takes, names))
 
 
 def _idle_entries(
@@ -78,14 +79,14 @@ def _idle_entries(
 ) -> list[Problem]:
     if not entries:
         return []
-    names = [n for slot in slots for n in {*slot.paths, *slot.canonicals}]
-    known = set(names)
+    names = dict.fromkeys(n for slot in slots for n in (*slot.paths, *slot.canonicals))
+    known = names | dict.fromkeys(path for name in names for path in paths_above(name))
     return [
         IdleSelection(
             f"{option} has {entry!r}, which matches no parameter, buffer or module"
-            f"{did_you_mean(entry, names)}",
+            f"{did_you_mean(entry, known)}",
             rule=entry,
         )
         for entry in entries
-        if entry not in known and not any(matches_path(entry, name) for name in names)
+        if entry not in known and not any(map(compile_glob(entry), names))
     ]
