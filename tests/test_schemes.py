@@ -323,6 +323,9 @@ REFUSED = {
     "normal(mean=inf)": "normal: mean must be finite",
     "normal(std=1/0)": "the formula '1/0' has no value here: float division by zero",
     "normal(std=sqrt(0-1))": r"the formula 'sqrt\(0-1\)' has no value here",
+    "normal(std=sqrt(1, 2))": r"'sqrt\(1, 2\)' gives sqrt 2 numbers, and it takes 1",
+    "normal(std=min(fan_in))": "gives min 1 numbers, and it takes 2 or more",
+    "xavier_normal(gain=-1)": "xavier_normal: gain must be at least 0, not -1",
     "normal(std=1-2)": "normal: std must be at least 0, not -1",
     "uniform(2, 1)": "uniform: low must not be above high, but 2 > 1",
     "trunc_normal(std=1, cutoff=-2)": "trunc_normal: cutoff must be at least 0, not -2",
@@ -373,6 +376,12 @@ SITES = {
     "dirac is for convolutions": ("dirac", (4, 5), "needs 3 to 5 dimensions"),
     "dirac's groups divide": ("dirac(groups=3)", (4, 5, 3), "3 do not divide the 4 entries"),
     "delta orthogonal widens": ("delta_orthogonal", (4, 5, 3), "as many outputs as inputs"),
+    "a tail can be too far out": ("trunc_normal(low=6, high=9)", (4,), "too far in the tail"),
+    "nothing is left out there": (
+        "trunc_normal(low=40, high=45, preserve_std=True)",
+        (4,),
+        "too far in the tail",
+    ),
     "blocks are equal": ("blocks(0, 1)", (5, 2), "5 entries, which are no 2 equal blocks"),
     "torch has no default here": ("torch_default", (4, 5), "does not know how the constructor"),
 }
@@ -388,6 +397,16 @@ def test_a_scheme_that_does_not_fit_the_tensor_says_so(case: str) -> None:
 def test_a_function_of_the_shape_only_is_allowed_where_the_user_says_so() -> None:
     got = read_scheme("kaiming_normal(fans='tensor')").resolve(Site((4, 5, 6)))
     assert got.std == pytest.approx(math.sqrt(2 / 30))
+
+
+@pytest.mark.parametrize("value", ["xavier_uniform(fans='tensor')", nn.init.xavier_uniform_])
+def test_the_plan_shows_the_fans_that_the_scheme_took(value: object) -> None:
+    conv = nn.Conv2d(8, 8, 3, groups=2)
+    step = plan_init(conv, {"weight": value, "bias": 0})["weight"]
+    assert (step.fans, step.fans_from) == (Fans(36, 72), "shape")
+    assert step.note == "fans from the shape"
+    step = plan_init(conv, {"weight": "xavier_uniform", "bias": 0})["weight"]
+    assert (step.fans, step.fans_from, step.note) == (Fans(36, 36), "module", "")
 
 
 def test_a_name_of_a_formula_without_a_model_is_an_error() -> None:

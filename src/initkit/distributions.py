@@ -753,6 +753,8 @@ def _truncated_moments(loc: float, scale: float, low: float, high: float) -> tup
     if sign < 0:
         a, b = -b, -a
     mass = _phi(b) - _phi(a)
+    if not mass:  # so far out that all of it lies at the nearer bound
+        return (low if sign > 0 else high), 0.0
     end_a = a * _density(a) if math.isfinite(a) else 0.0
     end_b = b * _density(b) if math.isfinite(b) else 0.0
     shift = (_density(a) - _density(b)) / mass

@@ -32,6 +32,7 @@ _FUNCTIONS: dict[str, Callable[..., float]] = {
     "min": min,
     "max": max,
 }
+_ARGUMENTS = {"sqrt": (1,), "log": (1, 2), "exp": (1,)}  # how many; min and max take any from 2
 _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: lambda a, b: a + b,
     ast.Sub: lambda a, b: a - b,
@@ -127,6 +128,8 @@ def _check(node: ast.expr, text: str, names: list[str]) -> None:
     parts = _parts(node)
     if parts is None:
         _refuse(node, text)
+    if isinstance(node, ast.Call):
+        _check_count(node, text)
     for part in parts:
         _check(part, text, names)
 
@@ -147,6 +150,15 @@ def _parts(node: ast.expr) -> list[ast.expr] | None:
         ):
             return arguments
     return None
+
+
+def _check_count(call: ast.Call, text: str) -> None:
+    name, given = ast.unparse(call.func), len(call.args)
+    takes = _ARGUMENTS.get(name)
+    if given not in takes if takes else given < 2:
+        wanted = " or ".join(map(str, takes)) if takes else "2 or more"
+        message = f"the formula {text!r} gives {name} {given} numbers, and it takes {wanted}"
+        raise FormulaError(message, formula=text)
 
 
 def _refuse(node: ast.expr, text: str) -> NoReturn:

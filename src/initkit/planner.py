@@ -372,8 +372,10 @@ def _same_names(steps: Sequence[Step]) -> list[Problem]:
 
 
 def _shown_fans(chosen: Choice) -> Fans | None:
-    """Return the fans of a matrix, whether or not the scheme asks for them."""
+    """Return the fans that the scheme took; those of the module where it asked for none."""
     slot, shape = chosen.slot, chosen.slot.shape
+    if chosen.site is not None and chosen.site.by_shape:
+        return tensor_fans(shape)
     known = facts(slot.owner, slot.key, shape) if slot.owner is not None else None
     layout = chosen.clause.layout or (known.layout if known is not None else None)
     try:

@@ -292,8 +292,11 @@ def _is_table(value: object) -> bool:
 
 
 def _names_recipe(text: str) -> bool:
-    name = read_call(text).name
-    return registry.canonical_name(name) is None and recipe_named(name) is not None
+    try:
+        name = read_call(text).name
+        return registry.canonical_name(name) is None and recipe_named(name) is not None
+    except RuleError:
+        return False  # to be refused as a scheme, in the words of its rule
 
 
 def _is_number(text: str) -> bool:

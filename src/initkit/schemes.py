@@ -19,6 +19,7 @@ from .fans import Fans, Law, Layout, module_fans, tensor_fans
 from .formula import Formula, Number, read_number
 from .gains import gain as gain_of
 from .gains import is_leaky
+from .stream import trunc_bounds
 from .values import Value
 
 _TRUNCATED_STD = 0.87962566103423978  # std of a standard normal cut at two sigma
@@ -48,7 +49,8 @@ class Site:
     constructor draws, or None); ``sibling`` (for a bias, the fans of its weight); ``context``,
     which gives the names of formulas that only the model knows; ``shape_only`` where there is no
     module, so that fans are torch's shape-only arithmetic. ``touched`` tells whether the scheme
-    looked at anything here, ``asked`` whether it asked for fans or axes.
+    looked at anything here, ``asked`` whether it asked for fans or axes, ``by_shape`` whether it
+    wanted those of the shape alone.
     """
 
     def __init__(
@@ -64,7 +66,8 @@ class Site:
     ) -> None:
         self._shape, self.name, self._owner = tuple(shape), name, owner
         self.facts, self._layout, self._context = facts, layout, context
-        self.shape_only, self.touched, self.asked = shape_only, False, False
+        self.shape_only, self.touched = shape_only, False
+        self.asked = self.by_shape = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -87,6 +90,8 @@ class Site:
     @property
     def fans_from(self) -> str:
         """Where fans come from: the rule's layout, the module, or the shape alone."""
+        if self.by_shape:
+            return "shape"
         if self._layout is not None:
             return "layout"
         return "module" if self.facts is not None and self.facts.layout is not None else "shape"
@@ -110,7 +115,7 @@ class Site:
 
     def fans(self, mode: str = "module") -> Fans:
         """Return the fans: of the module, or by torch's shape-only arithmetic (``"tensor"``)."""
-        self.asked = True
+        self._ask(mode)
         self._need_matrix("fans", mode)
         if mode == "tensor" or self.layout is None:
             return tensor_fans(self.shape)
@@ -118,11 +123,14 @@ class Site:
 
     def grid(self, mode: str = "module") -> Grid:
         """Return the tensor as equal matrices: how many, rows and columns of each."""
-        self.asked = True
+        self._ask(mode)
         self._need_matrix("matrices", mode)
         if mode == "tensor" or self.layout is None:
             return 1, self.shape[0], math.prod(self.shape[1:])
         return self.layout.grid(self.shape)
+
+    def _ask(self, mode: str) -> None:
+        self.asked, self.by_shape = True, self.by_shape or mode == "tensor"
 
     def need(self, low: int, high: int | None = None) -> None:
         """Raise unless the tensor has between ``low`` and ``high`` dimensions."""
@@ -454,13 +462,13 @@ class TruncNormal(Scheme):
             if cutoff == 0:
                 return law.Constant(mean)
             scale = std / _cut_std(cutoff) if self.preserve_std else std
-            return law.TruncatedNormal(mean, scale, mean - cutoff * scale, mean + cutoff * scale)
+            return _truncated(mean, scale, mean - cutoff * scale, mean + cutoff * scale)
         low, high = self.number(site, "low"), self.number(site, "high")
         _check_order(self, low, high)
         if low == high:
             return law.Constant(low)
         scale = self._wider(mean, std, low, high) if self.preserve_std else std
-        return law.TruncatedNormal(mean, scale, low, high)
+        return _truncated(mean, scale, low, high)
 
     def _wider(self, mean: float, std: float, low: float, high: float) -> float:
         """Return the scale whose law, cut at the bounds, has ``std``."""
@@ -567,12 +575,13 @@ class XavierUniform(Scheme):
     formula: ClassVar[str] = "U(-b, b), b = gain sqrt(6/(fan_in + fan_out))"
     source: ClassVar[str] = "Glorot & Bengio 2010"
     moments: ClassVar[str] = "mean 0, std gain sqrt(2/(fan_in + fan_out))"
+    limits: ClassVar[dict[str, tuple[float, float]]] = {"gain": _AT_LEAST_0}
     choices: ClassVar[dict[str, tuple[str, ...]]] = {"fans": _FANS}
     spread: ClassVar[str] = "uniform"
 
     def resolve(self, site: Site) -> law.Distribution:
         std = _std(1.0, site.fans(self.fans).of("fan_avg"))
-        return _spread(self.spread, abs(self.number(site, "gain")) * std)
+        return _spread(self.spread, self.number(site, "gain") * std)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -789,6 +798,7 @@ class Blocks(Scheme):
     def resolve(self, site: Site) -> law.Distribution:
         part = site.part(len(self.parts))
         laws = tuple(scheme.resolve(part) for scheme in self.parts)
+        site.asked = part.asked
         return laws[0] if _same_constant(laws) else law.Blocks(laws, site.numel)
 
     def __str__(self) -> str:
@@ -886,6 +896,11 @@ def _spread(distribution: str, std: float) -> law.Distribution:
         return law.Normal(0.0, std)
     scale = std / _TRUNCATED_STD
     return law.TruncatedNormal(0.0, scale, -2 * scale, 2 * scale)
+
+
+def _truncated(mean: float, scale: float, low: float, high: float) -> law.Distribution:
+    trunc_bounds(mean, scale, low, high)  # raises where too little is left to draw from
+    return law.TruncatedNormal(mean, scale, low, high)
 
 
 def _check_order(scheme: Scheme, low: Number, high: Number) -> None:
