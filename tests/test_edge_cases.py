@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from functools import partial
 from typing import Any
@@ -366,3 +367,34 @@ def test_a_function_that_changes_the_shape_is_stopped_before_anything_is_written
         "3.weight: shrink() made the tensor [2, 2], and it must stay [4, 8]; nothing was written"
     )
     assert torch.equal(model[0].bias, before)
+
+
+def _errors() -> list[InitkitError]:
+    attempts = (
+        lambda: plan_init(net(), {"0.weight": "xaver_uniform"}),
+        lambda: plan_init(net(), {"0.weight": "normal(std=layers)"}),
+        lambda: apply_init(net(), {"nothing": 1, "*": 0}, only="head"),
+        lambda: apply_init(net(), {"*": lambda tensor: None}),
+        lambda: apply_init([], {}),  # type: ignore[arg-type]
+    )
+    found = []
+    for attempt in attempts:
+        with pytest.raises(InitkitError) as caught:
+            attempt()
+        found.append(caught.value)
+    return found
+
+
+@pytest.mark.parametrize("error", _errors(), ids=lambda error: type(error).__name__)
+def test_an_error_comes_back_whole_from_another_process(error: InitkitError) -> None:
+    back = pickle.loads(pickle.dumps(error))
+    assert type(back) is type(error)
+    assert str(back) == str(error)
+    assert repr(vars(back)) == repr(vars(error))
+
+
+def test_a_plan_with_problems_leaves_the_global_generator_alone() -> None:
+    model, before = net(), torch.get_rng_state()
+    with pytest.raises(PlanError):
+        apply_init(model, {"nothing": 1, "*": "normal"})
+    assert torch.equal(torch.get_rng_state(), before)

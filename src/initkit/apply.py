@@ -215,6 +215,8 @@ class _Job:
         memory = Memory(self.model, self.look, self.device, slots, own)
         problems = [*plan.problems, *memory.problems]
         error = PlanError(problems) if problems else ranks.seed_error(self.seed, plan)
+        if error is not None and not self.verify:
+            raise error  # before a seed is drawn from the global generator
         seed = draw_seed() if self.seed is None else self.seed
         if self.verify:
             ranks.verify(plan.digest(), seed, self.prefix, error, self.verify)

@@ -30,12 +30,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 
 
 class InitkitError(Exception):
     """Base of every error that initkit raises."""
+
+    def __reduce__(self) -> tuple[Callable[..., InitkitError], tuple[object, ...]]:
+        """Come back whole from another process: made anew from its text, it would lack its data."""
+        return _restored, (type(self), self.args, vars(self))
+
+
+def _restored(
+    cls: type[InitkitError], args: tuple[object, ...], data: dict[str, object]
+) -> InitkitError:
+    error = cls.__new__(cls, *args)
+    vars(error).update(data)
+    return error
 
 
 class ReadError(InitkitError, ValueError):
