@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 import re
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -17,7 +19,9 @@ from initkit import (
     DuplicateNameError,
     FillError,
     InitkitError,
+    LayoutError,
     PlanError,
+    Rule,
     apply_init,
     describe_recipe,
     describe_scheme,
@@ -25,7 +29,10 @@ from initkit import (
     plan_init,
     register_scheme,
 )
+from initkit.distributions import Normal
+from initkit.formula import Number
 from initkit.registry import unregister_scheme
+from initkit.schemes import Scheme, Site
 
 
 def net() -> nn.Sequential:
@@ -367,6 +374,49 @@ def test_a_function_that_changes_the_shape_is_stopped_before_anything_is_written
         "3.weight: shrink() made the tensor [2, 2], and it must stay [4, 8]; nothing was written"
     )
     assert torch.equal(model[0].bias, before)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mine(Scheme):
+    """Half of what the options say, in a module that may or may not defer annotations."""
+
+    std: Number = 1.0
+    half: float = 0.5
+
+    def resolve(self, site: Site) -> Any:
+        if len(site.shape) == 1:
+            raise ValueError("not here")
+        return "no law" if self.half == 1 else Normal(0.0, self.number(site, "std") * self.half)
+
+
+@pytest.fixture
+def mine() -> Iterator[None]:
+    """``Mine`` is registered, with annotations as a module without the future import has them."""
+    option = {f.name: f for f in dataclasses.fields(Mine)}
+    option["std"].type, option["half"].type = "float | Formula", float
+    register_scheme("mine_by_class")(Mine)
+    yield
+    unregister_scheme("mine_by_class")
+
+
+@pytest.mark.usefixtures("mine")
+def test_options_of_a_registered_class_take_formulas_as_they_are_annotated() -> None:
+    plan = plan_init(net(), {"3.weight": "mine_by_class(std=fan_in, half=sqrt(0.25))"})
+    assert plan["3.weight"].start == "N(0, 4)"
+    text = refusal({"*": "mine_by_class(half=fan_in)"})
+    assert "half is a number here, not the formula 'fan_in': annotate it as Number" in text
+
+
+@pytest.mark.usefixtures("mine")
+def test_what_a_registered_class_does_wrong_is_a_problem_with_its_parameter() -> None:
+    text = refusal({"0.*": "mine_by_class", "3.weight": "mine_by_class(half=1)", "*": "keep"})
+    assert "0.bias: mine_by_class cannot start it (rule '0.*'): ValueError('not here')" in text
+    assert "its resolve returned 'no law', which is no distribution" in text
+
+
+def test_a_layout_that_is_no_text_is_refused() -> None:
+    with pytest.raises(LayoutError, match="a layout is written like 'E in out', not 3"):
+        Rule("xavier_uniform", layout=3)  # type: ignore[arg-type]
 
 
 def _errors() -> list[InitkitError]:

@@ -552,7 +552,8 @@ def test_fans_of_a_shape_or_a_tensor_are_torchs_unless_a_layout_is_given() -> No
 @pytest.mark.parametrize(
     ("module", "key", "message"),
     [
-        (nn.Linear(2, 3), "wait", "this Linear has no parameter 'wait' with a shape"),
+        (nn.Linear(2, 3), "wait", "this Linear has no parameter 'wait' with a shape; did you mean"),
+        (nn.LSTM(2, 3), "w", "this LSTM has no parameter 'w' with a shape; it has weight_ih_l0, "),
         (nn.LazyLinear(3), "weight", "this LazyLinear has no parameter 'weight' with a shape"),
         (
             nn.LayerNorm(4),

@@ -397,6 +397,14 @@ def test_a_raw_tensor_that_is_named_speaks_for_the_weight_computed_from_it() -> 
     assert "weight is computed from weight_orig, and rules name both" in text
 
 
+@pytest.mark.parametrize("value", ["blocks(0, 1)", "xavier_uniform"])
+def test_a_law_that_has_a_direction_conflicts_on_a_transposed_view(value: str) -> None:
+    model = nn.ParameterDict({"a": nn.Parameter(torch.ones(4, 6))})
+    model["b"] = nn.Parameter(model["a"].data.t())
+    assert "share memory (view)" in problem(model, {"*": value}, TieConflict)
+    assert not plan_init(model, {"*": "normal(std=1)"}).problems
+
+
 # ------------------------------------------------------------------------------------- bad memory
 
 

@@ -13,7 +13,7 @@ from .errors import FormulaError, InitkitError, Problem, SchemeMismatch
 from .layouts import Facts, facts
 from .match import Name
 from .rules import Clause
-from .schemes import Site
+from .schemes import Scheme, Site
 from .walk import Slot, is_counted
 
 
@@ -117,8 +117,8 @@ class Chooser:
             return choice
         site.touched = False
         try:
-            choice.law = clause.scheme.resolve(site)
-        except InitkitError as error:
+            choice.law = _law_of(clause.scheme, site)
+        except Exception as error:  # a user's own class may raise anything
             choice.error = _mismatch(error, choice)
             return choice
         if key is not None and site.touched:
@@ -184,17 +184,27 @@ def facts_of(slot: Slot) -> Facts | None:
     return facts(slot.owner, slot.key, slot.shape, slot.lineage)
 
 
-def _mismatch(error: InitkitError, choice: Choice) -> Problem:
+def _law_of(scheme: Scheme, site: Site) -> Distribution:
+    law = scheme.resolve(site)
+    if not isinstance(law, Distribution):
+        raise SchemeMismatch(f"its resolve returned {law!r}, which is no distribution")
+    return law
+
+
+def _mismatch(error: Exception, choice: Choice) -> Problem:
     rule, recipe = choice.clause.shown, choice.clause.recipe
     missing = error.formula.rpartition(".")[2] if isinstance(error, FormulaError) else ""
     option = (
         f"; or say it: {recipe.name}({missing}=...)" if recipe and missing in recipe.options else ""
     )
-    return SchemeMismatch(
-        f"{choice.name}: {choice.clause.scheme} cannot start it (rule {rule!r}): {error}{option}",
+    why = str(error) if isinstance(error, InitkitError) else repr(error)
+    problem = SchemeMismatch(
+        f"{choice.name}: {choice.clause.scheme} cannot start it (rule {rule!r}): {why}{option}",
         names=[choice.name],
         rule=rule,
     )
+    problem.__cause__ = None if isinstance(error, InitkitError) else error
+    return problem
 
 
 def _layer(slot: Slot, what: str) -> float:

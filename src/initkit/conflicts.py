@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from .choose import Choice
-from .distributions import Constant, Distribution, Uniform, Written, short
+from .distributions import Blocks, Constant, Distribution, Uniform, Written, short
 from .errors import MemoryProblem, Problem, TieConflict
 from .sharding import is_sharded
 from .sharding import problem as unplaced
@@ -53,7 +53,9 @@ def _reshaped(group: TieGroup | None, choices: Sequence[Choice]) -> bool:
     if group is None or group.kind != "view":
         return False
     geometries = {(tuple(c.slot.shape), _strides(c.slot)) for c in choices}
-    return len(geometries) > 1 and any(c.site is not None and c.site.asked for c in choices)
+    return len(geometries) > 1 and any(
+        isinstance(c.law, Blocks) or (c.site is not None and c.site.asked) for c in choices
+    )
 
 
 def _strides(slot: Slot) -> tuple[int, ...]:

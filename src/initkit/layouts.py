@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
-from .errors import LayoutError
+from .errors import LayoutError, did_you_mean
 from .fans import Fans, Law, Layout, is_count, module_fans, tensor_fans
 
 _Transformer = nn.Transformer
@@ -340,7 +340,9 @@ def fans(
 def _unknown(owner: nn.Module, key: str, shape: Shape | None) -> str:
     name = type(owner).__name__
     if shape is None:
-        return f"this {name} has no parameter {key!r} with a shape"
+        own = [n for n in owner._parameters if _shape(owner, n) is not None]
+        near = did_you_mean(key, own) or (f"; it has {', '.join(own)}" if own else "")
+        return f"this {name} has no parameter {key!r} with a shape{near}"
     if len(shape) < 2:
         return f"fans need at least two dimensions, but {name}.{key} has the shape {shape}"
     return (

@@ -50,7 +50,8 @@ class Site:
     which gives the names of formulas that only the model knows; ``shape_only`` where there is no
     module, so that fans are torch's shape-only arithmetic. ``touched`` tells whether the scheme
     looked at anything here, ``asked`` whether it asked for fans or axes, ``by_shape`` whether it
-    wanted those of the shape alone.
+    wanted those of the shape alone. ``name`` is for messages: laws are shared among tensors that
+    differ in nothing else.
     """
 
     def __init__(
@@ -204,8 +205,9 @@ class Site:
 class Scheme(Value):
     """Base of all schemes: a frozen value with its name, formula and source.
 
-    A subclass is a frozen dataclass whose fields are the options; fields annotated ``Number`` take
-    formulas. ``resolve`` returns the distribution for one tensor.
+    A subclass is a frozen dataclass whose fields are the options; fields annotated ``Number`` (of
+    ``initkit.formula``) take formulas, which ``number`` reads. ``resolve`` returns the distribution
+    for one tensor.
     """
 
     name: ClassVar[str] = ""
@@ -264,33 +266,57 @@ def _text(value: object) -> str:
 
 def _coerce(scheme: Scheme, option: Field[Any], value: object) -> object:
     """Return the value of an option in its declared type, or raise in the user's words."""
-    kind = str(option.type)
+    kind, name = _declared(option), option.name
     if value is None and "None" in kind:
         return None
     if kind.startswith("Number"):
-        if isinstance(value, bool):
-            raise _bad(scheme, option.name, f"must be a number or a formula, not {value!r}")
-        try:
-            value = read_number(value, option.name)
-        except FormulaError as error:
-            raise _bad(scheme, option.name, f"cannot be read: {error}") from None
-        if isinstance(value, float):
-            _check_number(scheme, option.name, value)
-        elif not value.names:
-            _check_number(scheme, option.name, value.value(_no_names))
-    elif kind == "bool" and not isinstance(value, bool):
-        raise _bad(scheme, option.name, f"must be True or False, not {value!r}")
-    elif kind == "int":
-        value = _whole(scheme, option.name, value)
-    elif option.name in scheme.choices and value not in scheme.choices[option.name]:
-        known = scheme.choices[option.name]
+        return _formula(scheme, name, value)
+    if kind == "float":
+        return _plain_number(scheme, name, value)
+    if kind == "int":
+        return _whole(scheme, name, value)
+    if kind == "bool" and not isinstance(value, bool):
+        raise _bad(scheme, name, f"must be True or False, not {value!r}")
+    if name in scheme.choices and value not in scheme.choices[name]:
+        known = scheme.choices[name]
         near = did_you_mean(str(value), known)
-        raise _bad(scheme, option.name, f"must be one of {', '.join(known)}, not {value!r}{near}")
+        raise _bad(scheme, name, f"must be one of {', '.join(known)}, not {value!r}{near}")
     return value
+
+
+def _declared(option: Field[Any]) -> str:
+    """Return an annotation as text, whether or not its module defers annotations."""
+    kind = option.type.__name__ if isinstance(option.type, type) else str(option.type)
+    return kind.replace("float | Formula", "Number")
 
 
 def _no_names(name: str) -> float:
     raise AssertionError(f"a formula without names asked for {name}")
+
+
+def _formula(scheme: Scheme, option: str, value: object) -> Number:
+    if isinstance(value, bool):
+        raise _bad(scheme, option, f"must be a number or a formula, not {value!r}")
+    try:
+        number = read_number(value, option)
+    except FormulaError as error:
+        raise _bad(scheme, option, f"cannot be read: {error}") from None
+    if isinstance(number, float):
+        _check_number(scheme, option, number)
+    elif not number.names:
+        _check_number(scheme, option, number.value(_no_names))
+    return number
+
+
+def _plain_number(scheme: Scheme, option: str, value: object) -> float:
+    """Return the number of an option that a user's class reads as it is."""
+    number = _formula(scheme, option, value)
+    if isinstance(number, float):
+        return number
+    if number.names:
+        what = f"is a number here, not the formula {str(number)!r}: annotate it as Number"
+        raise _bad(scheme, option, f"{what}, and read it with self.number(site, {option!r})")
+    return number.value(_no_names)
 
 
 def _whole(scheme: Scheme, option: str, value: object) -> int:
