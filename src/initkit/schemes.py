@@ -337,7 +337,7 @@ class Constant(Scheme):
     name: ClassVar[str] = "constant"
     formula: ClassVar[str] = "value"
     source: ClassVar[str] = "torch.nn.init.constant_"
-    moments: ClassVar[str] = "mean value, std 0"
+    moments: ClassVar[str] = "the mean is the value, std 0"
     positional: ClassVar[tuple[str, ...]] = ("value",)
     endless: ClassVar[tuple[str, ...]] = ("value",)
     synonyms: ClassVar[dict[str, str]] = {"val": "value"}
@@ -385,7 +385,7 @@ class Normal(Scheme):
     name: ClassVar[str] = "normal"
     formula: ClassVar[str] = "N(mean, std)"
     source: ClassVar[str] = "torch.nn.init.normal_"
-    moments: ClassVar[str] = "mean mean, std std"
+    moments: ClassVar[str] = "mean and std as given"
     limits: ClassVar[dict[str, tuple[float, float]]] = {"std": _AT_LEAST_0}
 
     def resolve(self, site: Site) -> law.Distribution:
@@ -434,7 +434,7 @@ class TruncNormal(Scheme):
     name: ClassVar[str] = "trunc_normal"
     formula: ClassVar[str] = "N(mean, std) given low <= x <= high, or |x - mean| <= cutoff std"
     source: ClassVar[str] = "torch.nn.init.trunc_normal_"
-    moments: ClassVar[str] = "std 0.8796 std at cutoff=2; std where the bounds cut nothing"
+    moments: ClassVar[str] = "its std is 0.8796 std at cutoff=2, and std where nothing is cut"
     limits: ClassVar[dict[str, tuple[float, float]]] = {"std": _AT_LEAST_0, "cutoff": _AT_LEAST_0}
     endless: ClassVar[tuple[str, ...]] = ("cutoff", "low", "high")
     synonyms: ClassVar[dict[str, str]] = {"a": "low", "b": "high"}
@@ -745,7 +745,7 @@ class Sparse(Scheme):
     name: ClassVar[str] = "sparse"
     formula: ClassVar[str] = "N(0, std), ceil(sparsity rows) zeros in every column"
     source: ClassVar[str] = "Martens 2010, Deep learning via Hessian-free optimization"
-    moments: ClassVar[str] = "mean 0, std std sqrt(1 - sparsity)"
+    moments: ClassVar[str] = "mean 0, std sqrt(1 - sparsity) times the option std"
     limits: ClassVar[dict[str, tuple[float, float]]] = {"sparsity": (0.0, 1.0), "std": _AT_LEAST_0}
     choices: ClassVar[dict[str, tuple[str, ...]]] = {"fans": _FANS}
 
