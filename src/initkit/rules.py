@@ -68,7 +68,7 @@ class Rule:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scheme", read_scheme(self.scheme))
-        if isinstance(self.layout, str):
+        if self.layout is not None and not isinstance(self.layout, Layout):
             object.__setattr__(self, "layout", Layout.parse(self.layout))
         if self.where is not None and not callable(self.where):
             raise RuleError(f"where must be a function of the slot, not {self.where!r}")
