@@ -15,14 +15,13 @@ from typing import Any, ClassVar, Protocol
 from . import distributions as law
 from .distributions import Grid
 from .errors import FormulaError, OptionError, SchemeMismatch, did_you_mean
-from .fans import Fans, Law, Layout, module_fans, tensor_fans
+from .fans import MODES, Fans, Law, Layout, module_fans, tensor_fans
 from .formula import Formula, Number, read_number
 from .gains import gain as gain_of
 from .gains import is_leaky
 from .values import Value
 
 _TRUNCATED_STD = 0.87962566103423978  # std of a standard normal cut at two sigma
-MODES = ("fan_in", "fan_out", "fan_avg", "fan_geo_avg")
 
 
 class Known(Protocol):
