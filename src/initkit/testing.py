@@ -303,10 +303,7 @@ def _groups(model: Model, names: Sequence[str]) -> dict[str, TieGroup]:
 
 def _values(model: Model) -> dict[str, Tensor]:
     """Return every tensor of a model by every name."""
-    if isinstance(model, nn.Module):
-        slots = walk(model, buffers=True, raw=True)
-    else:
-        slots = slots_of(model)
+    slots = walk(model, buffers=True, raw=True) if isinstance(model, nn.Module) else slots_of(model)
     return {path: s.tensor.detach() for s in slots if s.tensor is not None for path in s.paths}
 
 
