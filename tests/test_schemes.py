@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import field, make_dataclass
 
 import pytest
 import torch
@@ -17,7 +16,6 @@ from initkit import apply_init, plan_init, schemes
 from initkit import distributions as law
 from initkit.errors import FormulaError, InitkitError, OptionError, SchemeMismatch
 from initkit.fans import Fans, Layout
-from initkit.formula import Number
 from initkit.registry import list_schemes, read_scheme
 from initkit.schemes import Scheme, Site
 
@@ -410,23 +408,6 @@ def test_the_text_of_a_scheme_reads_back_as_an_equal_value(name: str) -> None:
 def test_schemes_are_frozen() -> None:
     with pytest.raises(AttributeError):
         schemes.Normal(std=1).std = 2  # type: ignore[misc]
-
-
-@pytest.mark.parametrize("annotation", [Number, "Number", float])
-def test_an_option_of_a_users_class_takes_formulas_however_it_is_annotated(
-    annotation: object,
-) -> None:
-    """Annotations are texts only where a module asks for it."""
-
-    def resolve(self: Scheme, site: Site) -> law.Distribution:
-        return law.Normal(0.0, self.number(site, "std"))
-
-    options = [("std", annotation, field(default=1.0, kw_only=True))]
-    space = {"resolve": resolve, "name": "mine"}
-    mine = make_dataclass("Mine", options, bases=(Scheme,), namespace=space, frozen=True)
-    assert mine(std="1/sqrt(fan_in)").resolve(LINEAR) == law.Normal(0.0, 1 / math.sqrt(200))
-    with pytest.raises(InitkitError, match="unknown name 'nope'"):
-        mine(std="nope").resolve(LINEAR)
 
 
 def test_scaled_multiplies_the_law() -> None:

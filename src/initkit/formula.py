@@ -23,6 +23,7 @@ Lookup: TypeAlias = Callable[[str], float]
 
 It raises :class:`~initkit.errors.FormulaError` where the name has no value.
 """
+Number: TypeAlias = "float | Formula"
 
 _FUNCTIONS: dict[str, Callable[..., float]] = {
     "sqrt": math.sqrt,
@@ -82,9 +83,6 @@ class Formula:
 
     def __str__(self) -> str:
         return self.text
-
-
-Number: TypeAlias = float | Formula
 
 
 def read_number(value: object, what: str = "number") -> Number:

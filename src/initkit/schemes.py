@@ -220,11 +220,11 @@ class Scheme(Value):
 
     def number(self, site: Site, option: str) -> float:
         """Return the value of a numeric option for this tensor, checked against its limits."""
-        value = read_number(getattr(self, option), option)
+        value = getattr(self, option)
         if isinstance(value, Formula):
             value = value.value(site.lookup)
             _check_number(self, option, value)
-        return value
+        return float(value)
 
     def scaled(self, factor: Number | str) -> Scheme:
         """Return this scheme with every value multiplied by ``factor``."""
@@ -255,10 +255,10 @@ def _text(value: object) -> str:
 
 def _coerce(scheme: Scheme, option: Field[Any], value: object) -> object:
     """Return the value of an option in its declared type, or raise in the user's words."""
-    kind = getattr(option.type, "__name__", str(option.type))  # a text where annotations are
-    if value is None and "None" in str(option.type):
+    kind = str(option.type)
+    if value is None and "None" in kind:
         return None
-    if "Number" in kind or "Formula" in kind:
+    if kind.startswith("Number"):
         if isinstance(value, bool):
             raise _bad(scheme, option.name, f"must be a number or a formula, not {value!r}")
         try:
