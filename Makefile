@@ -38,7 +38,7 @@ ci:                          ## what CI runs: builds a wheel and tests that, in 
 	bash .ci/run
 
 clean:
-	rm -rf $(VENV) build dist docs/_build docs/_generated .ci/work src/*.egg-info
+	rm -rf $(VENV) build dist docs/_build docs/_generated docs/recipes .ci/work src/*.egg-info
 
 $(VENV)/.core: pyproject.toml constraints.txt $(wildcard setup.py)
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
+
+if TYPE_CHECKING:
+    from sphinx.addnodes import pending_xref
+    from sphinx.environment import BuildEnvironment
 
 import initkit
 
@@ -33,6 +38,15 @@ python_use_unqualified_type_names = True
 # A signature's `apply_init(...)` breaks into one line a parameter where it is longer than this.
 maximum_signature_line_length = 88
 
+nitpicky = True  # a link that leads nowhere is a warning, and warnings are errors
+nitpick_ignore_regex = [
+    ("py:.*", r"(torch|nn|collections|pathlib|os|re)\..*|Path"),  # not documented here
+    ("py:class", r"Model|Table|Selection|Rename|Device|Number|M|.*\.T"),  # "Words in signatures"
+    # what passes through and is not for users to touch
+    ("py:class", r"initkit\.(parametrized\.Door|match\.Matcher|fans\.Law|bytesets\.Region)"),
+    ("py:class", r"initkit\.(plan\.Target|schemes\.Known|verdict\.Checked)"),
+]
+
 html_theme = "furo"
 html_title = f"initkit {initkit.__version__}"
 html_static_path: list[str] = []
@@ -46,7 +60,18 @@ def refuse_undocumented(app: Sphinx) -> None:
         raise ExtensionError(f"undocumented public names: {', '.join(missing)}")
 
 
+def find_home(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: Any) -> Any:
+    """Link `PlanError` and `initkit.PlanError` to the module where it is documented."""
+    domain = env.domains.python_domain
+    tail = "." + node["reftarget"].removeprefix("initkit.")
+    homes = [name for name in domain.objects if name.endswith(tail)]
+    if node.get("refdomain") != "py" or len(homes) != 1:
+        return None
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", homes[0], node, text)
+
+
 def setup(app: Sphinx) -> None:
-    """Write the generated tables before any page is read."""
+    """Write the generated pages before any page is read."""
     generate.write_all(HERE / "_generated")
+    app.connect("missing-reference", find_home)
     app.connect("builder-inited", refuse_undocumented)

@@ -1,12 +1,27 @@
-"""Write the tables of the documentation from the registries, so that they cannot go stale."""
+"""Write what the documentation takes from the code itself, so that it cannot go stale."""
 
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import initkit
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+GROUPS = {
+    "Constants": "constant zeros ones prior_bias",
+    "Random, with your numbers": "normal uniform trunc_normal zero_mask_uniform log_uniform",
+    "Random, by the fans": "xavier_uniform xavier_normal kaiming_uniform kaiming_normal "
+    "lecun_uniform lecun_normal variance_scaling",
+    "Matrices": "orthogonal delta_orthogonal eye dirac sparse",
+    "Numbers by place": "arange sinusoids sincos_2d rotated_frequencies",
+    "Made of other schemes": "blocks scaled log_of exp_of inverse_softplus_of",
+    "What is there already": "torch_default keep",
+}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -25,13 +40,28 @@ def code(text: str) -> str:
 
 
 def schemes() -> str:
-    """Return one row a scheme: how it is written, its formula, moments and source."""
-    infos = [initkit.describe_scheme(name) for name in initkit.list_schemes()]
-    rows = [
-        [code(i.signature), i.summary, code(i.formula), i.moments, i.source, ", ".join(i.synonyms)]
-        for i in infos
+    """Return an entry for every scheme, in groups: how it is written, and what it is."""
+    told = {group: names.split() for group, names in GROUPS.items()}
+    known = [name for names in told.values() for name in names]
+    told["More"] = [name for name in initkit.list_schemes() if name not in known]
+    parts = [
+        "\n".join([f"### {group}\n", *map(_scheme, names)])
+        for group, names in told.items()
+        if names
     ]
-    return table(["Scheme", "What it does", "Formula", "Moments", "Source", "Also called"], rows)
+    return "\n".join(parts)
+
+
+def _scheme(name: str) -> str:
+    info = initkit.describe_scheme(name)
+    facts = [
+        ("Formula", code(info.formula)),
+        ("Moments", info.moments),
+        ("Source", info.source),
+        ("Also called", ", ".join(map(code, info.synonyms))),
+    ]
+    told = " · ".join(f"*{what}* {text}" for what, text in facts if text)
+    return f"{code(info.signature)}\n: {info.summary}\n\n  {told}\n"
 
 
 def gains() -> str:
@@ -52,8 +82,22 @@ def undocumented(pages: str) -> Iterator[tuple[str, str]]:
             yield name, "no entry in docs/api.md"
 
 
+def printed(script: str) -> str:
+    """Return what an example prints."""
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    return done.stdout
+
+
 def write_all(folder: Path) -> None:
-    """Write every table into a folder."""
+    """Write every generated text into a folder."""
     folder.mkdir(exist_ok=True)
     for make in (schemes, gains):
         (folder / f"{make.__name__}.md").write_text(make())
+    for example in ("quickstart", "tutorial"):
+        (folder / f"{example}.txt").write_text(printed(f"{example}.py"))

@@ -26,6 +26,16 @@ def test_a_model_as_it_was_initialised_is_proven_by_its_report(tmp_path: Path) -
     assert str(found).startswith("seed -5, digest ")
 
 
+def test_a_verification_is_true_where_nothing_changed(tmp_path: Path) -> None:
+    """As a check is, so that ``assert verify_report(...)`` proves something."""
+    model = mlp()
+    path = apply_init(model, RULES, seed=0).save(tmp_path / "init.json")
+    assert verify_report(model, path)
+    with torch.no_grad():
+        model[0].weight[0, 0] += 1
+    assert not verify_report(model, path)
+
+
 def test_the_file_names_seed_versions_rules_and_every_parameter(tmp_path: Path) -> None:
     report = apply_init(mlp(), RULES, seed=7)
     data = json.loads(report.save(tmp_path / "init.json").read_text())

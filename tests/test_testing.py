@@ -197,6 +197,13 @@ def test_nan_is_no_change_and_buffers_are_watched() -> None:
     assert "running_mean [2]: 2 of 2 elements" in message(block)
 
 
+def test_a_model_whose_modules_hold_each_other_is_watched_all_the_same() -> None:
+    model = net()
+    model[0].back = model  # named_parameters(remove_duplicate=False) would never end here
+    with assert_untouched(model):
+        model(torch.zeros(1, 60))
+
+
 def test_nothing_to_watch_is_an_error() -> None:
     def block() -> None:
         with assert_untouched(net(), "1.weight"):

@@ -69,7 +69,10 @@ def _default(value: object) -> str:
 
 def _rules(recipe: initkit.Recipe) -> Iterator[str]:
     yield "## Rules"
-    yield "The first rule that matches decides."
+    yield (
+        "The first rule that matches decides. [Rules](../rules.md) says how they are written, and "
+        "what a [formula](../rules.md#formulas) may look at."
+    )
     try:
         rows = [[code(rule), code(start)] for rule, start in recipe.rows]
     except initkit.OptionError as error:

@@ -133,7 +133,7 @@ class IdleRule(Problem):
 
 
 class IdleSelection(Problem):
-    """An entry of `only` or `protect` matches nothing."""
+    """An entry of ``only`` or ``protect`` matches nothing."""
 
 
 class TieConflict(Problem):
@@ -164,7 +164,7 @@ class RanksDiffer(Problem):
 
 
 class Uncovered(Problem):
-    """No rule covers a parameter, and `strict=True` asked for all of them."""
+    """No rule covers a parameter, and ``strict=True`` asked for all of them."""
 
 
 class PlanError(InitkitError, ValueError):

@@ -48,6 +48,9 @@ class Verification:
         """Whether the model is as the report's initialisation left it."""
         return all(outcome in (AS_WRITTEN, ROUNDED) for _, outcome in self.rows)
 
+    def __bool__(self) -> bool:
+        return self.ok
+
     def to_dict(self) -> dict[str, Any]:
         """Return the verification as plain data."""
         return {

@@ -108,9 +108,9 @@ def tie_status(model: nn.Module, groups: Iterable[Group]) -> list[TieStatus]:
 def preserve_ties(model: nn.Module, *, values: Values = "source") -> Iterator[list[TieStatus]]:
     """Make again, on leaving, the ties that what happens inside breaks.
 
-    Serves `to_empty`, `.half()`, `load_state_dict(assign=True)`, quantisation. The first name's
-    values stay; with ``values="equal"`` a tie whose values came to differ is a `TieError`. The
-    list that it gives holds, after leaving, the status of every tie that had been broken.
+    Serves ``to_empty``, ``.half()``, ``load_state_dict(assign=True)``, quantisation. The first
+    name's values stay; with ``values="equal"`` a tie whose values came to differ is a `TieError`.
+    The list that it gives holds, after leaving, the status of every tie that had been broken.
 
     >>> model = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 5, bias=False))
     >>> model[1].weight = model[0].weight

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Protocol
 from . import distributions as law
 from .distributions import Grid
 from .errors import FormulaError, OptionError, SchemeMismatch, did_you_mean
-from .fans import Fans, Law, Layout, module_fans, tensor_fans
+from .fans import MODES, Fans, Law, Layout, module_fans, tensor_fans
 from .formula import Formula, Number, read_number
 from .gains import gain as gain_of
 from .gains import is_leaky
@@ -23,7 +23,6 @@ from .stream import trunc_bounds
 from .values import Value
 
 _TRUNCATED_STD = 0.87962566103423978  # std of a standard normal cut at two sigma
-MODES = ("fan_in", "fan_out", "fan_avg", "fan_geo_avg")
 
 
 class Known(Protocol):
@@ -371,7 +370,7 @@ class Constant(Scheme):
     name: ClassVar[str] = "constant"
     formula: ClassVar[str] = "value"
     source: ClassVar[str] = "torch.nn.init.constant_"
-    moments: ClassVar[str] = "mean value, std 0"
+    moments: ClassVar[str] = "the mean is the value, std 0"
     positional: ClassVar[tuple[str, ...]] = ("value",)
     endless: ClassVar[tuple[str, ...]] = ("value",)
     synonyms: ClassVar[dict[str, str]] = {"val": "value"}
@@ -419,7 +418,7 @@ class Normal(Scheme):
     name: ClassVar[str] = "normal"
     formula: ClassVar[str] = "N(mean, std)"
     source: ClassVar[str] = "torch.nn.init.normal_"
-    moments: ClassVar[str] = "mean mean, std std"
+    moments: ClassVar[str] = "mean and std as given"
     limits: ClassVar[dict[str, tuple[float, float]]] = {"std": _AT_LEAST_0}
 
     def resolve(self, site: Site) -> law.Distribution:
@@ -468,7 +467,7 @@ class TruncNormal(Scheme):
     name: ClassVar[str] = "trunc_normal"
     formula: ClassVar[str] = "N(mean, std) given low <= x <= high, or |x - mean| <= cutoff std"
     source: ClassVar[str] = "torch.nn.init.trunc_normal_"
-    moments: ClassVar[str] = "std 0.8796 std at cutoff=2; std where the bounds cut nothing"
+    moments: ClassVar[str] = "its std is 0.8796 std at cutoff=2, and std where nothing is cut"
     limits: ClassVar[dict[str, tuple[float, float]]] = {"std": _AT_LEAST_0, "cutoff": _AT_LEAST_0}
     endless: ClassVar[tuple[str, ...]] = ("cutoff", "low", "high")
     synonyms: ClassVar[dict[str, str]] = {"a": "low", "b": "high"}
@@ -780,7 +779,7 @@ class Sparse(Scheme):
     name: ClassVar[str] = "sparse"
     formula: ClassVar[str] = "N(0, std), ceil(sparsity rows) zeros in every column"
     source: ClassVar[str] = "Martens 2010, Deep learning via Hessian-free optimization"
-    moments: ClassVar[str] = "mean 0, std std sqrt(1 - sparsity)"
+    moments: ClassVar[str] = "mean 0, std sqrt(1 - sparsity) times the option std"
     limits: ClassVar[dict[str, tuple[float, float]]] = {"sparsity": (0.0, 1.0), "std": _AT_LEAST_0}
     choices: ClassVar[dict[str, tuple[str, ...]]] = {"fans": _FANS}
 

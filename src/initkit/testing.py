@@ -10,7 +10,6 @@ import difflib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,15 @@ from torch import Tensor, nn
 
 from .apply import apply_init
 from .check import check_init
+from .distributions import Written
 from .errors import CheckError, TargetError, did_you_mean
+from .match import compile_glob
 from .plan import UNCOVERED, Plan, Step
 from .planner import Model, plan_init, slots_of
 from .rules import Table
 from .ties import TieGroup, find_tied_parameters
 from .verdict import CheckReport
+from .walk import walk
 
 __all__ = [
     "assert_covered",
@@ -75,7 +77,7 @@ def assert_covered(
     plan = plan_init(model, rules, **options)
     plan.check()
     allowed = [allow] if isinstance(allow, str) else list(allow)
-    open_ = [s for s in plan.with_status(UNCOVERED) if not _any(s.names, allowed)]
+    open_ = [s for s in plan.with_status(UNCOVERED) if not _listed(allowed, s.names)]
     if open_:
         listed = "\n".join(f"  {step.name} {list(step.shape)}" for step in open_)
         raise CheckError(
@@ -180,7 +182,7 @@ def assert_untouched(model: Model, names: str | Iterable[str] = "*") -> Iterator
     """
     __tracebackhide__ = True
     wanted = [names] if isinstance(names, str) else list(names)
-    before = {name: t for name, t in _values(model).items() if _any([name], wanted)}
+    before = {name: t for name, t in _values(model).items() if _listed(wanted, [name])}
     if not before:
         hint = did_you_mean(wanted[0], list(_values(model))) if wanted else ""
         raise TargetError(f"the model has nothing called {' or '.join(map(repr, wanted))}{hint}")
@@ -301,28 +303,20 @@ def _groups(model: Model, names: Sequence[str]) -> dict[str, TieGroup]:
 
 def _values(model: Model) -> dict[str, Tensor]:
     """Return every tensor of a model by every name."""
-    if isinstance(model, Mapping):
-        return {
-            slot.name: slot.tensor.detach() for slot in slots_of(model) if slot.tensor is not None
-        }
-    tensors: list[tuple[str, Tensor]] = []
-    tensors += model.named_parameters(remove_duplicate=False)
-    tensors += model.named_buffers(remove_duplicate=False)
-    return {name: tensor.detach() for name, tensor in tensors}
+    slots = walk(model, buffers=True, raw=True) if isinstance(model, nn.Module) else slots_of(model)
+    return {path: s.tensor.detach() for s in slots if s.tensor is not None for path in s.paths}
 
 
-def _any(names: Iterable[str], globs: Iterable[str]) -> bool:
-    listed = list(globs)
+def _listed(entries: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether an entry is one of the names, a glob that matches one, or a module around one."""
     return any(
-        fnmatchcase(name, glob) or name.startswith(f"{glob}.") or fnmatchcase(f".{name}", glob)
+        compile_glob(entry)(name) or name.startswith(f"{entry}.")
+        for entry in entries
         for name in names
-        for glob in listed
     )
 
 
 def _random(step: Step) -> bool:
-    from .distributions import Written
-
     return step.law is not None and step.law.random and not isinstance(step.law, Written)
 
 

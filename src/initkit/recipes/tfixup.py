@@ -6,7 +6,6 @@ from ..rules import REST, Recipe
 from .transformer_base import FAIRSEQ_ATTENTION
 
 _WHAT = r"(v_proj|out_proj|fc\d|linear\d)\.weight"
-_PACKED = "xavier_uniform, xavier_uniform"
 
 RECIPES = (
     Recipe(
