@@ -21,7 +21,6 @@ from initkit.errors import (
     IdleRule,
     IdleSelection,
     InitkitError,
-    LayoutError,
     MemoryProblem,
     OptionError,
     PlanError,
@@ -550,8 +549,6 @@ def test_bad_options_of_a_plan_are_refused() -> None:
         plan_init(Net(), {"*": 0}, idle="warn")
     with pytest.raises(OptionError, match="only takes names, globs and module paths, not 3"):
         plan_init(Net(), {"*": 0}, only=[3])  # type: ignore[list-item]
-    with pytest.raises(LayoutError, match="a layout is written like 'E in out', not 3"):
-        Rule("xavier_uniform", layout=3)  # type: ignore[arg-type]
 
 
 # ------------------------------------------------------------------------------------ the plan

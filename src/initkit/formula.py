@@ -23,7 +23,6 @@ Lookup: TypeAlias = Callable[[str], float]
 
 It raises :class:`~initkit.errors.FormulaError` where the name has no value.
 """
-Number: TypeAlias = "float | Formula"
 
 _FUNCTIONS: dict[str, Callable[..., float]] = {
     "sqrt": math.sqrt,
@@ -84,6 +83,9 @@ class Formula:
 
     def __str__(self) -> str:
         return self.text
+
+
+Number: TypeAlias = float | Formula
 
 
 def read_number(value: object, what: str = "number") -> Number:

@@ -286,7 +286,7 @@ def _coerce(scheme: Scheme, option: Field[Any], value: object) -> object:
 def _declared(option: Field[Any]) -> str:
     """Return an annotation as text, whether or not its module defers annotations."""
     kind = option.type.__name__ if isinstance(option.type, type) else str(option.type)
-    return kind.replace("float | Formula", "Number")
+    return kind.replace("initkit.formula.", "").replace("float | Formula", "Number")
 
 
 def _no_names(name: str) -> float:
