@@ -244,6 +244,7 @@ _PADDED = _BERT | {"pad_token_id": 1}
         ("starcoder2", "Starcoder2ForCausalLM", _LLAMA),
         ("deberta_v2", "DebertaV2ForSequenceClassification", _BERT | {"relative_attention": True}),
         ("xlm_roberta", "XLMRobertaForMaskedLM", _PADDED),
+        ("xlm_roberta", "XLMRobertaForMaskedLM", _PADDED | {"tie_word_embeddings": False}),
         ("camembert", "CamembertForTokenClassification", _PADDED),
         ("mpnet", "MPNetForMaskedLM", _PADDED),
         ("longformer", "LongformerForMaskedLM", _PADDED | {"attention_window": [4, 4, 4]}),
@@ -256,6 +257,24 @@ def test_one_recipe_serves_the_families_that_add_nothing(
 ) -> None:
     build = lambda: transformers_model(family, kind, "", config)
     check_model("pretrained_model/transformers", build, seeds=2)
+
+
+_LONG = _T5 | {"local_radius": 8, "encoder_attention_type": "transient-global"}
+
+
+@pytest.mark.parametrize(
+    ("family", "kind", "config"),
+    [
+        ("mt5", "MT5ForConditionalGeneration", _T5_UNTIED),
+        ("umt5", "UMT5EncoderModel", _T5_UNTIED),
+        ("longt5", "LongT5ForConditionalGeneration", _LONG),
+    ],
+)
+def test_one_recipe_serves_the_descendants_of_t5(
+    family: str, kind: str, config: dict[str, Any]
+) -> None:
+    build = lambda: transformers_model(family, kind, "", config)
+    check_model("t5/transformers", build, seeds=2)
 
 
 @pytest.mark.parametrize("name", ["qwen", "qwen2", "qwen3"])

@@ -8,7 +8,7 @@ from ._transformers import GENERIC
 RECIPES = (
     Recipe(
         "pretrained_model/transformers",
-        rules=GENERIC,
+        rules=[{"*.lm_head.bias": 0, "*.predictions.bias": 0}, *GENERIC],
         summary="Every matrix N(0, initializer_range), padding rows 0; biases 0, norms 1; experts "
         "and routers like matrices.",
         source="huggingface/transformers 5.23: src/transformers/modeling_utils.py "
