@@ -162,6 +162,17 @@ def test_keep_as_the_rules_of_a_whole_model_keeps_every_parameter() -> None:
     assert all(map(torch.equal, before, model.parameters()))
 
 
+def test_a_recipe_is_printed_with_its_variants_and_other_names() -> None:
+    lines = str(describe_recipe("olmo")).splitlines()
+    assert lines[0] == "olmo/mitchell"
+    assert "  variants olmo/full_megatron, olmo/normal, olmo/transformers" in lines
+    assert "  names    olmo, olmo/olmo-1" in lines
+    assert "  options  cutoff=3.0" in lines
+    given = str(describe_recipe("olmo(cutoff=2)"))
+    assert given.startswith("olmo/mitchell(cutoff=2)\n")
+    assert "options" not in given
+
+
 def test_every_schemes_name_is_described_as_the_recipe_that_it_stands_for() -> None:
     assert ("every weight", "xavier_uniform") in describe_recipe("xavier_uniform").rows
 

@@ -44,6 +44,7 @@ _BART = {
     "vocab_size": 120,
     "max_position_embeddings": 64,
 }
+_BART_UNTIED = _BART | {"tie_word_embeddings": False}
 _OPT = {
     "hidden_size": 48,
     "num_hidden_layers": 3,
@@ -206,6 +207,76 @@ def test_the_vision_tower_of_gemma_3_starts_like_siglip() -> None:
     check_model("gemma/transformers", lambda: code.Gemma3ForConditionalGeneration(config), seeds=2)
 
 
+_MOE = _LLAMA | {"num_experts": 3, "moe_intermediate_size": 24, "pad_token_id": 1}
+_MOE |= {"shared_expert_intermediate_size": 32}
+_LATENT = _LLAMA | {"num_key_value_heads": 4, "n_group": 1, "topk_group": 1, "n_shared_experts": 1}
+_LATENT |= {"n_routed_experts": 3, "moe_intermediate_size": 24, "first_k_dense_replace": 1}
+_LATENT |= {"q_lora_rank": 16, "kv_lora_rank": 12, "qk_rope_head_dim": 4, "v_head_dim": 8}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "family", "kind"),
+    [
+        ("qwen2/transformers", "qwen2_moe", "Qwen2MoeForCausalLM"),
+        ("qwen3/transformers", "qwen3_moe", "Qwen3MoeForCausalLM"),
+        ("qwen", "qwen3_moe", "Qwen3MoeForSequenceClassification"),
+        ("olmo/transformers", "olmoe", "OlmoeForCausalLM"),
+    ],
+)
+def test_experts_and_routers_start_like_matrices(recipe: str, family: str, kind: str) -> None:
+    check_model(recipe, lambda: transformers_model(family, kind, "", _MOE), seeds=2)
+
+
+_GPT_NEO = {"hidden_size": 48, "num_layers": 2, "num_heads": 4, "vocab_size": 120}
+_GPT_NEO |= {"attention_types": [[["global", "local"], 1]], "max_position_embeddings": 64}
+_FALCON = _BERT | {"alibi": True, "bias": True}
+_PADDED = _BERT | {"pad_token_id": 1}
+
+
+@pytest.mark.parametrize(
+    ("family", "kind", "config"),
+    [
+        ("phi3", "Phi3ForCausalLM", _LLAMA | {"initializer_range": 0.05, "pad_token_id": 1}),
+        ("falcon", "FalconForCausalLM", _FALCON),
+        ("gptj", "GPTJForCausalLM", _GPT2 | {"rotary_dim": 8}),
+        ("gpt_neo", "GPTNeoForCausalLM", _GPT_NEO),
+        ("codegen", "CodeGenForCausalLM", _GPT2 | {"rotary_dim": 8}),
+        ("starcoder2", "Starcoder2ForCausalLM", _LLAMA),
+        ("deberta_v2", "DebertaV2ForSequenceClassification", _BERT | {"relative_attention": True}),
+        ("xlm_roberta", "XLMRobertaForMaskedLM", _PADDED),
+        ("xlm_roberta", "XLMRobertaForMaskedLM", _PADDED | {"tie_word_embeddings": False}),
+        ("camembert", "CamembertForTokenClassification", _PADDED),
+        ("mpnet", "MPNetForMaskedLM", _PADDED),
+        ("longformer", "LongformerForMaskedLM", _PADDED | {"attention_window": [4, 4, 4]}),
+        ("mbart", "MBartForConditionalGeneration", _BART | {"pad_token_id": 1}),
+        ("deepseek_v3", "DeepseekV3ForCausalLM", _LATENT | {"qk_nope_head_dim": 6}),
+    ],
+)
+def test_one_recipe_serves_the_families_that_add_nothing(
+    family: str, kind: str, config: dict[str, Any]
+) -> None:
+    build = lambda: transformers_model(family, kind, "", config)
+    check_model("pretrained_model/transformers", build, seeds=2)
+
+
+_LONG = _T5 | {"local_radius": 8, "encoder_attention_type": "transient-global"}
+
+
+@pytest.mark.parametrize(
+    ("family", "kind", "config"),
+    [
+        ("mt5", "MT5ForConditionalGeneration", _T5_UNTIED),
+        ("umt5", "UMT5EncoderModel", _T5_UNTIED),
+        ("longt5", "LongT5ForConditionalGeneration", _LONG),
+    ],
+)
+def test_one_recipe_serves_the_descendants_of_t5(
+    family: str, kind: str, config: dict[str, Any]
+) -> None:
+    build = lambda: transformers_model(family, kind, "", config)
+    check_model("t5/transformers", build, seeds=2)
+
+
 @pytest.mark.parametrize("name", ["qwen", "qwen2", "qwen3"])
 def test_qwen_is_one_law_in_every_generation(name: str) -> None:
     check_model(name, lambda: transformers_model("qwen3", "Qwen3", "ForCausalLM", _LLAMA), seeds=2)
@@ -277,6 +348,14 @@ def test_wang_init_counts_the_layers_of_the_model() -> None:
         ("olmo2/original", "olmo2", "Olmo2ForCausalLM", _LLAMA_TIED),
         ("olmo_core/llama_depth", "llama", "LlamaForCausalLM", _LLAMA),
         ("torchtitan_llama3", "llama", "LlamaForCausalLM", _LLAMA),
+        ("torchtitan_llama3", "llama", "LlamaForCausalLM", _LLAMA_TIED),
+        ("olmo/full_megatron", "olmo2", "Olmo2ForCausalLM", _LLAMA_TIED),
+        ("olmo_core/llama", "olmo2", "Olmo2ForCausalLM", _LLAMA_TIED),
+        ("megatron", "mixtral", "MixtralForCausalLM", _LLAMA | {"num_local_experts": 3}),
+        ("deepnorm/paper", "bart", "BartForSequenceClassification", _BART_UNTIED),
+        ("subln", "bart", "BartForSequenceClassification", _BART_UNTIED),
+        ("t-fixup", "bart", "BartForSequenceClassification", _BART_UNTIED),
+        ("wav2vec2/fairseq", "wav2vec2", "Wav2Vec2ForXVector", _WAV2VEC2),
         ("mamba", "mamba", "MambaForCausalLM", _MAMBA),
         ("mamba/original", "mamba", "MambaForCausalLM", _MAMBA_ODD),
         ("mamba2/original", "mamba2", "Mamba2ForCausalLM", _MAMBA2),
@@ -302,6 +381,55 @@ def test_a_layer_is_scaled_by_its_own_depth_in_torchtitan() -> None:
     for layer in range(3):
         law = laws[f"model.layers.{layer}.mlp.down_proj.weight"]
         assert law is not None and law.std == pytest.approx(0.02 / (2 * (layer + 1)) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "std"),
+    [
+        ("torchtitan_llama3", 48**-0.5),  # the head's law
+        ("olmo_core/llama_depth", 1.0),  # the embedding's
+        ("olmo/full_megatron", 0.02),  # the embedding's: OLMo has no head then
+    ],
+)
+def test_tied_weights_take_the_end_that_the_code_starts(recipe: str, std: float) -> None:
+    model = transformers_model("llama", "Llama", "ForCausalLM", _LLAMA_TIED)
+    plan = initkit.plan_init(model, recipe)
+    law = plan["lm_head.weight"].law
+    assert not plan.problems
+    assert law is not None and law.std == pytest.approx(std, rel=0.02)  # cut at 3 sigma
+
+
+def test_the_mixture_of_experts_of_olmo_core_is_scaled_whole() -> None:
+    """Router and all matrices; what all tokens share keeps torch's default."""
+    mlp = nn.ParameterDict({name: torch.empty(24, 8) for name in ("w1", "w2", "w3")})
+    router = nn.ParameterDict({"weight": torch.empty(24)})
+    parts = {"router": router, "experts": nn.ModuleDict({"mlp": mlp})}
+    parts["shared_mlp"] = nn.ModuleDict({"w2": nn.Linear(16, 8)})
+    block = nn.ModuleDict({"feed_forward_moe": nn.ModuleDict(parts)})
+    plan = initkit.plan_init(nn.ModuleDict({"blocks": nn.ModuleList([block])}), "olmo_core/llama")
+    within = "blocks.0.feed_forward_moe."
+    for name in ("router.weight", "experts.mlp.w1", "experts.mlp.w2", "experts.mlp.w3"):
+        assert plan[within + name].start == "TN(0, 0.01414; -0.04243, 0.04243)"
+    assert plan[within + "shared_mlp.w2.weight"].start == "U(-0.25, 0.25)"
+
+
+def test_grouped_experts_of_megatron_are_told_apart_by_their_layer_not_their_number() -> None:
+    """linear_fc1.weight2 is the third expert's first layer."""
+    grouped = lambda: nn.ParameterDict({f"weight{i}": torch.empty(8, 8) for i in range(11)})
+    experts = nn.ModuleDict({"linear_fc1": grouped(), "linear_fc2": grouped()})
+    layers = nn.ModuleList([nn.ModuleDict({"experts": experts}), nn.Identity()])
+    plan = initkit.plan_init(nn.ModuleDict({"layers": layers}), "megatron")
+    for i in (0, 1, 2, 10):
+        assert plan[f"layers.0.experts.linear_fc1.weight{i}"].start == "N(0, 0.02)"
+        assert plan[f"layers.0.experts.linear_fc2.weight{i}"].start == "N(0, 0.01)"
+
+
+def test_an_output_matrix_that_is_a_parameter_starts_like_fairseqs_embeddings() -> None:
+    decoder = nn.Module()
+    decoder.embed_out = nn.Parameter(torch.empty(100, 64))
+    for recipe in ("t-fixup", "transformer/fairseq"):
+        model = nn.ModuleDict({"decoder": decoder})
+        assert initkit.plan_init(model, recipe)["decoder.embed_out"].start == "N(0, 0.125)"
 
 
 def test_padding_rows_stay_random_where_the_original_code_leaves_them_so() -> None:

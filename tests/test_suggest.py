@@ -58,6 +58,9 @@ _SMALL = {"num_hidden_layers": 2}
             "swin_v2/transformers",
         ),
         (_hf("SiglipTextModel", "SiglipTextConfig", **_SMALL), "siglip/transformers"),
+        (_hf("Wav2Vec2ForCTC", "Wav2Vec2Config", **_SMALL), "wav2vec2/transformers"),
+        (_hf("Olmo3ForCausalLM", "Olmo3Config", **_SMALL), "olmo/transformers"),
+        (_hf("Qwen2MoeForCausalLM", "Qwen2MoeConfig", **_SMALL), "qwen2/transformers"),
     ],
 )
 def test_a_model_of_a_package_meets_the_recipe_of_its_own_code(
@@ -69,6 +72,41 @@ def test_a_model_of_a_package_meets_the_recipe_of_its_own_code(
     assert found[0].recipe == first
     assert found[0].covers == 1
     assert not found[0].open
+
+
+@pytest.mark.parametrize(
+    ("build", "first", "base"),
+    [
+        (_hf("Phi3ForCausalLM", "Phi3Config", **_SMALL), "pretrained_model/transformers", 1),
+        (
+            _hf("XLMRobertaForMaskedLM", "XLMRobertaConfig", **_SMALL),
+            "pretrained_model/transformers",
+            0.15,
+        ),
+        (_hf("MT5ForConditionalGeneration", "MT5Config", num_layers=2), "t5/transformers", 0),
+    ],
+)
+def test_a_family_without_a_recipe_meets_the_code_that_it_inherits(
+    build: Callable[[], nn.Module], first: str, base: float
+) -> None:
+    """That counts for less where the family overrides it; rules about its own parts come first."""
+    with torch.device("meta"):
+        model = build()
+    best = suggest_recipe(model)[0]
+    assert (best.recipe, best.covers, best.base) == (first, 1, pytest.approx(base))
+
+
+def test_a_tied_parameter_is_covered_by_any_of_its_names() -> None:
+    model = nn.Module()
+    model.head = nn.Linear(3, 3, bias=False)
+    model.weight_of_head = model.head.weight
+    assert suggest_recipe(model)[0].open == ()
+
+
+def test_raw_tensors_behind_a_computed_weight_do_not_count() -> None:
+    model = nn.utils.parametrizations.weight_norm(nn.Linear(3, 3))
+    assert suggest_recipe(model)[0].covers == 1
+    assert suggest_recipe(model).parameters == 2
 
 
 @pytest.mark.parametrize(

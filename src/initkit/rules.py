@@ -163,12 +163,11 @@ class Recipe:
 
     def __str__(self) -> str:
         facts = [("source", self.source), ("paper", self.paper), ("fits", ", ".join(self.fits))]
-        facts += [("notes", self.notes)]
+        facts += [("notes", self.notes), ("variants", ", ".join(_variants(self)))]
+        options = (f"{k}={v!r}" for k, v in self.options.items() if k not in dict(self.given))
+        facts += [("names", ", ".join(_other_names(self))), ("options", ", ".join(options))]
         head = [self.label] + ([f"  {self.summary}"] if self.summary else [])
-        head += [f"  {k:<7} {v}" for k, v in facts if v]
-        if self.options:
-            shown = (f"{k}={v!r}" for k, v in self.options.items() if k not in dict(self.given))
-            head.append(f"  options {', '.join(shown)}")
+        head += [f"  {k:<8} {v}" for k, v in facts if v]
         rows = self.rows
         width = max((len(rule) for rule, _ in rows), default=0)
         return "\n".join(head + [f"  {rule:<{width}}  {scheme}" for rule, scheme in rows])
@@ -500,7 +499,7 @@ def list_recipes() -> list[str]:
 
 
 def describe_recipe(name: str) -> Recipe:
-    """Show a recipe: printing it gives sources, options, and rules as a table.
+    """Show a recipe: printing it gives sources, variants, other names, options and rules.
 
     A scheme's name shows what it stands for as the rules of a whole model.
 
@@ -516,6 +515,18 @@ def aliases() -> dict[str, str]:
     """Return other name -> the recipe that it stands for."""
     list_recipes()
     return dict(sorted(_ALIASES.items()))
+
+
+def _variants(recipe: Recipe) -> list[str]:
+    """Return the other recipes of a registered recipe's family."""
+    family = f"{recipe.name.partition('/')[0]}/"
+    registered = recipe.name in _RECIPES
+    return [n for n in sorted(_RECIPES) if registered and n.startswith(family) and n != recipe.name]
+
+
+def _other_names(recipe: Recipe) -> list[str]:
+    """Return what else a registered recipe is called."""
+    return [name for name, meant in sorted(_ALIASES.items()) if meant == recipe.name]
 
 
 def _owner_of(name: str) -> str | None:

@@ -21,7 +21,10 @@ from .walk import Slot
 
 _MOST = 8
 _LEAST = 0.15  # of the best score
-_EVERYWHERE = frozenset(("weight", "bias", "norm", "re", "in", "type", "start", "out", "layer"))
+_EVERYWHERE = frozenset(
+    "weight bias norm re in type start out layer layers encoder decoder".split(),
+)
+_OVERRIDDEN = 0.15  # what it is worth to inherit a method that a class of the model overrides
 _TELL_NOTHING = frozenset(("model", "models", "modules", "utils", "main", "__main__"))
 
 
@@ -33,8 +36,10 @@ class Suggestion:
     start by a rule about this family rather than about every Linear or norm; ``rare``, the same,
     divided by the number of families that have a rule of their own for the parameter; ``code``, in
     modules from the file that the recipe names as its source; ``named``, in modules whose class
-    is called after the family, or is named by the source; ``fits``, in modules of a package that
-    the recipe fits. ``open`` are the parameters without a rule.
+    is called after the family, or is named by the source; ``base``, in models that inherit the
+    method that the source names (little where a class of theirs overrides it); ``fits``, in
+    modules of a package that the recipe fits; ``home``, of a package that its source is in.
+    ``open`` are the parameters without a rule.
     """
 
     recipe: str
@@ -43,7 +48,9 @@ class Suggestion:
     rare: float
     code: float
     named: float
+    base: float
     fits: float
+    home: float
     open: tuple[str, ...]
     summary: str
 
@@ -51,8 +58,8 @@ class Suggestion:
     def score(self) -> float:
         """The order of suggestions: what the recipe covers, times what speaks for it."""
         special = "-" in self.recipe.partition("/")[2]  # the plain variant before the special one
-        family = 3 * self.code + 2 * self.named
-        evidence = family + self.fits * min(family, 1.0) + self.rare
+        family = 3 * self.code + 2 * self.named + self.base
+        evidence = family + (self.fits + self.home) * min(family, 1.0) + self.rare
         return self.covers**10 * max(evidence - 0.25 * special, 0.0)
 
     @property
@@ -61,6 +68,7 @@ class Suggestion:
         said = [
             ("its code", self.code),
             ("class names", self.named),
+            ("inherited code", self.base),
             ("own rules", self.own),
         ]
         return ", ".join(f"{what} {share:.0%}" for what, share in said if share) or "nothing"
@@ -112,7 +120,7 @@ def suggest_recipe(model: nn.Module | Mapping[str, Any]) -> Suggestions:
     """
     _families.cache_clear()  # recipes may have been registered since
     _family.cache_clear()
-    slots = [s for s in slots_of(model) if s.kind != "buffer" and s.tensor is not None]
+    slots = [s for s in slots_of(model) if _is_parameter(s)]
     kinds = _kinds(slots)
     tried = (_try(model, recipe, kinds) for recipe in _recipes()) if kinds else ()
     trials = [trial for trial in tried if trial is not None]
@@ -126,6 +134,11 @@ def suggest_recipe(model: nn.Module | Mapping[str, Any]) -> Suggestions:
     return Suggestions(name, len(slots), found)
 
 
+def _is_parameter(slot: Slot) -> bool:
+    """Say whether a slot counts: raw tensors behind a computed weight do not, it does itself."""
+    return slot.kind != "buffer" and slot.tensor is not None and not slot.literal
+
+
 def _recipes() -> Iterator[Recipe]:
     other = aliases()
     for name in list_recipes():
@@ -135,18 +148,25 @@ def _recipes() -> Iterator[Recipe]:
 
 @dataclass(slots=True)
 class _Kind:
-    """Parameters that differ in nothing but numbers: one of them, and all their names."""
+    """Parameters that differ in nothing but numbers: one of them, and all their names.
 
-    slot: Slot
+    ``slots`` is that one with all that hold the same tensor: a rule for any of them starts it.
+    """
+
+    slots: list[Slot]
     names: list[str]
     files: frozenset[str]
     packages: frozenset[str]
     classes: frozenset[str]
     families: frozenset[str]
+    starters: tuple[str, ...]
 
 
 def _kinds(slots: Sequence[Slot]) -> list[_Kind]:
     found: dict[Any, _Kind] = {}
+    held: dict[int, list[Slot]] = {}
+    for slot in slots:
+        held.setdefault(id(slot.tensor), []).append(slot)
     for slot in slots:
         classes = tuple(type(module) for module in slot.lineage)
         key = (re.sub(r"\d+", "#", slot.name), classes)
@@ -156,9 +176,19 @@ def _kinds(slots: Sequence[Slot]) -> list[_Kind]:
             families = frozenset(_family(cls.__name__) for cls in classes) - {""}
             best = frozenset(sorted(families, key=len)[-1:])
             names = frozenset(cls.__name__ for cls in classes)
-            found[key] = _Kind(slot, [], places, packages, names, best)
+            tied = [slot, *(other for other in held[id(slot.tensor)] if other is not slot)]
+            found[key] = _Kind(tied, [], places, packages, names, best, _starters(classes))
         found[key].names.append(slot.name)
     return list(found.values())
+
+
+def _starters(classes: Iterable[type]) -> tuple[str, ...]:
+    """Return the names of the outermost ``_init_weights``, the one that overrides first."""
+    for cls in classes:
+        defined = [vars(base).get("_init_weights") for base in cls.__mro__]
+        if any(defined):
+            return tuple(getattr(method, "__qualname__", "") for method in defined if method)
+    return ()
 
 
 @lru_cache(maxsize=4096)
@@ -205,7 +235,7 @@ def _try(model: object, recipe: Recipe, kinds: Sequence[_Kind]) -> _Trial | None
         chooser = Chooser(model, read_rules(recipe))
     except OptionError:  # it needs an option that only the user knows
         return None
-    return _Trial(recipe, [_winner(chooser, kind.slot) for kind in kinds])
+    return _Trial(recipe, [_winner(chooser, kind.slots) for kind in kinds])
 
 
 def _rarity(trials: Sequence[_Trial], kinds: Sequence[_Kind]) -> list[float]:
@@ -236,16 +266,29 @@ def _judge(trial: _Trial, kinds: Sequence[_Kind], rarity: Sequence[float]) -> Su
         rare=share(own * rare for own, rare in zip(trial.own, rarity, strict=True)),
         code=share(any(_is_source(f, recipe.source) for f in kind.files) for kind in kinds),
         named=share(bool(k.families & families or k.classes & spoken) for k in kinds),
+        base=share(_inherits(kind.starters, recipe.source) for kind in kinds),
         fits=share(bool(kind.packages.intersection(recipe.fits)) for kind in kinds),
+        home=share(any(_names(p, recipe.source) for p in kind.packages) for kind in kinds),
         open=tuple(open_),
         summary=recipe.summary,
     )
 
 
-def _winner(chooser: Chooser, slot: Slot) -> Clause | None:
-    """Return the clause that starts a slot, if its scheme can."""
-    choice = next(chooser.choices(slot), None)
-    return choice.clause if choice is not None and choice.error is None else None
+def _winner(chooser: Chooser, slots: Iterable[Slot]) -> Clause | None:
+    """Return the clause that starts a tensor by the first of its names with one that can."""
+    choices = (next(chooser.choices(slot), None) for slot in slots)
+    able = (choice.clause for choice in choices if choice is not None and choice.error is None)
+    return next(able, None)
+
+
+def _inherits(starters: Sequence[str], source: str) -> float:
+    """Return how far a model starts by the method that a recipe names: wholly, or overridden."""
+    said = [_names(method, source) for method in starters]
+    return 0.0 if not any(said) else 1.0 if said[0] else _OVERRIDDEN
+
+
+def _names(what: str, source: str) -> bool:
+    return bool(what) and re.search(rf"(?<![\w-]){re.escape(what)}(?![\w-])", source) is not None
 
 
 def _is_source(place: str, source: str) -> bool:

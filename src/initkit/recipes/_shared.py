@@ -8,6 +8,9 @@ from torch import nn
 
 from ..walk import Slot
 
+HEADS = r"re:(.*\.)?(classification_heads?|classifier)\..*"
+"""What stands behind the layers, though its parts may be called as theirs are (out_proj)."""
+
 
 def config_says(option: str, value: object) -> Callable[[Slot], bool]:
     """Return the predicate that the nearest ``config`` with this option has this value."""
@@ -25,11 +28,20 @@ def config_says(option: str, value: object) -> Callable[[Slot], bool]:
 
 def tied_to_embedding(slot: Slot) -> bool:
     """Say whether an Embedding of the model holds the same tensor; layers' own weights never do."""
+    return _is_weight_of(slot, nn.Embedding)
+
+
+def tied_to_linear(slot: Slot) -> bool:
+    """Say whether a Linear of the model holds the same tensor, as a tied head does."""
+    return _is_weight_of(slot, nn.Linear)
+
+
+def _is_weight_of(slot: Slot, kind: type[nn.Embedding | nn.Linear]) -> bool:
     return (
         slot.layer is None
         and bool(slot.lineage)
         and any(
-            isinstance(module, nn.Embedding) and module.weight is slot.tensor
+            isinstance(module, kind) and module.weight is slot.tensor
             for module in slot.lineage[0].modules()
         )
     )

@@ -18,8 +18,13 @@ MATRICES = {
     "type:LSTM": {"weight*": "xavier_uniform(fans='tensor')", "bias*": 0},
     "type:*Embedding": {"weight": NORMAL},
 }
+EXPERTS = {
+    "type:*Experts": {"gate_up_proj": NORMAL, "down_proj": NORMAL},
+    "type:*Router": {"weight": NORMAL},
+}
+"""Every mixture of experts of transformers, in its family's own code."""
 NORMS = {"type:*LayerNorm*|*RMSNorm*": {"weight": 1, "bias": 0}}
-GENERIC = [MATRICES, NORMS, REST]
+GENERIC = [MATRICES, EXPERTS, NORMS, REST]
 
 SOURCE = "huggingface/transformers 5.23: src/transformers/models/{0}/modeling_{0}.py"
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ..rules import REST, Recipe, Rule
-from ._shared import between_encoder_and_decoder
+from ._shared import HEADS, between_encoder_and_decoder, tied_to_embedding, tied_to_linear
 
 _PAPER = "Wang et al. 2022, DeepNet (arXiv:2203.00555)"
 SCALED = r"(v_proj|out_proj|o_proj|fc\d|linear\d|w\d)"
 """What both DeepNorm and sub-LN scale: values, outputs and feed-forward layers."""
 _ENCODER = "(around.encoder.layers or around.encoder)"
 _DECODER = "(around.decoder.layers or around.decoder)"
+_BY_WIDTH = "normal(std=shape[1]**-0.5)"
 _ALONE = "(8*n_layers)**-0.25"
 _IN_DECODER = "(12*n_layers)**-0.25"
 
@@ -24,6 +25,7 @@ def scaled_rules(start: str, encoder: str, decoder: str, alone: str, what: str) 
     """
     between = between_encoder_and_decoder
     return [
+        {HEADS: "torch_default"},
         Rule(start.format(encoder), name=rf"re:(.*\.)?encoder\..*{what}", where=between),
         Rule(start.format(decoder), name=rf"re:(.*\.)?decoder\..*{what}", where=between),
         {rf"re:(.*\.)?{what}": start.format(alone)},
@@ -51,10 +53,12 @@ def torchscale(factors: tuple[str, str, str], skip: str = "") -> list[Any]:
     what = rf"{skip}{SCALED}\.(weight|bias)"
     return [
         *scaled_rules("scaled(torch_default, {})", *factors, what),
+        Rule(_BY_WIDTH, name="*.weight", type="Linear", where=tied_to_embedding),
+        Rule(_BY_WIDTH, name="*.weight", type="Embedding", where=tied_to_linear),
         {
-            r"re:(.*\.)?output_projection\.weight": "normal(std=shape[1]**-0.5)",
-            r"re:(.*\.)?embed_tokens\.weight": "normal(std=shape[1]**-0.5)",
-            "type:TextEmbedding": {"weight": "normal(std=shape[1]**-0.5)"},
+            r"re:(.*\.)?output_projection\.weight": _BY_WIDTH,
+            r"re:(.*\.)?embed_tokens\.weight": _BY_WIDTH,
+            "type:TextEmbedding": {"weight": _BY_WIDTH},
             "type:*LayerNorm|*RMSNorm": {"weight": 1, "bias": 0},
         },
         REST,

@@ -11,6 +11,12 @@ _RESIDUAL = (
     r"dense_4h_to_h|attn\.out_proj|self_attn\.out_proj|encoder_attn\.out_proj|fc2|o_proj|"
     r"down_proj|wo|w2)\.weight"
 )
+_FIRST = (
+    r"re:.*(experts\.(weight1|gate_up_proj|linear_fc1\.weight\d+)|shared_experts\.gate_weight|"
+    r"(router|gate)\.weight)"
+)
+_SECOND = r"re:.*experts\.(weight2|down_proj|linear_fc2\.weight\d+)"
+"""Of mixtures of experts, whose matrices are one parameter each, and the router."""
 _MATRICES = "type:Linear|Conv1D|Conv2d|*ParallelLinear|*ParallelEmbedding|Embedding"
 
 
@@ -34,8 +40,9 @@ def _rules(
             r"re:(.*\.)?(lm_head|output_layer)\.weight": table,
             "type:*Embedding": {"weight": table},
             _MATRICES: {"weight": f"normal(std={hidden})", "bias": 0},
-            "re:.*experts.*weight2": f"normal(std={scaled})",
-            "re:.*experts.*weight1": f"normal(std={hidden})",
+            _SECOND: f"normal(std={scaled})",
+            _FIRST: f"normal(std={hidden})",
+            r"re:.*experts\.linear_fc[12]\.bias\d+": 0,
         },
         REST,
     ]

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from ._transformers import NORMAL, published
+from ._transformers import published
 
 RECIPES = (
     published(
         "mixtral",
-        {
-            "*.experts.gate_up_proj": NORMAL,
-            "*.experts.down_proj": NORMAL,
-            "type:*Router": {"weight": NORMAL},
-        },
         summary="Every matrix N(0, initializer_range), experts and router too; RMSNorm 1.",
         paper="Jiang et al. 2024, Mixtral of Experts (arXiv:2401.04088)",
     ),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..rules import REST, Recipe
+from ..rules import REST, Recipe, Rule
+from ._shared import tied_to_embedding
 from ._transformers import published
 
 _PAPER = "Groeneveld et al. 2024, OLMo (arXiv:2402.00838)"
@@ -22,6 +23,7 @@ def rules(matrix: str, residual: str, head: str, cutoff: float = 3.0) -> list[An
     """Return OLMo's rules from the stds of matrices, of residual projections and of the head."""
     start = _cut(matrix, cutoff)
     return [
+        Rule(start, name="*.weight", type="Linear", where=tied_to_embedding),
         {
             "type:*LayerNorm*|*RMSNorm*": {"weight": 1, "bias": 0},
             _RESIDUAL: _cut(residual, cutoff),
@@ -76,7 +78,8 @@ RECIPES = (
         source=f"{_SOURCE} (init_fn full_megatron)",
         paper=_PAPER,
         fits=_FITS,
-        notes="Megatron itself neither cuts nor treats the head otherwise",
+        notes="Megatron itself neither cuts nor treats the head otherwise. With tied weights there "
+        "is no head, and the embedding's 0.02 it is",
         padding=False,
     ),
     published(

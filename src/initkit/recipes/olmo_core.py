@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..rules import REST, Recipe
+from ..rules import REST, Recipe, Rule
+from ._shared import tied_to_embedding
 
 _PAPER = "OLMo Team 2024, 2 OLMo 2 Furious (arXiv:2501.00656)"
 _SOURCE = "allenai/OLMo-core: src/olmo_core/nn/transformer/init.py"
 _FITS = ("OLMo-core", "transformers")
 _SCALED = r"re:.*\.(w_out|o_proj|feed_forward\.w[23]|up_proj|down_proj)\.weight"
+_MIXTURE = r"re:.*feed_forward_moe\.(router\.weight|experts\.mlp\.w[123])"
 _HEAD = r"re:(.*\.)?lm_head(\.w_out)?\.weight"
 
 
@@ -20,13 +22,18 @@ def _cut(std: str) -> str:
 def _rules(std: float, depth: str) -> list[Any]:
     """Return the rules; ``depth`` divides the std of output layers, and changes the ends."""
     scaled = bool(depth)
+    table = "normal(std=1)" if scaled else _cut(str(std))
+    output = _cut(f"{std}/sqrt({depth})" if scaled else str(std))
     return [
+        Rule(table, name="*.weight", type="Linear", where=tied_to_embedding),
         {
             "type:*LayerNorm*|*RMSNorm*": {"weight": 1, "bias": 0},
+            "*.feed_forward_moe.shared_mlp.*": "torch_default",
+            _MIXTURE: output,
             _HEAD: _cut("1/sqrt(shape[1])" if scaled else str(std)),
-            _SCALED: _cut(f"{std}/sqrt({depth})" if scaled else str(std)),
+            _SCALED: output,
             "type:Linear|Conv1d": {"weight": _cut(str(std)), "bias": 0},
-            "type:Embedding": {"weight": "normal(std=1)" if scaled else _cut(str(std))},
+            "type:Embedding": {"weight": table},
         },
         REST,
     ]
@@ -72,7 +79,9 @@ RECIPES = (
         source=f"{_SOURCE} (InitMethod.llama_depth)",
         paper=_PAPER,
         fits=_FITS,
-        notes="w3 (up) is scaled like w2 (down), not only what writes into the residual stream",
+        notes="w3 (up) is scaled like w2 (down), not only what writes into the residual stream. Of "
+        "a mixture of experts the router and all three matrices are, and a shared feed-forward "
+        "keeps torch's default. A tied head starts as the embedding does",
         padding=False,
     ),
 )

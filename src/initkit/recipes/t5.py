@@ -22,13 +22,13 @@ _HF: dict[str, Any] = {
     "*Attention.k.weight": _OF_D,
     "*Attention.v.weight": _OF_D,
     "*Attention.o.weight": _scaled(f"({_HEADS})**-0.5"),
-    "*.relative_attention_bias.weight": _OF_D,
+    "*relative_attention_bias.weight": _OF_D,
     "*.DenseReluDense.wi*.weight": _OF_D,
     "*.DenseReluDense.wo.weight": _scaled("config.d_ff**-0.5"),
     "*.qa_outputs.weight": _OF_D,
     "*.classification_head.dense.weight": _OF_D,
     "*.classification_head.out_proj.weight": _OF_D,
-    "type:T5LayerNorm": {"weight": "constant(value=config.initializer_factor or 1)"},
+    "type:*T5LayerNorm": {"weight": "constant(value=config.initializer_factor or 1)"},
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..rules import REST, Recipe
+from ._shared import HEADS
 from .transformer_base import FAIRSEQ_ATTENTION
 
 _WHAT = r"(v_proj|out_proj|fc\d|linear\d)\.weight"
@@ -12,9 +13,11 @@ RECIPES = (
         "tfixup/original",
         rules=[
             {
+                HEADS: "torch_default",
                 r"re:(.*\.)?decoder\..*" + _WHAT: "xavier_uniform(gain=(9*n_layers)**-0.25)",
                 r"re:(.*\.)?" + _WHAT: "xavier_uniform(gain=0.67*n_layers**-0.25)",
                 r"re:(.*\.)?fc\d\.bias": 0,
+                r"re:(.*\.)?(output_projection\.weight|embed_out)": "normal(std=shape[1]**-0.5)",
                 "type:Embedding": {
                     "weight": "normal(std=shape[1]**-0.5*(9*(around.layers or "
                     "around.encoder.layers or around.encoder))**-0.25)"

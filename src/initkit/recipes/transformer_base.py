@@ -74,7 +74,7 @@ RECIPES = (
         rules=[
             *FAIRSEQ_ATTENTION,
             {
-                r"re:(.*\.)?(output_projection|lm_head)\.weight": _BY_WIDTH,
+                r"re:(.*\.)?((output_projection|lm_head)\.weight|embed_out)": _BY_WIDTH,
                 "type:Linear": {"weight": "xavier_uniform", "bias": 0},
                 "type:Embedding": {"weight": _BY_WIDTH},
                 "type:*LayerNorm": {"weight": 1, "bias": 0},

@@ -17,13 +17,13 @@ _FIRST = [
         "in:GumbelVectorQuantizer": {"vars": "uniform(0, 1)"},
         "*.weight_proj.weight": "normal(std=1)",
         "*.weight_proj.bias": 0,
+        "*.layer_weights": "constant(value=1/shape[0])",
+        "*.objective.weight": "normal(std=1)",
     },
 ]
 _HF: list[Any] = [
     *_FIRST,
     {
-        "*.layer_weights": "constant(value=1/shape[0])",
-        "*.objective.weight": "normal(std=1)",
         "*.pos_conv_embed.*weight": "torch_default",
         "*.pos_conv_embed.*bias": 0,
         "*.feature_projection.projection.*": "torch_default",
@@ -55,7 +55,8 @@ RECIPES = (
         "modules/gumbel_vector_quantizer.py, modules/transformer_sentence_encoder.py",
         paper=_PAPER,
         fits=("fairseq", "transformers"),
-        notes="weight_norm is put on the positional convolution afterwards and keeps its values",
+        notes="weight_norm is put on the positional convolution afterwards and keeps its values. "
+        "layer_weights and objective are of transformers' heads alone, and start as there",
     ),
     published(
         "wav2vec2",
