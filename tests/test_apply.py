@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 from typing import Any
 
 import pytest
@@ -257,6 +258,30 @@ def test_padding_rows_end_zero_and_move_no_other_element() -> None:
 
 
 # ------------------------------------------------------------------------------ users' functions
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_garbage_collection_is_held_back_and_then_as_it_was(collects: bool) -> None:
+    seen = []
+
+    def look(tensor: torch.Tensor) -> None:
+        seen.append(gc.isenabled())
+        tensor.zero_()
+
+    def fail(tensor: torch.Tensor) -> None:
+        raise ValueError("broken")
+
+    before = gc.isenabled()
+    try:
+        (gc.enable if collects else gc.disable)()
+        apply_init(nn.Linear(2, 2), {"*": look}, seed=0)
+        with pytest.raises(FillError):
+            apply_init(nn.Linear(2, 2), {"*": fail}, seed=0)
+        plan_init(nn.Linear(2, 2), {"*": 0})
+        assert gc.isenabled() is collects
+    finally:
+        (gc.enable if before else gc.disable)()
+    assert seen == [False, False]
 
 
 def test_a_function_writes_into_a_scratch_under_a_keyed_generator() -> None:

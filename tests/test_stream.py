@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+from array import array
 from hashlib import blake2b, sha256
 from typing import Self
 
@@ -185,7 +186,7 @@ def test_a_path_that_is_used_passes_its_self_check(path):
         else:
             at = (out.data_ptr(), out.numel(), out.data_ptr(), out.untyped_storage().nbytes())
             code, number = native.CODES[out.dtype], native.number(path)
-            native.load().kernel.fill(number, code, *at, start, 0, 0, native.CHECK_KEY, spec)
+            native.load().kernel.fill(number, code, *at, start, None, native.CHECK_KEY, spec)
 
     assert native.digest(fill) == native.KNOWN
 
@@ -646,10 +647,9 @@ def test_the_kernel_checks_all_that_it_is_given():
     kernel = native.load().kernel
     path, out = native.number("baseline"), torch.zeros(64)
     ptr, key, spec = out.data_ptr(), (1, 2), (2, 0.0, 1.0)
-    runs = torch.tensor([[0, 32], [100, 32]])
-    good = [path, 0, ptr, 64, ptr, 256, 0, 0, 0, key, spec]
+    good = [path, 0, ptr, 64, ptr, 256, 0, None, key, spec]
     kernel.fill(*good)
-    kernel.fill(path, 0, ptr, 64, ptr, 256, 0, runs.data_ptr(), 2, key, spec)
+    kernel.fill(*good[:7], array("q", [0, 32, 100, 32]), key, spec)
     before = out.clone()
     for position, value, message in [
         (0, 9, "no such path here"),
@@ -664,36 +664,39 @@ def test_the_kernel_checks_all_that_it_is_given():
         (5, 255, "the memory is too short"),
         (6, 2**63, "a run leaves the range"),
         (6, 2**63 - 63, "a run leaves the range"),
-        (9, (1,), "a key is a pair"),
-        (9, (1, 2**32), "a key is two 32-bit words"),
-        (9, [1, 2], "a key is a pair"),
-        (10, (), "a spec is an op and up to six numbers"),
-        (10, (9, 0.0), "no such op"),
-        (10, (1, 1.0, 0.0), "low must not be above high"),
-        (10, (2, 0.0, float("nan")), "std must not be negative"),
-        (10, (2, 1e39, 1.0), "a number is not finite in float32"),
-        (10, (3, 0.0, 1.0, 2.0, 1.0, 0, 4096), "low must be below high"),
-        (10, (3, 0.0, 1.0, -1.0, 1.0, -1, 4096), "top or span is out of range"),
-        (10, (3, 0.0, 1.0, -1.0, 1.0, 0, 2**32), "top or span is out of range"),
-        (10, (4, 7), "bernoulli goes into bool"),
-        (10, (0,), "words go into int64"),
-        (10, (5, 7), "choice goes into int64"),
+        (7, b"", "the runs and the memory differ in length"),
+        (7, b"12345678", "runs are pairs of int64"),
+        (7, memoryview(bytearray(17))[1:], "runs are pairs of int64"),
+        (8, (1,), "a key is a pair"),
+        (8, (1, 2**32), "a key is two 32-bit words"),
+        (8, [1, 2], "a key is a pair"),
+        (9, (), "a spec is an op and up to six numbers"),
+        (9, (8, 0.0), "no such op"),
+        (9, (1, 1.0, 0.0), "low must not be above high"),
+        (9, (2, 0.0, float("nan")), "std must not be negative"),
+        (9, (2, 1e39, 1.0), "a number is not finite in float32"),
+        (9, (3, 0.0, 1.0, 2.0, 1.0, 0, 4096), "low must be below high"),
+        (9, (3, 0.0, 1.0, -1.0, 1.0, -1, 4096), "top or span is out of range"),
+        (9, (3, 0.0, 1.0, -1.0, 1.0, 0, 2**32), "top or span is out of range"),
+        (9, (4, 7), "bernoulli goes into bool"),
+        (9, (0,), "words go into int64"),
+        (9, (5, 7), "choice goes into int64"),
     ]:
         arguments = good.copy()
         arguments[position] = value
         with pytest.raises(ValueError, match=message):
             kernel.fill(*arguments)
-    for rows in ([[0, 32], [100, 33]], [[0, 32], [100, 31]], [[0, 96], [0, -32]], [[-1, 64]]):
-        table = torch.tensor(rows)
+    for runs in ([0, 32, 100, 33], [0, 32, 100, 31], [0, 96, 0, -32], [-1, 64]):
         with pytest.raises(ValueError, match=r"the runs and the memory differ|a run leaves"):
-            kernel.fill(*good[:7], table.data_ptr(), len(rows), key, spec)
+            kernel.fill(*good[:7], array("q", runs), key, spec)
     for wrong in ([*good, 1], good[:-1]):
-        with pytest.raises(ValueError, match="fill takes 11 arguments"):
+        with pytest.raises(ValueError, match="fill takes 10 arguments"):
             kernel.fill(*wrong)
     with pytest.raises(OverflowError):
         kernel.fill(*good[:2], -ptr, *good[3:])
-    with pytest.raises(TypeError):
-        kernel.fill(*good[:2], "ptr", *good[3:])
+    for position, value in ((2, "ptr"), (7, 0), (7, ptr)):  # no address stands for runs
+        with pytest.raises(TypeError):
+            kernel.fill(*good[:position], value, *good[position + 1 :])
     with pytest.raises(ValueError, match="the table has 65536 bytes"):
         kernel.load_table(b"short")
     assert torch.equal(out, before)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextvars
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 import torch
@@ -156,6 +158,25 @@ def test_an_interrupt_while_waiting_ends_the_threads(monkeypatch):
         work.run()
     assert not any(thread.is_alive() for thread in work.threads)
     stream.run([lambda: None] * 4, 2)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals for threads here")
+@pytest.mark.parametrize("call", [pool.alone, lambda task: stream.run([task] * 50)])
+def test_an_interrupt_is_raised_once_the_tasks_under_way_have_ended(two_threads, call):
+    main, begun, ended = threading.get_ident(), [], []
+
+    def task():
+        begun.append(None)
+        if len(begun) == 1:
+            time.sleep(0.1)  # until the caller waits
+            signal.pthread_kill(main, signal.SIGINT)
+        time.sleep(0.2)
+        ended.append(None)
+
+    with pytest.raises(KeyboardInterrupt):
+        call(task)
+    assert len(ended) == len(begun) < 50
+    assert in_new_thread(torch.get_num_threads) == 2
 
 
 FORK = """

@@ -19,6 +19,7 @@ from .binding import bind
 from .deferred import recorded, reports
 from .errors import OptionError, PlanError, Problem, did_you_mean
 from .fill import fill
+from .loading import no_collecting
 from .plan import EMPTY, WRITE, Plan, Rename, Step, Target
 from .planner import Model, plan_init
 from .report import Report
@@ -69,21 +70,22 @@ def apply_init(
     """
     _refuse_unknown(unknown)
     began = time.perf_counter()
-    with ranks.together(verify_ranks):
-        ranks.prepare(model)
-        plan = plan_init(
-            model,
-            rules,
-            strict=strict,
-            idle=idle,
-            only=only,
-            protect=protect,
-            on_tie_conflict=on_tie_conflict,
-            buffers=buffers,
-        )
-        job = _Job(model, seed, prefix, device, progress, verify_ranks, reset_buffers, began)
-        plan = _with_recorded(plan, model) if job.look.recorded else plan
-    return job.carry_out(plan)
+    with no_collecting():
+        with ranks.together(verify_ranks):
+            ranks.prepare(model)
+            plan = plan_init(
+                model,
+                rules,
+                strict=strict,
+                idle=idle,
+                only=only,
+                protect=protect,
+                on_tie_conflict=on_tie_conflict,
+                buffers=buffers,
+            )
+            job = _Job(model, seed, prefix, device, progress, verify_ranks, reset_buffers, began)
+            plan = _with_recorded(plan, model) if job.look.recorded else plan
+        return job.carry_out(plan)
 
 
 def apply_plan(

@@ -1,4 +1,4 @@
-"""Load the package without walking all of torch's objects for garbage on the way."""
+"""Make thousands of objects without walking all of torch's for garbage on the way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_collecting() -> Iterator[None]:
-    """Hold garbage collection back: loading makes objects that stay, and no garbage.
+    """Hold garbage collection back where objects are made that stay, and no garbage.
 
     >>> with no_collecting():
     ...     gc.isenabled()

@@ -27,6 +27,7 @@ from .errors import (
 from .fans import Fans, module_fans, tensor_fans
 from .idle import idle_rules, types_in_state_dict
 from .layouts import are_fixed, facts
+from .loading import no_collecting
 from .plan import EMPTY, KEEP, UNCOVERED, WRITE, Plan, Step, Target
 from .rules import Clause, Table, read_rules
 from .selection import Selection, listed_buffers, read_selection, select
@@ -65,10 +66,11 @@ def plan_init(
     _one_of("on_tie_conflict", on_tie_conflict, ("error", "first"))
     wanted, guarded = read_selection("only", only), read_selection("protect", protect)
     clauses = read_rules(rules)
-    slots = slots_of(model)
-    chooser = Chooser(model, clauses)
-    planner = _Planner(chooser, slots, on_tie_conflict == "first", buffers)
-    steps, targets = planner.decide()
+    with no_collecting():  # of many parameters half the time went there
+        slots = slots_of(model)
+        chooser = Chooser(model, clauses)
+        planner = _Planner(chooser, slots, on_tie_conflict == "first", buffers)
+        steps, targets = planner.decide()
     problems = planner.problems
     if not isinstance(model, nn.Module):
         problems += types_in_state_dict(chooser)

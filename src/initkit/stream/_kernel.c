@@ -123,8 +123,8 @@ static Fill path_fill(long path)
 
 /* ---- Python --------------------------------------------------------------------------------- */
 
-enum { A_PATH, A_DTYPE, A_PTR, A_N, A_BASE, A_BYTES, A_START, A_RUNS, A_N_RUNS, N_INTS, A_KEY = N_INTS,
-       A_SPEC, N_ARGS };
+enum { A_PATH, A_DTYPE, A_PTR, A_N, A_BASE, A_BYTES, A_START, N_INTS, A_RUNS = N_INTS, A_KEY, A_SPEC,
+       N_ARGS };
 enum { MAX_NUMBERS = 6 };
 
 static int bad(const char *why)
@@ -212,32 +212,43 @@ static int check_run(int64_t start, int64_t length)
     return 0;
 }
 
-static int check_runs(const uint64_t *a)
+/* Runs are a buffer of int64, start and length by turns; None stands for one run from A_START on. */
+static int read_runs(PyObject *from, Py_buffer *runs)
 {
-    const int64_t *runs = (const int64_t *)(uintptr_t)a[A_RUNS];
+    if (from == Py_None) return 0;
+    if (PyObject_GetBuffer(from, runs, PyBUF_SIMPLE)) return -1;
+    const int aligned = runs->len == 0 || (uintptr_t)runs->buf % 8 == 0;
+    if (runs->len % 16 == 0 && aligned) return 0;
+    PyBuffer_Release(runs);
+    return bad("runs are pairs of int64");
+}
+
+static int check_runs(const uint64_t *a, const Py_buffer *runs)
+{
+    const int64_t *pairs = runs->buf;
     uint64_t total = 0;
     if (a[A_N] > (uint64_t)1 << 62) return bad("too many elements");
     if (a[A_START] > (uint64_t)INT64_MAX) return bad("a run leaves the range 0 <= i < 2^63");
-    if (a[A_N_RUNS] == 0 && runs == NULL) return check_run((int64_t)a[A_START], (int64_t)a[A_N]);
-    for (uint64_t r = 0; r < a[A_N_RUNS]; r++) {
-        if (check_run(runs[2 * r], runs[2 * r + 1])) return -1;
-        total += (uint64_t)runs[2 * r + 1];
+    if (runs->obj == NULL) return check_run((int64_t)a[A_START], (int64_t)a[A_N]);
+    for (Py_ssize_t r = 0; r < runs->len / 16; r++) {
+        if (check_run(pairs[2 * r], pairs[2 * r + 1])) return -1;
+        total += (uint64_t)pairs[2 * r + 1];
         if (total > a[A_N]) break;
     }
     return total == a[A_N] ? 0 : bad("the runs and the memory differ in length");
 }
 
-static void carry_out(Fill fill, const uint64_t *a, const Job *job)
+static void carry_out(Fill fill, const uint64_t *a, const Py_buffer *runs, const Job *job)
 {
     char *out = (char *)(uintptr_t)a[A_PTR];
-    const int64_t *runs = (const int64_t *)(uintptr_t)a[A_RUNS];
-    if (runs == NULL) {
+    const int64_t *pairs = runs->buf;
+    if (runs->obj == NULL) {
         fill(out, a[A_START], a[A_N], job);
         return;
     }
-    for (uint64_t r = 0; r < a[A_N_RUNS]; r++) {
-        fill(out, (uint64_t)runs[2 * r], (uint64_t)runs[2 * r + 1], job);
-        out += (uint64_t)runs[2 * r + 1] * item_size[job->dtype];
+    for (Py_ssize_t r = 0; r < runs->len / 16; r++) {
+        fill(out, (uint64_t)pairs[2 * r], (uint64_t)pairs[2 * r + 1], job);
+        out += (uint64_t)pairs[2 * r + 1] * item_size[job->dtype];
     }
 }
 
@@ -281,22 +292,26 @@ static PyObject *py_fill(PyObject *self, PyObject *const *args, Py_ssize_t nargs
 {
     uint64_t a[N_INTS];
     Job job = {0};
+    Py_buffer runs = {0};
     (void)self;
-    if (nargs != N_ARGS) return bad("fill takes 11 arguments"), NULL;
+    if (nargs != N_ARGS) return bad("fill takes 10 arguments"), NULL;
     if (read_integers(args, a)) return NULL;
     job.dtype = (int)a[A_DTYPE];
     const Fill fill = a[A_PATH] < N_PATHS ? path_fill((long)a[A_PATH]) : NULL;
     if (fill == NULL) return bad("no such path here"), NULL;
     if (!table_loaded) return bad("no table has been loaded"), NULL;
     if (read_key(args[A_KEY], &job) || read_spec(args[A_SPEC], &job)) return NULL;
-    if (check_memory(a, item_size[job.dtype]) || check_runs(a)) return NULL;
-    if (a[A_N] < GIL_FREE) {
-        carry_out(fill, a, &job);
-    } else {
+    if (check_memory(a, item_size[job.dtype]) || read_runs(args[A_RUNS], &runs)) return NULL;
+    const int wrong = check_runs(a, &runs);
+    if (!wrong && a[A_N] < GIL_FREE) {
+        carry_out(fill, a, &runs, &job);
+    } else if (!wrong) {
         Py_BEGIN_ALLOW_THREADS
-        carry_out(fill, a, &job);
+        carry_out(fill, a, &runs, &job);
         Py_END_ALLOW_THREADS
     }
+    PyBuffer_Release(&runs);
+    if (wrong) return NULL;
     Py_RETURN_NONE;
 }
 
@@ -325,7 +340,7 @@ static PyObject *py_has_path(PyObject *self, PyObject *number)
 
 static PyMethodDef methods[] = {
     {"fill", (PyCFunction)(void (*)(void))py_fill, METH_FASTCALL,
-     "fill(path, dtype, ptr, n, base, nbytes, start, runs, n_runs, key, spec)"},
+     "fill(path, dtype, ptr, n, base, nbytes, start, runs, key, spec)"},
     {"load_table", py_load_table, METH_O, "Take the table: A[8192], then B[8192], as bytes."},
     {"has_path", py_has_path, METH_O, "Tell whether this processor can run a path."},
     {NULL, NULL, 0, NULL},

@@ -1,3 +1,5 @@
+from typing_extensions import Buffer
+
 def fill(
     path: int,
     dtype: int,
@@ -6,8 +8,7 @@ def fill(
     base: int,
     nbytes: int,
     start: int,
-    runs: int,
-    n_runs: int,
+    runs: Buffer | None,
     key: tuple[int, int],
     spec: tuple[float, ...],
     /,

@@ -69,7 +69,7 @@ def self_check(kernel: ModuleType, path: int) -> bool:
     def fill(out: Tensor, spec: Spec, start: int) -> None:
         memory = out.untyped_storage()
         where = (out.data_ptr(), out.numel(), memory.data_ptr(), memory.nbytes())
-        kernel.fill(path, CODES[out.dtype], *where, start, 0, 0, CHECK_KEY, spec)
+        kernel.fill(path, CODES[out.dtype], *where, start, None, CHECK_KEY, spec)
 
     return digest(fill) == KNOWN
 

@@ -62,21 +62,28 @@ class _Pool:
         self.error: BaseException | None = None
         self.modes = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
         self.barrier = threading.Barrier(count + 1)
-        self.threads = [_thread(self._work) for _ in range(count)]
+        self.threads = [_Thread(self._work) for _ in range(count)]
 
     def run(self) -> None:
         try:
             with _lock, _intra_op_kept():
-                for thread in self.threads:
-                    thread.start()
-                self.barrier.wait()
+                self._start()
             for thread in self.threads:
-                thread.join()
+                thread.wait()
         except BaseException:  # an interrupt, or no more threads to be had
             self._stop()
             raise
         if self.error is not None:
             raise self.error
+
+    def _start(self) -> None:
+        try:
+            for thread in self.threads:
+                thread.start()
+            self.barrier.wait()
+        except BaseException:  # while what new threads begin with is still to be put back
+            self._stop()
+            raise
 
     def _work(self) -> None:
         _local.inside = True
@@ -106,8 +113,7 @@ class _Pool:
             self.tasks = iter(())
         self.barrier.abort()
         for thread in self.threads:
-            if thread.ident is not None:
-                thread.join()
+            thread.wait()
 
 
 @contextmanager
@@ -124,15 +130,33 @@ def _intra_op_kept() -> Iterator[None]:
         finished.wait()
         torch.set_num_threads(count)
 
-    keeper = _thread(keep)
-    keeper.start()
-    known.wait()
+    keeper = _Thread(keep)
     try:
+        keeper.start()
+        known.wait()
         yield
     finally:
         finished.set()
-        keeper.join()
+        keeper.wait()
 
 
-def _thread(work: Callable[[], None]) -> threading.Thread:
-    return threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True)
+class _Thread(threading.Thread):
+    """A thread that can be waited for once more after an interrupt.
+
+    Until Python 3.13 a ``join`` that was interrupted takes the running thread for an ended one.
+    """
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        super().__init__(target=contextvars.copy_context().run, args=(work,), daemon=True)
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        try:
+            super().run()
+        finally:
+            self.ended.set()
+
+    def wait(self) -> None:
+        if self.ident is not None:  # else it never began
+            self.ended.wait()
+            self.join()

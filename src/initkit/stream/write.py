@@ -32,7 +32,7 @@ def write(out: Tensor, key: Key, spec: Spec, runs: Runs, path: str | None, bump:
             if code is not None and out.is_contiguous() and (kind is Parameter or not out.is_neg()):
                 memory = out.untyped_storage()
                 base, size = memory.data_ptr(), memory.nbytes()
-                _fill(_best, code, out.data_ptr(), out.numel(), base, size, runs, 0, 0, key, spec)
+                _fill(_best, code, out.data_ptr(), out.numel(), base, size, runs, None, key, spec)
                 if bump:
                     _bump(out)
                 return out
@@ -80,8 +80,7 @@ def _write_flat(out: Tensor, key: Key, spec: Spec, runs: RunTable, number: int) 
         return
     memory = flat.untyped_storage()
     where = (ptr, flat.numel(), memory.data_ptr(), memory.nbytes())
-    pairs = (0, runs.pairs.buffer_info()[0], len(runs))
-    _fill(number, _codes[flat.dtype], *where, *pairs, key, spec)
+    _fill(number, _codes[flat.dtype], *where, 0, runs.pairs, key, spec)
 
 
 def _direct(out: Tensor) -> bool:
