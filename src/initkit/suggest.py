@@ -22,6 +22,7 @@ from .walk import Slot
 _MOST = 8
 _LEAST = 0.15  # of the best score
 _EVERYWHERE = frozenset(("weight", "bias", "norm", "re", "in", "type", "start", "out", "layer"))
+_ANY_NETWORK = frozenset(("bn", "classifier", "conv", "fc", "fc1", "fc2", "head", "layers"))
 _TELL_NOTHING = frozenset(("model", "models", "modules", "utils", "main", "__main__"))
 
 
@@ -34,7 +35,8 @@ class Suggestion:
     divided by the number of families that have a rule of their own for the parameter; ``code``, in
     modules from the file that the recipe names as its source; ``named``, in modules whose class
     is called after the family, or is named by the source; ``fits``, in modules of a package that
-    the recipe fits. ``open`` are the parameters without a rule.
+    the recipe fits; ``called`` is 1 where the name that the model bears (as those of timm do, in
+    ``pretrained_cfg``) is the family's. ``open`` are the parameters without a rule.
     """
 
     recipe: str
@@ -43,6 +45,7 @@ class Suggestion:
     rare: float
     code: float
     named: float
+    called: float
     fits: float
     open: tuple[str, ...]
     summary: str
@@ -51,7 +54,7 @@ class Suggestion:
     def score(self) -> float:
         """The order of suggestions: what the recipe covers, times what speaks for it."""
         special = "-" in self.recipe.partition("/")[2]  # the plain variant before the special one
-        family = 3 * self.code + 2 * self.named
+        family = 3 * self.code + 2.5 * self.called + 2 * self.named
         evidence = family + self.fits * min(family, 1.0) + self.rare
         return self.covers**10 * max(evidence - 0.25 * special, 0.0)
 
@@ -60,6 +63,7 @@ class Suggestion:
         """What speaks for the recipe, in words."""
         said = [
             ("its code", self.code),
+            ("its name", self.called),
             ("class names", self.named),
             ("own rules", self.own),
         ]
@@ -101,9 +105,10 @@ class Suggestions(Sequence[Suggestion]):
 def suggest_recipe(model: nn.Module | Mapping[str, Any]) -> Suggestions:
     """Return the recipes that fit ``model`` best; apply nothing.
 
-    It goes by the files that the model's classes come from, by their names, and by the share of
-    parameters that each recipe's rules start. The result is a sequence of :class:`Suggestion`.
-    Recipes for which nothing speaks are left out, but for ``torch_default``.
+    It goes by the files that the model's classes come from, by their names, by the model's own name
+    where it bears one, and by the share of parameters that each recipe's rules start. The result is
+    a sequence of :class:`Suggestion`; of equals, the recipe that a bare family name means goes
+    first. Recipes for which nothing speaks are left out, but for ``torch_default``.
 
     Raises :class:`TargetError` for what is no model.
 
@@ -116,14 +121,21 @@ def suggest_recipe(model: nn.Module | Mapping[str, Any]) -> Suggestions:
     kinds = _kinds(slots)
     tried = (_try(model, recipe, kinds) for recipe in _recipes()) if kinds else ()
     trials = [trial for trial in tried if trial is not None]
-    rarity = _rarity(trials, kinds)
-    scored = [_judge(trial, kinds, rarity) for trial in trials]
-    found = sorted((s for s in scored if s.score > 0), key=lambda s: (-s.score, s.recipe))
+    rarity, called = _rarity(trials, kinds), _family(_own_name(model))
+    scored = [_judge(trial, kinds, rarity, called) for trial in trials]
+    found = sorted((s for s in scored if s.score > 0), key=_order)
     found = [s for s in found if s.score >= _LEAST * found[0].score][:_MOST]
     if all(s.recipe != "torch_default" for s in found):
         found += [s for s in scored if s.recipe == "torch_default" and s.covers]
     name = type(model).__name__ if isinstance(model, nn.Module) else "state_dict"
     return Suggestions(name, len(slots), found)
+
+
+def _order(found: Suggestion) -> tuple[float, bool, str]:
+    """Return what suggestions are sorted by: of equals, what a bare family name means is first."""
+    family = found.recipe.partition("/")[0]
+    bare = aliases().get(family, family)
+    return -round(found.score, 9), found.recipe != bare, found.recipe
 
 
 def _recipes() -> Iterator[Recipe]:
@@ -161,10 +173,16 @@ def _kinds(slots: Sequence[Slot]) -> list[_Kind]:
     return list(found.values())
 
 
+def _own_name(model: object) -> str:
+    """Return the name that a model of timm bears: one class there builds several families."""
+    config = getattr(model, "pretrained_cfg", None)
+    return str(config.get("architecture") or "") if isinstance(config, Mapping) else ""
+
+
 @lru_cache(maxsize=4096)
-def _family(class_name: str) -> str:
-    """Return the recipes' family that a class is called after: the one with the longest name."""
-    name = class_name.lower()
+def _family(given: str) -> str:
+    """Return the recipes' family that a class or a model is called after: the longest name."""
+    name = given.lower()
     return max((f for f in _families() if _called_after(name, f)), key=len, default="")
 
 
@@ -214,7 +232,9 @@ def _rarity(trials: Sequence[_Trial], kinds: Sequence[_Kind]) -> list[float]:
     return [1 / max(len(families), 1) for families in takers]
 
 
-def _judge(trial: _Trial, kinds: Sequence[_Kind], rarity: Sequence[float]) -> Suggestion:
+def _judge(
+    trial: _Trial, kinds: Sequence[_Kind], rarity: Sequence[float], called: str
+) -> Suggestion:
     recipe, total = trial.recipe, sum(len(kind.names) for kind in kinds)
     families = {other.partition("/")[0] for other, it in aliases().items() if it == recipe.name}
     families.add(trial.family)
@@ -236,6 +256,7 @@ def _judge(trial: _Trial, kinds: Sequence[_Kind], rarity: Sequence[float]) -> Su
         rare=share(own * rare for own, rare in zip(trial.own, rarity, strict=True)),
         code=share(any(_is_source(f, recipe.source) for f in kind.files) for kind in kinds),
         named=share(bool(k.families & families or k.classes & spoken) for k in kinds),
+        called=float(called in families),
         fits=share(bool(kind.packages.intersection(recipe.fits)) for kind in kinds),
         open=tuple(open_),
         summary=recipe.summary,
@@ -262,7 +283,8 @@ def _speaks_of_family(clause: Clause | None) -> bool:
     if clause is None or isinstance(clause.matcher, HasLaw | Role):
         return False
     text = clause.text.replace("\\w", "").replace("\\d", "")
-    words = {word for word in re.findall(r"[A-Za-z_]\w+", text) if word.lower() not in _EVERYWHERE}
+    found = re.findall(r"[A-Za-z_]\w+", text)
+    words = {word for word in found if word.lower() not in _EVERYWHERE | _ANY_NETWORK}
     if isinstance(clause.matcher, Type | All) and words & _torch_classes():
         return False
     return bool(words - _torch_classes())
