@@ -345,6 +345,24 @@ def test_a_block_with_a_gain_of_its_own_keeps_its_last_gain_at_one() -> None:
     assert starts["1.conv3.gain"] == "constant 0"
 
 
+class GRN(nn.Module):
+    """The authors' response norm, whose parameters are called like LayerScale's."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.zeros(1, 1, 1, dim))
+        self.beta = nn.Parameter(torch.zeros(1, 1, 1, dim))
+
+
+@pytest.mark.parametrize("recipe", ["convnext/original", "convnext/timm", "convnext/keras"])
+def test_the_response_norm_of_convnext_v2_starts_at_zero_whatever_its_names(recipe: str) -> None:
+    plan = initkit.plan_init(nn.ModuleDict({"grn": GRN(8)}), recipe)
+    assert [(s.name, s.start) for s in plan] == [
+        ("grn.gamma", "constant 0"),
+        ("grn.beta", "constant 0"),
+    ]
+
+
 def test_the_prior_of_a_detection_head_can_be_chosen() -> None:
     head = nn.ModuleDict({"cls_score": nn.Conv2d(4, 3, 1), "bbox_pred": nn.Conv2d(4, 4, 1)})
     plan = initkit.plan_init(head, "retinanet_head(prior=0.1)")

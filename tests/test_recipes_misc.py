@@ -161,6 +161,17 @@ def test_the_last_layer_is_found_however_deep_the_network(recipe: str) -> None:
     check_model(recipe, Agent)
 
 
+@pytest.mark.parametrize("container", [nn.Sequential, nn.ModuleList])
+def test_the_last_of_numbered_layers_ends_a_policy_whatever_holds_them(container: type) -> None:
+    layers = [nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 2), nn.Tanh()]
+    agent = nn.ModuleDict(
+        {"actor": container(layers) if container is nn.ModuleList else container(*layers)}
+    )
+    plan = initkit.plan_init(agent, "ppo")
+    gains = [plan[f"actor.{i}.weight"].law.gain for i in (0, 2, 4)]
+    assert gains == pytest.approx([math.sqrt(2), math.sqrt(2), 0.01])
+
+
 # ---------------------------------------------------------------------------- depth schemes
 
 

@@ -191,6 +191,8 @@ def test_vision_transformers_start_as_their_code_starts_them(
         "deit/transformers",
         _hf("DeiTForImageClassificationWithTeacher", "DeiTConfig", **_HF),
     ),
+    ("vit/timm-jax", _created("deit_tiny_distilled_patch16_224", depth=1, weight_init="jax")),
+    ("vit/timm-moco", _created("deit_tiny_distilled_patch16_224", depth=1, weight_init="moco")),
     ("deit/transformers", _hf("DeiTForMaskedImageModeling", "DeiTConfig", **_HF, encoder_stride=8)),
     ("eva/timm", _created("eva02_tiny_patch14_224", depth=3)),
     ("eva/timm", _timm("eva", "Eva", **_TINY, use_post_norm=True, qkv_fused=False)),
@@ -401,6 +403,11 @@ def test_recipes_of_jax_say_what_was_measured_in_jax(recipe: str, build: Builder
 
 @recipe_rows(
     ("vit/jax", _timm_vit()),
+    ("vit/jax", _timm_vit(global_pool="map", class_token=False)),
+    (
+        "vit/jax",
+        _created("deit_tiny_distilled_patch16_224", depth=1, embed_dim=64, num_heads=4),
+    ),
     ("vit/jax", _torchvision_vit(representation_size=32)),
     ("vit/jax", _hf("ViTForImageClassification", "ViTConfig", **_HF)),
 )

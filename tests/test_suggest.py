@@ -48,6 +48,9 @@ _SMALL = {"num_hidden_layers": 2}
         (_timm("vit_tiny_patch16_224"), "vit/timm"),
         (_timm("beit_base_patch16_224"), "beit/timm"),
         (_timm("cait_xxs24_224"), "layerscale_cait/timm"),
+        (_timm("efficientnet_b0"), "efficientnet/timm"),
+        (_timm("tf_efficientnetv2_s"), "efficientnet/timm"),
+        (_timm("mobilenetv3_small_100"), "mobilenet_v3/timm"),
         (_hf("BertForSequenceClassification", "BertConfig", **_SMALL), "bert/transformers"),
         (_hf("RobertaForMaskedLM", "RobertaConfig", **_SMALL), "roberta/transformers"),
         (_hf("GPT2LMHeadModel", "GPT2Config", n_layer=2), "gpt2/transformers"),
@@ -120,6 +123,59 @@ def test_raw_tensors_behind_a_computed_weight_do_not_count() -> None:
 )
 def test_names_alone_lead_to_the_recipe_of_code_that_no_package_holds(key: str, first: str) -> None:
     assert first in [s.recipe for s in suggest_recipe(skeleton(key))[:1]]
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("mobilenetv2_100", "mobilenet_v2/timm"),
+        ("mnasnet_100", "mnasnet/timm"),
+        ("resnext50_32x4d", "resnext/timm"),
+        ("deit_tiny_patch16_224", "deit/timm"),
+        ("deit3_small_patch16_224", "deit/timm"),
+        ("wide_resnet50_2", "resnet/timm"),
+        ("beit3_base_patch16_224", "vit/timm"),
+        ("vit_small_patch16_dinov3", "eva/timm"),
+    ],
+)
+def test_the_name_that_a_model_bears_decides_among_recipes_of_its_own_code(
+    name: str, first: str
+) -> None:
+    """One class of timm builds several families; a name never outweighs whose code it is."""
+    with torch.device("meta"):
+        model = _timm(name)()
+    assert suggest_recipe(model)[0].recipe == first
+
+
+def _plain(name: str) -> nn.Module:
+    """Return a small network of torch modules, of a class with that name."""
+    model: nn.Module = type(name, (nn.Module,), {})()
+    model.conv1, model.bn1, model.fc = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Linear(8, 2)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("ResNet", "resnet/torchvision"),
+        ("DenseNet", "densenet/torch7"),
+        ("VGG", "vgg/torchvision"),
+        ("WideResNet", "wide_resnet"),
+    ],
+)
+def test_of_equals_the_recipe_that_the_family_s_bare_name_means_goes_first(
+    name: str, first: str
+) -> None:
+    assert suggest_recipe(_plain(name))[0].recipe == first
+
+
+def test_names_that_any_network_has_speak_for_no_family() -> None:
+    assert [s.recipe for s in suggest_recipe(_plain("Net"))] == ["torch_default"]
+
+
+def test_names_alone_lead_to_a_recipe_where_no_owner_is_a_torch_module() -> None:
+    found = suggest_recipe(skeleton("wide_resnet original PyTorch"))
+    assert found[0].recipe == "wide_resnet/original"
 
 
 def test_a_plain_network_gets_torch_default_alone() -> None:

@@ -21,8 +21,9 @@ from .walk import Slot
 
 _MOST = 8
 _LEAST = 0.15  # of the best score
-_EVERYWHERE = frozenset(
-    "weight bias norm re in type start out layer layers encoder decoder".split(),
+_EVERYWHERE = frozenset(  # words of any rule, and of any network
+    "weight bias norm re in type start out layer layers encoder decoder "
+    "bn classifier conv fc fc1 fc2 head".split()
 )
 _OVERRIDDEN = 0.15  # what it is worth to inherit a method that a class of the model overrides
 _TELL_NOTHING = frozenset(("model", "models", "modules", "utils", "main", "__main__"))
@@ -38,8 +39,9 @@ class Suggestion:
     modules from the file that the recipe names as its source; ``named``, in modules whose class
     is called after the family, or is named by the source; ``base``, in models that inherit the
     method that the source names (little where a class of theirs overrides it); ``fits``, in
-    modules of a package that the recipe fits; ``home``, of a package that its source is in.
-    ``open`` are the parameters without a rule.
+    modules of a package that the recipe fits; ``home``, of a package that its source is in;
+    ``called`` is 1 where the name that the model bears (as those of timm do, in
+    ``pretrained_cfg``) is the family's. ``open`` are the parameters without a rule.
     """
 
     recipe: str
@@ -49,6 +51,7 @@ class Suggestion:
     code: float
     named: float
     base: float
+    called: float
     fits: float
     home: float
     open: tuple[str, ...]
@@ -58,7 +61,7 @@ class Suggestion:
     def score(self) -> float:
         """The order of suggestions: what the recipe covers, times what speaks for it."""
         special = "-" in self.recipe.partition("/")[2]  # the plain variant before the special one
-        family = 3 * self.code + 2 * self.named + self.base
+        family = 3 * self.code + 2.5 * self.called + 2 * self.named + self.base
         evidence = family + (self.fits + self.home) * min(family, 1.0) + self.rare
         return self.covers**10 * max(evidence - 0.25 * special, 0.0)
 
@@ -67,6 +70,7 @@ class Suggestion:
         """What speaks for the recipe, in words."""
         said = [
             ("its code", self.code),
+            ("its name", self.called),
             ("class names", self.named),
             ("inherited code", self.base),
             ("own rules", self.own),
@@ -109,9 +113,10 @@ class Suggestions(Sequence[Suggestion]):
 def suggest_recipe(model: nn.Module | Mapping[str, Any]) -> Suggestions:
     """Return the recipes that fit ``model`` best; apply nothing.
 
-    It goes by the files that the model's classes come from, by their names, and by the share of
-    parameters that each recipe's rules start. The result is a sequence of :class:`Suggestion`.
-    Recipes for which nothing speaks are left out, but for ``torch_default``.
+    It goes by the files that the model's classes come from, by their names, by the model's own name
+    where it bears one, and by the share of parameters that each recipe's rules start. The result is
+    a sequence of :class:`Suggestion`; of equals, the recipe that a bare family name means goes
+    first. Recipes for which nothing speaks are left out, but for ``torch_default``.
 
     Raises :class:`TargetError` for what is no model.
 
@@ -124,9 +129,9 @@ def suggest_recipe(model: nn.Module | Mapping[str, Any]) -> Suggestions:
     kinds = _kinds(slots)
     tried = (_try(model, recipe, kinds) for recipe in _recipes()) if kinds else ()
     trials = [trial for trial in tried if trial is not None]
-    rarity = _rarity(trials, kinds)
-    scored = [_judge(trial, kinds, rarity) for trial in trials]
-    found = sorted((s for s in scored if s.score > 0), key=lambda s: (-s.score, s.recipe))
+    rarity, called = _rarity(trials, kinds), _family(_own_name(model))
+    scored = [_judge(trial, kinds, rarity, called) for trial in trials]
+    found = sorted((s for s in scored if s.score > 0), key=_order)
     found = [s for s in found if s.score >= _LEAST * found[0].score][:_MOST]
     if all(s.recipe != "torch_default" for s in found):
         found += [s for s in scored if s.recipe == "torch_default" and s.covers]
@@ -137,6 +142,13 @@ def suggest_recipe(model: nn.Module | Mapping[str, Any]) -> Suggestions:
 def _is_parameter(slot: Slot) -> bool:
     """Say whether a slot counts: raw tensors behind a computed weight do not, it does itself."""
     return slot.kind != "buffer" and slot.tensor is not None and not slot.literal
+
+
+def _order(found: Suggestion) -> tuple[float, bool, str]:
+    """Return what suggestions are sorted by: of equals, what a bare family name means is first."""
+    family = found.recipe.partition("/")[0]
+    bare = aliases().get(family, family)
+    return -round(found.score, 9), found.recipe != bare, found.recipe
 
 
 def _recipes() -> Iterator[Recipe]:
@@ -191,10 +203,16 @@ def _starters(classes: Iterable[type]) -> tuple[str, ...]:
     return ()
 
 
+def _own_name(model: object) -> str:
+    """Return the name that a model of timm bears: one class there builds several families."""
+    config = getattr(model, "pretrained_cfg", None)
+    return str(config.get("architecture") or "") if isinstance(config, Mapping) else ""
+
+
 @lru_cache(maxsize=4096)
-def _family(class_name: str) -> str:
-    """Return the recipes' family that a class is called after: the one with the longest name."""
-    name = class_name.lower()
+def _family(given: str) -> str:
+    """Return the recipes' family that a class or a model is called after: the longest name."""
+    name = given.lower()
     return max((f for f in _families() if _called_after(name, f)), key=len, default="")
 
 
@@ -244,7 +262,9 @@ def _rarity(trials: Sequence[_Trial], kinds: Sequence[_Kind]) -> list[float]:
     return [1 / max(len(families), 1) for families in takers]
 
 
-def _judge(trial: _Trial, kinds: Sequence[_Kind], rarity: Sequence[float]) -> Suggestion:
+def _judge(
+    trial: _Trial, kinds: Sequence[_Kind], rarity: Sequence[float], called: str
+) -> Suggestion:
     recipe, total = trial.recipe, sum(len(kind.names) for kind in kinds)
     families = {other.partition("/")[0] for other, it in aliases().items() if it == recipe.name}
     families.add(trial.family)
@@ -267,6 +287,7 @@ def _judge(trial: _Trial, kinds: Sequence[_Kind], rarity: Sequence[float]) -> Su
         code=share(any(_is_source(f, recipe.source) for f in kind.files) for kind in kinds),
         named=share(bool(k.families & families or k.classes & spoken) for k in kinds),
         base=share(_inherits(kind.starters, recipe.source) for kind in kinds),
+        called=float(called in families),
         fits=share(bool(kind.packages.intersection(recipe.fits)) for kind in kinds),
         home=share(any(_names(p, recipe.source) for p in kind.packages) for kind in kinds),
         open=tuple(open_),

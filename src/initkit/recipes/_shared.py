@@ -53,9 +53,9 @@ def between_encoder_and_decoder(slot: Slot) -> bool:
 
 
 def last_layer(slot: Slot) -> bool:
-    """Say whether the slot's module is the last in its Sequential that has parameters."""
-    parent = slot.lineage[-2] if len(slot.lineage) > 1 else None
-    if not isinstance(parent, nn.Sequential):
+    """Say whether the slot's module is the last with parameters of those numbered beside it."""
+    parts = slot.lineage[-2]._modules if len(slot.lineage) > 1 else {}
+    if not all(name.isdigit() for name in parts):
         return True
-    bearing = [child for child in parent if any(True for _ in child.parameters())]
-    return bearing[-1] is slot.owner
+    bearing = [part for part in parts.values() if part is not None and [*part.parameters()]]
+    return not bearing or bearing[-1] is slot.owner

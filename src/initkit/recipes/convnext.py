@@ -21,9 +21,9 @@ def _rules(layer_scale: float = 1e-6, head_init_scale: float = 1.0) -> list[Any]
     head = _CUT if head_init_scale == 1 else f"scaled({_CUT}, {head_init_scale!r})"
     return [
         {
+            **_V2,  # first: the authors' response norm has a gamma, too
             "*.gamma": layer_scale,
             "*.layer_scale": layer_scale,
-            **_V2,
             "type:*Norm*": {"weight": 1, "bias": 0},
             r"re:head\.(.*fc\.)?weight": head,
             "type:Conv2d|Linear": {"weight": _CUT, "bias": 0},
@@ -79,9 +79,10 @@ RECIPES = (
         "convnext/keras",
         rules=[
             {
+                **_V2,
                 "*.gamma": 1e-6,
                 "*.layer_scale": 1e-6,
-                "type:*LayerNorm*": {"weight": 1, "bias": 0},
+                "type:*Norm*": {"weight": 1, "bias": 0},
                 "type:Conv2d|Linear": {"weight": "xavier_uniform(fans='tensor')", "bias": 0},
             },
             REST,

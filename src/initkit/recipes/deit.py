@@ -42,9 +42,10 @@ RECIPES = (
     ),
     Recipe(
         "deit/timm",
-        rules=[{"*dist_token": TRUNC, "*.gamma": "constant(owner.init_values or 1e-6)"}, *TIMM],
+        rules=[{"*.gamma": "constant(owner.init_values or 1e-6)"}, *TIMM],
         summary="As vit/timm, the distillation token N(0, 0.02); LayerScale as the model says.",
-        source="huggingface/pytorch-image-models: timm/models/deit.py",
+        source="huggingface/pytorch-image-models: timm/models/deit.py, "
+        "timm/models/vision_transformer.py",
         paper=_PAPER,
         fits=("timm",),
         notes="fits DeiT III, too, whose LayerScale timm starts at 1e-6 (original: 1e-4)",

@@ -47,8 +47,8 @@ RECIPES = (
         "efficientnet/timm",
         rules=GOOGLE,
         summary="As TensorFlow: convolutions N(0, sqrt(2/fan_out)), fan_out divided by groups.",
-        source="huggingface/pytorch-image-models 1.0.31: timm/models/_efficientnet_builder.py "
-        f"(_init_weight_goog); {_TF}",
+        source="huggingface/pytorch-image-models 1.0.31: timm/models/efficientnet.py, "
+        f"timm/models/_efficientnet_builder.py (_init_weight_goog); {_TF}",
         paper=_PAPER,
         fits=("timm",),
     ),

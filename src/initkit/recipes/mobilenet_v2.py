@@ -51,7 +51,8 @@ RECIPES = (
         "mobilenet_v2/timm",
         rules=GOOGLE,
         summary="As EfficientNet in timm: fan_out divided by groups.",
-        source="huggingface/pytorch-image-models 1.0.31: timm/models/_efficientnet_builder.py",
+        source="huggingface/pytorch-image-models 1.0.31: timm/models/efficientnet.py, "
+        "timm/models/_efficientnet_builder.py",
         paper=_PAPER,
         fits=("timm",),
     ),

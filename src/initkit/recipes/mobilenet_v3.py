@@ -32,7 +32,8 @@ RECIPES = (
         "mobilenet_v3/timm",
         rules=GOOGLE,
         summary="As EfficientNet in timm: fan_out divided by groups.",
-        source="huggingface/pytorch-image-models 1.0.31: timm/models/_efficientnet_builder.py",
+        source="huggingface/pytorch-image-models 1.0.31: timm/models/mobilenetv3.py, "
+        "timm/models/_efficientnet_builder.py",
         paper=_PAPER,
         fits=("timm",),
     ),

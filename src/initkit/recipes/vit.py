@@ -12,6 +12,8 @@ LECUN = "variance_scaling"
 XAVIER = "xavier_uniform"
 XAVIER_THIRD = "uniform(low=-sqrt(6/(fan_in + fan_out/3)), high=sqrt(6/(fan_in + fan_out/3)))"
 """Xavier for each of query, key and value where one matrix holds them."""
+_XAVIER_HALF = "uniform(low=-sqrt(6/(fan_in + fan_out/2)), high=sqrt(6/(fan_in + fan_out/2)))"
+"""The same, of key and value."""
 XAVIER_VIEW = "uniform(low=-sqrt(6/(fan_in + shape[0])), high=sqrt(6/(fan_in + shape[0])))"
 """Xavier for a patch convolution taken as the linear layer that it is."""
 LINEAR = "type:Linear"
@@ -30,6 +32,7 @@ POOL = {
 _TOKENS = {
     "*cls_token": "normal(std=1e-6)",
     "*reg_token": "normal(std=1e-6)",
+    "*dist_token": TRUNC,
     "*pos_embed": TRUNC,
 }
 _BLOCKS: list[Any] = [
@@ -84,7 +87,8 @@ _MOCO: list[Any] = [
 CONFIG_TRUNC = f"trunc_normal(std={STD})"
 
 _JAX: list[Any] = [
-    {"*cls_token": 0, "*class_token": 0, "*reg_token": 0, "*mask_token": 0},
+    POOL,
+    {"*cls_token": 0, "*class_token": 0, "*reg_token": 0, "*dist_token": 0, "*mask_token": 0},
     {
         "*pos_embed": "normal(std=0.02)",
         "*pos_embedding": "normal(std=0.02)",
@@ -94,7 +98,7 @@ _JAX: list[Any] = [
     {r"re:.*pre_logits.*\.weight": LECUN, r"re:.*pre_logits.*\.bias": 0},
     SCALES,
     *_BLOCKS,
-    {"*.qkv.weight": XAVIER_THIRD, "*in_proj_weight": XAVIER},
+    {"*.qkv.weight": XAVIER_THIRD, "*.kv.weight": _XAVIER_HALF, "*in_proj_weight": XAVIER},
     MLP_BIAS,
     {r"re:.*\.(intermediate|layer\.\d+\.output)\.dense\.bias": "normal(std=1e-6)"},
     {LINEAR: {"weight": XAVIER, "bias": 0}, CONV: {"weight": LECUN, "bias": 0}},
@@ -134,14 +138,14 @@ RECIPES = (
         fits=("timm", "torchvision", "transformers"),
         notes="the original authors' code, so `vit` alone means this. timm's and torchvision's "
         "versions take query, key and value as one matrix, which makes them sqrt(2) smaller. "
-        "The paper says nothing of the start. What only ports have (register and mask tokens) "
-        "starts at 0",
+        "The paper says nothing of the start. What only ports have starts at 0 (register, "
+        "distillation and mask tokens), the query of attention pooling as in timm",
     ),
     Recipe(
         "vit/timm",
         rules=TIMM,
         summary="Every linear layer and the positions N(0, 0.02), class token N(0, 1e-6).",
-        source=f"{_TIMM_CODE} (init_weights_vit_timm)",
+        source=f"{_TIMM_CODE} (VisionTransformer, init_weights_vit_timm)",
         paper=_PAPER,
         fits=("timm",),
         notes="the patch convolution keeps torch's default. trunc_normal's bounds are -2 and 2, "

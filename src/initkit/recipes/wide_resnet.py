@@ -51,7 +51,7 @@ RECIPES = (
                 "*.bias": 0,
                 CONVS + "|Linear": _MSR,
                 "*.weight": HE_IN,
-                "*conv*": HE_IN,
+                r"re:(.*\.)?conv(\d+|dim)": HE_IN,
             },
             REST,
         ],
