@@ -725,6 +725,12 @@ def two_wrappers_that_share_a_scale() -> nn.Module:
     return Bag(a=scaled(first, scale), b=scaled(second, scale))
 
 
+@case(("view", "a whole"))
+def a_wrapper_over_the_two_parts_of_another_tensor() -> nn.Module:
+    whole = torch.zeros(5, dtype=torch.int8)
+    return Bag(a=scaled(whole[:4], whole[4:]), whole=over(whole))
+
+
 @case(("overlap", "a inner"))
 def a_wrapper_and_what_it_wraps() -> nn.Module:
     data = torch.zeros(4, dtype=torch.int8)

@@ -1,9 +1,9 @@
 """Which parameters one forward uses more than once, and where.
 
 A use is an operation that reads bytes of a parameter, other than in a backward inside the forward.
-Views, shapes and ``*_like`` read nothing;
-a copy or a cast is no use of its own: what later reads the copy uses the parameter. Operations
-are those that the model's code calls, so an LSTM or an attention counts once.
+Views, shapes and ``*_like`` read nothing; a copy or a cast is no use of its own: what later reads
+the copy uses the parameter. Operations are those that the model's code calls, so an LSTM or an
+attention counts once.
 """
 
 from __future__ import annotations
