@@ -108,6 +108,32 @@ def test_recurrent_modules_compute_with_their_new_weights(kind: type[nn.RNNBase]
     assert torch.equal(copy.deepcopy(model)(x)[0], whole(x)[0])
 
 
+def test_recurrent_modules_on_meta_may_share_weights() -> None:
+    with torch.device("meta"):
+        model = nn.ModuleList([nn.LSTM(4, 4), nn.LSTM(4, 4, num_layers=2)])
+        model[1].weight_ih_l0 = model[1].weight_ih_l1 = model[0].weight_ih_l0
+    apply_init(model, "xavier_uniform", seed=0, device="cpu")
+    shared = model[0].weight_ih_l0
+    assert [list(group) for group in initkit.find_tied_parameters(model)] == [
+        ["0.weight_ih_l0", "1.weight_ih_l0", "1.weight_ih_l1"]
+    ]
+    assert model[1]._flat_weights[0] is model[1]._flat_weights[4] is shared
+    model[1](model[0](torch.randn(3, 2, 4))[0])[0].sum().backward()
+
+
+def test_overlaps_on_meta_of_which_none_holds_the_others_are_written_once() -> None:
+    def build(device: str) -> nn.Module:
+        base, model = torch.zeros(8, device=device), nn.Module()
+        model.a, model.b = nn.Parameter(base[:5]), nn.Parameter(base[3:])
+        return model
+
+    model, whole = build("meta"), build("cpu")
+    apply_init(model, {"*": "normal(std=1)"}, seed=0, device="cpu")
+    apply_init(whole, {"*": "normal(std=1)"}, seed=0)
+    assert [g.kind for g in initkit.find_tied_parameters(model)] == ["overlap"]
+    assert torch.equal(model.a, whole.a) and torch.equal(model.b, whole.b)
+
+
 def test_recurrent_modules_on_meta_keep_their_parameters() -> None:
     model = nn.LSTM(4, 5, device="meta")
     kept = list(model.parameters())

@@ -418,6 +418,21 @@ def test_expanded_parameters_are_named() -> None:
     model = nn.Module()
     model.w = nn.Parameter(torch.zeros(1).expand(4))
     assert "w: it is expanded" in problem(model, {"w": "normal"}, MemoryProblem)
+    model.v = nn.Parameter(model.w.data[:1])
+    assert "w: it is expanded" in problem(model, {"v": "normal"}, MemoryProblem)
+
+
+@pytest.mark.parametrize("name", ["bits", "words"])
+def test_a_view_in_another_dtype_has_no_say_unless_written_or_matched(name: str) -> None:
+    model = nn.Module()
+    model.w = nn.Parameter(torch.zeros(4))
+    setattr(model, name, nn.Parameter(model.w.data.view(torch.int32), requires_grad=False))
+    assert f"{name}: its dtype is torch.int32" in problem(model, {"*": "normal"}, MemoryProblem)
+    if name == "bits":  # the canonical name, through which the memory is written
+        assert "bits: its dtype is torch.int32" in problem(model, {"w": "normal"}, MemoryProblem)
+    else:
+        apply_init(model, {"w": "normal"}, seed=0)
+        assert model.w.count_nonzero() == 4
 
 
 @pytest.mark.parametrize("dtype", [torch.int8, torch.int64, torch.bool])

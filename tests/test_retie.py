@@ -246,15 +246,55 @@ def test_aliases_and_views_are_laid_over_the_same_memory_again() -> None:
     assert torch.equal(model.c, (base + 1).t()) and torch.equal(model.d, (base + 1)[1:])
 
 
-def test_overlaps_that_none_holds_cannot_be_made_again() -> None:
-    base = torch.zeros(4)
+def test_overlaps_that_none_holds_are_laid_over_new_memory() -> None:
+    base = torch.arange(5.0)
     model = Bag(a=over(base[:3]), b=over(base[1:]))
     groups = find_tied_parameters(model)
-    model.b = over(model.b.clone())
+    with preserve_ties(model) as broken:
+        model.double()
+    assert [status.state for status in broken] == ["equal"]
+    assert find_tied_parameters(model) == groups and tie_status(model, groups)[0].state == "tied"
+    assert model.a.tolist() == [0, 1, 2] and model.b.tolist() == [1, 2, 3, 4]
+
+
+def test_overlaps_that_came_to_differ_are_not_laid_together_in_silence() -> None:
+    base = torch.zeros(5)
+    model = Bag(a=over(base[:3]), b=over(base[1:]))
+    groups = find_tied_parameters(model)
+    model.b = over(torch.ones(4))
     with pytest.raises(
-        errors.TieError, match="a and b overlapped in memory and none held the others"
+        errors.TieError,
+        match="a and b cannot be laid over one memory again: where they overlapped, their values "
+        "differ; pass values='source' to keep those of a",
     ):
         retie(model, groups)
+    retie(model, groups, values="source")
+    assert model.a.tolist() == [0, 0, 0] and model.b.tolist() == [0, 0, 1, 1]
+
+
+def test_overlaps_of_another_shape_cannot_be_laid_together() -> None:
+    base = torch.zeros(5)
+    model = Bag(a=over(base[:3]), b=over(base[1:]))
+    groups = find_tied_parameters(model)
+    model.b = over(torch.zeros(7))
+    with pytest.raises(
+        errors.TieError, match="since their shapes or dtypes are no longer what they were"
+    ):
+        retie(model, groups)
+
+
+def test_lost_overlaps_are_compared_where_they_overlapped() -> None:
+    base = torch.arange(12.0).view(4, 3)
+    model = Bag(whole=over(base), part=over(base[1:3]))
+    groups = find_tied_parameters(model)
+    model.half()
+    assert tie_status(model, groups)[0].state == "equal"
+    with torch.no_grad():
+        model.whole[0] += 1
+    assert tie_status(model, groups)[0].state == "equal", "that row was never shared"
+    with torch.no_grad():
+        model.part += 1
+    assert tie_status(model, groups)[0].state == "different"
 
 
 def test_a_view_of_what_changed_shape_cannot_be_made_again() -> None:

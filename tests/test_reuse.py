@@ -328,6 +328,39 @@ def test_gradients_that_were_there_stay() -> None:
     assert model.norm.weight.grad is held and torch.equal(held, torch.ones(4))
 
 
+def test_sparse_buffers_are_left_as_they_were() -> None:
+    class Graph(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(3, 3)
+            self.register_buffer("adjacency", torch.eye(3).to_sparse())
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.adjacency._values().add_(1)
+            return self.linear(self.linear(self.adjacency @ x))
+
+    model = Graph()
+    held = model.adjacency
+    assert counts(model, torch.ones(3, 3)) == {"linear.weight": 2, "linear.bias": 2}
+    assert model.adjacency is held
+    assert torch.equal(model.adjacency.to_dense(), torch.eye(3))
+
+
+def test_a_backward_inside_the_forward_uses_nothing_again() -> None:
+    class Penalty(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.linear(x).sin().sum()
+            [slope] = torch.autograd.grad(y, x, create_graph=True)
+            (y + slope.square().sum()).backward()
+            return y
+
+    assert counts(Penalty(), torch.ones(2, 4, requires_grad=True)) == {}
+
+
 def test_what_is_no_module_or_lazy_is_refused() -> None:
     with pytest.raises(TargetError, match="a model is an nn.Module; this is a function"):
         find_reused_parameters(lambda x: x)

@@ -650,6 +650,13 @@ def two_kinds() -> nn.Module:
 # ---- sparse tensors and wrappers
 
 
+@case(("overlap", "a b"))
+def two_sparse_tensors_over_one_memory_of_values() -> nn.Module:
+    values = torch.ones(2)
+    a = torch.sparse_coo_tensor([[0, 1], [1, 0]], values, (2, 2))
+    return Bag(a=over(a), b=over(torch.sparse_coo_tensor([[0, 1]], values, (2,))))
+
+
 @case(("overlap", "sparse values"))
 def a_sparse_tensor_and_its_values() -> nn.Module:
     values = torch.ones(2)
@@ -716,6 +723,12 @@ def two_wrappers_that_share_a_scale() -> nn.Module:
     scale = torch.ones(1)
     first, second = torch.zeros(4, dtype=torch.int8), torch.zeros(4, dtype=torch.int8)
     return Bag(a=scaled(first, scale), b=scaled(second, scale))
+
+
+@case(("view", "a whole"))
+def a_wrapper_over_the_two_parts_of_another_tensor() -> nn.Module:
+    whole = torch.zeros(5, dtype=torch.int8)
+    return Bag(a=scaled(whole[:4], whole[4:]), whole=over(whole))
 
 
 @case(("overlap", "a inner"))
@@ -911,7 +924,7 @@ def test_overlaps_of_which_none_holds_the_others_get_a_writer_over_all() -> None
 def test_overlaps_that_no_tensor_can_span_have_no_writer() -> None:
     assert writer(a_row_and_a_column()) is None
     assert writer(overlapping_arrays()) is None
-    assert writer(a_meta_overlap()) is None
+    assert writer(two_sparse_tensors_over_one_memory_of_values()) is None
     assert writer(two_wrappers_that_share_a_scale()) is None
 
 
@@ -998,6 +1011,20 @@ def test_ten_thousand_columns_of_one_matrix_are_apart() -> None:
     base = torch.zeros(3, 10_000)
     slots = walk_state_dict({f"c{i}": column for i, column in enumerate(base.unbind(1))})
     assert tie_slots(slots) == []
+
+
+def test_ten_thousand_columns_that_skip_rows_are_apart() -> None:
+    base = torch.zeros(8, 10_000)
+    columns = {f"even{i}": column for i, column in enumerate(base[::2].unbind(1))}
+    columns |= {f"odd{i}": column for i, column in enumerate(base[1::4].unbind(1))}
+    assert tie_slots(walk_state_dict(columns)) == []
+
+
+def test_a_matrix_and_its_ten_thousand_columns_are_one_group() -> None:
+    base = torch.zeros(4, 10_000)
+    columns = {f"c{i}": column for i, column in enumerate(base.unbind(1))}
+    [group] = tie_slots(walk_state_dict({"whole": base, **columns}))
+    assert len(group) == 10_001 and group.kind == "overlap"
 
 
 def test_a_flat_parameter_over_ten_thousand_slices_is_one_group() -> None:

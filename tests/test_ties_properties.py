@@ -191,8 +191,21 @@ def test_arithmetic_on_regions_is_arithmetic_on_sets_of_bytes(data: st.DataObjec
         assert bytesets.size(x) == len(left)
         for y in memory.regions(b):
             assert bytesets.intersect(x, y) == bool(left & right)
-            assert bytesets.same_bytes(x, y) == (left == right)
+            assert bytesets.same_bytes([x], [y]) == (left == right)
             assert bytesets.holds(x, y) == (left >= right)
+
+
+@LAW
+@given(st.data())
+def test_several_regions_are_compared_as_one_set_of_bytes(data: st.DataObject) -> None:
+    base = torch.zeros(24, dtype=torch.uint8)
+    left = [base, *(data.draw(tensors([base])) for _ in range(2))][data.draw(st.integers(0, 1)) :]
+    right = [data.draw(tensors([base])) for _ in range(2)]
+    a, b = ([region for t in side for region in memory.regions(t)] for side in (left, right))
+    if a and b:
+        same = {p for t in left for p in places(t)} == {p for t in right for p in places(t)}
+        assert bytesets.same_bytes(a, b) == same
+        assert bytesets.same_bytes(a, a[::-1])
 
 
 def places(tensor: Tensor) -> list[int]:

@@ -119,6 +119,17 @@ def test_paths_that_lead_to_nothing_are_not_followed() -> None:
     assert walk(Holder(empty=model, weight=nn.PReLU()))[0].name == "weight.weight"
 
 
+def test_paths_that_only_lead_back_to_the_root_are_not_followed() -> None:
+    leaf: nn.Module = nn.ReLU()
+    model = leaf
+    for _ in range(200):
+        model = Holder(left=model, right=model)
+    root = Holder(weight=nn.PReLU(), maze=model)
+    root.scale = nn.Parameter(torch.ones(1))
+    leaf.root = root
+    assert names(root) == ["scale", "weight.weight"]
+
+
 def test_a_deep_chain_is_no_recursion() -> None:
     model: nn.Module = nn.PReLU()
     for _ in range(2000):

@@ -118,9 +118,11 @@ class Memory:
             if look.meta:
                 self.made_deferred = any(DEVICES in vars(m) for m in model.modules())
                 slots = walk(model, buffers=True, raw=True)
+                known = {id(slot.tensor) for slot in slots}
+                made_up = [slot for slot in written if id(slot.tensor) not in known]
                 self.slots = [
                     slot
-                    for slot in slots
+                    for slot in (*slots, *made_up)
                     if slot.tensor is not None
                     and slot.tensor.is_meta
                     and (slot.owner is model or not own)
@@ -173,8 +175,9 @@ class Memory:
                 "these attributes were computed from deferred parameters; compute them in forward"
             )
             self._problem(strays, what)
+        flat = {id(ref) for rnn in _recurrent(self.model) for ref in rnn._flat_weight_refs}
         for slot in self.slots:
-            if _clung_to(slot):
+            if any(id(ref) not in flat for ref in weakref.getweakrefs(slot.tensor)):
                 self._problem(
                     [slot.name], "a weak reference holds on to it, so it cannot change place"
                 )
@@ -300,7 +303,7 @@ def _storage_key(tensor: Tensor | None) -> int:
 @contextmanager
 def _flat_weights_aside(model: object) -> Iterator[None]:
     """Let go of the weak references that recurrent modules keep to their weights; renew them."""
-    rnns = [m for m in getattr(model, "modules", list)() if isinstance(m, nn.RNNBase)]
+    rnns = _recurrent(model)
     for rnn in rnns:
         rnn._flat_weight_refs = []
     try:
@@ -310,10 +313,9 @@ def _flat_weights_aside(model: object) -> Iterator[None]:
             rnn._init_flat_weights()
 
 
-def _clung_to(slot: Slot) -> bool:
-    refs = weakref.getweakrefs(slot.tensor)
-    own = getattr(slot.owner, "_flat_weight_refs", ())
-    return any(all(ref is not mine for mine in own) for ref in refs)
+def _recurrent(model: object) -> list[nn.RNNBase]:
+    modules = model.modules() if isinstance(model, nn.Module) else ()
+    return [module for module in modules if isinstance(module, nn.RNNBase)]
 
 
 def _size(slot: Slot) -> int:

@@ -213,7 +213,9 @@ class _Job:
             for pair in zip(plan.steps, plan.targets, strict=True)
             if pair[0].status in (WRITE, EMPTY)
         ]
-        slots = [slot for _, target in written for slot in target.slots]
+        slots = [
+            slot for _, target in written for slot in dict.fromkeys((*target.slots, target.writer))
+        ]
         memory = Memory(self.model, self.look, self.device, slots, own)
         problems = [*plan.problems, *memory.problems]
         error = PlanError(problems) if problems else ranks.seed_error(self.seed, plan)

@@ -201,8 +201,37 @@ def _braided(start: int, below: Dims, count: int, stride: int) -> Iterator[Run]:
             heapq.heapreplace(heap, (after, number, copy))
 
 
-def same_bytes(a: Region, b: Region) -> bool:
-    """Say whether two regions are the same set of bytes."""
+def hull(which: Sequence[Region]) -> frozenset[tuple[Hashable, int, int]]:
+    """Return from where to where several regions reach in each of their spaces."""
+    ends: dict[Hashable, tuple[int, int]] = {}
+    for region in which:
+        start, stop = ends.get(region.space, (region.start, region.stop))
+        ends[region.space] = min(start, region.start), max(stop, region.stop)
+    return frozenset((space, start, stop) for space, (start, stop) in ends.items())
+
+
+def same_bytes(a: Sequence[Region], b: Sequence[Region]) -> bool:
+    """Say whether several regions are together the same set of bytes as several others.
+
+    >>> left, right, whole = (region_at("", *at) for at in ((0, ((4, 1),)), (4, ((4, 1),)),
+    ...                                                    (0, ((8, 1),))))
+    >>> same_bytes([left, right], [whole]), same_bytes([left], [whole])
+    (True, False)
+    """
+    if len(a) == len(b) == 1:
+        return _same_region(a[0], b[0])
+    return hull(a) == hull(b) and all(
+        x == y
+        for space in {region.space for region in a}
+        for x, y in zip_longest(_runs_in(space, a), _runs_in(space, b))
+    )
+
+
+def _runs_in(space: Hashable, which: Sequence[Region]) -> Iterator[Run]:
+    return joined(heapq.merge(*(runs(region) for region in which if region.space == space)))
+
+
+def _same_region(a: Region, b: Region) -> bool:
     if (a.space, a.start, a.stop) != (b.space, b.start, b.stop):
         return False
     left, right = a.dims, b.dims

@@ -89,19 +89,32 @@ def _partly(group: TieGroup, choices: Sequence[Choice]) -> TieConflict:
 
 
 def memory_problems(
-    names: Sequence[str], live: Sequence[Slot], group: TieGroup | None, choice: Choice
+    names: Sequence[str],
+    live: Sequence[Slot],
+    group: TieGroup | None,
+    choice: Choice,
+    choices: Sequence[Choice],
 ) -> list[Problem]:
-    """Return why the memory cannot hold what the rule wants."""
+    """Return why the memory cannot hold what the rule wants.
+
+    The law is for what is written and for what a rule speaks of: a view in another dtype that no
+    rule matches has no say.
+    """
     law = choice.law
     if law is None:
         return []
-    texts = [text for slot in live if (text := memory_problem(slot, law))]
+    asked = {id(each.slot) for each in choices} | ({id(group.writer)} if group else set())
+    texts: dict[str, str] = {}
+    for slot in live:
+        if text := memory_problem(slot, law) if id(slot) in asked else place_problem(slot):
+            texts.setdefault(text, slot.name)
     if group is not None and not _writable(group, law):
-        texts.append("its members overlap and none holds the others, so it cannot be written once")
+        what = "its members overlap and none holds the others, so it cannot be written once"
+        texts[what] = names[0]
     rule = choice.clause.shown
     return [
-        MemoryProblem(f"{names[0]}: {text} (rule {rule!r})", names=names, rule=rule)
-        for text in dict.fromkeys(texts)
+        MemoryProblem(f"{name}: {text} (rule {rule!r})", names=names, rule=rule)
+        for text, name in texts.items()
     ]
 
 

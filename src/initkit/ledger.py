@@ -202,7 +202,12 @@ class Ledger:
             self._enter(done)
 
     def note(self, func: object, given: Sequence[Tensor], found: object) -> None:
-        """Take down what a basic operation has read, or that it made a copy."""
+        """Take down what a basic operation has read, or that it made a copy.
+
+        What a backward inside the forward reads was used before, and is not used again.
+        """
+        if torch._C._current_graph_task_id() != -1:
+            return
         held = self._held(given)
         if not held:
             return

@@ -6,6 +6,7 @@ byte by byte. Each item is one memory, and items that are linked form a group un
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import combinations
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from .bytesets import Region, clusters, intersect, same_bytes
+from .bytesets import Region, clusters, hull, intersect, same_bytes
 from .memory import parts, regions
 from .walk import Slot
 
@@ -130,15 +131,13 @@ class Links:
         for item, own in held:
             if own:
                 _join(alike.setdefault(frozenset(own), item), item, 3)
+        _link_same(held)
         spaces: dict[Hashable, int] = {}
         placed = [(region, item) for item, own in held for region in own]
         for region, _ in placed:
             spaces.setdefault(region.space, len(spaces))
         placed.sort(key=lambda pair: (spaces[pair[0].space], pair[0].start))
-        crowds = list(_crowds(placed))
-        for crowd in crowds:
-            _link_same(crowd)
-        for crowd in crowds:
+        for crowd in _crowds(placed):
             _link_overlaps(crowd)
 
 
@@ -198,8 +197,7 @@ def _crowds(placed: Sequence[Placed]) -> Iterator[list[Placed]]:
 
 def _woven(crowd: Sequence[Placed]) -> Iterator[list[Placed]]:
     """Split a crowd further where all its regions step with one stride, as columns do."""
-    strides = {region.dims[-1][1] for region, _ in crowd}
-    stride = max(strides)
+    stride = math.gcd(*(region.dims[-1][1] for region, _ in crowd))
     arcs = [(_arc(region, stride), pair) for pair in crowd for region in pair[:1]]
     if stride == 1 or any(arc is None for arc, _ in arcs):
         yield list(crowd)
@@ -218,39 +216,42 @@ def _woven(crowd: Sequence[Placed]) -> Iterator[list[Placed]]:
 
 def _arc(region: Region, stride: int) -> tuple[int, int] | None:
     """Return the interval, modulo the stride, in which all bytes lie; None where it wraps."""
-    inner = region.dims[:-1] if region.dims[-1][1] == stride else region.dims
-    width = 1 + sum((count - 1) * step for count, step in inner)
+    width = 1 + sum((count - 1) * step for count, step in region.dims if step % stride)
     low = region.start % stride
     return (low, low + width) if low + width <= stride else None
 
 
-def _link_same(crowd: Sequence[Placed]) -> None:
-    """Join regions that are the same bytes in two unlike descriptions."""
-    hulls: dict[tuple[int, int], list[Placed]] = defaultdict(list)
-    for region, item in crowd:
-        if not region.plain:
-            hulls[region.start, region.stop].append((region, item))
+def _link_same(held: Sequence[tuple[_Item, tuple[Region, ...]]]) -> None:
+    """Join items that are the same bytes in unlike descriptions."""
+    hulls: dict[Hashable, dict[Hashable, tuple[_Item, tuple[Region, ...]]]] = defaultdict(dict)
+    for item, own in held:
+        if own:
+            hulls[hull(own)].setdefault(frozenset(own), (item, own))
     for alike in hulls.values():
-        firsts = list({region: (region, item) for region, item in alike}.values())
-        for (a, left), (b, right) in combinations(firsts, 2):
-            alone = len(left.tensors) == len(right.tensors) == 1
-            if alone and left.root() is not right.root() and same_bytes(a, b):
+        for (left, a), (right, b) in combinations(alike.values(), 2):
+            if left.root() is not right.root() and same_bytes(a, b):
                 _join(left, right, 3)
 
 
 def _link_overlaps(crowd: Sequence[Placed]) -> None:
-    """Join regions that share a byte: plain ones in one sweep, others in pairs."""
+    """Join regions that share a byte: plain ones in one sweep, others against other groups'."""
     crowd = sorted(crowd, key=lambda pair: pair[0].start)
-    active: list[Placed] = []
+    active: dict[_Item, list[Placed]] = {}  # by root: within a group nobody need be compared
     solid: Placed | None = None
     for region, item in crowd:
-        active = [pair for pair in active if pair[0].stop > region.start]
         if solid is not None and intersect(solid[0], region):
             _join(solid[1], item, 4)
-        for other, owner in active:
-            if owner.root() is not item.root() and intersect(other, region):
-                _join(owner, item, 4)
+        for root in list(active):
+            if root is item.root():
+                continue
+            others = active.pop(root)
+            if root.root() is not item.root():
+                others = [pair for pair in others if pair[0].stop > region.start]
+                if any(intersect(other, region) for other, _ in others):
+                    _join(root, item, 4)
+            if others:
+                active.setdefault(root.root(), []).extend(others)
         if not region.plain:
-            active.append((region, item))
+            active.setdefault(item.root(), []).append((region, item))
         elif solid is None or solid[0].stop < region.stop:
             solid = region, item

@@ -22,7 +22,7 @@ def regions(tensor: Tensor) -> tuple[Region, ...]:
     Sparse tensors have indices and values, wrapper subclasses what they flatten to. Tensors without
     memory (meta, fake) are told apart by the identity of their storage.
     """
-    if type(tensor) in _ORDINARY and tensor.layout is torch.strided and not tensor.is_nested:
+    if _strided(tensor):
         found = _region(tensor)
         return () if found is None else (found,)
     several = map(_region, parts(tensor))
@@ -30,6 +30,10 @@ def regions(tensor: Tensor) -> tuple[Region, ...]:
 
 
 _ORDINARY = (Parameter, Tensor)
+
+
+def _strided(tensor: Tensor) -> bool:
+    return type(tensor) in _ORDINARY and tensor.layout is torch.strided and not tensor.is_nested
 
 
 def parts(tensor: Tensor) -> list[Tensor]:
@@ -137,7 +141,7 @@ def spanning(tensors: Sequence[Tensor]) -> Tensor | None:
     tensor([0, 1, 2, 3, 4, 5, 6, 7])
     """
     found = [region for tensor in tensors for region in regions(tensor)]
-    if not found or not all(type(t) in _ORDINARY and t.dtype == tensors[0].dtype for t in tensors):
+    if not found or not all(_strided(t) and t.dtype == tensors[0].dtype for t in tensors):
         return None
     first, count = tensors[0], tensors[0].element_size()
     start, stop = min(r.start for r in found), max(r.stop for r in found)

@@ -272,7 +272,7 @@ class _Planner:
         if chosen is None or chosen.keeps:
             return _left(held, live[0], chosen, group)
         step, target = _written(held, live[0], chosen, group)
-        self.problems += memory_problems(step.names, live, group, chosen)
+        self.problems += memory_problems(step.names, live, group, chosen, choices)
         return step, target
 
     def _lazy(self, held: tuple[Slot, ...], live: Sequence[Slot]) -> tuple[Step, Target] | None:

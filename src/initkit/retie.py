@@ -13,7 +13,7 @@ from torch.nn import Parameter
 from torch.nn.parameter import is_lazy
 
 from .errors import InitkitError, OptionError, TieError, UnknownNameError
-from .memory import is_fake, parts
+from .memory import is_fake, parts, self_overlapping
 from .ties import KINDS, Outline, TieGroup, find_tied_parameters, tie_slots
 from .walk import Slot, walk
 
@@ -72,7 +72,8 @@ def retie(model: nn.Module, groups: Iterable[Group], *, values: Values = "equal"
     """Make groups again that were found earlier, or lists of names that are to be one.
 
     The first name's tensor stays. Aliases, views and overlaps are made again over the memory of the
-    member that held the others. Checks are those of `tie`, and all come before the first change.
+    member that held the others, or where none did over new memory. Checks are those of `tie`, and
+    all come before the first change.
 
     >>> model = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 5, bias=False))
     >>> model[1].weight = model[0].weight
@@ -208,7 +209,24 @@ class _Lay:
         places.tensor(self.target).data = self.laid(places.tensor(self.source).detach())
 
 
-Change: TypeAlias = _Put | _Lay
+@dataclass(frozen=True, slots=True)
+class _Weave:
+    """Lay overlaps of which none holds the others over one new memory."""
+
+    names: tuple[str, ...]
+    outlines: tuple[Outline | None, ...]
+
+    def woven(self, places: _Places) -> list[tuple[Tensor, Tensor]] | None:
+        tensors = [places.tensor(name) for name in self.names]
+        views = _woven(tensors, self.outlines)
+        return None if views is None else list(zip(tensors, views, strict=True))
+
+    def carry_out(self, places: _Places) -> None:
+        for tensor, view in self.woven(places) or ():
+            tensor.data = view
+
+
+Change: TypeAlias = _Put | _Lay | _Weave
 
 
 def _share(places: _Places, names: Sequence[str], values: Values) -> None:
@@ -249,11 +267,7 @@ def _lays(places: _Places, group: TieGroup, firsts: Sequence[str], values: Value
     outlines = dict(zip(group.names, group.outlines, strict=True))
     source = _holder(group, firsts)
     if source is None:
-        raise TieError(
-            f"{' and '.join(group)} overlapped in memory and none held the others, so there is "
-            "nothing to lay them over again",
-            names=group.names,
-        )
+        return [_weave(places, firsts, [outlines[name] for name in firsts], values)]
     here = outlines[source]
     changes: list[Change] = []
     for name in firsts:
@@ -267,6 +281,57 @@ def _lays(places: _Places, group: TieGroup, firsts: Sequence[str], values: Value
         _check(source, laid, name, places.tensor(name), values)
         changes.append(lay)
     return changes
+
+
+def _weave(
+    places: _Places, names: Sequence[str], outlines: Sequence[Outline | None], values: Values
+) -> _Weave:
+    weave = _Weave(tuple(names), tuple(outlines))
+    pairs = weave.woven(places)
+    said = " and ".join(names)
+    if pairs is None:
+        raise TieError(
+            f"{said} overlapped in memory and none held the others; they cannot be laid over one "
+            "memory again, since their shapes or dtypes are no longer what they were",
+            names=names,
+        )
+    if values == "equal" and any(_equal(tensor, view) is False for tensor, view in pairs):
+        raise TieError(
+            f"{said} cannot be laid over one memory again: where they overlapped, their values "
+            f"differ; pass values='source' to keep those of {names[0]}",
+            names=names,
+        )
+    return weave
+
+
+def _woven(tensors: Sequence[Tensor], outlines: Sequence[Outline | None]) -> list[Tensor] | None:
+    """Copy tensors to one new memory in which they lie as the outlines say, the first on top.
+
+    None where they can't: of unlike dtypes, of other shapes than they had, or expanded.
+    """
+    known = [outline for outline in outlines if outline is not None]
+    now = {(tensor.dtype, tensor.device, tensor.layout) for tensor in tensors}
+    then = {outline.dtype for outline in known}
+    shapes = [outline.shape for outline in known]
+    if shapes != [t.shape for t in tensors] or not len(now) == len(then) == 1:
+        return None
+    if any(outline.offset % outline.dtype.itemsize for outline in known):
+        return None
+    starts = [outline.offset // outline.dtype.itemsize for outline in known]
+    ends = [
+        start + 1 + sum((n - 1) * s for n, s in zip(o.shape, o.stride, strict=True))
+        for start, o in zip(starts, known, strict=True)
+    ]
+    flat = torch.empty(max(ends), dtype=tensors[0].dtype, device=tensors[0].device)
+    views = [
+        flat.as_strided(o.shape, o.stride, start) for start, o in zip(starts, known, strict=True)
+    ]
+    if any(map(self_overlapping, views)):
+        return None
+    with torch.no_grad():
+        for tensor, view in reversed(list(zip(tensors, views, strict=True))):
+            view.copy_(tensor)
+    return views
 
 
 def _holder(group: TieGroup, firsts: Sequence[str]) -> str | None:
@@ -393,9 +458,13 @@ def _status(places: _Places, group: Group) -> TieStatus:
 
 
 def _lost(places: _Places, group: Group) -> State:
-    """Compare the values of names that are no longer tied."""
+    """Compare the values of names that are no longer tied; of overlaps, of what they shared."""
     first, *others = group
-    answers = [_still_equal(places, group, first, name) for name in others]
+    if isinstance(group, TieGroup) and group.kind == "overlap":
+        pairs = _Weave(group.names, group.outlines).woven(places)
+        answers = [False] if pairs is None else [_equal(*pair) for pair in pairs]
+    else:
+        answers = [_still_equal(places, group, first, name) for name in others]
     if False in answers:
         return "different"
     return "unknown" if None in answers else "equal"
@@ -406,7 +475,7 @@ def _still_equal(places: _Places, group: Group, first: str, name: str) -> bool |
     if isinstance(group, TieGroup) and group.outlines:
         outlines = dict(zip(group.names, group.outlines, strict=True))
         here, there = outlines[first], outlines[name]
-        if here is not None and there is not None and group.kind != "overlap":
+        if here is not None and there is not None:
             try:
                 source = _read_as(source.detach(), here, there, (first, name))
             except TieError:

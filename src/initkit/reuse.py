@@ -1,8 +1,9 @@
 """Which parameters one forward uses more than once, and where.
 
-A use is an operation that reads bytes of a parameter. Views, shapes and ``*_like`` read nothing;
-a copy or a cast is no use of its own: what later reads the copy uses the parameter. Operations
-are those that the model's code calls, so an LSTM or an attention counts once.
+A use is an operation that reads bytes of a parameter, other than in a backward inside the forward.
+Views, shapes and ``*_like`` read nothing; a copy or a cast is no use of its own: what later reads
+the copy uses the parameter. Operations are those that the model's code calls, so an LSTM or an
+attention counts once.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch.nn.parameter import is_lazy
 from .bytesets import Region
 from .errors import TargetError
 from .ledger import Ledger, Reuse, Use
-from .memory import regions
+from .memory import is_fake, parts, regions
 from .ties import tie_slots
 from .walk import walk
 
@@ -96,7 +97,8 @@ def _state(model: nn.Module) -> Iterator[None]:
     modules = list(model.modules())
     held = [(module, dict(module._buffers.items()), module.training) for module in modules]
     buffers = {id(t): t for _, own, _ in held for t in own.values() if isinstance(t, Tensor)}
-    values = [(t, t.detach().clone()) for t in buffers.values() if not t.is_meta]
+    strided = [part for t in buffers.values() for part in parts(t)]  # of a sparse one, its values
+    values = [(t, t.detach().clone()) for t in strided if not (t.is_meta or is_fake(t))]
     gradients = [(p, p.grad) for p in model.parameters()]
     for parameter, _ in gradients:
         parameter.grad = None  # a forward with a backward inside would add to it

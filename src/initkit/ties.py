@@ -63,7 +63,7 @@ class TieGroup(Sequence[str]):
         # Taken down now: what breaks a tie may change these very tensors in place.
         held = {} if held is None else held
         self.outlines = _outlines(self._reached, held) if kind in KINDS[2:] else ()
-        self.writer = self._find_writer(held)
+        self._held = [_slot_regions(slot, held) for slot in slots] if kind == "overlap" else []
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -81,13 +81,15 @@ class TieGroup(Sequence[str]):
         """Return the smallest of the parameters' names, without wrapper segments."""
         return min(name for slot in self._parameters() for name in slot.canonicals)
 
-    def _find_writer(self, held: Held) -> Slot | None:
+    @cached_property
+    def writer(self) -> Slot | None:
+        """Return the slot through which the memory is written; found when it is asked for."""
         first = next(slot for slot in self._parameters() if self.canonical in slot.canonicals)
         if self.kind != "overlap":
             return first
-        every = {region for slot in self.slots for region in _slot_regions(slot, held)}
-        for slot in (first, *self.slots):
-            own = _slot_regions(slot, held)
+        every = {region for own in self._held for region in own}
+        place = self.slots.index(first)
+        for slot, own in ((first, self._held[place]), *zip(self.slots, self._held, strict=True)):
             if all(any(holds(mine, region) for mine in own) for region in every):
                 return slot
         return _stand_in(first, self.slots)
@@ -129,7 +131,7 @@ def _stand_in(first: Slot, slots: Sequence[Slot]) -> Slot | None:
         alike = len(doors) == len(slots) and len({door.shape for door in doors}) == 1
         return replace(first, door=SharedDoor(doors)) if alike and _one_main(doors) else None
     tensors = [slot.tensor for slot in slots if slot.tensor is not None]
-    if any(tensor.is_meta or self_overlapping(tensor) for tensor in tensors):
+    if any(map(self_overlapping, tensors)):
         return None
     flat = spanning(tensors)
     return None if flat is None else replace(first, tensor=flat)

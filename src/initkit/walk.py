@@ -209,10 +209,10 @@ def _graph(model: nn.Module, buffers: bool) -> list[_Visit]:
     root = _Visit(model, [""], [""], [0], (model,), None, None)
     visits: dict[int, _Visit] = {id(model): root}
     on_path = {id(model)}
-    paths: list[tuple[_Visit, Iterator[tuple[str, nn.Module]]]] = [(root, _children(model))]
+    paths = [(root, _children(model), is_counted(model))]
     number = 0
     while paths:
-        here, children = paths[-1]
+        here, children, counted = paths[-1]
         name, child = next(children, ("", None))
         if child is None:
             paths.pop()
@@ -221,7 +221,7 @@ def _graph(model: nn.Module, buffers: bool) -> list[_Visit]:
         if id(child) in on_path or id(child) not in bearing:
             continue
         number += 1
-        step = _step(here, name, child, here.layer is None and is_counted(here.module))
+        step = _step(here, name, child, counted)
         step.numbers = [number]
         known = visits.setdefault(id(child), step)
         if known is not step:
@@ -230,7 +230,7 @@ def _graph(model: nn.Module, buffers: bool) -> list[_Visit]:
                 known.canonicals.append(step.canonicals[0])
             known.numbers.append(number)
         on_path.add(id(child))
-        paths.append((step, _children(child)))
+        paths.append((step, _children(child), step.layer is None and is_counted(child)))
     return list(visits.values())
 
 
@@ -254,6 +254,8 @@ def _bearing(model: nn.Module, buffers: bool) -> set[int]:
         if module._parameters or (buffers and module._buffers):
             found.append(id(module))
         for _, child in _children(module):
+            if child is model:  # every path has entered it already
+                continue
             if id(child) not in parents:
                 parents[id(child)] = []
                 stack.append(child)
