@@ -173,6 +173,20 @@ def test_names_that_any_network_has_speak_for_no_family() -> None:
     assert [s.recipe for s in suggest_recipe(_plain("Net"))] == ["torch_default"]
 
 
+class _Alike(nn.Module):
+    """A network that has an attention and a head, as many families do, and is none of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*[nn.Linear(8, 8) for _ in range(6)])
+        self.qkv = nn.Linear(8, 24, bias=False)
+        self.norm1, self.head = nn.LayerNorm(8), nn.Linear(8, 2)
+
+
+def test_a_name_or_two_that_many_networks_have_lead_to_no_family() -> None:
+    assert [s.recipe for s in suggest_recipe(_Alike())] == ["torch_default"]
+
+
 def test_names_alone_lead_to_a_recipe_where_no_owner_is_a_torch_module() -> None:
     found = suggest_recipe(skeleton("wide_resnet original PyTorch"))
     assert found[0].recipe == "wide_resnet/original"

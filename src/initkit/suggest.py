@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, overload
 
@@ -21,9 +21,10 @@ from .walk import Slot
 
 _MOST = 8
 _LEAST = 0.15  # of the best score
+_FEW = 0.1  # of the parameters
 _EVERYWHERE = frozenset(  # words of any rule, and of any network
     "weight bias norm re in type start out layer layers encoder decoder "
-    "bn classifier conv fc fc1 fc2 head".split()
+    "bn classifier conv fc fc1 fc2 head block blocks".split()
 )
 _OVERRIDDEN = 0.15  # what it is worth to inherit a method that a class of the model overrides
 _TELL_NOTHING = frozenset(("model", "models", "modules", "utils", "main", "__main__"))
@@ -62,6 +63,8 @@ class Suggestion:
         """The order of suggestions: what the recipe covers, times what speaks for it."""
         special = "-" in self.recipe.partition("/")[2]  # the plain variant before the special one
         family = 3 * self.code + 2.5 * self.called + 2 * self.named + self.base
+        if not family and self.own < _FEW:  # a name or two that it shares by chance
+            return 0.0
         evidence = family + (self.fits + self.home) * min(family, 1.0) + self.rare
         return self.covers**10 * max(evidence - 0.25 * special, 0.0)
 
@@ -240,12 +243,12 @@ class _Trial:
 
     recipe: Recipe
     clauses: list[Clause | None]
-    family: str = field(init=False)
-    own: list[bool] = field(init=False)
+    own: list[bool]
 
-    def __post_init__(self) -> None:
-        self.family = self.recipe.name.partition("/")[0]
-        self.own = [_speaks_of_family(clause) for clause in self.clauses]
+    @property
+    def family(self) -> str:
+        """The first part of the recipe's name."""
+        return self.recipe.name.partition("/")[0]
 
 
 def _try(model: object, recipe: Recipe, kinds: Sequence[_Kind]) -> _Trial | None:
@@ -253,7 +256,9 @@ def _try(model: object, recipe: Recipe, kinds: Sequence[_Kind]) -> _Trial | None
         chooser = Chooser(model, read_rules(recipe))
     except OptionError:  # it needs an option that only the user knows
         return None
-    return _Trial(recipe, [_winner(chooser, kind.slots) for kind in kinds])
+    clauses = [_winner(chooser, kind.slots) for kind in kinds]
+    own = [_speaks_of_family(c, kind) for c, kind in zip(clauses, kinds, strict=True)]
+    return _Trial(recipe, clauses, own)
 
 
 def _rarity(trials: Sequence[_Trial], kinds: Sequence[_Kind]) -> list[float]:
@@ -321,15 +326,19 @@ def _is_source(place: str, source: str) -> bool:
     return package in source and re.search(rf"(?<![\w-]){re.escape(path)}", source) is not None
 
 
-def _speaks_of_family(clause: Clause | None) -> bool:
-    """Tell a rule about this family's parts from one about every Linear, norm or bias."""
+def _speaks_of_family(clause: Clause | None, kind: _Kind) -> bool:
+    """Tell a rule about this family's parts from one about every Linear, norm or bias.
+
+    What counts are the words of the rule that the parameter's names or classes really hold.
+    """
     if clause is None or isinstance(clause.matcher, HasLaw | Role):
         return False
     text = clause.text.replace("\\w", "").replace("\\d", "")
     words = {word for word in re.findall(r"[A-Za-z_]\w+", text) if word.lower() not in _EVERYWHERE}
     if isinstance(clause.matcher, Type | All) and words & _torch_classes():
         return False
-    return bool(words - _torch_classes())
+    held = " ".join([*kind.classes, *(slot.name for slot in kind.slots)])
+    return any(word in held for word in words - _torch_classes())
 
 
 @lru_cache(maxsize=1)

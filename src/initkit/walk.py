@@ -294,6 +294,8 @@ def walk_state_dict(entries: Mapping[str, object]) -> list[Slot]:
     >>> [slot.layer for slot in walk_state_dict(nn.Sequential(nn.ReLU(), nn.PReLU()).state_dict())]
     [1]
     """
+    if not isinstance(entries, Mapping):
+        raise TargetError(f"a model is an nn.Module or a state_dict, not {entries!r}")
     named = {name: value for name, value in entries.items() if isinstance(value, Tensor)}
     if not all(isinstance(name, str) for name in named):
         raise TargetError("the keys of a state_dict are strings")
