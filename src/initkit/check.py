@@ -215,17 +215,19 @@ def _compare(step: Step, law: Distribution, value: Tensor, found: Checked) -> No
     if not parts:
         return
     found.parts = parts
-    found.seen = look(law, parts)
+    rounded = _rounded(law, parts[0])
+    found.seen = look(law, parts, rounded)
     found.tests += ills(found.seen, value.dtype)
     if isinstance(law, Written):
         found.remark = "a function's values: only looked for garbage"
     elif not whole and not _local(law):
         found.remark = "not checked: this process holds a part of it"
     elif found.seen.finite:
-        found.remark = _rounded(law, parts[0])
+        if rounded is not None:
+            found.remark = f"ok, but its values have only the precision of {str(rounded)[6:]}"
         exact = found.slot is None or found.slot.door is None
         cut = parts[0] is not local
-        found.tests += examine(law, parts, found.seen, exact=exact, cut=cut)
+        found.tests += examine(law, parts, found.seen, exact=exact, cut=cut, dtype=rounded)
         if _repeatable(law):
             repeat = repeats(parts[-1], law)
             if repeat is not None:
@@ -235,15 +237,15 @@ def _compare(step: Step, law: Distribution, value: Tensor, found: Checked) -> No
                 )
 
 
-def _rounded(law: Distribution, tensor: Tensor) -> str:
-    """Say where float32 holds no more than 16 bits of each value."""
+def _rounded(law: Distribution, tensor: Tensor) -> torch.dtype | None:
+    """Return the dtype of 16 bits that a sample in a wider one was rounded to; None for none."""
     some = plain(next(chunks(tensor, 1 << 12)))
     if tensor.dtype.itemsize < 4 or not (law.elementwise and law.random) or some.numel() < 16:
-        return ""
+        return None
     for dtype in (torch.bfloat16, torch.float16):
         if torch.equal(some, some.to(dtype).to(some.dtype)):
-            return f"ok, but its values have only the precision of {str(dtype)[6:]}"
-    return ""
+            return dtype
+    return None
 
 
 def _local(law: Distribution) -> bool:
