@@ -249,6 +249,24 @@ def test_a_nan_in_a_buffer_is_found_beside_planned_parameters() -> None:
     assert only_failure(model, {"weight": 1, "bias": 0}).name == "running_mean"
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    "rule",
+    ["uniform(-0.05, 0.05)", "trunc_normal(std=0.02, cutoff=2)", "log_uniform(0.001, 0.1)",
+     "zero_mask_uniform", "normal(mean=1, std=0.01)", "torch_default"],
+)  # fmt: skip
+def test_values_that_went_through_16_bits_are_compared_with_the_rounded_law(
+    dtype: torch.dtype, rule: str
+) -> None:
+    model, rules = nn.Linear(700, 900, bias=False), {"weight": rule}
+    apply_init(model, rules, seed=0)
+    model.to(dtype).float()
+    assert check_init(model, rules).ok
+    with torch.no_grad():
+        model.weight.mul_(1.03125)
+    assert not check_init(model, rules).ok
+
+
 def test_values_that_went_through_bfloat16_are_remarked() -> None:
     model = started(net(60, 80)).bfloat16().float()
     report = check_init(model, RULES)

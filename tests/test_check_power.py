@@ -173,6 +173,35 @@ def denormal(case: Case) -> set[str]:
     return {case.large}
 
 
+def one_denormal(case: Case) -> set[str]:
+    case[case.large].view(-1)[4321] = 1e-41
+    return {case.large}
+
+
+def seed_with_a_period(case: Case) -> set[str]:
+    w = case[case.large].view(-1)
+    w.copy_(w[:20_011].repeat(-(-w.numel() // 20_011))[: w.numel()])
+    return {case.large}
+
+
+def end_repeats_the_start(case: Case) -> set[str]:
+    w = case[case.large].view(-1)
+    start = 2 * w.numel() // 3 + 13
+    w[start:] = w[: w.numel() - start].clone()
+    return {case.large}
+
+
+def a_part_is_copied(case: Case) -> set[str]:
+    like, quarter = case[case.like], case[case.like].shape[0] // 4
+    like[quarter : 2 * quarter] = -case[case.large][2 * quarter : 3 * quarter]
+    return {case.like}
+
+
+def rows_in_another_order(case: Case) -> set[str]:
+    case[case.like].copy_(case[case.large].flip(0))
+    return {case.like}
+
+
 def wrong_rule(case: Case) -> set[str]:
     w, other = case[case.large], case[case.other]
     if kurtosis(other) < 2:
@@ -246,7 +275,8 @@ def kurtosis(w: Tensor) -> float:
 
 FAULTS = [
     skipped, std_3_percent_off, mean_off, uniform_for_normal_and_back, cloned, cloned_and_scaled,
-    shards_alike, columns_alike, scaled_twice, one_nan, one_huge, denormal, wrong_rule,
+    shards_alike, columns_alike, scaled_twice, one_nan, one_huge, denormal, one_denormal,
+    seed_with_a_period, end_repeats_the_start, a_part_is_copied, rows_in_another_order, wrong_rule,
     bias_not_zero, norm_not_one, one_row_zero, tail_not_written, absolute, ordered,
     elements_doubled, one_block_off, drawn_from_one_seed,
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from initkit import apply_init
+from initkit import apply_init, verify_report
 from initkit.cli import main
 
 MODEL = """
@@ -142,7 +142,7 @@ def test_a_file_of_weights_is_a_target_of_its_own(
     torch.save(nn.Linear(4, 4).state_dict(), "w.pt")
     code, out, _ = run(capsys, "plan", "w.pt", "--rules", "zeros")
     assert code == 1  # a scheme's name matches types, and a state_dict has none
-    assert "match names instead" in out
+    assert "match names instead" in " ".join(out.split())
     Path("all.toml").write_text('[rules]\n"*" = 0\n')
     assert run(capsys, "plan", "w.pt", "--rules", "all.toml")[0] == 0
     assert run(capsys, "check", "w.pt")[0] == 0
@@ -227,6 +227,65 @@ def test_any_words_end_with_a_known_exit_code(words: list[str]) -> None:
     with contextlib.suppress(SystemExit):
         codes.append(main(words))
     assert set(codes) <= {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["plan", "leaves:net"], "importing leaves failed: SystemExit: 0"),
+        (["plan", "cli_net.py:leaves"], "calling cli_net.py:leaves failed: SystemExit: 0"),
+        (["apply", "cli_net:Net", "--seed=0", "--out=d.pt"], "d.pt is a folder"),
+        (["apply", "cli_net:Net", "--seed=0", "--out=/proc/x.pt"], "/proc/x.pt cannot be written"),
+        (
+            ["apply", "cli_net:Net", "--seed=0", "--out=/proc/x.safetensors"],
+            "/proc/x.safetensors cannot be written",
+        ),
+        (
+            ["apply", "cli_net:Net", "--seed=0", "--out=x.pt", "--report=no/r.json"],
+            "no/r.json: there is no folder no",
+        ),
+        (
+            ["apply", "cli_net:Net", "--seed=0", "--out=x.pt", "--report=/proc/r.json"],
+            "/proc/r.json: cannot be written",
+        ),
+    ],
+)
+def test_what_leaves_or_cannot_be_written_exits_2(
+    place: Path, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    (place / "leaves.py").write_text("import sys; sys.exit(0)")
+    (place / "cli_net.py").write_text(f"{MODEL}\ndef leaves():\n    raise SystemExit(0)\n")
+    (place / "d.pt").mkdir()
+    code, out, err = run(capsys, *words, "--rules=xavier_uniform")
+    assert (code, out) == (2, "")
+    assert told in err
+
+
+def test_apply_keeps_a_report_that_proves_the_weights(place: Path) -> None:
+    words = "apply cli_net:Net --rules rules.toml --seed 3 --out w.pt --report r.json".split()
+    done = subprocess.run(
+        [sys.executable, "-m", "initkit", *words], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert verify_report(torch.load(place / "w.pt"), place / "r.json").ok
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan", "cli_net:Net", "--rules", "normal(std=0.02)"],
+        ["check", "cli_net:Net", "--rules", "rules.toml"],
+        ["check", "cli_net:Net"],
+        ["ties", "cli_net:Net"],
+        ["suggest", "cli_net:Net"],
+        ["apply", "cli_net:Net", "--rules", "rules.toml", "--seed", "0", "--out", "w.pt"],
+    ],
+)
+def test_what_is_shown_of_a_model_fits_80_columns(
+    place: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    _, out, _ = run(capsys, *words)
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_python_minus_m_runs_it_and_a_closed_pipe_is_no_error() -> None:

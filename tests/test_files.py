@@ -79,6 +79,10 @@ BAD: dict[str, tuple[str, str]] = {
     "a bad text": ("name = 3\n[rules]\n", "bad.toml:1: name must be a text, not 3"),
     "bad fits": ("fits = 'timm'\n[rules]\n", "bad.toml:1: fits must be a list of texts"),
     "bad rules": ("rules = 3\n", "bad.toml:1: rules are a table or a list of tables, not 3"),
+    "a number without end": (
+        f"[rules]\n'*' = 'normal(std=1{'0' * 400})'\n",
+        "bad.toml:2: .*std is larger than any float",
+    ),
     "an unknown scheme": (
         "[rules]\n'*.bias' = 0\n'*.weight' = 'nromal'\n",
         r"bad.toml:3: .*no scheme or recipe 'nromal'; did you mean 'normal'",
@@ -131,6 +135,30 @@ def test_what_a_file_cannot_carry_is_refused_with_the_way_out(tmp_path: Path) ->
     with pytest.raises(FileError, match="cannot carry the flags"):
         save_recipe({re.compile("a", re.IGNORECASE): 0}, path)
     assert not path.exists()
+
+
+def test_two_classes_of_one_name_cannot_stand_under_one_key(tmp_path: Path) -> None:
+    other = type("Linear", (nn.Module,), {})
+    with pytest.raises(FileError, match="two rules would stand under one key 'type:Linear'"):
+        save_recipe({nn.Linear: 0, other: 1}, tmp_path / "mine.toml")
+
+
+def test_a_file_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"none.mine.toml: cannot be written: .*No such file"):
+        save_recipe({"*": 0}, tmp_path / "none" / "mine.toml")
+
+
+@pytest.mark.parametrize("suffix", [".toml", ".json"])
+def test_a_rule_in_a_file_that_matches_nothing_is_idle_unless_the_file_is_a_named_recipe(
+    suffix: str, tmp_path: Path
+) -> None:
+    rules, model = {"*.wieght": 1, "*": 0}, nn.Linear(2, 2)
+    idle = plan_init(model, load_recipe(save_recipe(rules, tmp_path / f"mine{suffix}"))).problems
+    assert ["did you mean 'weight'" in str(problem) for problem in idle] == [True]
+    again = save_recipe(load_recipe(tmp_path / f"mine{suffix}"), tmp_path / f"again{suffix}")
+    assert len(plan_init(model, load_recipe(again)).problems) == 1
+    named = save_recipe(Recipe("mine/net", rules=rules), tmp_path / f"named{suffix}")
+    assert not plan_init(model, load_recipe(named)).problems
 
 
 def test_loading_imports_and_runs_nothing(tmp_path: Path) -> None:

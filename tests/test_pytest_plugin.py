@@ -95,6 +95,22 @@ class TestNet:
     ]  # fmt: skip
 
 
+def test_two_tests_whose_names_make_one_file_are_refused(run) -> None:
+    text = """
+import pytest
+from torch import nn
+
+@pytest.mark.parametrize("what", ["a/b", "a_b"])
+def test_plan(plan_snapshot, what):
+    plan_snapshot(nn.Linear(3, 4), {"*": 0})
+"""
+    result = run(text)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        ["*test_net-test_plan_a_b.txt is the file of test_net.py::test_plan[[]a/b], too; pass*"]
+    )
+
+
 def test_two_plans_under_one_name_are_refused(run) -> None:
     result = run(TEST + "    plan_snapshot(nn.Linear(3, 4), {'*': 0})\n")
     result.assert_outcomes(failed=1)

@@ -92,6 +92,32 @@ def test_a_very_long_name_is_not_cut() -> None:
     assert name in text_table(["name"], [[name]])
 
 
+def test_rows_that_are_wider_than_the_page_stand_upright() -> None:
+    headers, row = ["name", "shape", "seen", ""], ["h.0.weight", "3x4", "mean 0, std 1", "a remark"]
+    assert text_table(headers, [row], width=80) == text_table(headers, [row])
+    assert (
+        text_table(headers, [row, row], width=30).splitlines()
+        == [
+            "h.0.weight",
+            "    shape 3x4",
+            "    seen mean 0, std 1",
+            "    a remark",
+        ]
+        * 2
+    )
+    assert text_table(headers, [row], width=40).splitlines()[1:] == [
+        "    shape 3x4  seen mean 0, std 1",
+        "    a remark",
+    ]
+    long = ["name", "one two three four five"]
+    assert text_table(["name", "text"], [long], width=20).splitlines() == [
+        "name",
+        "    text one two",
+        "        three four",
+        "        five",
+    ]
+
+
 def test_line_breaks_do_not_break_the_table() -> None:
     assert text_table(["a", "b"], [["x\ny", "z"]]).splitlines()[-1] == "x y  z"
 

@@ -110,7 +110,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest() -> None:
 
 def test_one_name_cannot_be_compared() -> None:
     text = message(assert_tied, Tied(), "embed.weight", error=TargetError)
-    assert text == "assert_tied compares at least two names, and got 1"
+    assert text == "assert_tied compares at least two names, and got embed.weight"
 
 
 def test_ties_of_a_state_dict_are_seen() -> None:
@@ -149,6 +149,17 @@ def test_a_builder_that_changes_is_found() -> None:
     widths = iter((3, 4, 3))
     text = message(assert_reproducible, lambda: nn.Linear(2, next(widths)), {"*": 1})
     assert text.startswith("two models under seed 0 differ in 2 parameters: weight, bias.")
+
+
+def test_a_builder_that_grows_is_found() -> None:
+    depths = iter((1, 2, 2))
+    rules = {"*.weight": 1, "*.bias": 0}
+    text = message(
+        assert_reproducible,
+        lambda: nn.Sequential(*(nn.Linear(2, 2) for _ in range(next(depths)))),
+        rules,
+    )
+    assert text.startswith("two models under seed 0 differ in 2 parameters: 1.weight, 1.bias.")
 
 
 def test_a_function_with_a_generator_of_its_own_is_found() -> None:
@@ -211,6 +222,33 @@ def test_nothing_to_watch_is_an_error() -> None:
 
     text = message(block, error=TargetError)
     assert text.startswith("the model has nothing called '1.weight'; did you mean")
+
+
+def test_every_name_to_watch_must_be_there() -> None:
+    def block(names: list[str]) -> None:
+        with assert_untouched(net(), names):
+            pass
+
+    text = message(block, ["0.weight", "2.wieght"], error=TargetError)
+    assert text.startswith("the model has nothing called '2.wieght'; did you mean '2.weight'")
+    text = message(block, [], error=TargetError)
+    assert text == "assert_untouched guards at least one name, and got none"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.complex64, torch.int8])
+def test_a_bit_that_turns_is_a_change_and_so_is_another_memory(dtype: torch.dtype) -> None:
+    model = nn.Module()
+    model.w = nn.Parameter(torch.zeros(4, dtype=dtype), requires_grad=False)
+    model.scalar = nn.Parameter(torch.zeros((), dtype=dtype), requires_grad=False)
+
+    def turn() -> None:
+        with assert_untouched(model):
+            model.w[1] = 1 if dtype is torch.int8 else -0.0
+            model.scalar = nn.Parameter(model.scalar.clone(), requires_grad=False)
+
+    text = message(turn)
+    assert "\n  w [4]: 1 of 4 elements\n" in text
+    assert "\n  scalar []: the same values in another memory\n" in text
 
 
 def test_an_error_inside_the_block_goes_on() -> None:

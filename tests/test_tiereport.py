@@ -96,6 +96,13 @@ def test_the_page_shows_every_name() -> None:
     assert "<h2>Ties</h2>" in tie_report(nn.Linear(2, 2))._repr_html_()
 
 
+def test_the_page_draws_a_bracket_around_each_tie_and_sorts_by_it() -> None:
+    one = nn.Linear(2, 2, bias=False)
+    page = tie_report(nn.Sequential(one, one, one)).to_html()
+    cells = ['<td data-o="0">\u250c module', '<td data-o="1">\u2502', '<td data-o="2">\u2514']
+    assert [cell in page for cell in cells] == [True] * 3
+
+
 def test_a_model_without_ties_says_so() -> None:
     assert str(tie_report(nn.Linear(2, 3))) == (
         "no ties; 9 elements (36 bytes), as parameters() says"

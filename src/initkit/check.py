@@ -24,7 +24,7 @@ from .selection import Selection
 from .structure import examine, look
 from .suspects import left_initialisation, suspect
 from .ties import tie_slots
-from .twins import clones, repeats
+from .twins import clones, echoes, repeats
 from .verdict import Checked, CheckReport
 from .walk import Slot
 
@@ -103,6 +103,7 @@ def _against(plan: Plan, slots: Sequence[Slot], level: float) -> CheckReport:
     checked += [_unplanned(slot) for slot in held.left(plan)]
     checked += [found for found in map(_buffer, held.buffers(plan)) if found.tests]
     _add_clones([c for c in checked if _drawn(c)])
+    _add_echoes([c for c in checked if _sampled(c)])
     report = CheckReport(checked, plan.title, level)
     trained = left_initialisation(checked, {failure.name for failure in report.failures})
     report.explain(lambda found: suspect(found, plan), trained)
@@ -214,17 +215,19 @@ def _compare(step: Step, law: Distribution, value: Tensor, found: Checked) -> No
     if not parts:
         return
     found.parts = parts
-    found.seen = look(law, parts)
+    rounded = _rounded(law, parts[0])
+    found.seen = look(law, parts, rounded)
     found.tests += ills(found.seen, value.dtype)
     if isinstance(law, Written):
         found.remark = "a function's values: only looked for garbage"
     elif not whole and not _local(law):
         found.remark = "not checked: this process holds a part of it"
     elif found.seen.finite:
-        found.remark = _rounded(law, parts[0])
+        if rounded is not None:
+            found.remark = f"ok, but its values have only the precision of {str(rounded)[6:]}"
         exact = found.slot is None or found.slot.door is None
         cut = parts[0] is not local
-        found.tests += examine(law, parts, found.seen, exact=exact, cut=cut)
+        found.tests += examine(law, parts, found.seen, exact=exact, cut=cut, dtype=rounded)
         if _repeatable(law):
             repeat = repeats(parts[-1], law)
             if repeat is not None:
@@ -234,15 +237,15 @@ def _compare(step: Step, law: Distribution, value: Tensor, found: Checked) -> No
                 )
 
 
-def _rounded(law: Distribution, tensor: Tensor) -> str:
-    """Say where float32 holds no more than 16 bits of each value."""
+def _rounded(law: Distribution, tensor: Tensor) -> torch.dtype | None:
+    """Return the dtype of 16 bits that a sample in a wider one was rounded to; None for none."""
     some = plain(next(chunks(tensor, 1 << 12)))
     if tensor.dtype.itemsize < 4 or not (law.elementwise and law.random) or some.numel() < 16:
-        return ""
+        return None
     for dtype in (torch.bfloat16, torch.float16):
         if torch.equal(some, some.to(dtype).to(some.dtype)):
-            return f"ok, but its values have only the precision of {str(dtype)[6:]}"
-    return ""
+            return dtype
+    return None
 
 
 def _local(law: Distribution) -> bool:
@@ -285,6 +288,25 @@ def _add_clones(found: Sequence[Checked]) -> None:
         text = f"it {clone.text} {name}"
         seen = f"{clone.text} {name}"
         two.tests.append(Test("clone", clone.p, "values of its own", seen, text))
+
+
+def _sampled(found: Checked) -> bool:
+    """Whether every element is drawn by itself, so that no run of them should stand elsewhere."""
+    law = found.step.law if found.step is not None else None
+    return _drawn(found) and law is not None and law.elementwise and not isinstance(law, Blocks)
+
+
+def _add_echoes(found: Sequence[Checked]) -> None:
+    """Add repeats and copies of parts, where nothing else tells of them."""
+    laws = [c.step.law for c in found if c.step is not None and c.step.law is not None]
+    for echo in echoes([c.parts[-1] for c in found], laws):
+        one, two = found[echo.first], found[echo.second]
+        if one is two:
+            kind, text = "repeated", f"its values come again {abs(echo.gap):,} elements further on"
+        else:
+            kind, text = "clone", f"a part of it holds the same values as a part of {one.name}"
+        if all(test.kind != kind for test in two.tests):
+            two.tests.append(Test(kind, echo.p, "values of its own", text, text))
 
 
 def _unplanned(slot: Slot) -> Checked:

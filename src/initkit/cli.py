@@ -25,7 +25,15 @@ from .registry import canonical_name, describe_scheme, list_schemes
 from .report import Report
 from .rules import Recipe, Table, aliases, describe_recipe, list_recipes, recipe_named
 from .suggest import suggest_recipe
-from .targets import check_weights_path, load_module, load_target, load_weights, save_weights
+from .tables import fold
+from .targets import (
+    check_folder,
+    check_weights_path,
+    load_module,
+    load_target,
+    load_weights,
+    save_weights,
+)
 from .tiereport import tie_report
 
 FINE, FAILED, WRONG_USE = 0, 1, 2
@@ -152,7 +160,7 @@ def _plan(options: argparse.Namespace) -> int:
 
 def _ties(options: argparse.Namespace) -> int:
     report = tie_report(load_module(options.target))
-    return _print(options, report.to_dict(), lambda: str(report))
+    return _print(options, report.to_dict(), lambda: report.text(_width()))
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -161,12 +169,14 @@ def _check(options: argparse.Namespace) -> int:
         load_weights(model, options.weights)
     rules = _rules(options) if options.rules else None
     report = check_init(model, rules, **_plan_options(options))
-    _print(options, report.to_dict(), lambda: _coloured(str(report), report.ok))
+    _print(options, report.to_dict(), lambda: _coloured(report.text(_width()), report.ok))
     return FINE if report.ok else FAILED
 
 
 def _apply(options: argparse.Namespace) -> int:
     check_weights_path(options.out)
+    if options.report:
+        check_folder(options.report)
     model = load_target(options.target)
     rules = _rules(options)
     report = apply_init(model, rules, seed=options.seed, **_plan_options(options))
@@ -179,7 +189,7 @@ def _apply(options: argparse.Namespace) -> int:
 def _suggest(options: argparse.Namespace) -> int:
     found = suggest_recipe(load_module(options.target))
     data = [asdict(one) for one in found]
-    return _print(options, data, lambda: str(found))
+    return _print(options, data, lambda: found.text(_width()))
 
 
 def _rules(options: argparse.Namespace) -> Table:
@@ -250,7 +260,8 @@ def _fit(plan: Plan) -> str:
     if all(len(line) <= _width() for line in text.splitlines()):
         return text
     problems = [f"! {problem}" for problem in plan.problems]
-    return "\n".join([*problems, plan.title, *map(_two_lines, plan.steps), *plan.summary()])
+    lines = [*problems, plan.title, *map(_two_lines, plan.steps), *plan.summary()]
+    return fold("\n".join(lines), _width())
 
 
 def _two_lines(step: Step) -> str:
@@ -262,7 +273,7 @@ def _two_lines(step: Step) -> str:
 
 def _fit_report(report: Report, out: str) -> str:
     head = f"seed {report.seed}; digest {report.digest}; saved to {out}"
-    return f"{_fit(report.plan)}\n{head}"
+    return f"{_fit(report.plan)}\n{fold(head, _width())}"
 
 
 def _coloured(text: str, ok: bool) -> str:

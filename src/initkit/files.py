@@ -28,7 +28,8 @@ _RULE_KEYS = {"scheme", "name", "type", "layout", "optional"}
 def load_recipe(path: str | Path) -> Recipe:
     r"""Read a recipe from a ``.toml`` or ``.json`` file.
 
-    Nothing is imported or run: types are class names, schemes are names with options. Raises
+    Nothing is imported or run: types are class names, schemes are names with options. In a file
+    without a ``name``, a rule that matches nothing is an error, as in a table of your own. Raises
     :class:`FileError`, with file, key and line, for what cannot be read.
 
     >>> import tempfile, os
@@ -56,8 +57,13 @@ def load_recipe(path: str | Path) -> Recipe:
         raise file.error(f"padding must be true or false, not {data['padding']!r}", "padding")
     texts = {key: data[key] for key in _TEXTS if key in data}
     texts.setdefault("name", file.path.stem)
-    rules = file.rules(data["rules"])
-    return Recipe(**texts, rules=rules, fits=tuple(fits), padding=data.get("padding", True))
+    return Recipe(
+        **texts,
+        rules=file.rules(data["rules"]),
+        fits=tuple(fits),
+        padding=data.get("padding", True),
+        general="name" in data,
+    )
 
 
 def save_recipe(rules: Table, path: str | Path) -> Path:
@@ -80,7 +86,10 @@ def save_recipe(rules: Table, path: str | Path) -> Path:
         text = "\n".join(_toml(data))
     else:
         raise FileError(f"{target}: a recipe file ends in .toml or .json", path=target)
-    target.write_text(text, encoding="utf-8")
+    try:
+        target.write_text(text, encoding="utf-8")
+    except (OSError, UnicodeEncodeError) as error:
+        raise FileError(f"{target}: cannot be written: {error}", path=target) from None
     return target
 
 
@@ -176,6 +185,8 @@ def _recipe_data(rules: Table, path: Path) -> dict[str, Any]:
     if not isinstance(rules, Recipe):
         return {"rules": _plain(rules, path)}
     data: dict[str, Any] = {key: getattr(rules, key) for key in _TEXTS if getattr(rules, key)}
+    if not rules.general:
+        del data["name"]  # it is the file's own
     if rules.fits:
         data["fits"] = list(rules.fits)
     if not rules.padding:
@@ -200,7 +211,16 @@ def _plain(value: Any, path: Path) -> Any:
     if isinstance(value, Recipe):
         return value.label if not value.given else _plain(value.table, path)
     if isinstance(value, Mapping):
-        return {_key(key, path): _plain(one, path) for key, one in value.items()}
+        found: dict[str, Any] = {}
+        for key, one in value.items():
+            text = _key(key, path)
+            if text in found:
+                message = (
+                    f"{path}: two rules would stand under one key {text!r}; use a list of tables"
+                )
+                raise FileError(message, path=path, key=text)
+            found[text] = _plain(one, path)
+        return found
     if isinstance(value, str | bool | int | float) or value is None:
         return value
     if isinstance(value, Sequence):

@@ -104,6 +104,9 @@ def read_number(value: object, what: str = "number") -> Number:
             return Formula(text)
     try:
         return float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        message = f"{what} is larger than any float"
+        raise FormulaError(message, formula=hex(value)) from None  # type: ignore[arg-type]
     except (TypeError, ValueError):
         message = f"{what} must be a number or a formula, not {value!r}"
         raise FormulaError(message, formula=str(value)) from None

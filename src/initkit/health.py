@@ -33,8 +33,8 @@ def ills(seen: Measured, dtype: torch.dtype, shape: tuple[int, ...] = ()) -> Ite
         yield _ill(
             "huge", f"values reach {short(largest)}; memory that was never written holds such"
         )
-    elif dtype.itemsize > 2 and seen.tiny > 0.01:
-        share = f"{100 * seen.tiny:.3g} % of the elements"
+    elif dtype.itemsize > 2 and seen.tiny > 0.01 * seen.n:
+        share = f"{100 * seen.tiny / seen.n:.3g} % of the elements"
         yield _ill(
             "denormal",
             f"{share} are below 1e-30 without being 0; this memory was probably never written",

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .distributions import Distribution, short
-from .measure import Measured
+from .measure import TINY, Measured
 
 _SHARES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.1, 0.2, 0.3, 0.4)
 _TARGETS = (*_SHARES, 0.5, *(1 - share for share in reversed(_SHARES)))
@@ -271,6 +271,8 @@ def judge(law: Distribution, dtype: torch.dtype, seen: Measured) -> Iterator[Tes
     meant = expectation(law, dtype)
     yield from _ends(meant, seen)
     yield _zeros(meant, seen)
+    if seen.tiny:
+        yield _tiny(meant, seen)
     yield from _sums(meant, seen)
     if seen.below:
         yield _shape(meant, seen)
@@ -315,6 +317,20 @@ def _zeros(meant: Expectation, seen: Measured) -> Test:
         f"{_percent(planned)} zeros",
         f"{_percent(share)} zeros",
         f"{text}, where {_percent(planned)} should be",
+    )
+
+
+def _tiny(meant: Expectation, seen: Measured) -> Test:
+    """Count denormals and their like, which no law with a density at 0 ever draws."""
+    ends = torch.tensor((-TINY, TINY), dtype=torch.float64, device="cpu")
+    chance = float(meant.law.cdf(ends).diff()) - meant.law.atoms.get(0.0, 0.0)
+    count = f"{seen.tiny:,} of {seen.n:,} elements {'is' if seen.tiny == 1 else 'are'}"
+    return Test(
+        "garbage",
+        binomial(seen.tiny, seen.n, (0.0, max(chance - 1e-15, 0.0) + 1e-20)),
+        meant.law.describe(),
+        f"{count} below {TINY:g}",
+        f"{count} below {TINY:g} without being 0, as in memory that was never written",
     )
 
 

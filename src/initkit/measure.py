@@ -13,6 +13,7 @@ CHUNK = 1 << 18  # elements at a time: they stay in the cache while all is count
 _WHOLLY = 1 << 19  # that many elements are sorted into cells, and one in _SHARE of the others
 _SHARE = 16
 _FEW = 1 << 12
+TINY = 1e-30  # nearer to 0 than any starting value, but for 0 itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Measured:
     ``second`` is the mean square around ``centre``. Of the first ``sampled`` elements of every
     chunk, ``below`` says how many are at most each edge; of neighbours in memory and of neighbours
     ``stride`` apart, ``pairs`` says (how many, how many on one side of the middle edge). ``tiny``
-    is the share of elements below 1e-30 that are not 0.
+    is the number of elements below ``TINY`` that are not 0.
     """
 
     n: int
@@ -37,7 +38,7 @@ class Measured:
     sampled: int = 0
     below: tuple[int, ...] = ()
     pairs: tuple[tuple[int, int], ...] = ()
-    tiny: float = 0.0
+    tiny: int = 0
 
     @property
     def std(self) -> float:
@@ -143,7 +144,7 @@ class _Tally:
         self.centre, self.edges, self.middle = centre, edges, middle
         self.strides = (1, stride) if stride > 1 else (1,)
         self.share = share
-        self.n = self.sampled = self.glanced = 0
+        self.n = self.sampled = 0
         self.numbers: list[Tensor] = []
         self.counts: list[Tensor] = []
         self.agreeing = [0] * len(self.strides)
@@ -157,9 +158,7 @@ class _Tally:
             self.centre = first if math.isfinite(first) else 0.0
         y = x - self.centre if self.centre else x
         zeros = x.numel() - torch.count_nonzero(x)
-        glance = x[: 1 << 14]
-        tiny = torch.count_nonzero(glance.abs() < 1e-30) - (glance == 0).sum()
-        self.glanced += glance.numel()
+        tiny = torch.count_nonzero(x.abs() < TINY) - zeros
         found = (low, high, y.sum(), (y * y).sum(), zeros, tiny)
         self.numbers.append(torch.stack([v.to(x.dtype) for v in found]))
         if self.edges is not None:
@@ -213,5 +212,5 @@ class _Tally:
             sampled=self.sampled,
             below=below,
             pairs=pairs,
-            tiny=sums[5] / self.glanced,
+            tiny=int(sums[5]),
         )

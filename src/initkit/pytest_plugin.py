@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .verdict import CheckReport
 
 FOLDER = "init_plans"
+_OWNERS = pytest.StashKey[dict[Path, str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,6 +46,11 @@ def plan_snapshot(request: pytest.FixtureRequest) -> Callable[..., Plan]:
         if path in used:
             pytest.fail(f"{path.name} is compared twice in one test; pass name=...", pytrace=False)
         used.add(path)
+        own = request.node.nodeid
+        other = request.config.stash.setdefault(_OWNERS, {}).setdefault(path, own)
+        if name is None and other != own:
+            text = f"{path.name} is the file of {other}, too; pass name=..."
+            pytest.fail(text, pytrace=False)
         update = bool(request.config.getoption("--initkit-update"))
         return assert_plan(model, rules, path, update=update, **options)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,13 +14,12 @@ from torch import Tensor
 from .apply import apply_plan
 from .distributions import Written
 from .errors import FileError, InitkitError
-from .plan import WRITE, Plan, Step, plain_data, rich_data
+from .plan import WRITE, Plan, Step, rich_data
 from .planner import Model, slots_of
-from .report import Report
+from .report import FORMAT, checksum
 from .tables import text_table
 from .walk import Slot
 
-FORMAT = "initkit-report-1"
 AS_WRITTEN, ROUNDED, CHANGED, MISSING, OTHER, UNKNOWN = (
     "as initialised",
     "as initialised, within rounding",
@@ -70,23 +68,12 @@ class Verification:
         )
 
 
-def save_report(report: Report, path: str | Path) -> Path:
-    """Write a report as JSON; ``Report.save`` leads here."""
-    data = {"format": FORMAT, "contract": "initkit-v1", **report.to_dict()}
-    data["rules"] = list(report.plan.rules)
-    for step, row in zip(report.steps, data["steps"], strict=True):
-        row["digest"] = _digest(step, report.seed, report.prefix)
-    target = Path(path)
-    target.write_text(json.dumps(plain_data(data), indent=1, allow_nan=False) + "\n")
-    return target
-
-
 def verify_report(model: Model, path: str | Path) -> Verification:
     """Compare a model with a report that was saved when it was initialised.
 
     Every parameter that was written is drawn again from the report's seed and law, one at a time,
     and compared bit for bit. ``model`` is a module or a state_dict. Raises :class:`FileError` for
-    what is no saved report.
+    what is no saved report, or one that was changed since.
 
     >>> import tempfile, os
     >>> from torch import nn
@@ -108,14 +95,20 @@ def verify_report(model: Model, path: str | Path) -> Verification:
     return Verification(tuple(rows), seed, data["digest"])
 
 
+_ENDLESS = (OverflowError, RecursionError)  # numbers and brackets without end
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data: dict[str, Any] = rich_data(json.loads(path.read_text()))
-        if data["format"] != FORMAT:
-            raise FileError(f"{path}: not a report but {data['format']!r}", path=path)
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if raw["format"] != FORMAT:
+            raise FileError(f"{path}: not a report but {raw['format']!r}", path=path)
+        if raw["checksum"] != checksum(raw):
+            raise FileError(f"{path}: the report was changed since initkit saved it", path=path)
+        data: dict[str, Any] = rich_data(raw)
         data["steps"] = list(_steps(data))
         data["seed"], data["prefix"] = int(data["seed"]), str(data["prefix"])
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, LookupError, TypeError, ValueError, AttributeError, *_ENDLESS) as error:
         if isinstance(error, FileError):
             raise
         raise FileError(f"{path}: no report that initkit saved: {error!r}", path=path) from error
@@ -162,15 +155,3 @@ def _drawn(step: Step, seed: int, prefix: str) -> Tensor:
     if step.padding is not None:
         out[step.padding] = 0
     return out
-
-
-def _digest(step: Step, seed: int, prefix: str) -> str | None:
-    """Return a short text of all that the values of one parameter follow from."""
-    if step.status != WRITE or step.law is None:
-        return None
-    parts = [seed % 2**64, prefix, step.seed_name, step.shape, str(step.dtype), step.padding]
-    text = json.dumps([*parts, plain_data(step.law.to_dict())])
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-Report.saver = staticmethod(save_report)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from .errors import FileError
 from .pages import plan_page
-from .plan import WRITE, Plan, Step
+from .plan import WRITE, Plan, Step, plain_data
+
+FORMAT = "initkit-report-1"
 
 
 class Report:
@@ -25,8 +30,6 @@ class Report:
     >>> report.seed, report.written, report.digest
     (0, ['weight', 'bias'], '...-0000000000000000')
     """
-
-    saver: Callable[..., Path] | None = None  # records set it: a report knows no file
 
     def __init__(
         self,
@@ -99,8 +102,18 @@ class Report:
 
         :func:`initkit.verify_report` compares a model with it later.
         """
-        assert Report.saver is not None
-        return Report.saver(self, path)
+        data = {"format": FORMAT, "contract": "initkit-v1", **self.to_dict()}
+        data["rules"] = list(self.plan.rules)
+        for step, row in zip(self.steps, data["steps"], strict=True):
+            row["digest"] = _digest(step, self.seed, self.prefix)
+        data = plain_data(data)
+        target = Path(path)
+        whole = {**data, "checksum": checksum(data)}
+        try:
+            target.write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise FileError(f"{path}: cannot be written: {error}", path=path) from None
+        return target
 
     def to_html(self, *, whole: bool = True) -> str:
         """Return the report as one self-contained HTML document, or as a piece of one."""
@@ -113,3 +126,18 @@ class Report:
 
     def __repr__(self) -> str:
         return f"<Report: {len(self.written)} names written, seed {self.seed}>"
+
+
+def checksum(data: Mapping[str, Any]) -> str:
+    """Return a short text of a saved report's data; it tells one that was changed since."""
+    text = json.dumps({key: data[key] for key in data if key != "checksum"}, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _digest(step: Step, seed: int, prefix: str) -> str | None:
+    """Return a short text of all that the values of one parameter follow from."""
+    if step.status != WRITE or step.law is None:
+        return None
+    parts = [seed % 2**64, prefix, step.seed_name, step.shape, str(step.dtype), step.padding]
+    text = json.dumps([*parts, plain_data(step.law.to_dict())])
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -96,7 +96,8 @@ class Recipe:
 
     ``rules`` is a rule table, or a function of keyword options that returns one. ``summary`` says
     what it is in one sentence, ``source`` names the code and ``paper`` the paper that it follows,
-    ``fits`` the implementations whose names it matches, ``notes`` how paper and code differ.
+    ``fits`` the implementations whose names it matches, ``notes`` how paper and code differ. The
+    rules of a ``general`` recipe serve many models, and so may match nothing.
 
     >>> recipe = Recipe("mine/net", rules={"*.weight": "xavier_uniform", "*.bias": 0})
     >>> print(recipe)
@@ -113,6 +114,7 @@ class Recipe:
     fits: tuple[str, ...] = field(default=(), kw_only=True)
     notes: str = field(default="", kw_only=True)
     padding: bool = field(default=True, kw_only=True)
+    general: bool = field(default=True, kw_only=True, repr=False)
     given: tuple[tuple[str, Any], ...] = field(default=(), kw_only=True, repr=False)
 
     @property
@@ -254,6 +256,8 @@ def _clause(rule: Rule) -> Clause:
 
 def _from_recipe(recipe: Recipe) -> list[Clause]:
     """Read a recipe: its own rules are optional, and carry the recipe that they came from."""
+    if not recipe.general:
+        return [replace(c, recipe=c.recipe or recipe) for c in read_rules(recipe.table)]
     mention = replace(recipe)  # one recipe may be named twice, and each time must decide something
     return [
         replace(clause, optional=True, recipe=clause.recipe or recipe, mention=mention)

@@ -35,12 +35,13 @@ def examine(
     *,
     exact: bool = True,
     cut: bool = False,
+    dtype: torch.dtype | None = None,
 ) -> Iterator[Test]:
     """Yield the tests of a tensor, given in parts along dimension 0, against its law.
 
     ``seen`` is what one pass over the parts measured with :func:`look`; not ``exact`` are values
     that were computed from others; ``cut`` says that rows are left out, which no
-    structure survives.
+    structure survives; ``dtype`` is the one that a sample was rounded to, if not its own.
     """
     whole = None if cut else parts[0]
     if isinstance(law, Constant):
@@ -58,15 +59,17 @@ def examine(
         if whole is not None:
             yield from _orthogonal(law, whole)
     elif law.elementwise and law.moments is not None:
-        yield from judge(law, parts[0].dtype, seen)
+        yield from judge(law, dtype or parts[0].dtype, seen)
 
 
-def look(law: Distribution | None, parts: Sequence[Tensor]) -> Measured:
-    """Measure a tensor as its law asks for: one pass."""
+def look(
+    law: Distribution | None, parts: Sequence[Tensor], dtype: torch.dtype | None = None
+) -> Measured:
+    """Measure a tensor as its law, rounded to a dtype, asks for: one pass."""
     if law is None or not (law.elementwise and law.random) or isinstance(law, Blocks):
         centre = None if law is None or law.moments is None else law.moments[0]
         return measure(parts, centre=centre)
-    meant = expectation(law, parts[0].dtype)
+    meant = expectation(law, dtype or parts[0].dtype)
     stride = parts[0].shape[-1] if parts[0].dim() > 1 else 0
     return measure(
         parts, centre=meant.moments[0], edges=meant.edges, middle=meant.middle, stride=stride

@@ -16,7 +16,7 @@ from .errors import OptionError
 from .match import All, HasLaw, Role, Type
 from .planner import slots_of
 from .rules import Clause, Recipe, aliases, describe_recipe, list_recipes, read_rules
-from .tables import text_table
+from .tables import fold, text_table
 from .walk import Slot
 
 _MOST = 8
@@ -101,12 +101,17 @@ class Suggestions(Sequence[Suggestion]):
         return self._found[index]
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, width: int | None = None) -> str:
+        """Return the suggestions as text, folded to ``width`` where one is given."""
         rows = [(s.recipe, f"{s.covers:.1%}", s.why, s.summary) for s in self]
         lines = [f"{self.model}: {self.parameters:,} parameters; nothing has been applied"]
-        lines += [text_table(["recipe", "covers", "what speaks for it", ""], rows, "lrll")]
+        lines += [text_table(["recipe", "covers", "what speaks for it", ""], rows, "lrll", width)]
         if self and self[0].open:
             names = ", ".join(self[0].open[:5])
-            lines.append(f"{self[0].recipe} leaves {len(self[0].open)} without a rule: {names}")
+            told = f"{self[0].recipe} leaves {len(self[0].open)} without a rule: {names}"
+            lines.append(fold(told, width))
         return "\n".join(lines)
 
     def __repr__(self) -> str:

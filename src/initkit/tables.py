@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Literal, TypeAlias
@@ -66,11 +67,14 @@ def bars(values: Iterable[float | None]) -> list[float | None]:
     return [None if v is None or not largest else abs(v) / largest for v in found]
 
 
-def text_table(headers: Sequence[str], rows: Iterable[Row], align: str = "") -> str:
+def text_table(
+    headers: Sequence[str], rows: Iterable[Row], align: str = "", width: int | None = None
+) -> str:
     """Lay rows out in aligned columns under their headers.
 
-    Nothing is cut or folded, line breaks in a cell become spaces, and no line ends in a space.
-    ``align`` has one letter a column, ``l`` or ``r``; columns without one are left-aligned.
+    Nothing is cut, line breaks in a cell become spaces, and no line ends in a space. ``align`` has
+    one letter a column, ``l`` or ``r``; columns without one are left-aligned. Where the columns
+    need more than ``width``, each row has lines of its own.
 
     >>> print(text_table(["name", "std"], [["conv1.weight", 0.059], ["fc.bias", 0]], align="lr"))
     name            std
@@ -84,12 +88,51 @@ def text_table(headers: Sequence[str], rows: Iterable[Row], align: str = "") -> 
     widths = [max(map(len, column)) for column in columns]
     sides = itertools.chain(align, itertools.repeat("l"))
     aligned = [
-        [text.rjust(width) if side == "r" else text.ljust(width) for text in column]
-        for column, width, side in zip(columns, widths, sides, strict=False)
+        [text.rjust(length) if side == "r" else text.ljust(length) for text in column]
+        for column, length, side in zip(columns, widths, sides, strict=False)
     ]
     lines = ["  ".join(line).rstrip() for line in zip(*aligned, strict=True)]
-    lines.insert(1, "  ".join("-" * width for width in widths))
+    if width is not None and max(map(len, lines)) > width:
+        return "\n".join(line for row in body for line in _upright(headers, row, width))
+    lines.insert(1, "  ".join("-" * length for length in widths))
     return "\n".join(lines)
+
+
+def fold(text: str, width: int | None) -> str:
+    """Break lines of prose that are longer than ``width``; words stay whole.
+
+    >>> print(fold("  ! fc.weight: its std is off", 20))
+      ! fc.weight: its
+          std is off
+    """
+    if width is None:
+        return text
+    return "\n".join(folded for line in text.split("\n") for folded in _broken(line, width))
+
+
+def _broken(line: str, width: int) -> list[str]:
+    if len(line) <= width:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    return textwrap.wrap(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _upright(headers: Sequence[str], row: Sequence[str], width: int) -> Iterator[str]:
+    """Yield a row as its first cell, and the others below it after their headers."""
+    yield row[0]
+    line = "  "
+    for header, cell in zip(headers[1:], row[1:], strict=True):
+        told = f"  {header} {cell}" if header else f"  {cell}"
+        if len(line + told) > width and line.strip():
+            yield line
+            line = "  "
+        *full, last = _broken(line + told, width) if cell else [line]
+        yield from full
+        line = last
+    if line.strip():
+        yield line
 
 
 def html_table(headers: Sequence[str], rows: Iterable[Row], align: str = "") -> str:
@@ -135,7 +178,7 @@ def html_page(title: str, sections: Iterable[Table | Notes | str], *, whole: boo
     return (
         "<!doctype html><html lang=en><head><meta charset=utf-8>"
         '<meta name=viewport content="width=device-width">'
-        f"<title>{escape(title)}</title></head><body>{piece}</body></html>\n"
+        f"<title>{escape(title)}</title><style>{_PAGE}</style></head><body>{piece}</body></html>\n"
     )
 
 
@@ -185,6 +228,10 @@ def _section(section: Table | Notes | str) -> str:
 
 _MANY = 12  # lines that may push the table down
 
+_PAGE = (
+    "html{background:#fff}body{margin:0}@media(prefers-color-scheme:dark){html{background:#14171b}}"
+)
+
 _STYLE = """
 .initkit{--ink:#1c2024;--dim:#667;--line:#dde;--bar:#bcd3f5;--warn:#9a6700;--bad:#b42318;--page:#fff;
 color:var(--ink);background:var(--page);color-scheme:light;font:14px/1.45 system-ui,sans-serif;
@@ -192,7 +239,10 @@ padding:.5em}
 @media(prefers-color-scheme:dark){.initkit{--ink:#e6e8ec;--dim:#99a;--line:#334;--bar:#2d4a78;
 --warn:#e3b341;--bad:#ff8a80;--page:#14171b;color-scheme:dark}}
 .initkit h2{font-size:1.3em;margin:.2em 0}.initkit h3{font-size:1.05em;margin:.8em 0 .2em}
-.initkit .scroll{overflow-x:auto}.initkit table{border-collapse:collapse;margin:.3em 0}
+.initkit .scroll{overflow:auto;max-height:85vh}
+@media print{.initkit .scroll{overflow:visible;max-height:none}}
+.initkit td:first-child{white-space:normal;overflow-wrap:anywhere;min-width:14em}
+.initkit table{border-collapse:collapse;margin:.3em 0}
 .initkit th,.initkit td{text-align:left;padding:.2em .7em;border-bottom:1px solid var(--line);
 white-space:nowrap;font-variant-numeric:tabular-nums;background-color:transparent}
 .initkit th{position:sticky;top:0;background:var(--page)}.initkit th[aria-sort]{cursor:pointer}
@@ -221,7 +271,7 @@ document.querySelectorAll(".initkit:not([data-live]) table").forEach(function (t
       row.hidden = row.textContent.toLowerCase().indexOf(wanted) < 0;
     });
   };
-  table.parentNode.insertBefore(box, table);
+  table.parentNode.parentNode.insertBefore(box, table.parentNode);
   heads.forEach(function (head, i) {
     function key(row) {
       var cell = row.cells[i];

@@ -60,7 +60,7 @@ def _imported(place: str) -> ModuleType:
         spec.loader.exec_module(module)
     except TargetError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise TargetError(f"importing {place} failed: {type(error).__name__}: {error}") from error
     return module
 
@@ -82,7 +82,7 @@ def _built(found: Any, text: str) -> Any:
         raise TargetError(f"{text} is {type(found).__name__}, which cannot be called")
     try:
         return found()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise TargetError(f"calling {text} failed: {type(error).__name__}: {error}") from error
 
 
@@ -123,16 +123,32 @@ def check_weights_path(path: str) -> None:
     """Raise unless weights can be saved under this name."""
     if not path.endswith(_WEIGHTS):
         raise TargetError(f"{path}: weights go into a .safetensors, .pt or .pth file")
-    if not Path(path).parent.is_dir():
-        raise TargetError(f"{path}: there is no folder {Path(path).parent}")
+    check_folder(path)
     if path.endswith(".safetensors"):
         _safetensors()
+
+
+def check_folder(path: str) -> None:
+    """Raise unless a file of this name can be written."""
+    if not Path(path).parent.is_dir():
+        raise TargetError(f"{path}: there is no folder {Path(path).parent}")
+    if Path(path).is_dir():
+        raise TargetError(f"{path} is a folder; name a file in it")
 
 
 def save_weights(model: Model, path: str) -> None:
     """Write the state_dict of ``model``; of tied names safetensors files hold the first."""
     check_weights_path(path)
     entries = model.state_dict() if isinstance(model, nn.Module) else dict(model)
+    try:
+        _write(entries, path)
+    except TargetError:
+        raise
+    except Exception as error:  # torch and safetensors each have their own
+        raise TargetError(f"{path} cannot be written: {error}") from error
+
+
+def _write(entries: Mapping[str, Any], path: str) -> None:
     if path.endswith(".safetensors"):
         library = _safetensors()
         tensors = {k: v.detach() for k, v in entries.items() if isinstance(v, Tensor)}

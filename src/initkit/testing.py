@@ -150,11 +150,16 @@ def assert_reproducible(
     __tracebackhide__ = True
     one, other, third = builder(), builder(), builder()
     report = apply_init(one, rules, seed=seed, **options)
-    apply_init(other, rules, seed=seed, **options)
+    again = apply_init(other, rules, seed=seed, **options)
     apply_init(third, rules, seed=seed + 1, **options)
-    written = [step for step in report.steps if step.status == "write"]
-    first, again, moved = (_values(model) for model in (one, other, third))
-    wrong = [step.name for step in written if not _same(first, again, step.name)]
+    both = {step.name: step for step in (*report.steps, *again.steps)}
+    written = [step for step in both.values() if step.status == "write"]
+    first, second, moved = (_values(model) for model in (one, other, third))
+    wrong = [
+        step.name
+        for step in written
+        if not (_same(first, second, step.name) and _same(second, first, step.name))
+    ]
     if wrong:
         raise CheckError(
             f"two models under seed {seed} differ in {_count(wrong, 'parameter')}: "
@@ -173,7 +178,8 @@ def assert_reproducible(
 def assert_untouched(model: Model, names: str | Iterable[str] = "*") -> Iterator[None]:
     """Fail where the block changes a parameter or buffer that ``names`` matches, or its memory.
 
-    ``names`` are names, globs or paths of modules. Values are compared bit by bit with copies.
+    ``names`` are names, globs or paths of modules, and each must match. Values are compared bit by
+    bit with copies; equal values in another memory have been touched, too.
 
     >>> from torch import nn
     >>> model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
@@ -182,17 +188,26 @@ def assert_untouched(model: Model, names: str | Iterable[str] = "*") -> Iterator
     """
     __tracebackhide__ = True
     wanted = [names] if isinstance(names, str) else list(names)
-    before = {name: t for name, t in _values(model).items() if _listed(wanted, [name])}
-    if not before:
-        hint = did_you_mean(wanted[0], list(_values(model))) if wanted else ""
-        raise TargetError(f"the model has nothing called {' or '.join(map(repr, wanted))}{hint}")
+    known = _values(model)
+    idle = [one for one in wanted if not _listed([one], list(known))]
+    if idle or not wanted:
+        raise TargetError(
+            f"the model has nothing called {idle[0]!r}{did_you_mean(idle[0], list(known))}"
+            if idle
+            else "assert_untouched guards at least one name, and got none"
+        )
+    before = {name: t for name, t in known.items() if _listed(wanted, [name])}
     copies = {name: t.clone() for name, t in before.items()}
     yield
     after = _values(model)
     gone = [name for name in before if name not in after]
     if gone:
         raise CheckError(f"{_and(gone)} is no longer in the model.")
-    changed = [name for name, copy in copies.items() if not _equal(copy, after[name])]
+    changed = [
+        name
+        for name, copy in copies.items()
+        if _moved(before[name], after[name]) or not _equal(copy, after[name])
+    ]
     if changed:
         lines = "\n".join(f"  {_change(name, copies[name], after[name])}" for name in changed)
         raise CheckError(
@@ -288,8 +303,8 @@ def _diff(known: str, text: str) -> str:
 
 
 def _two(names: Sequence[str], who: str) -> None:
-    if len(names) < 2:
-        raise TargetError(f"{who} compares at least two names, and got {len(names)}")
+    if len(set(names)) < 2:
+        raise TargetError(f"{who} compares at least two names, and got {_and(names) or 'none'}")
 
 
 def _groups(model: Model, names: Sequence[str]) -> dict[str, TieGroup]:
@@ -333,20 +348,31 @@ def _raw_of(key: str, name: str) -> bool:
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors are the same bit by bit, NaN included."""
+    """Whether two tensors are the same bit by bit, NaN and the sign of zero included."""
     if one.shape != other.shape or one.dtype != other.dtype or one.is_meta != other.is_meta:
         return False
-    if one.is_meta or torch.equal(one, other):
-        return True
-    both = torch.isnan(one) & torch.isnan(other)
-    return bool((both | (one == other)).all())
+    return one.is_meta or not bool(_differing(one, other).any())
+
+
+def _differing(one: Tensor, other: Tensor) -> Tensor:
+    """Return which elements of two tensors of one shape and dtype differ in a bit."""
+    a, b = (t.reshape(-1).contiguous().view(torch.uint8) for t in (one, other))
+    return (a != b).view(one.numel(), one.dtype.itemsize).any(1)
+
+
+def _moved(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors lie in different memory; a part of a sharded one moves with the rest."""
+    ordinary = type(one) is type(other) is Tensor and one.layout is other.layout is torch.strided
+    return ordinary and not one.is_meta and one.data_ptr() != other.data_ptr()
 
 
 def _change(name: str, before: Tensor, after: Tensor) -> str:
     if before.shape != after.shape or before.dtype != after.dtype:
         kinds = [f"{list(t.shape)} {str(t.dtype).removeprefix('torch.')}" for t in (before, after)]
         return f"{name}: {kinds[0]} -> {kinds[1]}"
-    count = int((before != after).sum())
+    if _equal(before, after):
+        return f"{name} {list(before.shape)}: the same values in another memory"
+    count = int(_differing(before, after).sum())
     return f"{name} {list(before.shape)}: {count:,} of {before.numel():,} elements"
 
 
@@ -357,7 +383,7 @@ def _same_values(model: Model, first: str, others: Sequence[str]) -> str:
 
 
 def _and(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return "".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _count(things: Sequence[Any], noun: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ from torch.nn.parameter import is_lazy
 
 from .memory import self_overlapping, unique_bytes
 from .reuse import Reuse, find_reused_parameters
-from .tables import Cell, Notes, Table, html_page, text_table
+from .tables import Cell, Notes, Table, fold, html_page, text_table
 from .ties import KINDS, TieGroup, find_tied_parameters
 from .walk import Slot, walk
 
@@ -64,13 +65,17 @@ class TieReport:
         return html_page("Ties", self._sections())
 
     def __str__(self) -> str:
-        blocks = [self._head()]
+        return self.text()
+
+    def text(self, width: int | None = None) -> str:
+        """Return the report as text, folded to ``width`` where one is given."""
+        blocks = [fold(self._head(), width)]
         if self.groups:
-            blocks.append(text_table(_HEADERS, _rows(self.groups), _ALIGN))
-            blocks += self._meanings()
+            blocks.append(text_table(_HEADERS, _rows(self.groups), _ALIGN, width))
+            blocks += [fold(line, width) for line in self._meanings()]
         if self.reused is not None:
-            blocks.append(self._reused_head())
-            blocks += [f"  {name}: {reuse}" for name, reuse in self.reused.items()]
+            reused = [f"  {name}: {reuse}" for name, reuse in self.reused.items()]
+            blocks.append(fold("\n".join([self._reused_head(), *reused]), width))
         return "\n".join(blocks)
 
     def _head(self) -> str:
@@ -94,7 +99,7 @@ class TieReport:
     def _sections(self) -> Iterator[Table | Notes | str]:
         yield self._head()
         if self.groups:
-            yield Table(_HEADERS, list(_rows(self.groups)), _ALIGN)
+            yield Table(_HEADERS, list(_drawn(self.groups)), _ALIGN)
             yield Notes(self._meanings(), "what follows")
         if self.reused is not None:
             yield self._reused_head()
@@ -185,6 +190,16 @@ def _rows(groups: Iterable[TieGroup]) -> Iterator[list[object]]:
             size = None if is_lazy(tensor) else Cell(f"{tensor.numel():,}", order=tensor.numel())
             yield [kind, name, shape, str(tensor.dtype).removeprefix("torch."), owner, size]
             kind = "="
+
+
+def _drawn(groups: Iterable[TieGroup]) -> Iterator[list[object]]:
+    """Yield the rows with a bracket around each group, by which sorting brings it together."""
+    place = itertools.count()
+    for group in groups:
+        (_, *first), *middle, (_, *last) = _rows([group])
+        yield [Cell(f"\u250c {group.kind}", order=next(place)), *first]
+        yield from ([Cell("\u2502", order=next(place)), *row[1:]] for row in middle)
+        yield [Cell("\u2514", order=next(place)), *last]
 
 
 def _reuses(reused: Mapping[str, Reuse]) -> Iterator[tuple[str, dict[str, Any]]]:

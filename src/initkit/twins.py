@@ -15,11 +15,13 @@ from torch import Tensor
 
 from .distributions import DeltaOrthogonal, Distribution, Orthogonal
 from .judge import expectation
-from .measure import centre, plain
+from .measure import centre, chunks, plain
 
 _KEYS = 8  # elements that stand for a slice
 _HEAD = 65  # elements that stand for a tensor
 _CLOSE = 1 << 12  # elements of two tensors that are compared
+_RUN = 16  # elements that stand for a place
+_RARE = 1 << 10  # one place in so many is looked at; its values decide whether it is
 _CERTAIN = -60.0  # log of a chance that need not be considered
 
 
@@ -243,3 +245,75 @@ def _relation(scale: float, shift: float, reach: float, verb: str, eps: float) -
 
 def _eps(tensor: Tensor) -> float:
     return float(torch.finfo(tensor.dtype).eps) if tensor.dtype.itemsize <= 4 else 1.2e-7
+
+
+# ---------------------------------------------------------------------- runs that appear elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """Runs of values that stand at two places: in which tensors, how many of them, and the chance.
+
+    ``gap`` is how many elements lie between the first two in one tensor.
+    """
+
+    first: int
+    second: int
+    count: int
+    gap: int
+    p: float
+
+
+def echoes(tensors: Sequence[Tensor], laws: Sequence[Distribution]) -> list[Echo]:
+    """Find long runs of values that one tensor has twice or two tensors share, wherever they stand.
+
+    Which places are compared their values decide, so that a copied part is looked at in the copy,
+    too. Signs are ignored.
+
+    >>> x = torch.randn(1 << 16, generator=torch.Generator().manual_seed(0))
+    >>> from initkit.distributions import Normal
+    >>> found = echoes([x, torch.cat([x[-1:], x[1:30_000], x[40_000:]])], [Normal(0.0, 1.0)] * 2)
+    >>> [(echo.first, echo.second) for echo in found]
+    [(0, 1)]
+    """
+    found = [_runs(tensor) for tensor in tensors]
+    owner = torch.cat([torch.full_like(keys, i) for i, (keys, _) in enumerate(found)] or [_NONE])
+    keys = torch.cat([keys for keys, _ in found] or [_NONE])
+    places = torch.cat([places for _, places in found] or [_NONE])
+    order = keys.argsort(stable=True)
+    same = (keys[order[1:]] == keys[order[:-1]]).nonzero().flatten()
+    one, two = order[same], order[same + 1]
+    pairs: dict[tuple[int, int], list[int]] = {}
+    table = torch.stack([owner[one], owner[two], places[two] - places[one]], 1)
+    for first, second, gap in table.tolist():
+        pairs.setdefault((first, second), []).append(gap)
+    result = []
+    for (first, second), gaps in sorted(pairs.items()):
+        meeting = max(_meeting(laws[i], tensors[i].dtype) for i in (first, second))
+        log_p = 2 * math.log(len(keys)) + (_RUN - 2) * meeting
+        if len(gaps) > 1 and log_p < _CERTAIN / 2:
+            result.append(Echo(first, second, len(gaps), gaps[0], math.exp(log_p)))
+    return result
+
+
+_NONE = torch.empty(0, dtype=torch.int64, device="cpu")
+_MIX = 2 * 0x1B873593, 2 * 0x2E1B2139  # even: the sign goes over the edge
+_LOW = -(1 << 31) + (1 << 32) // _RARE
+
+
+def _runs(tensor: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a key for each run of elements that begins as one in ``_RARE`` does, and its place."""
+    keys, places, start = [_NONE], [_NONE], 0
+    for chunk in chunks(tensor):
+        bits = plain(chunk).float().view(torch.int32)
+        mixed = bits[: 1 - _RUN] * _MIX[0]
+        if tensor.dtype.itemsize <= 2:  # one value alone is too often the same
+            mixed += bits[1 : len(mixed) + 1] * _MIX[1]
+        begins = (mixed < _LOW).nonzero().flatten()
+        key = torch.zeros_like(begins)
+        for step in range(_RUN):
+            key = key * 0x5851F42D4C957F2D + (bits[begins + step] & 0x7FFFFFFF)
+        keys.append(key.cpu())
+        places.append(begins.cpu() + start)
+        start += bits.numel()
+    return torch.cat(keys), torch.cat(places)

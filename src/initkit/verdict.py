@@ -12,7 +12,7 @@ from .distributions import short
 from .judge import Test
 from .measure import Measured
 from .plan import Step
-from .tables import Cell, Notes, Table, bars, html_page, text_table
+from .tables import Cell, Notes, Table, bars, fold, html_page, text_table
 from .walk import Slot
 
 _EXTREMES = ("bounds", "extremes", "order")  # they follow from what is told first
@@ -198,15 +198,20 @@ class CheckReport:
         }
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, width: int | None = None) -> str:
+        """Return the report as text, folded to ``width`` where one is given."""
         lines = [f"{self.title}: {self.verdict}"]
         lines += [f"  ! {failure}" for failure in self.failures]
-        return "\n".join([*lines, "", self.table()])
+        return "\n".join([fold("\n".join(lines), width), "", self.table(width)])
 
-    def table(self) -> str:
-        """Return one aligned line per parameter."""
+    def table(self, width: int | None = None) -> str:
+        """Return one aligned line per parameter; where they need more than ``width``, several."""
         rows = self.rows
         kept = [i for i, _ in enumerate(self.headers) if i == 0 or any(row[i] for row in rows)]
-        return text_table([self.headers[i] for i in kept], [[row[i] for i in kept] for row in rows])
+        headers = [self.headers[i] for i in kept]
+        return text_table(headers, [[row[i] for i in kept] for row in rows], width=width)
 
     def __repr__(self) -> str:
         state = "ok" if self.ok else f"{len(self.failures)} failures"
