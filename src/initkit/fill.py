@@ -158,7 +158,7 @@ def _add_part(
     if not part.local.numel():
         return
     increment_version(tensor)  # the local tensor's own is raised where it is written
-    if part.local.is_complex() and not isinstance(law, Constant | Written):
+    if part.local.is_complex() and law.paired:
         part = part.as_real()
     out = part.local.detach()
     if isinstance(law, Constant):
@@ -179,7 +179,7 @@ def _write_part(out: Tensor, law: Distribution, source: Source, part: Held, star
 def _real(tensor: Tensor, law: Distribution) -> Tensor:
     """Return the memory to write, complex numbers as pairs of real ones."""
     out = tensor.detach()  # shares the version counter, unlike .data
-    if out.is_complex() and not isinstance(law, Constant | Written):
+    if out.is_complex() and law.paired:
         return torch.view_as_real(out)
     return out
 
@@ -244,7 +244,7 @@ def _through_door(
     assert tensor is not None
     value = torch.empty(tuple(door.shape), dtype=door.dtype, device=tensor.device)
     if drawn is None and law.elementwise:
-        law.write(value.view(-1), source)
+        law.write(_real(value, law).view(-1), source)
     else:
         _copy(value, _whole(law, source, drawn, value))
     if step.padding is not None:
