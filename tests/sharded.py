@@ -389,6 +389,7 @@ LAWS: dict[str, tuple[int, ...]] = {  # and the dimensions to try them with
     "dirac": (3, 4),
     "dirac(groups=2)": (4,),
     "blocks(0, 1)": (3, 4),
+    "blocks(0, 'normal(std=1)')": (3,),
     "blocks('orthogonal', 'normal(std=2)')": (3,),
 }
 OTHERS: dict[str, tuple[int, ...]] = {  # schemes that need options, or a shape of their own
@@ -405,7 +406,7 @@ OTHERS: dict[str, tuple[int, ...]] = {  # schemes that need options, or a shape 
     "sparse(sparsity=0.5)": (5, 4),
 }
 DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.complex64)
-REAL_ONLY = ("orthogonal", "sparse", "eye", "dirac", "blocks('orth")
+REAL_ONLY = ("orthogonal", "sparse", "blocks('orth")
 
 
 def fill_grid(world: int) -> None:
@@ -415,7 +416,7 @@ def fill_grid(world: int) -> None:
     meshes = {shape: init_device_mesh("cpu", shape) for shape, _ in placements(world)}
     rules = [(rule, dim) for rule, dims in LAWS.items() for dim in dims] + [(own, 2), (own, 3)]
     for rule, dim in rules:
-        for dtype in DTYPES if dim == 2 else DTYPES[:2]:
+        for dtype in DTYPES if dim == 2 else (*DTYPES[:2], torch.complex64):
             if dtype.is_complex and str(rule).startswith(REAL_ONLY):
                 continue
             whole = torch.empty(SHAPES[dim], dtype=dtype)
@@ -480,6 +481,18 @@ def ranks_outside_of_the_mesh_write_nothing() -> None:
 
 
 @case(4)
+def ranks_outside_of_the_mesh_leave_a_tensor_out_of_their_digest() -> None:
+    mesh = DeviceMesh("cpu", [0, 1])
+    whole, everywhere = torch.empty(5, 4), torch.empty(3)
+    mine = distribute_tensor(torch.zeros(5, 4), mesh, [Shard(0)], src_data_rank=None)
+    shared = distribute_tensor(torch.zeros(3), line(), [Shard(0)], src_data_rank=None)
+    apply_init({"w": whole, "v": everywhere}, {"*": "normal(std=1)"}, seed=1)
+    apply_init({"w": mine, "v": shared}, {"*": "normal(std=1)"}, seed=1)
+    entries = {"w": whole, "v": everywhere} if dist.get_rank() < 2 else {"v": everywhere}
+    assert values_digest({"w": mine, "v": shared}) == values_digest(entries)
+
+
+@case(4)
 def torch_agrees_on_what_the_full_tensor_is() -> None:
     whole = torch.empty(10, 7)
     apply_init({"w": whole}, {"w": "uniform(0, 1)"}, seed=1)
@@ -502,9 +515,60 @@ def no_seed_is_an_error_that_says_why() -> None:
     )
 
 
+@case(2)
+def an_error_about_the_seed_draws_none() -> None:
+    model, before = fsdp(lm(), line()), torch.get_rng_state()
+    for verify in (False, True):
+        raises(initkit.OptionError, lambda v=verify: apply_init(model, DEFAULT, verify_ranks=v))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @case(1)
 def one_rank_needs_no_seed() -> None:
     apply_init(fsdp(lm(), line()), DEFAULT)
+
+
+def functions_with_a_generator() -> list[Callable[[Tensor], object]]:
+    """Return functions that draw from a generator that their arguments do not show."""
+    own = torch.Generator().manual_seed(0)
+
+    def by_default(tensor: Tensor, generator: torch.Generator = own) -> None:
+        tensor.normal_(generator=generator)
+
+    def by_copy(tensor: Tensor) -> None:
+        tensor.copy_(torch.randn(tensor.shape, generator=own))
+
+    return [by_default, by_copy, lambda tensor: nn.init.uniform_(tensor, generator=own)]
+
+
+@case(2)
+def functions_that_draw_from_a_generator_of_their_own_are_refused() -> None:
+    model = fsdp(lm(), line())
+    before = values_digest(model)
+    for draw in functions_with_a_generator():
+        message = raises(initkit.FillError, lambda f=draw: apply_init(model, {"*": f}, seed=0))
+        assert message == (
+            f"tokens.weight: {draw.__name__}() draws from a generator of its own, whose state may "
+            "differ from rank to rank; draw from torch's global generator, which stands at the "
+            "parameter's own seed here; nothing was written"
+        ), message
+    assert values_digest(model) == before
+
+
+@case(1)
+def functions_may_draw_from_their_own_generator_where_nothing_is_sharded() -> None:
+    for draw in functions_with_a_generator():
+        apply_init(lm(), {"*": draw}, seed=0)
+
+
+@case(2)
+def functions_may_name_the_global_generator() -> None:
+    def draw(tensor: Tensor) -> None:
+        tensor.normal_(generator=torch.default_generator)
+
+    model = fsdp(lm(), line())
+    apply_init(model, {"*": draw}, seed=0)
+    assert values_digest(model) == values_digest(truth(lm, {"*": draw}, seed=0))
 
 
 @case(2)
@@ -548,6 +612,50 @@ def ranks_that_differ_are_told_on_all_ranks() -> None:
     rules = {"*": 0} if rank else {"nothing": 0}
     message = raises(initkit.PlanError, lambda: apply_init(model, rules, seed=0, verify_ranks=True))
     assert "the rule 'nothing' matches no parameter" in message, message
+    assert values_digest(model) == before
+
+
+@case(2, 4)
+def an_error_of_one_rank_is_told_on_all_whatever_it_is() -> None:
+    model, odd = lm(), dist.get_rank() == 1
+    plan, before = plan_init(model, DEFAULT), values_digest(model)
+
+    def boom(_: object) -> bool:
+        raise ZeroDivisionError("boom")
+
+    where = boom if odd else lambda slot: True
+    trouble: list[tuple[str, Callable[[], object]]] = [
+        (
+            "ZeroDivisionError('boom')",
+            lambda: apply_init(
+                model, initkit.Rule(0, where=where), seed=0, verify_ranks=True, strict=False
+            ),
+        ),
+        (
+            "has no option 'strct'",
+            lambda: apply_init(
+                model, DEFAULT, seed=0, verify_ranks=True, **({"strct": True} if odd else {})
+            ),
+        ),
+        (
+            "device cannot be 'nowhere'",
+            lambda: apply_init(
+                model, DEFAULT, seed=0, verify_ranks=True, device="nowhere" if odd else None
+            ),
+        ),
+        (
+            "ZeroDivisionError('boom')",
+            lambda: plan.apply(model, seed=0, rename=boom if odd else None, verify_ranks=True),
+        ),
+        (
+            "is not in the plan",
+            lambda: plan.apply(nn.Linear(2, 2) if odd else model, seed=0, verify_ranks=True),
+        ),
+    ]
+    for words, call in trouble:
+        message = raises(Exception, call)
+        dist.barrier()  # all are here: nobody waits in what was verified
+        assert odd or words in message, (words, message)
     assert values_digest(model) == before
 
 

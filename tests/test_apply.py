@@ -234,6 +234,24 @@ def test_complex_parameters_hold_pairs_of_words() -> None:
     assert (complex_.fc.weight == 2).all()
 
 
+def test_laws_by_place_put_complex_numbers_where_they_put_real_ones() -> None:
+    for rule, shape in (("eye", (4, 6)), ("dirac", (4, 4, 3)), ("sinusoids", (4, 6))):
+        real = {"w": torch.empty(shape)}
+        complex_ = {"w": torch.empty(shape, dtype=torch.complex64)}
+        for entries in (real, complex_):
+            apply_init(entries, {"w": rule}, seed=0)
+        assert torch.equal(complex_["w"], real["w"].to(torch.complex64)), rule
+
+
+def test_blocks_of_complex_numbers_are_those_of_the_whole() -> None:
+    whole = torch.empty(4, 6, dtype=torch.complex64)
+    blocks = torch.empty(4, 6, dtype=torch.complex64)
+    apply_init({"w": whole}, {"w": "normal(std=1)"}, seed=0)
+    apply_init({"w": blocks}, {"w": "blocks(0.5, 'normal(std=1)')"}, seed=0)
+    assert (blocks[:2] == 0.5).all()
+    assert torch.equal(blocks[2:], whole[2:])
+
+
 def test_a_tied_parameter_is_written_once_whichever_name_matches() -> None:
     a, b = tied_lm(), tied_lm()
     names = [n for n, _ in a.named_parameters(remove_duplicate=False)]

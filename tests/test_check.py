@@ -411,6 +411,14 @@ def test_complex_weights_are_checked_as_pairs() -> None:
     assert only_failure(entries, rules).kind == "std"
 
 
+def test_complex_values_by_place_are_compared_as_they_are() -> None:
+    entries = {"w": torch.empty(8, 8, dtype=torch.complex64)}
+    assert check_init(started(entries, {"w": "eye"}), {"w": "eye"}).ok
+    entries["w"][2, 1] = 1j
+    text = "1 elements differ, the first at [2, 1]: 1j for 0"
+    assert text in only_failure(entries, {"w": "eye"}).text
+
+
 def test_memory_without_values_is_told() -> None:
     with torch.device("meta"):
         model = net()

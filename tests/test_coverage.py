@@ -72,6 +72,7 @@ PARTLY: dict[str, tuple[Callable[[Tensor], object], int]] = {
     "a boolean index": (lambda w: w.__setitem__(torch.eye(4, 6).bool(), 1.0), 4),
     "an index": (lambda w: w.__setitem__(torch.tensor([0, 2]), 1.0), 12),
     "two indices": (lambda w: w.__setitem__((torch.tensor([0, 2]), torch.tensor([1, 1])), 1.0), 2),
+    "an index behind a slice": (lambda w: w.__setitem__((slice(None), torch.tensor([1, 2])), 1), 8),
     "index_fill": (lambda w: w.index_fill_(1, torch.tensor([0, 5]), 1), 8),
     "index_copy": (lambda w: w.index_copy_(0, torch.tensor([3]), torch.ones(1, 6)), 6),
     "scatter": (lambda w: w.scatter_(1, torch.tensor([[0], [1], [2], [3]]), 1.0), 4),
@@ -168,6 +169,25 @@ def test_poison_gives_untouched_buffers_their_values_back() -> None:
     writes.assert_complete(buffers=False)
     after = tensor_digests(model)
     assert all(before[key] == after[key] for key in model._buffers)
+
+
+def test_poison_gives_untouched_buffers_back_after_an_error_too() -> None:
+    model = nn.BatchNorm1d(2)
+    with pytest.raises(ValueError, match="mine"), track_writes(model, poison=True):
+        raise ValueError("mine")
+    assert model.running_mean.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("poison", [False, True])
+def test_what_holds_no_memory_at_the_end_was_not_written(poison: bool) -> None:
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.LazyLinear(2, bias=False))
+    with track_writes(model, poison=poison) as writes:
+        nn.init.zeros_(model[0].weight)
+    assert [str(row) for row in writes.missing] == [
+        "0.weight (parameter): 0 of 4 elements written; element 0 is the first left out",
+        "1.weight (parameter): it is lazy and has no elements yet",
+    ]
 
 
 def test_poison_says_where_it_cannot_judge() -> None:

@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -286,8 +287,14 @@ def test_weights_behind_doors_are_deferred_too() -> None:
 def test_buffers_of_spectral_norm_are_told_by_name() -> None:
     with deferred():
         model = nn.utils.parametrizations.spectral_norm(nn.Linear(4, 3))
-    with pytest.raises(PlanError, match=r"parametrizations.weight.0._u, .*were never computed"):
+    with pytest.raises(PlanError) as caught:
         apply_init(model, {"*": "normal(std=1)"}, seed=0)
+    assert str(caught.value) == (
+        "nothing was written: on the meta device, which holds no values: "
+        "parametrizations.weight.0._u, parametrizations.weight.0._v; these buffers were never "
+        "computed, since they come from deferred parameters or from torch.device('meta'); give "
+        "them a rule and buffers=True, or set them before"
+    )
 
 
 def test_a_constructor_that_reads_values_is_told() -> None:
@@ -297,11 +304,33 @@ def test_a_constructor_that_reads_values_is_told() -> None:
     assert not nn.Linear(2, 2).weight.is_meta
 
 
-def test_an_error_of_the_constructor_stays_its_own() -> None:
-    for mine in ("mine", "bad metadata"):  # which has nothing to do with the meta device
-        with pytest.raises(RuntimeError, match=f"^{mine}$") as caught, deferred():
-            raise RuntimeError(mine)
-        assert not isinstance(caught.value, DeferredError)
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda weight: weight.detach().numpy(),
+        lambda weight: torch.equal(weight, torch.ones(3, 3)),
+        lambda weight: torch.unique(weight),
+        lambda weight: f"{weight.sum():.3f}",
+        lambda weight: setattr(weight, "data", torch.eye(3)),
+        lambda weight: torch.utils.dlpack.to_dlpack(weight.detach()),
+        lambda weight: weight.share_memory_(),
+        lambda weight: weight.to("cpu"),
+        lambda weight: torch.cat([weight, torch.ones(3, 3)]),
+    ],
+    ids=["numpy", "equal", "unique", "format", "data", "dlpack", "share", "to", "cat"],
+)
+def test_every_way_to_need_values_is_told(read: Callable[[torch.Tensor], object]) -> None:
+    told = "needs the values of its parameters, which are deferred"
+    with pytest.raises(DeferredError, match=told), deferred():
+        read(nn.Linear(3, 3).weight)
+
+
+@pytest.mark.parametrize("text", ["mine", "missing metadata", "a metaclass conflict"])
+@pytest.mark.parametrize("kind", [RuntimeError, TypeError])
+def test_an_error_of_the_constructor_stays_its_own(kind: type[Exception], text: str) -> None:
+    with pytest.raises(kind, match=f"^{text}$") as caught, deferred():
+        raise kind(text)
+    assert not isinstance(caught.value, DeferredError)
 
 
 def test_no_rule_on_memory_that_holds_nothing_is_an_error_by_name() -> None:

@@ -38,7 +38,13 @@ print(peak() - before, size)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
 @pytest.mark.parametrize(
     ("rule", "dtype"),
-    [("trunc_normal(std=0.02)", "float32"), ("normal(std=0.02)", "bfloat16"), ("0.5", "float32")],
+    [
+        ("trunc_normal(std=0.02)", "float32"),
+        ("normal(std=0.02)", "bfloat16"),
+        ("0.5", "float32"),
+        ("log_uniform(0.001, 0.1)", "float32"),
+        ("arange", "float32"),
+    ],
 )
 def test_a_large_tensor_needs_no_more_than_64_mib_beyond_itself(rule, dtype):
     """Chunks of fixed size bound the scratch: 67 million elements take what a thousand take."""

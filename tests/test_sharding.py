@@ -159,9 +159,36 @@ def test_a_placeholder_of_zero3_is_refused_by_name() -> None:
     )
 
 
+def partitioned() -> torch.nn.Module:
+    """A model as ZeRO-3 leaves it."""
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2, bias=False))
+    model[0].weight = torch.nn.Parameter(torch.empty(0))
+    model[0].weight.ds_shape = torch.Size((2, 3))
+    return model
+
+
+@pytest.mark.parametrize("rules", ["xavier_uniform", {"*": "orthogonal"}, "torch_default"])
+def test_a_placeholder_is_named_as_one_whatever_shape_a_rule_needs(rules: object) -> None:
+    with pytest.raises(initkit.PlanError, match="0.weight: it is an empty placeholder of a tensor"):
+        initkit.apply_init(partitioned(), rules, seed=0)
+    initkit.apply_init(partitioned(), {"*": "keep"}, seed=0)
+
+
+def test_a_plan_of_the_whole_names_a_placeholder_too() -> None:
+    plan = initkit.plan_init(torch.nn.Sequential(torch.nn.Linear(3, 2, bias=False)), {"*": 0})
+    with pytest.raises(initkit.PlanError, match="0.weight: it is an empty placeholder of a tensor"):
+        plan.apply(partitioned(), seed=0)
+
+
 def test_a_lazy_parameter_is_refused_by_name() -> None:
     with pytest.raises(initkit.PlanError, match="weight: it is lazy and has no shape yet"):
         initkit.apply_init(torch.nn.LazyLinear(2), {"*": 0}, seed=0)
+    plan = initkit.plan_init(torch.nn.Linear(3, 2), {"*": 0})
+    with pytest.raises(initkit.PlanError, match="weight: it is lazy and has no shape yet"):
+        plan.apply(torch.nn.LazyLinear(2), seed=0)
+    with pytest.raises(initkit.MemoryProblem) as caught:
+        initkit.values_digest(torch.nn.LazyLinear(2))
+    assert str(caught.value) == "lazy, without a shape yet: weight, bias"
 
 
 def test_verifying_ranks_needs_ranks() -> None:

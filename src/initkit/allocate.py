@@ -94,6 +94,16 @@ def _read_device(device: Device) -> torch.device | None:
         raise OptionError(f"device cannot be {device!r}: {first}", option="device") from None
 
 
+_NOT_COMPUTED = (
+    "these buffers were never computed; construct under initkit.deferred(), which "
+    "computes buffers, or give them a rule and buffers=True"
+)
+_FROM_DEFERRED = (
+    "these buffers were never computed, since they come from deferred parameters or from "
+    "torch.device('meta'); give them a rule and buffers=True, or set them before"
+)
+
+
 class Memory:
     """What of a model holds no values yet, and how it gets memory: in place, every storage once."""
 
@@ -163,8 +173,7 @@ class Memory:
         if lost:
             self._problem(
                 lost,
-                "these buffers were never computed; construct under initkit.deferred(), which "
-                "computes buffers, or give them a rule and buffers=True",
+                _FROM_DEFERRED if self.made_deferred else _NOT_COMPUTED,
             )
         bare = [s.name for s in forgotten if s.kind != "buffer"]
         if bare:

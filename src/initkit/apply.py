@@ -68,10 +68,10 @@ def apply_init(
     >>> report.written, model.bias.tolist()
     (['weight', 'bias'], [0.0, 0.0, 0.0, 0.0])
     """
-    _refuse_unknown(unknown)
     began = time.perf_counter()
     with no_collecting():
         with ranks.together(verify_ranks):
+            _refuse_unknown(unknown)
             ranks.prepare(model)
             plan = plan_init(
                 model,
@@ -216,16 +216,14 @@ class _Job:
         slots = [
             slot for _, target in written for slot in dict.fromkeys((*target.slots, target.writer))
         ]
-        memory = Memory(self.model, self.look, self.device, slots, own)
-        problems = [*plan.problems, *memory.problems]
-        error = PlanError(problems) if problems else ranks.seed_error(self.seed, plan)
-        if error is not None and not self.verify:
-            raise error  # before a seed is drawn from the global generator
+        with ranks.together(self.verify):
+            memory = Memory(self.model, self.look, self.device, slots, own)
+            if problems := [*plan.problems, *memory.problems]:
+                raise PlanError(problems)
+            ranks.require_seed(self.seed, plan)
         seed = draw_seed() if self.seed is None else self.seed
         if self.verify:
-            ranks.verify(plan.digest(), seed, self.prefix, error, self.verify)
-        if error is not None:
-            raise error
+            ranks.verify(plan.digest(), seed, self.prefix, None, self.verify)
         waiting = [m for _, m, *_ in recorded(self.model)] if self.look.recorded else ()
         self._write(plan, seed, memory)
         report = Report(plan, seed=seed, prefix=self.prefix, buffers=self._buffers(written))

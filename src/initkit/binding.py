@@ -12,6 +12,7 @@ from .conflicts import memory_problem
 from .errors import MemoryProblem, OptionError, PlanError, Problem, Unplanned, did_you_mean
 from .plan import EMPTY, WRITE, Plan, Rename, Step, Target
 from .planner import Model, slots_of
+from .sharding import shapeless
 from .ties import TieGroup, tie_slots
 from .walk import WRAPPERS, Slot
 
@@ -112,6 +113,8 @@ class _Binder:
     def _misfit(self, step: Step, held: Sequence[Slot], writer: Slot) -> str:
         """Return why this memory is not what the step was made for, or nothing."""
         assert writer.tensor is not None
+        if text := shapeless(writer.tensor):
+            return text
         if step.kind in ("view", "overlap") and step.status == WRITE:
             here = [self._asked(slot, i) for slot in held for i in range(len(slot.paths))]
             if all(step.seed_name not in names for names in here):

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
+from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -27,7 +28,7 @@ class Coverage:
     """How much of one tensor was written: ``written`` of ``total`` elements.
 
     ``first`` is the flat index of the first element that was not; None where all were. Of a sharded
-    tensor these count what this process holds. ``judged`` is false where poison cannot tell.
+    tensor these count what this process holds. ``judged`` is false where nobody can tell.
     """
 
     name: str
@@ -44,7 +45,9 @@ class Coverage:
 
     def __str__(self) -> str:
         if not self.judged:
-            return f"{self.name} ({self.kind}): its dtype has no value to spare for poison"
+            dtype = "its dtype has no value to spare for poison"
+            why = dtype if self.total else "it is lazy and has no elements yet"
+            return f"{self.name} ({self.kind}): {why}"
         text = f"{self.name} ({self.kind}): {self.written:,} of {self.total:,} elements written"
         return text if self.first is None else f"{text}; element {self.first} is the first left out"
 
@@ -92,9 +95,9 @@ def track_writes(model: nn.Module, *, poison: bool = False) -> Iterator[Writes]:
     r"""Tell which elements of which parameters and buffers this block writes, byte by byte.
 
     Operations that only change what is there, as ``mul_`` does, write nothing that counts. What
-    numpy or another thread writes goes unseen. ``poison=True`` is cheaper and sees everything: it
-    fills parameters and buffers with a certain NaN first, and looks for it at the end; buffers that
-    still have it get their values back.
+    numpy, a compiled function or another thread writes goes unseen. ``poison=True`` is cheaper and
+    sees everything: it fills parameters and buffers with a certain NaN first, and looks for it at
+    the end; buffers that still have it get their values back.
 
     >>> from torch import nn
     >>> model = nn.Linear(2, 2)
@@ -106,8 +109,10 @@ def track_writes(model: nn.Module, *, poison: bool = False) -> Iterator[Writes]:
     """
     if poison:
         writes: Writes = _Poison(model)
-        yield writes
-        writes.close()
+        try:
+            yield writes
+        finally:
+            writes.close()  # after an error, too: it gives buffers their values back
         return
     tracked = _Tracked(model)
     _watching.append(tracked)
@@ -133,9 +138,16 @@ def note(slots: Sequence[Slot]) -> None:
 def _own(model: nn.Module) -> Iterator[tuple[Slot, Tensor]]:
     """Yield every slot of a model with the tensor that this process holds of it."""
     for slot in walk(model, buffers=True, raw=True):
-        if slot.tensor is not None:
+        if slot.tensor is not None and not is_lazy(slot.tensor):
             part = held(slot.tensor)
             yield slot, (slot.tensor if part is None else part.local).detach()
+
+
+def _lazy(model: nn.Module) -> Iterator[Coverage]:
+    """Yield a row for every slot that is lazy still."""
+    for slot in walk(model, buffers=True, raw=True):
+        if slot.tensor is not None and is_lazy(slot.tensor):
+            yield Coverage(slot.name, slot.kind, 0, 0, judged=False)
 
 
 # -------------------------------------------------------------------------------- by operation
@@ -213,13 +225,21 @@ class _Tracked(Writes):
 
     def close(self) -> None:
         self.rows = [self._row(slot, tensor) for slot, tensor in _own(self.model)]
+        self.rows += _lazy(self.model)
         self.known.clear()
 
     def _row(self, slot: Slot, tensor: Tensor) -> Coverage:
         found, total = self.find(tensor), tensor.numel()
+        if tensor.is_meta:
+            return _nothing(slot, total)
         if found is None or found.full or not total:  # unknown: it was computed, not made empty
             return Coverage(slot.name, slot.kind, total, total)
         return _counted(slot, found.view(tensor), tensor)
+
+
+def _nothing(slot: Slot, total: int) -> Coverage:
+    """Return the row of a tensor on the meta device, which holds no elements to write."""
+    return Coverage(slot.name, slot.kind, 0, total, 0 if total else None)
 
 
 def _counted(slot: Slot, mask: Tensor, tensor: Tensor) -> Coverage:
@@ -294,7 +314,7 @@ _WHOLLY = (
 
 def _index_put(done: Tensor, at: Any, _values: Any, accumulate: bool = False, *_: Any) -> None:
     if not accumulate:
-        done.index_put_(list(at), torch.ones((), dtype=torch.bool, device=done.device))
+        done[tuple(slice(None) if index is None else index for index in at)] = True
 
 
 def _put(done: Tensor, index: Tensor, _source: Any, accumulate: bool = False) -> None:
@@ -343,9 +363,12 @@ class _Poison(Writes):
     def close(self) -> None:
         with torch.no_grad():
             self.rows = [self._row(slot, tensor) for slot, tensor in _own(self.model)]
+        self.rows += _lazy(self.model)
 
     def _row(self, slot: Slot, tensor: Tensor) -> Coverage:
         bits, total = _bits(tensor), tensor.numel()
+        if tensor.is_meta:
+            return _nothing(slot, total)
         if bits is None:
             return Coverage(slot.name, slot.kind, 0, total, judged=not total)
         done = bits != _POISON[bits.element_size()]

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 reports: WeakKeyDictionary[nn.Module, Report] = WeakKeyDictionary()
 """What was done to the instances of decorated classes."""
 _weak: Any = StorageWeakRef
+_OF_META = re.compile(r"\bmeta\b|set_data|Tensor\.__format__|_share_fd_", re.IGNORECASE)
+"""What torch's errors name where a tensor on the meta device is asked for its values."""
 _cuda: Any = torch.cuda
 
 
@@ -52,8 +54,8 @@ def deferred() -> Iterator[None]:
     try:
         with torch.random.fork_rng(devices=devices):
             yield
-    except (NotImplementedError, RuntimeError) as error:
-        if not re.search(r"\bmeta\b", str(error)):  # as torch calls the device
+    except (NotImplementedError, RuntimeError, TypeError, BufferError) as error:
+        if not _OF_META.search(str(error)):
             raise
         raise DeferredError(
             f"a constructor needs the values of its parameters, which are deferred: {error}"

@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from . import stream
 from .errors import MemoryProblem
-from .sharding import Held, held
+from .sharding import Held, held, is_elsewhere
 from .walk import walk, walk_state_dict
 
 CHUNK = 1 << 18  # elements at a time on the CPU; elsewhere 64 times as many
@@ -24,7 +25,8 @@ def values_digest(model: nn.Module | Mapping[str, Any], *, buffers: bool = True)
 
     It depends on canonical names, shapes, dtypes and bits alone: not on the order of parameters,
     on wrappers, or on how they are sharded. Of sharded tensors every rank adds what it holds, so
-    all ranks must call it. ``buffers=False`` looks at parameters alone.
+    all ranks must call it; of a tensor on a mesh that a rank is not part of, that rank leaves it
+    out. ``buffers=False`` looks at parameters alone.
 
     Raises :class:`MemoryProblem` where a tensor holds no values.
 
@@ -52,16 +54,19 @@ def tensor_digests(model: nn.Module | Mapping[str, Any], *, buffers: bool = True
     slots = walk(model, buffers=buffers, raw=True) if isinstance(model, nn.Module) else (
         walk_state_dict(model)
     )  # fmt: skip
-    found = [(slot, slot.tensor) for slot in slots if slot.tensor is not None]
-    empty = [slot.name for slot, tensor in found if tensor.is_meta]
-    if empty:
-        what = f"on the meta device, which holds no values: {', '.join(empty[:5])}"
-        raise MemoryProblem(what, names=empty)
+    found = [(s, s.tensor) for s in slots if s.tensor is not None and not is_elsewhere(s.tensor)]
+    _refuse("lazy, without a shape yet", [s.name for s, t in found if is_lazy(t)])
+    _refuse("on the meta device, which holds no values", [s.name for s, t in found if t.is_meta])
     unique = {id(tensor): tensor for _, tensor in found}
     sums = dict(zip(unique, _sums(list(unique.values())), strict=True))
     return {
         name: _told(tensor, sums[id(tensor)]) for slot, tensor in found for name in slot.canonicals
     }
+
+
+def _refuse(what: str, names: Sequence[str]) -> None:
+    if names:
+        raise MemoryProblem(f"{what}: {', '.join(names[:5])}", names=names)
 
 
 def _told(tensor: Tensor, total: int) -> str:
@@ -72,18 +77,18 @@ def _told(tensor: Tensor, total: int) -> str:
 def _sums(tensors: Sequence[Tensor]) -> list[int]:
     """Return the sum of the mixed words of each tensor, over all ranks that hold a part of it."""
     parts = [held(tensor) for tensor in tensors]
-    chunks: list[list[Tensor]] = [[] for _ in tensors]
+    chunks: list[list[int]] = [[] for _ in tensors]
     tasks = [
         task
         for tensor, part, into in zip(tensors, parts, chunks, strict=True)
         for task in _tasks(tensor, part, into)
     ]
     stream.run(tasks)
-    sums = [int(torch.stack([p.cpu() for p in into]).sum()) if into else 0 for into in chunks]
+    sums = [int(torch.tensor(into, dtype=torch.int64).sum()) for into in chunks]
     return _over_ranks(tensors, parts, sums)
 
 
-def _tasks(tensor: Tensor, part: Held | None, into: list[Tensor]) -> Iterator[Callable[[], None]]:
+def _tasks(tensor: Tensor, part: Held | None, into: list[int]) -> Iterator[Callable[[], None]]:
     """Yield one task for each chunk; it appends the chunk's sum."""
     local = (tensor if part is None else part.local).detach()
     if local.layout is not torch.strided:
@@ -96,7 +101,7 @@ def _tasks(tensor: Tensor, part: Held | None, into: list[Tensor]) -> Iterator[Ca
         yield partial(_mix, words, part, at, min(step, len(words) - at), into)
 
 
-def _mix(words: Tensor, part: Held | None, at: int, count: int, into: list[Tensor]) -> None:
+def _mix(words: Tensor, part: Held | None, at: int, count: int, into: list[int]) -> None:
     """Append the sum of a chunk's words, each mixed with its global index."""
     if part is None:
         index = torch.arange(at, at + count, device=words.device)
@@ -108,7 +113,7 @@ def _mix(words: Tensor, part: Held | None, at: int, count: int, into: list[Tenso
         x *= _MIX[2]
         x ^= x >> 32
         x *= _MIX[0]
-        into.append(x.sum())
+        into.append(int(x.sum()))  # a tensor kept here would break up the memory that x leaves
 
 
 _WORDS = {8: torch.int64, 4: torch.int32, 2: torch.int16, 1: torch.uint8}

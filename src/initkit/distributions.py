@@ -70,6 +70,7 @@ class Distribution(Value):
     elementwise: ClassVar[bool] = True
     random: ClassVar[bool] = True
     placed: ClassVar[bool] = False  # whether the place alone decides the value
+    paired: ClassVar[bool] = True  # whether a complex number is written as two real ones
     any_shape: ClassVar[bool] = False  # whether it writes contiguous memory that is not flat, too
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -181,6 +182,7 @@ class Constant(Distribution):
 
     value: float
     random: ClassVar[bool] = False
+    paired: ClassVar[bool] = False
 
     @property
     def moments(self) -> tuple[float, float]:
@@ -382,6 +384,7 @@ class Blocks(Distribution):
 
     parts: tuple[Distribution, ...]
     size: int
+    paired: ClassVar[bool] = False
 
     @property
     def elementwise(self) -> bool:  # type: ignore[override]
@@ -435,6 +438,8 @@ class Blocks(Distribution):
     def _write_part(
         part: Distribution, out: Tensor, source: Source, start: int, origin: int
     ) -> None:
+        if part.paired and out.is_complex():
+            out, start, origin = torch.view_as_real(out).view(-1), 2 * start, 2 * origin
         if part.placed:  # laws by place count from the start of their block
             part.write(out, source, start - origin)
         elif part.elementwise:
@@ -453,6 +458,7 @@ class Placed(Distribution):
     value: float = field(default=1.0, kw_only=True)
     random: ClassVar[bool] = False
     placed: ClassVar[bool] = True
+    paired: ClassVar[bool] = False
 
     def places(self) -> Tensor:
         """Return the sorted global indices that hold ``value``."""
@@ -679,6 +685,7 @@ class Written(Whole):
     options: tuple[tuple[str, Any], ...] = ()
     factor: float = 1.0
     label: str = ""
+    paired: ClassVar[bool] = False
 
     @property
     def moments(self) -> None:

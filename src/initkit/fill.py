@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
 from torch.nn import Parameter
+from torch.overrides import TorchFunctionMode
 
 from . import stream
 from .distributions import Constant, Distribution, Runs, Source, Whole, Written
 from .errors import FillError
 from .plan import WRITE, Plan, Step, Target
-from .sharding import Held, held
+from .sharding import Held, held, ranks
 from .walk import Slot
 
 Task: TypeAlias = Callable[[], object]
@@ -165,7 +166,7 @@ def _add_part(
     if not part.local.numel():
         return
     increment_version(tensor)  # the local tensor's own is raised where it is written
-    if part.local.is_complex() and not isinstance(law, Constant | Written):
+    if part.local.is_complex() and law.paired:
         part = part.as_real()
     out = part.local.detach()
     if isinstance(law, Constant):
@@ -186,7 +187,7 @@ def _write_part(out: Tensor, law: Distribution, source: Source, part: Held, star
 def _real(tensor: Tensor, law: Distribution) -> Tensor:
     """Return the memory to write, complex numbers as pairs of real ones."""
     out = tensor.detach()  # shares the version counter, unlike .data
-    if out.is_complex() and not isinstance(law, Constant | Written):
+    if out.is_complex() and law.paired:
         return torch.view_as_real(out)
     return out
 
@@ -251,7 +252,7 @@ def _through_door(
     assert tensor is not None
     value = torch.empty(tuple(door.shape), dtype=door.dtype, device=tensor.device)
     if drawn is None and law.elementwise:
-        law.write(value.view(-1), source)
+        law.write(_real(value, law).view(-1), source)
     else:
         _copy(value, _whole(law, source, drawn, value))
     if step.padding is not None:
@@ -281,6 +282,39 @@ def _zero_padding(row: int, target: Target) -> None:
 # -------------------------------------------------------------------------- users' functions
 
 
+class _OwnGenerator(Exception):
+    """An operation draws from a generator that was passed to it."""
+
+
+class _OwnGenerators(TorchFunctionMode):
+    """Refuse operations that draw from a generator passed to them."""
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        for value in (*args, *kwargs.values()):
+            if isinstance(value, torch.Generator) and value is not torch.default_generator:
+                raise _OwnGenerator
+        return func(*args, **kwargs)
+
+
+def _one_generator(slot: Slot) -> AbstractContextManager[object]:
+    """Return what refuses other generators where ranks must draw alike."""
+    assert slot.tensor is not None
+    if ranks(slot.tensor) == 1:
+        return nullcontext()
+    return _OwnGenerators()
+
+
+_ELSEWHERE = (
+    "draws from a generator of its own, whose state may differ from rank to rank; draw from "
+    "torch's global generator, which stands at the parameter's own seed here"
+)
 _GET = "functions here get a tensor, not a module"
 
 
@@ -297,8 +331,11 @@ def _run_function(step: Step, slot: Slot, seed: int, prefix: str) -> Tensor:
     state = generator.get_state()
     try:
         generator.manual_seed(key.k1 << 32 | key.k0)
-        with torch.no_grad():
+        with torch.no_grad(), _one_generator(slot):
             returned = law.function(scratch, **dict(law.options))
+    except _OwnGenerator:
+        message = f"{step.name}: {law.describe()} {_ELSEWHERE}; nothing was written"
+        raise FillError(message, name=step.name) from None
     except Exception as error:
         hint = f" ({_GET})" if isinstance(error, AttributeError) else ""
         message = f"{step.name}: {law.describe()} failed: {error!r}{hint}; nothing was written"

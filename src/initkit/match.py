@@ -10,10 +10,10 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from torch import nn
-from torch.nn.parameter import is_lazy
 
 from .errors import RuleError
 from .layouts import facts
+from .sharding import shapeless
 from .values import Value
 from .walk import Slot, is_wrapper_segment
 
@@ -142,8 +142,8 @@ class Role(Value):
 
 
 def _shape(slot: Slot) -> Sequence[int]:
-    """Return the slot's shape; a stand-in for a lazy one, whose role does not depend on it."""
-    return (1, 1) if slot.tensor is not None and is_lazy(slot.tensor) else slot.shape
+    """Return the slot's shape; a stand-in where it has none, since a role does not depend on it."""
+    return (1, 1) if slot.tensor is not None and shapeless(slot.tensor) else slot.shape
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -31,6 +31,7 @@ from .loading import no_collecting
 from .plan import EMPTY, KEEP, UNCOVERED, WRITE, Plan, Step, Target
 from .rules import Clause, Table, read_rules
 from .selection import Selection, listed_buffers, read_selection, select
+from .sharding import shapeless
 from .ties import TieGroup, plainly_apart, tie_slots
 from .walk import Slot, walk, walk_state_dict
 
@@ -217,7 +218,7 @@ class _Planner:
     def _alone(self, slot: Slot) -> tuple[Step, Target] | None:
         """Return the step of a tensor that nothing is tied to: what nearly all are, so be quick."""
         tensor = slot.tensor
-        if tensor is None or slot.kind == "buffer" or is_lazy(tensor):
+        if tensor is None or slot.kind == "buffer" or shapeless(tensor):
             return self._made((slot,), None)
         order = self.chooser.first(slot, slot.name, slot.canonicals[0])
         made = None if order is None else self._like_another(slot, tensor, order)
@@ -259,8 +260,9 @@ class _Planner:
         live = [s for s in held if s.kind != "buffer" or self.buffers]
         if not live:
             return None
-        if any(slot.tensor is not None and is_lazy(slot.tensor) for slot in live):
-            return self._lazy(held, live)
+        without = (why for s in live if s.tensor is not None and (why := shapeless(s.tensor)))
+        if why := next(without, ""):
+            return self._shapeless(held, live, why)
         choices = [c for slot in live for c in self.chooser.choices(slot)]
         if not choices and all(s.literal for s in live):
             return None  # it stands behind a computed weight, which has a step of its own
@@ -275,19 +277,22 @@ class _Planner:
         self.problems += memory_problems(step.names, live, group, chosen, choices)
         return step, target
 
-    def _lazy(self, held: tuple[Slot, ...], live: Sequence[Slot]) -> tuple[Step, Target] | None:
-        """Return the step of a tensor without a shape: only keeping it is no problem."""
+    def _shapeless(
+        self, held: tuple[Slot, ...], live: Sequence[Slot], why: str
+    ) -> tuple[Step, Target]:
+        """Return the step of a tensor without its shape: only keeping it is no problem."""
         orders = [self.chooser.first(s, s.name, s.canonicals[0]) for s in live]
         rules = [self.chooser.clauses[order] for order in orders if order is not None]
         status = UNCOVERED if not rules else KEEP if rules[0].keeps else WRITE
         names = tuple(path for slot in held for path in slot.paths)
         if status == WRITE:
-            text = "it is lazy and has no shape yet; run one forward pass first"
             shown = rules[0].shown
-            problem = MemoryProblem(f"{names[0]}: {text} (rule {shown!r})", names=names, rule=shown)
+            problem = MemoryProblem(f"{names[0]}: {why} (rule {shown!r})", names=names, rule=shown)
             self.problems.append(problem)
         tensor: Any = held[0].tensor
-        step = Step(names, live[0].canonicals[0], (), tensor.dtype, status, note="lazy")
+        lazy = is_lazy(tensor)
+        shape, note = ((), "lazy") if lazy else (tuple(tensor.shape), "placeholder")
+        step = Step(names, live[0].canonicals[0], shape, tensor.dtype, status, note=note)
         return step, Target(held, live[0])
 
 

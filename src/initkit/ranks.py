@@ -61,30 +61,29 @@ def _summoned(module: Any) -> bool:
     return getattr(getattr(module, "training_state", None), "name", "") == "SUMMON_FULL_PARAMS"
 
 
-def seed_error(seed: int | None, plan: Plan) -> OptionError | None:
-    """Return the error of a model that is sharded over ranks and has no common seed."""
+def require_seed(seed: int | None, plan: Plan) -> None:
+    """Raise :class:`OptionError` where a model is sharded over ranks and has no common seed."""
     if seed is not None or "torch.distributed.tensor" not in sys.modules:
-        return None
+        return
     for step, target in zip(plan.steps, plan.targets, strict=True):
         tensor = target.writer.tensor
         if step.status == WRITE and tensor is not None and ranks_of(tensor) > 1:
-            return OptionError(NEEDS_SEED, option="seed")
-    return None
+            raise OptionError(NEEDS_SEED, option="seed")
 
 
 @contextmanager
 def together(group: object) -> Iterator[None]:
-    """Tell all ranks of an error in this block, if ranks are verified at all."""
+    """Tell all ranks of an error in this block, whoever raised it, if ranks are verified at all."""
     try:
         yield
-    except InitkitError as error:
+    except Exception as error:
         if group:
             verify("", 0, "", error, group)
         raise
 
 
 def verify(
-    digest: str, seed: int, prefix: str, error: InitkitError | None, group: object = True
+    digest: str, seed: int, prefix: str, error: Exception | None, group: object = True
 ) -> None:
     """Raise on all ranks where they differ in plan, seed or prefix, or where one has an error.
 
@@ -96,11 +95,16 @@ def verify(
         message = "verify_ranks needs torch.distributed.init_process_group first"
         raise OptionError(message, option="verify_ranks")
     chosen: Any = None if group is True else group
-    mine = {"plan": digest, "seed": seed % 2**64, "prefix": prefix, "error": str(error or "")}
+    mine = {"plan": digest, "seed": seed % 2**64, "prefix": prefix, "error": _shown(error)}
     found: list[Any] = [None] * dist.get_world_size(chosen)
     dist.all_gather_object(found, mine, group=chosen)
     if error is None and any(other != found[0] for other in found):
         raise PlanError([RanksDiffer(_told(found), values=found)])
+
+
+def _shown(error: Exception | None) -> str:
+    known = error is None or isinstance(error, InitkitError)
+    return str(error or "") if known else repr(error)
 
 
 def _told(found: list[dict[str, Any]]) -> str:

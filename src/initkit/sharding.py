@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 Range: TypeAlias = tuple[int, int]
 Ranges: TypeAlias = tuple[Range, ...]
@@ -155,6 +156,11 @@ def ranks(tensor: Tensor) -> int:
     return int(tensor.device_mesh.size()) if is_sharded(tensor) else 1  # type: ignore[attr-defined]
 
 
+def is_elsewhere(tensor: Tensor) -> bool:
+    """Tell whether a tensor is sharded over processes of which this one is none."""
+    return is_sharded(tensor) and tensor.device_mesh.get_coordinate() is None  # type: ignore[attr-defined]
+
+
 def device_type(tensor: Tensor) -> str:
     """Return on which kind of device the parts of a sharded tensor live."""
     return str(tensor.device_mesh.device_type)  # type: ignore[attr-defined]
@@ -230,9 +236,14 @@ def problem(tensor: Tensor) -> str:
     """Return why the elements of this tensor have no place of their own here, or nothing."""
     if is_sharded(tensor):
         return _placement_problem(tensor) or _shape_problem(tensor)
-    if not tensor.numel():
-        return _placeholder_problem(tensor)
-    return ""
+    return shapeless(tensor)
+
+
+def shapeless(tensor: Tensor) -> str:
+    """Return why this tensor does not have the shape that it stands for, or nothing."""
+    if is_lazy(tensor):
+        return "it is lazy and has no shape yet; run one forward pass first"
+    return "" if tensor.numel() else _placeholder_problem(tensor)
 
 
 def _placement_problem(tensor: Any) -> str:

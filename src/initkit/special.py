@@ -6,7 +6,7 @@ State-space models and position embeddings need them; they compose like every ot
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import ClassVar, TypeAlias
@@ -37,6 +37,15 @@ _BACKWARD: dict[str, Callable[[Tensor, float], Tensor]] = {
     "times": lambda y, k: y / k,
     "at least": lambda y, low: torch.where(y >= low, y, -math.inf),
 }
+
+
+_PIECE = 1 << 14  # elements mapped at a time: in several float64 tensors, on every thread
+
+
+def _pieces(count: int) -> Iterator[slice]:
+    """Yield slices that together are ``count`` elements."""
+    for at in range(0, count, _PIECE):
+        yield slice(at, min(at + _PIECE, count))
 
 
 def _through(x: Tensor, maps: Iterable[Map]) -> Tensor:
@@ -84,6 +93,10 @@ class Mapped(Distribution):
         return self.part.elementwise
 
     @property
+    def paired(self) -> bool:  # type: ignore[override]
+        return self.part.paired
+
+    @property
     def bounds(self) -> tuple[float, float]:
         ends = torch.tensor(self.part.bounds, dtype=torch.float64, device="cpu")
         low, high = sorted(_through(ends, self.maps).tolist())
@@ -127,7 +140,9 @@ class Mapped(Distribution):
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
         scratch = torch.empty(out.numel(), dtype=torch.float32, device="cpu")
         self.part.write(scratch, source, runs)
-        out.copy_(_through(scratch, self.maps).view(out.shape))
+        flat = out.view(-1)
+        for piece in _pieces(out.numel()):
+            flat[piece].copy_(_through(scratch[piece], self.maps))
 
 
 @lru_cache(maxsize=256)
@@ -155,6 +170,7 @@ class Indexed(Distribution):
     maps: tuple[Map, ...] = field(default=(), kw_only=True)
     random: ClassVar[bool] = False
     placed: ClassVar[bool] = True
+    paired: ClassVar[bool] = False
 
     def values(self, index: Tensor) -> Tensor:
         """Return the values at these global indices, in float64, before the maps."""
@@ -190,8 +206,10 @@ class Indexed(Distribution):
 
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
         for local, start, length in spans(runs, out.numel()):
-            index = torch.arange(start, start + length, device="cpu")
-            out.narrow(0, local, length).copy_(_through(self.values(index), self.maps))
+            part = out.narrow(0, local, length)
+            for piece in _pieces(length):
+                index = torch.arange(start + piece.start, start + piece.stop, device="cpu")
+                part[piece].copy_(_through(self.values(index), self.maps))
 
 
 @lru_cache(maxsize=8)

@@ -110,14 +110,16 @@ def _blocks(law: Blocks, whole: Tensor) -> Iterator[Test]:
 
 def _table(law: Distribution, whole: Tensor) -> Test:
     """Compare with the values that the place alone decides."""
-    eps = max(float(torch.finfo(whole.dtype).eps), 1e-6) if whole.is_floating_point() else 0.0
+    inexact = whole.is_floating_point() or whole.is_complex()
+    eps = max(float(torch.finfo(whole.dtype).eps), 1e-6) if inexact else 0.0
+    wide = torch.complex128 if whole.is_complex() else torch.float64
     loose = 1e-3 if isinstance(law, Sinusoids) else 0.0  # float32 angles, as most code has them
     scale = max(abs(law.low), abs(law.high))
     wrong, first, start = 0, -1, 0
     for chunk in chunks(whole):
         expected = torch.empty(chunk.numel(), dtype=torch.float64, device="cpu")
         law.write(expected, Source(0, ""), start)
-        gap = (chunk.cpu().double() - expected).abs()
+        gap = (chunk.cpu().to(wide) - expected).abs()
         far = gap > 4 * eps * expected.abs() + loose * scale
         if bool(far.any()):
             wrong += int(far.sum())
@@ -126,11 +128,10 @@ def _table(law: Distribution, whole: Tensor) -> Test:
     if not wrong:
         return _exact("constant", False, law.describe(), law.describe(), "")
     place = [int(i) for i in torch.unravel_index(torch.tensor(first), whole.shape)]
-    value, one = float(whole[tuple(place)]), torch.empty(1, dtype=torch.float64, device="cpu")
+    value, one = whole[tuple(place)].item(), torch.empty(1, dtype=torch.float64, device="cpu")
     law.write(one, Source(0, ""), first)
-    text = (
-        f"{wrong:,} elements differ, the first at {place}: {short(value)} for {short(float(one))}"
-    )
+    told = str(value) if isinstance(value, complex) else short(float(value))
+    text = f"{wrong:,} elements differ, the first at {place}: {told} for {short(float(one))}"
     kind = "structure" if law.placed else "constant"
     return _exact(kind, True, law.describe(), f"{wrong:,} elements differ", text)
 
