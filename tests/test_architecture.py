@@ -24,7 +24,7 @@ HOUSE = (
         [
             "allocate digests ledger",
             "binding fill deferred coverage judge ranks reuse report retie files",
-            "apply health structure tiereport twins verdict",
+            "apply health lengths structure tiereport twins verdict",
             "suspects",
             "check records",
         ]

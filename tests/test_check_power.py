@@ -255,6 +255,17 @@ def one_block_off(case: Case) -> set[str]:
     return {case.large}
 
 
+def one_column_doubled(case: Case) -> set[str]:
+    case[case.large][:, 7] *= 2
+    return {case.large}
+
+
+def orthogonal_of_the_same_std(case: Case) -> set[str]:
+    w = case[case.large]
+    w.copy_(nn.init.orthogonal_(w.clone()) * (w.std() * math.sqrt(max(w.flatten(1).shape))))
+    return {case.large}
+
+
 def drawn_from_one_seed(case: Case) -> set[str]:
     w, other, name = case[case.large], case[case.other], case.other
     if kurtosis(w) < 2 < kurtosis(other):  # torch's functions draw differently
@@ -278,7 +289,8 @@ FAULTS = [
     shards_alike, columns_alike, scaled_twice, one_nan, one_huge, denormal, one_denormal,
     seed_with_a_period, end_repeats_the_start, a_part_is_copied, rows_in_another_order, wrong_rule,
     bias_not_zero, norm_not_one, one_row_zero, tail_not_written, absolute, ordered,
-    elements_doubled, one_block_off, drawn_from_one_seed,
+    elements_doubled, one_block_off, one_column_doubled, orthogonal_of_the_same_std,
+    drawn_from_one_seed,
 ]  # fmt: skip
 
 

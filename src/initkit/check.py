@@ -16,6 +16,7 @@ from .distributions import Blocks, Constant, Distribution, Written
 from .errors import OptionError
 from .health import ills
 from .judge import Test
+from .lengths import lengths
 from .measure import Measured, chunks, measure, plain
 from .plan import EMPTY, WRITE, Plan, Step
 from .planner import Model, plan_init, slots_of
@@ -228,13 +229,17 @@ def _compare(step: Step, law: Distribution, value: Tensor, found: Checked) -> No
         exact = found.slot is None or found.slot.door is None
         cut = parts[0] is not local
         found.tests += examine(law, parts, found.seen, exact=exact, cut=cut, dtype=rounded)
-        if _repeatable(law):
-            repeat = repeats(parts[-1], law)
-            if repeat is not None:
-                seen = repeat.text.partition(" hold")[0] + " alike"
-                found.tests.append(
-                    Test("repeated", repeat.p, "independent values", seen, repeat.text)
-                )
+        found.tests += _slices(law, parts[-1], rounded)
+
+
+def _slices(law: Distribution, part: Tensor, rounded: torch.dtype | None) -> Iterator[Test]:
+    """Compare rows, columns and other slices of a sample with each other."""
+    if _local(law) and law.random:
+        yield from lengths(part, law, rounded or part.dtype)
+    repeat = repeats(part, law) if _repeatable(law) else None
+    if repeat is not None:
+        seen = repeat.text.partition(" hold")[0] + " alike"
+        yield Test("repeated", repeat.p, "independent values", seen, repeat.text)
 
 
 def _rounded(law: Distribution, tensor: Tensor) -> torch.dtype | None:

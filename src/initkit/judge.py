@@ -335,7 +335,7 @@ def _tiny(meant: Expectation, seen: Measured) -> Test:
 
 
 def _sums(meant: Expectation, seen: Measured) -> Iterator[Test]:
-    mean, std, kurtosis = meant.moments
+    mean, std, _ = meant.moments
     if not std:
         return
     n, (points, mass) = seen.n, meant.grid
@@ -349,17 +349,23 @@ def _sums(meant: Expectation, seen: Measured) -> Iterator[Test]:
         f"{text} where {short(mean)} was planned ({abs(off) * math.sqrt(n):.3g} standard errors)",
     )
     second = seen.second + (mean - seen.centre) * (mean - 2 * seen.mean + seen.centre)
-    # torch reckons in the parameter's dtype: its truncated normals in bfloat16 are 0.3 % too wide
-    off = _shrunk(second / std**2 - 1, 2e-5 + meant.eps)
-    spread = max(kurtosis - 1, 1e-6)
     ratio = seen.std / std
     yield Test(
         "std",
-        _sum_test(off, spread, n, lambda: (((points - mean) / std) ** 2 - 1, mass)),
+        squares(meant, second / std**2 - 1, n),
         f"std {short(std)}",
         f"std {short(seen.std)}",
         f"the std is {short(seen.std)} where {short(std)} was planned ({_times(ratio)})",
     )
+
+
+def squares(meant: Expectation, off: float, n: int) -> float:
+    """Return the p-value of n squares, in units of the variance, whose mean is ``off`` from 1."""
+    (mean, std, kurtosis), (points, mass) = meant.moments, meant.grid
+    # torch reckons in the parameter's dtype: its truncated normals in bfloat16 are 0.3 % too wide
+    off = _shrunk(off, 2e-5 + meant.eps)
+    spread = max(kurtosis - 1, 1e-6)
+    return _sum_test(off, spread, n, lambda: (((points - mean) / std) ** 2 - 1, mass))
 
 
 def _shrunk(off: float, slack: float) -> float:

@@ -15,7 +15,7 @@ from .plan import Step
 from .tables import Cell, Notes, Table, bars, fold, html_page, text_table
 from .walk import Slot
 
-_EXTREMES = ("bounds", "extremes", "order")  # they follow from what is told first
+_EXTREMES = ("bounds", "extremes", "order", "lengths")  # they follow from what is told first
 _EXPLICABLE = (
     "std",
     "mean",
@@ -28,7 +28,7 @@ _EXPLICABLE = (
 )
 _EXPLAINED = 24  # failures that are looked at more closely
 _FIRST = ("missing unplanned shape garbage padding structure constant zeros std mean bounds "
-          "distribution extremes order repeated clone tie").split()  # fmt: skip
+          "distribution extremes order lengths repeated clone tie").split()  # fmt: skip
 
 
 @dataclass(eq=False, slots=True)
@@ -65,10 +65,10 @@ class Failure:
     """One parameter that is not as it should be.
 
     ``kind`` is a word: "std", "mean", "bounds", "zeros", "distribution", "extremes", "order",
-    "constant", "structure", "padding", "repeated", "clone", "tie", "shape", "missing", "unplanned"
-    or "garbage". ``expected`` and ``seen`` are short texts, ``text`` a sentence, ``hint`` what it
-    looks like instead. ``p_value`` is how probable this is for a parameter as planned (0:
-    impossible), and ``also`` says what else is wrong with it.
+    "lengths", "constant", "structure", "padding", "repeated", "clone", "tie", "shape", "missing",
+    "unplanned" or "garbage". ``expected`` and ``seen`` are short texts, ``text`` a sentence,
+    ``hint`` what it looks like instead. ``p_value`` is how probable this is for a parameter as
+    planned (0: impossible), and ``also`` says what else is wrong with it.
     """
 
     name: str
