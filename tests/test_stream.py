@@ -744,6 +744,23 @@ def test_a_kernel_that_computes_wrongly_is_set_aside(fresh):
 
 
 @needs_kernel
+def test_a_kernel_of_another_version_is_set_aside(fresh):
+    """One that lies beside newer Python files takes other arguments."""
+
+    class Older:
+        load_table, has_path = native.load().kernel.load_table, native.load().kernel.has_path
+
+        @staticmethod
+        def fill(*arguments):
+            raise ValueError("fill takes 11 arguments")
+
+    native.load.cache_clear()
+    fresh.setattr(native, "import_module", lambda name: Older)
+    assert stream.paths() == ("eager",)
+    assert "no usable kernel; wrong answers from" in stream.backend()
+
+
+@needs_kernel
 def test_a_single_wrong_path_leaves_the_others(fresh):
     right = native.self_check
     fresh.setattr(native, "self_check", lambda k, p: p == 0 and right(k, p))

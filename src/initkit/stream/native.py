@@ -64,14 +64,17 @@ def number(path: str) -> int:
 
 
 def self_check(kernel: ModuleType, path: int) -> bool:
-    """Tell whether a path gives the answers that are known."""
+    """Tell whether a path gives the answers that are known; one built for other calls does not."""
 
     def fill(out: Tensor, spec: Spec, start: int) -> None:
         memory = out.untyped_storage()
         where = (out.data_ptr(), out.numel(), memory.data_ptr(), memory.nbytes())
         kernel.fill(path, CODES[out.dtype], *where, start, None, CHECK_KEY, spec)
 
-    return digest(fill) == KNOWN
+    try:
+        return digest(fill) == KNOWN
+    except (TypeError, ValueError):
+        return False
 
 
 def digest(fill: Callable[[Tensor, Spec, int], None]) -> str:
