@@ -586,7 +586,8 @@ def test_a_plan_prints_one_line_per_parameter_with_its_full_name() -> None:
     assert "27/72" in text
     assert "N(0, 0.1667)" in text
     assert "resnext/torch7: Conv1d|Conv2d|Conv3d.weight" in text
-    assert "written: 9 tensors" in text
+    assert "to write: 9 tensors" in text
+    assert "written: 9 tensors" in str(apply_init(Net(), "resnext", seed=0))
 
 
 def test_problems_stand_first_in_the_printed_plan() -> None:

@@ -147,7 +147,7 @@ class Plan:
     ------  -----  ----------  ------  ------------
     weight  4x3    3/4         weight  N(0, 0.5345)
     bias    4                  bias    constant 0
-    written: 2 tensors, 16 elements
+    to write: 2 tensors, 16 elements
     """
 
     executor: Callable[..., Any] | None = None  # the act floor sets both: plans know no fill
@@ -395,14 +395,18 @@ class Plan:
             [self.headers[i] for i in shown], [[row[i] for i in shown] for row in rows]
         )
 
-    def summary(self) -> list[str]:
-        """Return the totals, what no rule covers, and idle rules, in lines of text."""
+    def summary(self, *, done: bool = False) -> list[str]:
+        """Return the totals, what no rule covers, and idle rules, in lines of text.
+
+        ``done`` says that the plan has been carried out.
+        """
         lines = []
         for status, what in _TOTALS:
             steps = self.with_status(status)
             if steps:
                 count = sum(step.numel for step in steps)
                 tensors = "tensor" if len(steps) == 1 else "tensors"
+                what = "written" if done and status == WRITE else what
                 lines.append(f"{what}: {len(steps):,} {tensors}, {count:,} elements")
         uncovered = self.with_status(UNCOVERED)
         lines += [f"no rule covers {step.name} {list(step.shape)}" for step in uncovered]
@@ -421,7 +425,7 @@ class Plan:
 
 
 _TOTALS = (
-    (WRITE, "written"),
+    (WRITE, "to write"),
     (KEEP, "kept by rule"),
     (UNCOVERED, "kept, no rule"),
     (PROTECTED, "protected"),

@@ -95,7 +95,7 @@ class Report:
         return lines
 
     def __str__(self) -> str:
-        return "\n".join([*self._head(), self.plan.table(), *self.plan.summary()])
+        return "\n".join([*self._head(), self.plan.table(), *self.plan.summary(done=True)])
 
     def save(self, path: str | Path) -> Path:
         """Write seed, versions, rules, and every parameter's outcome and digest as JSON.
@@ -118,7 +118,7 @@ class Report:
     def to_html(self, *, whole: bool = True) -> str:
         """Return the report as one self-contained HTML document, or as a piece of one."""
         title, *lines = self._head()
-        totals = [x for x in self.plan.summary() if not x.startswith("no rule covers")]
+        totals = [x for x in self.plan.summary(done=True) if not x.startswith("no rule covers")]
         return plan_page(title, self.steps, (), [*lines, *totals], whole=whole)
 
     def _repr_html_(self) -> str:
