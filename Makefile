@@ -42,7 +42,7 @@ clean:
 
 $(VENV)/.core: pyproject.toml constraints.txt $(wildcard setup.py)
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(PIP) -e .
+	$(PIP) -e . numpy            # torch warns where numpy is missing
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.core

@@ -579,6 +579,19 @@ def test_a_plan_writes_nothing_and_keeps_the_global_generator() -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_a_shared_layer_has_the_number_of_each_of_its_places() -> None:
+    """Where that makes its names want different values, they conflict like any others."""
+    shared = nn.Linear(4, 4, bias=False)
+    net = nn.ModuleList([nn.Linear(4, 4, bias=False), shared, nn.Linear(4, 4, bias=False), shared])
+    text = problem(net, {"*": "normal(std=1/sqrt(1 + layer))"}, TieConflict)
+    assert "1.weight: N(0, 0.7071)" in text
+    assert "3.weight: N(0, 0.5)" in text
+    plan = plan_init(net, {"3.weight": "normal(std=1/(1 + layer))", "*": "normal(std=layer + 1)"})
+    assert plan["1.weight"].start == "N(0, 0.25)"
+    plan = plan_init(net, {"*": "normal(std=1/sqrt(n_layers))"})
+    assert plan["1.weight"].start == "N(0, 0.5)"
+
+
 def test_a_plan_prints_one_line_per_parameter_with_its_full_name() -> None:
     text = str(plan_init(Net(), "resnext"))
     for name, _ in Net().named_parameters():

@@ -135,16 +135,16 @@ class Chooser:
             owner=type(slot.owner).__name__ if slot.owner is not None else "",
             facts=facts_of(slot),
             layout=clause.layout,
-            context=lambda what: self._look_up(slot, what),
+            context=lambda what: self._look_up(slot, name, what),
             shape_only=slot.owner is None,
         )
 
     # ---- names of formulas
 
-    def _look_up(self, slot: Slot, what: str) -> float:
+    def _look_up(self, slot: Slot, name: str, what: str) -> float:
         """Return the value of a formula's name that only the model knows."""
         if what in ("layer", "n_layers"):
-            return _layer(slot, what)
+            return _layer(slot, name, what)
         if what.startswith("count("):
             return self._count(what[7:-2])
         head, *chain = what.split(".")
@@ -207,11 +207,12 @@ def _mismatch(error: Exception, choice: Choice) -> Problem:
     return problem
 
 
-def _layer(slot: Slot, what: str) -> float:
-    value = slot.layer if what == "layer" else slot.n_layers
+def _layer(slot: Slot, name: str, what: str) -> float:
+    layer, n_layers = slot.layer_of(name)
+    value = layer if what == "layer" else n_layers
     if value is None:
         message = (
-            f"{what} has no value for {slot.name!r}, which stands in no ModuleList and no numbered "
+            f"{what} has no value for {name!r}, which stands in no ModuleList and no numbered "
             "Sequential"
         )
         raise FormulaError(message, formula=what)

@@ -8,8 +8,8 @@ once and shows several names. Nothing here reads a value.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,10 @@ WRAPPERS: Mapping[str, str] = {
 """Attributes that hold the wrapped module, and the wrappers' class names."""
 
 
+Layer: TypeAlias = "tuple[int | None, int | None]"
+"""Index and number of layers."""
+
+
 @dataclass(eq=False, slots=True)  # not frozen: that would make it four times as dear to build
 class Slot:
     """One named place that holds a tensor.
@@ -35,7 +39,8 @@ class Slot:
     without wrapper segments. ``tensor`` is the memory: None where registered as None, and the main
     raw tensor of a computed weight, which is written through ``door``. ``kind`` is "parameter",
     "buffer", or "entry" of a state_dict. ``lineage`` are the modules from the root to ``owner``.
-    ``layer`` of ``n_layers`` is the index in the outermost ModuleList or numbered Sequential.
+    ``layer`` of ``n_layers`` is the index in the outermost ModuleList or numbered Sequential of the
+    first path; where there are several paths, ``layers`` has both for each.
     ``literal`` marks raw tensors such as ``weight_g``. ``visits`` order names among slots.
 
     >>> walk(nn.Linear(2, 3))[0].name
@@ -55,6 +60,12 @@ class Slot:
     door: Door | None = None
     literal: bool = False
     visits: tuple[int, ...] = (0,)
+    layers: tuple[Layer, ...] = ()
+
+    def layer_of(self, path: str) -> Layer:
+        """Return index and number of layers on one of the paths, or None for both."""
+        known = self.layers and path in self.paths
+        return self.layers[self.paths.index(path)] if known else (self.layer, self.n_layers)
 
     @property
     def shape(self) -> torch.Size:
@@ -82,6 +93,7 @@ class _Visit:
     lineage: tuple[nn.Module, ...]
     layer: int | None
     n_layers: int | None
+    layers: list[Layer] = field(default_factory=list)  # of each path, where there are several
 
     def slot(
         self,
@@ -116,6 +128,7 @@ class _Visit:
             door,
             literal,
             visits,
+            tuple(self.layers),
         )
 
 
@@ -229,6 +242,8 @@ def _graph(model: nn.Module, buffers: bool) -> list[_Visit]:
             if known.canonicals is not known.prefixes:
                 known.canonicals.append(step.canonicals[0])
             known.numbers.append(number)
+            known.layers = known.layers or [(known.layer, known.n_layers)]
+            known.layers.append((step.layer, step.n_layers))
         on_path.add(id(child))
         paths.append((step, _children(child), step.layer is None and is_counted(child)))
     return list(visits.values())
