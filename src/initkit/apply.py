@@ -213,9 +213,8 @@ class _Job:
             for pair in zip(plan.steps, plan.targets, strict=True)
             if pair[0].status in (WRITE, EMPTY)
         ]
-        slots = [
-            slot for _, target in written for slot in dict.fromkeys((*target.slots, target.writer))
-        ]
+        slots = [slot for _, target in written for slot in target.slots]
+        slots += [t.writer for _, t in written if t.writer not in t.slots]  # made up over overlaps
         with ranks.together(self.verify):
             memory = Memory(self.model, self.look, self.device, slots, own)
             if problems := [*plan.problems, *memory.problems]:

@@ -286,9 +286,14 @@ def facts(
     return known
 
 
-def are_fixed(owner: nn.Module | None, key: str) -> bool:
-    """Tell whether module type, key and shape decide all facts but the law; quick."""
-    return owner is None or (_found.get((type(owner), key)) or _look_up(owner, key))[1]
+def kind_of(owner: nn.Module | None, key: str) -> tuple[object, bool]:
+    """Return what all parameters have in common that the same is known about, quickly.
+
+    And whether that, with the shape, decides all facts but the law.
+    """
+    if owner is None:
+        return None, True
+    return _found.get((type(owner), key)) or _look_up(owner, key)
 
 
 def _look_up(owner: nn.Module, key: str) -> tuple[_Row | None, bool]:

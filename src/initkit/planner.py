@@ -26,7 +26,7 @@ from .errors import (
 )
 from .fans import Fans, module_fans, tensor_fans
 from .idle import idle_rules, types_in_state_dict
-from .layouts import are_fixed, facts
+from .layouts import facts, kind_of
 from .loading import no_collecting
 from .plan import EMPTY, KEEP, UNCOVERED, WRITE, Plan, Step, Target
 from .rules import Clause, Table, read_rules
@@ -218,7 +218,7 @@ class _Planner:
     def _alone(self, slot: Slot) -> tuple[Step, Target] | None:
         """Return the step of a tensor that nothing is tied to: what nearly all are, so be quick."""
         tensor = slot.tensor
-        if tensor is None or slot.kind == "buffer" or shapeless(tensor):
+        if tensor is None or slot.kind == "buffer" or (not self.apart and shapeless(tensor)):
             return self._made((slot,), None)
         order = self.chooser.first(slot, slot.name, slot.canonicals[0])
         made = None if order is None else self._like_another(slot, tensor, order)
@@ -226,10 +226,12 @@ class _Planner:
 
     def _like_another(self, slot: Slot, tensor: Tensor, order: int) -> tuple[Step, Target] | None:
         """Return a step that takes all but its names from an earlier slot, where one was alike."""
-        shape, owner, key, known = tensor.shape, slot.owner, slot.key, None
-        if not self.chooser.asks_nothing(order) or (len(shape) > 1 and not are_fixed(owner, key)):
+        shape, owner, known = tensor.shape, slot.owner, None
+        row, fixed = kind_of(owner, slot.key)
+        if not self.chooser.asks_nothing(order) or (len(shape) > 1 and not fixed):
             known = facts_of(slot)
-        kind = (order, type(owner), key, id(known), shape, tensor.dtype, tensor.requires_grad)
+        own = id(row), id(known)
+        kind = (order, type(owner), own, shape, tensor.dtype, tensor.requires_grad)
         like = self._like.get(kind) if slot.door is None else None
         if like is not None:
             step = Step(slot.paths, slot.canonicals[0], *like[0])
