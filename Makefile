@@ -40,9 +40,10 @@ ci:                          ## what CI runs: builds a wheel and tests that, in 
 clean:
 	rm -rf $(VENV) build dist docs/_build docs/_generated docs/recipes .ci/work src/*.egg-info
 
+# numpy, since torch opens with a warning where it is missing
 $(VENV)/.core: pyproject.toml constraints.txt $(wildcard setup.py)
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(PIP) -e . numpy            # torch warns where numpy is missing
+	$(PIP) -e . numpy
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.core
