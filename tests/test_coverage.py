@@ -181,12 +181,12 @@ def test_poison_gives_untouched_buffers_back_after_an_error_too() -> None:
 @pytest.mark.parametrize("poison", [False, True])
 def test_what_holds_no_memory_at_the_end_was_not_written(poison: bool) -> None:
     with torch.device("meta"):
-        model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.LazyLinear(2, bias=False))
+        model = nn.Sequential(nn.LazyLinear(2, bias=False), nn.Linear(2, 2, bias=False))
     with track_writes(model, poison=poison) as writes:
-        nn.init.zeros_(model[0].weight)
+        nn.init.zeros_(model[1].weight)
     assert [str(row) for row in writes.missing] == [
-        "0.weight (parameter): 0 of 4 elements written; element 0 is the first left out",
-        "1.weight (parameter): it is lazy and has no elements yet",
+        "0.weight (parameter): it is lazy and has no elements yet",
+        "1.weight (parameter): 0 of 4 elements written; element 0 is the first left out",
     ]
 
 

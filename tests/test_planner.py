@@ -226,6 +226,14 @@ def test_a_shadowed_rule_is_told_what_shadows_it() -> None:
     assert "taken by 'resnext/torch7: Linear.bias'; put it above that" in text
 
 
+def test_a_plan_on_a_narrow_page_says_the_same() -> None:
+    plan = plan_init(Net(), {"nothing": 1, "head.*": "normal(std=0.02/sqrt(4))", "*.bias": 0})
+    narrow = plan.text(50)
+    assert max(map(len, narrow.splitlines())) <= 50 < max(map(len, str(plan).splitlines()))
+    said = {word for word in str(plan).split() if word.strip("-") and word != "name"}
+    assert said == set(narrow.split())
+
+
 def test_idle_rules_can_be_allowed_and_are_listed_then() -> None:
     plan = plan_init(Net(), {"nothing": 1, "*": 0}, idle="ignore")
     assert not plan.problems

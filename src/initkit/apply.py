@@ -69,23 +69,22 @@ def apply_init(
     (['weight', 'bias'], [0.0, 0.0, 0.0, 0.0])
     """
     began = time.perf_counter()
-    with no_collecting():
-        with ranks.together(verify_ranks):
-            _refuse_unknown(unknown)
-            ranks.prepare(model)
-            plan = plan_init(
-                model,
-                rules,
-                strict=strict,
-                idle=idle,
-                only=only,
-                protect=protect,
-                on_tie_conflict=on_tie_conflict,
-                buffers=buffers,
-            )
-            job = _Job(model, seed, prefix, device, progress, verify_ranks, reset_buffers, began)
-            plan = _with_recorded(plan, model) if job.look.recorded else plan
-        return job.carry_out(plan)
+    with ranks.together(verify_ranks):
+        _refuse_unknown(unknown)
+        ranks.prepare(model)
+        plan = plan_init(
+            model,
+            rules,
+            strict=strict,
+            idle=idle,
+            only=only,
+            protect=protect,
+            on_tie_conflict=on_tie_conflict,
+            buffers=buffers,
+        )
+        job = _Job(model, seed, prefix, device, progress, verify_ranks, reset_buffers, began)
+        plan = _with_recorded(plan, model) if job.look.recorded else plan
+    return job.carry_out(plan)
 
 
 def apply_plan(
@@ -206,6 +205,7 @@ class _Job:
         self.reset_buffers, self.began = reset_buffers, began
         self.look = Look(model)
 
+    @no_collecting()
     def carry_out(self, plan: Plan, own: bool = False) -> Report:
         """Raise all that is wrong, then write and report; with ``own``, of this module alone."""
         written = [

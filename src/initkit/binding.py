@@ -10,6 +10,8 @@ import torch
 from .choose import facts_of
 from .conflicts import memory_problem
 from .errors import MemoryProblem, OptionError, PlanError, Problem, Unplanned, did_you_mean
+from .loading import no_collecting
+from .match import paths_above
 from .plan import EMPTY, WRITE, Plan, Rename, Step, Target
 from .planner import Model, slots_of
 from .sharding import shapeless
@@ -19,6 +21,7 @@ from .walk import WRAPPERS, Slot
 _HINTS = 5  # names that are looked up for what was meant; it takes milliseconds each
 
 
+@no_collecting()
 def bind(plan: Plan, model: Model, rename: Rename = None) -> Plan:
     """Return the part of ``plan`` that concerns ``model``, with its memory.
 
@@ -182,23 +185,18 @@ def _reader(rename: Rename, slots: Sequence[Slot]) -> Callable[[str], str | None
 
 def _renamed(table: Mapping[str, str | None], name: str) -> str | None:
     """Return the name under the longest entry that is the name or a module around it."""
-    head = name
-    while head:
+    for head in (name, *paths_above(name)):
         if head in table:
             new = table[head]
             return new if new is None else (new + name[len(head) :]).removeprefix(".")
-        head = head.rpartition(".")[0]
     if "" in table:
         return None if table[""] is None else f"{table['']}.{name}"
     return name
 
 
 def _refuse_idle(table: Mapping[str, str | None], slots: Sequence[Slot]) -> None:
-    names = [n for slot in slots for n in {*slot.paths, *slot.canonicals}]
-    heads = {"", *names}
-    for name in names:
-        while name := name.rpartition(".")[0]:
-            heads.add(name)
+    names = {n for slot in slots for n in (*slot.paths, *slot.canonicals)}
+    heads = {"", *names, *(path for name in names for path in paths_above(name))}
     for entry in table:
         if entry not in heads:
             hint = did_you_mean(entry, heads)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,12 +54,13 @@ class Chooser:
         self.model, self.clauses = model, clauses
         self.used: set[int] = set()
         self._takers = [clause.matcher.matches for clause in clauses]
-        self._named = _by_whole_name(clauses)  # looked up: there may be one for every parameter
-        self._numbered = [
-            (order, takes)
-            for order, takes in enumerate(self._takers)
-            if not (type(clauses[order].matcher) is Name and clauses[order].matcher.literal)
-        ]
+        self._named: dict[str, int] = {}  # looked up: there may be a rule for every parameter
+        self._numbered: list[tuple[int, Callable[[Slot, str], bool]]] = []
+        for order, clause in enumerate(clauses):
+            if type(clause.matcher) is Name and clause.matcher.literal:
+                self._named.setdefault(clause.matcher.glob, order)
+            else:
+                self._numbered.append((order, clause.matcher.matches))
         self._formulas = [bool(clause.scheme.formulas) for clause in clauses]
         self._everywhere: dict[int, Distribution] = {}  # laws that asked nothing of their site
         self._here: dict[Any, tuple[Distribution, Site]] = {}
@@ -166,15 +167,6 @@ class Chooser:
                 any(cls.__name__ in wanted for cls in type(m).__mro__) for m in modules
             )
         return self._counts[kinds]
-
-
-def _by_whole_name(clauses: Sequence[Clause]) -> dict[str, int]:
-    """Return name -> place of the first clause that is this name and nothing else."""
-    found: dict[str, int] = {}
-    for order, clause in enumerate(clauses):
-        if type(clause.matcher) is Name and clause.matcher.literal:
-            found.setdefault(clause.matcher.glob, order)
-    return found
 
 
 def facts_of(slot: Slot) -> Facts | None:

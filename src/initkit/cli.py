@@ -19,10 +19,9 @@ from .apply import apply_init
 from .check import check_init
 from .errors import InitkitError, UnknownNameError
 from .files import load_recipe
-from .plan import Plan, Step, plain_data
+from .plan import plain_data
 from .planner import plan_init
 from .registry import canonical_name, describe_scheme, list_schemes
-from .report import Report
 from .rules import Recipe, Table, aliases, describe_recipe, list_recipes, recipe_named
 from .suggest import suggest_recipe
 from .tables import fold
@@ -152,9 +151,8 @@ def _describe(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace) -> int:
     plan = plan_init(load_target(options.target), _rules(options), **_plan_options(options))
-    _print(
-        options, plan.to_dict() | {"problems": list(map(str, plan.problems))}, lambda: _fit(plan)
-    )
+    data = plan.to_dict() | {"problems": list(map(str, plan.problems))}
+    _print(options, data, lambda: plan.text(_width()))
     return FAILED if plan.problems else FINE
 
 
@@ -183,7 +181,8 @@ def _apply(options: argparse.Namespace) -> int:
     save_weights(model, options.out)
     if options.report:
         report.save(options.report)
-    return _print(options, report.to_dict(), lambda: _fit_report(report, options.out))
+    saved = fold(f"saved to {options.out}", _width())
+    return _print(options, report.to_dict(), lambda: f"{report.text(_width())}\n{saved}")
 
 
 def _suggest(options: argparse.Namespace) -> int:
@@ -252,28 +251,6 @@ def _two_columns(rows: Sequence[tuple[str, str]]) -> str:
         lines.append(f"{name:<{left}}{first}".rstrip())
         lines += [" " * left + line for line in folded]
     return "\n".join(lines)
-
-
-def _fit(plan: Plan) -> str:
-    """Return the plan as a table where it fits the width, else two lines a parameter."""
-    text = str(plan)
-    if all(len(line) <= _width() for line in text.splitlines()):
-        return text
-    problems = [f"! {problem}" for problem in plan.problems]
-    lines = [*problems, plan.title, *map(_two_lines, plan.steps), *plan.summary()]
-    return fold("\n".join(lines), _width())
-
-
-def _two_lines(step: Step) -> str:
-    shape = "x".join(map(str, step.shape)) or "scalar"
-    rule = f"  by {step.rule}" if step.rule else ""
-    remarks = f"  ({step.remarks})" if step.remarks else ""
-    return f"{step.name}  {shape}\n    {step.start}{rule}{remarks}"
-
-
-def _fit_report(report: Report, out: str) -> str:
-    head = f"seed {report.seed}; digest {report.digest}; saved to {out}"
-    return f"{_fit(report.plan)}\n{fold(head, _width())}"
 
 
 def _coloured(text: str, ok: bool) -> str:

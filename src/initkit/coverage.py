@@ -88,6 +88,19 @@ class Writes:
 
     def close(self) -> None:
         """Judge every tensor of the model."""
+        with torch.no_grad():
+            self.rows = [self._judged(slot, tensor) for slot, tensor in _slots(self.model)]
+
+    def _judged(self, slot: Slot, tensor: Tensor | None) -> Coverage:
+        if tensor is None:
+            return Coverage(slot.name, slot.kind, 0, 0, judged=False)
+        if tensor.is_meta:  # it holds no elements to write
+            total = tensor.numel()
+            return Coverage(slot.name, slot.kind, 0, total, 0 if total else None)
+        return self._row(slot, tensor)
+
+    def _row(self, slot: Slot, tensor: Tensor) -> Coverage:
+        raise NotImplementedError
 
 
 @contextmanager
@@ -135,19 +148,21 @@ def note(slots: Sequence[Slot]) -> None:
         writes.note(slots)
 
 
-def _own(model: nn.Module) -> Iterator[tuple[Slot, Tensor]]:
-    """Yield every slot of a model with the tensor that this process holds of it."""
+def _slots(model: nn.Module) -> Iterator[tuple[Slot, Tensor | None]]:
+    """Yield every slot with the tensor that this process holds of it, or None where it is lazy."""
     for slot in walk(model, buffers=True, raw=True):
-        if slot.tensor is not None and not is_lazy(slot.tensor):
+        if slot.tensor is None:
+            continue
+        if is_lazy(slot.tensor):
+            yield slot, None
+        else:
             part = held(slot.tensor)
             yield slot, (slot.tensor if part is None else part.local).detach()
 
 
-def _lazy(model: nn.Module) -> Iterator[Coverage]:
-    """Yield a row for every slot that is lazy still."""
-    for slot in walk(model, buffers=True, raw=True):
-        if slot.tensor is not None and is_lazy(slot.tensor):
-            yield Coverage(slot.name, slot.kind, 0, 0, judged=False)
+def _own(model: nn.Module) -> Iterator[tuple[Slot, Tensor]]:
+    """Yield every slot that has its shape, with the tensor that this process holds of it."""
+    return ((slot, tensor) for slot, tensor in _slots(model) if tensor is not None)
 
 
 # -------------------------------------------------------------------------------- by operation
@@ -224,22 +239,14 @@ class _Tracked(Writes):
                     found.write(tensor)
 
     def close(self) -> None:
-        self.rows = [self._row(slot, tensor) for slot, tensor in _own(self.model)]
-        self.rows += _lazy(self.model)
+        super().close()
         self.known.clear()
 
     def _row(self, slot: Slot, tensor: Tensor) -> Coverage:
         found, total = self.find(tensor), tensor.numel()
-        if tensor.is_meta:
-            return _nothing(slot, total)
         if found is None or found.full or not total:  # unknown: it was computed, not made empty
             return Coverage(slot.name, slot.kind, total, total)
         return _counted(slot, found.view(tensor), tensor)
-
-
-def _nothing(slot: Slot, total: int) -> Coverage:
-    """Return the row of a tensor on the meta device, which holds no elements to write."""
-    return Coverage(slot.name, slot.kind, 0, total, 0 if total else None)
 
 
 def _counted(slot: Slot, mask: Tensor, tensor: Tensor) -> Coverage:
@@ -360,15 +367,8 @@ class _Poison(Writes):
                 if bits is not None:
                     bits.fill_(_POISON[bits.element_size()])
 
-    def close(self) -> None:
-        with torch.no_grad():
-            self.rows = [self._row(slot, tensor) for slot, tensor in _own(self.model)]
-        self.rows += _lazy(self.model)
-
     def _row(self, slot: Slot, tensor: Tensor) -> Coverage:
         bits, total = _bits(tensor), tensor.numel()
-        if tensor.is_meta:
-            return _nothing(slot, total)
         if bits is None:
             return Coverage(slot.name, slot.kind, 0, total, judged=not total)
         done = bits != _POISON[bits.element_size()]

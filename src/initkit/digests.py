@@ -25,8 +25,8 @@ def values_digest(model: nn.Module | Mapping[str, Any], *, buffers: bool = True)
 
     It depends on canonical names, shapes, dtypes and bits alone: not on the order of parameters,
     on wrappers, or on how they are sharded. Of sharded tensors every rank adds what it holds, so
-    all ranks must call it; of a tensor on a mesh that a rank is not part of, that rank leaves it
-    out. ``buffers=False`` looks at parameters alone.
+    all ranks must call it; a rank leaves out what is on a mesh that it is not part of.
+    ``buffers=False`` looks at parameters alone.
 
     Raises :class:`MemoryProblem` where a tensor holds no values.
 

@@ -211,21 +211,23 @@ def _plain(value: Any, path: Path) -> Any:
     if isinstance(value, Recipe):
         return value.label if not value.given else _plain(value.table, path)
     if isinstance(value, Mapping):
-        found: dict[str, Any] = {}
-        for key, one in value.items():
-            text = _key(key, path)
-            if text in found:
-                message = (
-                    f"{path}: two rules would stand under one key {text!r}; use a list of tables"
-                )
-                raise FileError(message, path=path, key=text)
-            found[text] = _plain(one, path)
-        return found
+        return _plain_table(value, path)
     if isinstance(value, str | bool | int | float) or value is None:
         return value
     if isinstance(value, Sequence):
         return [_plain(one, path) for one in value]
     return _scheme_data(value, path)
+
+
+def _plain_table(table: Mapping[Any, Any], path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        text = _key(key, path)
+        if text in found:
+            message = f"{path}: two rules would stand under one key {text!r}; use a list of tables"
+            raise FileError(message, path=path, key=text)
+        found[text] = _plain(value, path)
+    return found
 
 
 def _scheme_data(value: Any, path: Path) -> Any:

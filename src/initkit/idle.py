@@ -8,7 +8,7 @@ from torch import nn
 
 from .choose import Chooser
 from .errors import IdleRule, Problem, did_you_mean, nearest
-from .match import All, Key, Matcher, Name, Regex, Scope, Type, compile_glob
+from .match import All, Key, Matcher, Name, Regex, Scope, Type, compile_glob, paths_above
 from .rules import Clause, Recipe
 from .walk import Slot
 
@@ -110,13 +110,7 @@ def _type_hint(slots: Sequence[Slot], matcher: Matcher) -> str:
 
 def _paths(slots: Sequence[Slot]) -> list[str]:
     """Return the paths of all modules that hold something."""
-    found: dict[str, None] = {}
-    for slot in slots:
-        path = slot.name.rpartition(".")[0]
-        while path and path not in found:
-            found[path] = None
-            path = path.rpartition(".")[0]
-    return list(found)
+    return list(dict.fromkeys(path for slot in slots for path in paths_above(slot.name)))
 
 
 def _name_hint(slots: Sequence[Slot], glob: str) -> str:

@@ -15,7 +15,7 @@ from .distributions import Distribution, Written, from_dict
 from .errors import PlanError, Problem, ReadError, TargetError, did_you_mean
 from .fans import Fans
 from .pages import plan_page
-from .tables import text_table
+from .tables import fold, text_table
 from .walk import Slot
 
 if TYPE_CHECKING:
@@ -382,18 +382,24 @@ class Plan:
         ]
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, width: int | None = None) -> str:
+        """Return the plan as text, folded to ``width`` where one is given."""
         lines = [f"{len(self.problems)} problem(s); applying this plan will raise:"]
         lines += [f"  ! {problem}" for problem in self.problems] + [""]
-        head = lines if self.problems else []
-        return "\n".join([*head, self.title, self.table(), *self.summary()])
+        head = fold("\n".join([*(lines if self.problems else []), self.title]), width)
+        return "\n".join([head, self.table(width), *(fold(t, width) for t in self.summary())])
 
-    def table(self) -> str:
-        """Return one aligned line per parameter; columns that say nothing are left out."""
+    def table(self, width: int | None = None) -> str:
+        """Return one aligned line per parameter; where they need more than ``width``, several.
+
+        Columns that say nothing are left out.
+        """
         rows = self.rows
         shown = [i for i, _ in enumerate(self.headers) if i == 0 or any(row[i] for row in rows)]
-        return text_table(
-            [self.headers[i] for i in shown], [[row[i] for i in shown] for row in rows]
-        )
+        headers = [self.headers[i] for i in shown]
+        return text_table(headers, [[row[i] for i in shown] for row in rows], width=width)
 
     def summary(self, *, done: bool = False) -> list[str]:
         """Return the totals, what no rule covers, and idle rules, in lines of text.

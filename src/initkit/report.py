@@ -13,6 +13,7 @@ import torch
 from .errors import FileError
 from .pages import plan_page
 from .plan import WRITE, Plan, Step, plain_data
+from .tables import fold
 
 FORMAT = "initkit-report-1"
 
@@ -95,7 +96,13 @@ class Report:
         return lines
 
     def __str__(self) -> str:
-        return "\n".join([*self._head(), self.plan.table(), *self.plan.summary(done=True)])
+        return self.text()
+
+    def text(self, width: int | None = None) -> str:
+        """Return the report as text, folded to ``width`` where one is given."""
+        head = fold("\n".join(self._head()), width)
+        tail = (fold(line, width) for line in self.plan.summary(done=True))
+        return "\n".join([head, self.plan.table(width), *tail])
 
     def save(self, path: str | Path) -> Path:
         """Write seed, versions, rules, and every parameter's outcome and digest as JSON.

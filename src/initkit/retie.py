@@ -310,28 +310,29 @@ def _woven(tensors: Sequence[Tensor], outlines: Sequence[Outline | None]) -> lis
     None where they can't: of unlike dtypes, of other shapes than they had, or expanded.
     """
     known = [outline for outline in outlines if outline is not None]
-    now = {(tensor.dtype, tensor.device, tensor.layout) for tensor in tensors}
-    then = {outline.dtype for outline in known}
-    shapes = [outline.shape for outline in known]
-    if shapes != [t.shape for t in tensors] or not len(now) == len(then) == 1:
+    if not _fit(tensors, known):
         return None
-    if any(outline.offset % outline.dtype.itemsize for outline in known):
-        return None
-    starts = [outline.offset // outline.dtype.itemsize for outline in known]
-    ends = [
-        start + 1 + sum((n - 1) * s for n, s in zip(o.shape, o.stride, strict=True))
-        for start, o in zip(starts, known, strict=True)
-    ]
-    flat = torch.empty(max(ends), dtype=tensors[0].dtype, device=tensors[0].device)
-    views = [
-        flat.as_strided(o.shape, o.stride, start) for start, o in zip(starts, known, strict=True)
-    ]
+    unit = known[0].dtype.itemsize
+    end = max(outline.stop for outline in known)
+    flat = torch.empty(end // unit, dtype=tensors[0].dtype, device=tensors[0].device)
+    views = [flat.as_strided(o.shape, o.stride, o.offset // unit) for o in known]
     if any(map(self_overlapping, views)):
         return None
     with torch.no_grad():
         for tensor, view in reversed(list(zip(tensors, views, strict=True))):
             view.copy_(tensor)
     return views
+
+
+def _fit(tensors: Sequence[Tensor], outlines: Sequence[Outline]) -> bool:
+    """Whether tensors have the shapes of the outlines, and one dtype as those had."""
+    now = {(tensor.dtype, tensor.device, tensor.layout) for tensor in tensors}
+    then = {outline.dtype for outline in outlines}
+    return (
+        [tensor.shape for tensor in tensors] == [outline.shape for outline in outlines]
+        and len(now) == len(then) == 1
+        and all(outline.offset % outline.dtype.itemsize == 0 for outline in outlines)
+    )
 
 
 def _holder(group: TieGroup, firsts: Sequence[str]) -> str | None:

@@ -20,7 +20,7 @@ from .apply import apply_init
 from .check import check_init
 from .distributions import Written
 from .errors import CheckError, TargetError, did_you_mean
-from .match import compile_glob
+from .match import Listing
 from .plan import UNCOVERED, Plan, Step
 from .planner import Model, plan_init, slots_of
 from .rules import Table
@@ -76,8 +76,8 @@ def assert_covered(
     __tracebackhide__ = True
     plan = plan_init(model, rules, **options)
     plan.check()
-    allowed = [allow] if isinstance(allow, str) else list(allow)
-    open_ = [s for s in plan.with_status(UNCOVERED) if not _listed(allowed, s.names)]
+    allowed = Listing(_entries(allow))
+    open_ = [s for s in plan.with_status(UNCOVERED) if not any(map(allowed.takes, s.names))]
     if open_:
         listed = "\n".join(f"  {step.name} {list(step.shape)}" for step in open_)
         raise CheckError(
@@ -187,16 +187,7 @@ def assert_untouched(model: Model, names: str | Iterable[str] = "*") -> Iterator
     ...     _ = apply_init(model, {"1.weight": 0, "*": "keep"})
     """
     __tracebackhide__ = True
-    wanted = [names] if isinstance(names, str) else list(names)
-    known = _values(model)
-    idle = [one for one in wanted if not _listed([one], list(known))]
-    if idle or not wanted:
-        raise TargetError(
-            f"the model has nothing called {idle[0]!r}{did_you_mean(idle[0], list(known))}"
-            if idle
-            else "assert_untouched guards at least one name, and got none"
-        )
-    before = {name: t for name, t in known.items() if _listed(wanted, [name])}
+    before = _guarded(_values(model), _entries(names))
     copies = {name: t.clone() for name, t in before.items()}
     yield
     after = _values(model)
@@ -322,13 +313,20 @@ def _values(model: Model) -> dict[str, Tensor]:
     return {path: s.tensor.detach() for s in slots if s.tensor is not None for path in s.paths}
 
 
-def _listed(entries: Sequence[str], names: Sequence[str]) -> bool:
-    """Whether an entry is one of the names, a glob that matches one, or a module around one."""
-    return any(
-        compile_glob(entry)(name) or name.startswith(f"{entry}.")
-        for entry in entries
-        for name in names
-    )
+def _entries(names: str | Iterable[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _guarded(known: Mapping[str, Tensor], entries: Sequence[str]) -> dict[str, Tensor]:
+    """Return the tensors that the entries name, each of which must name one."""
+    if not entries:
+        raise TargetError("assert_untouched guards at least one name, and got none")
+    for entry in entries:
+        if not any(map(Listing([entry]).takes, known)):
+            hint = did_you_mean(entry, list(known))
+            raise TargetError(f"the model has nothing called {entry!r}{hint}")
+    guarded = Listing(entries)
+    return {name: tensor for name, tensor in known.items() if guarded.takes(name)}
 
 
 def _random(step: Step) -> bool:

@@ -237,6 +237,12 @@ class Outline:
     offset: int
     dtype: torch.dtype
 
+    @property
+    def stop(self) -> int:
+        """The byte behind the last that the name reads; it reads one at least."""
+        last = sum((n - 1) * step for n, step in zip(self.shape, self.stride, strict=True))
+        return self.offset + (last + 1) * self.dtype.itemsize
+
 
 def _outlines(slots: Sequence[Slot], regions_of: Held) -> tuple[Outline | None, ...]:
     """Record for each name how it reads the memory; None for what is not plainly strided."""
