@@ -160,6 +160,15 @@ def test_an_interrupt_while_waiting_ends_the_threads(monkeypatch):
     stream.run([lambda: None] * 4, 2)
 
 
+@pytest.fixture
+def interrupts():
+    """An interrupt raises here, also where tests were started in the background, ignoring it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals for threads here")
 @pytest.mark.parametrize("call", [pool.alone, lambda task: stream.run([task] * 50)])
 def test_an_interrupt_is_raised_once_the_tasks_under_way_have_ended(two_threads, call):
