@@ -15,7 +15,7 @@ from models import mlp, tied_lm
 from torch import nn
 from torch.nn.utils import prune
 
-from initkit import Rule, apply_init, plan_init
+from initkit import Rule, apply_init, layouts, plan_init, register_layout
 from initkit import distributions as law
 from initkit.errors import (
     IdleRule,
@@ -31,6 +31,7 @@ from initkit.errors import (
     Uncovered,
     UnknownNameError,
 )
+from initkit.fans import Fans
 
 
 class Net(nn.Module):
@@ -598,6 +599,21 @@ def test_a_shared_layer_has_the_number_of_each_of_its_places() -> None:
     assert plan["1.weight"].start == "N(0, 0.25)"
     plan = plan_init(net, {"*": "normal(std=1/sqrt(n_layers))"})
     assert plan["1.weight"].start == "N(0, 0.5)"
+
+
+def test_parameters_of_one_module_and_shape_keep_their_own_fans(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.up, self.down = (nn.Parameter(torch.zeros(4, 8)) for _ in range(3))
+
+    monkeypatch.setattr(layouts, "_REGISTERED", {})  # to forget what is registered here
+    register_layout(Two, "in out", key="up")
+    register_layout(Two, "out in", key="down")
+    plan = plan_init(Two(), {"*": "normal(std=0.02)"})
+    assert [plan[name].fans for name in ("up", "down")] == [Fans(4, 8), Fans(8, 4)]
 
 
 def test_a_plan_prints_one_line_per_parameter_with_its_full_name() -> None:

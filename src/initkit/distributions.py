@@ -299,9 +299,14 @@ class TruncatedNormal(Distribution):
         law = f"{short(self.loc)}, {short(self.scale)}"
         return f"TN({law}; {short(self.low)}, {short(self.high)})"
 
-    def note(self) -> str:
+    @property
+    def uncut(self) -> bool:
+        """Whether the bounds lie beyond all values that the stream has."""
         a, b = (self.low - self.loc) / self.scale, (self.high - self.loc) / self.scale
-        return "the bounds cut nothing" if a < -6.2302 and b > 6.2302 else ""
+        return a < -6.2302 and b > 6.2302
+
+    def note(self) -> str:
+        return "the bounds cut nothing" if self.uncut else ""
 
     def scaled(self, factor: float) -> Distribution:
         if not factor:

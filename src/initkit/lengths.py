@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .distributions import Distribution, Normal, TruncatedNormal
-from .judge import Test, expectation, squares
+from .judge import Expectation, Test, expectation, squares
 from .measure import CHUNK
 
 
@@ -24,19 +24,20 @@ def lengths(tensor: Tensor, law: Distribution, dtype: torch.dtype) -> Iterator[T
     >>> alike.p < 1e-100, alike.seen
     (True, '64 rows of one length')
     """
-    mean, std, _ = expectation(law, dtype).moments
+    meant = expectation(law, dtype)
+    mean, std, _ = meant.moments
     if tensor.dim() < 2 or tensor.is_complex() or not std:
         return
     for what, found, each in _mean_squares(tensor, mean, std):
         if len(found) > 1 and each > 1:
             if _is_normal(law):
-                yield _not_alike(what, found, each, float(torch.finfo(dtype).eps))
-            yield _none_stands_out(what, found, each, law, dtype)
+                yield _not_alike(what, found, each, meant.eps)
+            yield _none_stands_out(what, found, each, meant)
 
 
 def _is_normal(law: Distribution) -> bool:
     """Whether a law is normal and, if cut at all, cut where nothing is."""
-    return isinstance(law, Normal) or (isinstance(law, TruncatedNormal) and bool(law.note()))
+    return isinstance(law, Normal) or (isinstance(law, TruncatedNormal) and law.uncut)
 
 
 def _mean_squares(tensor: Tensor, mean: float, std: float) -> Iterator[tuple[str, Tensor, int]]:
@@ -53,11 +54,8 @@ def _mean_squares(tensor: Tensor, mean: float, std: float) -> Iterator[tuple[str
     yield "column", columns / count, count
 
 
-def _none_stands_out(
-    what: str, found: Tensor, each: int, law: Distribution, dtype: torch.dtype
-) -> Test:
+def _none_stands_out(what: str, found: Tensor, each: int, meant: Expectation) -> Test:
     """Compare the longest and the shortest with what so many elements of the law may give."""
-    meant = expectation(law, dtype)
     ends = (int(found.argmax()), int(found.argmin()))
     p, place = min((squares(meant, float(found[end]) - 1, each), end) for end in ends)
     std, planned = meant.moments[1] * math.sqrt(float(found[place])), meant.moments[1]
