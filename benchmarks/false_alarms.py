@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from initkit import apply_init
-from initkit.check import check_init
-from initkit.verdict import CheckReport
+from initkit.check.check import check_init
+from initkit.check.report import CheckReport
 
 LEVELS = (1e-1, 1e-2, 1e-3, 1e-6)
 LARGEST = 10_000_000

@@ -40,7 +40,8 @@ from torch.distributed.tensor.parallel import (
 )
 
 import initkit
-from initkit import Plan, apply_init, deferred, plan_init, sharding, tensor_digests, values_digest
+from initkit import Plan, apply_init, deferred, plan_init, tensor_digests, values_digest
+from initkit.model import sharding
 
 Case = Callable[[], None]
 CASES: dict[str, tuple[tuple[int, ...], Case]] = {}

@@ -352,7 +352,7 @@ def test_a_registered_function_takes_options() -> None:
         ):
             apply_init(model, {"*": "test_ramp(topp=4)"})
     finally:
-        from initkit.registry import unregister_scheme
+        from initkit.schemes.registry import unregister_scheme
 
         unregister_scheme("test_ramp")
 

@@ -16,11 +16,11 @@ from torch import nn
 from torch.nn.utils import parametrizations, spectral_norm, weight_norm
 
 from initkit import OptionError, PlanError, apply_init, plan_init
-from initkit.check import check_init
-from initkit.distributions import Normal, TruncatedNormal, Uniform
-from initkit.judge import binomial, expectation, judge
-from initkit.measure import measure
-from initkit.structure import look
+from initkit.check.check import check_init
+from initkit.check.measure import measure
+from initkit.check.sample_tests import binomial, expectation, judge
+from initkit.check.structure import look
+from initkit.distributions.elementwise import Normal, TruncatedNormal, Uniform
 
 ROOT = Path(__file__).parents[1]
 RULES = {"*.weight": "normal(std=0.02)", "*.bias": 0}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from initkit import apply_init
-from initkit.check import check_init
+from initkit.check.check import check_init
 
 Fault = Callable[["Case"], set[str]]
 

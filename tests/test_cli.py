@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from initkit import apply_init, verify_report
-from initkit.cli import main
+from initkit.cli.main import main
 
 MODEL = """
 from torch import nn

@@ -51,7 +51,7 @@ def values(module: nn.Module) -> dict[str, set[float]]:
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
     """Every module that is initialised, in order."""
-    from initkit import decorator
+    from initkit.write import decorator
 
     seen: list[nn.Module] = []
     real = decorator.apply_init

@@ -12,7 +12,7 @@ from stats import assert_drawn_from, ks_distance
 from torch import nn
 
 from initkit import distributions as law
-from initkit.distributions import Source, from_dict
+from initkit.distributions.base import Source, from_dict
 
 SOURCE = Source(0, "fc.weight")
 ELEMENTWISE = [

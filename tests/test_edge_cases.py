@@ -29,10 +29,11 @@ from initkit import (
     plan_init,
     register_scheme,
 )
-from initkit.distributions import Normal
-from initkit.formula import Number
-from initkit.registry import unregister_scheme
-from initkit.schemes import Scheme, Site
+from initkit.distributions.elementwise import Normal
+from initkit.numbers.formula import Number
+from initkit.schemes.base import Scheme
+from initkit.schemes.registry import unregister_scheme
+from initkit.schemes.site import Site
 
 
 def net() -> nn.Sequential:

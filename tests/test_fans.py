@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from initkit.errors import LayoutError, UnknownNameError
-from initkit.fans import Fans, Layout, module_fans, tensor_fans
-from initkit.layouts import facts
+from initkit.model.layouts import facts
+from initkit.numbers.fans import Fans, Layout, module_fans, tensor_fans
 
 sizes = st.integers(1, 6)
 shapes = st.lists(st.integers(0, 7), min_size=2, max_size=5).map(tuple)

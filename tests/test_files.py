@@ -16,7 +16,7 @@ from torch import nn
 
 from initkit import Recipe, Rule, list_recipes, load_recipe, plan_init, save_recipe
 from initkit.errors import FileError, InitkitError
-from initkit.rules import REST, describe_recipe, read_rules
+from initkit.rules.read import REST, describe_recipe, read_rules
 
 RULES: dict[str, Any] = {
     "a table": {"*.weight": "normal(std=0.02)", "*.bias": 0, "x": 1.5, "y": "keep"},

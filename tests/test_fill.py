@@ -14,8 +14,9 @@ from models import Lookups, Recurrent, tied_lm
 from torch import Tensor, nn
 
 import initkit
-from initkit import apply_init, fill, values_digest
-from initkit.fill import pieces
+from initkit import apply_init, values_digest
+from initkit.write import fill
+from initkit.write.fill import pieces
 
 LAWS = (
     "normal(std=0.5)",

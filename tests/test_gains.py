@@ -16,7 +16,7 @@ from scipy.stats import norm
 from torch import Tensor, nn
 
 from initkit.errors import OptionError, UnknownNameError
-from initkit.gains import formula, gain, is_leaky, names, second_moment
+from initkit.numbers.gains import formula, gain, is_leaky, names, second_moment
 
 LAWS = settings(deadline=None, derandomize=True)
 TORCH_NAMES = [

@@ -11,10 +11,11 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
-from initkit import layouts, plan_init
+from initkit import plan_init
 from initkit.errors import LayoutError
-from initkit.fans import Fans, Law, Layout, module_fans
-from initkit.layouts import Facts, facts, fans, register_layout
+from initkit.model import layouts
+from initkit.model.layouts import Facts, facts, fans, register_layout
+from initkit.numbers.fans import Fans, Law, Layout, module_fans
 
 Build = Callable[[], nn.Module]
 

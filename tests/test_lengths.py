@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from initkit import apply_init, check_init
-from initkit.check import CheckReport
-from initkit.distributions import Distribution, Normal, TruncatedNormal, Uniform
-from initkit.lengths import lengths
+from initkit.check.check import CheckReport
+from initkit.check.norms import lengths
+from initkit.distributions.base import Distribution
+from initkit.distributions.elementwise import Normal, TruncatedNormal, Uniform
 
 NORMAL = Normal(0.0, 0.5)
 

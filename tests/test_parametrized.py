@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
-from initkit.parametrized import Door, doors
-from initkit.walk import walk
+from initkit.model.computed_weights import Door, doors
+from initkit.model.slots import walk
 
 
 def legacy(make: Callable[..., nn.Module], *args: object, **options: object) -> nn.Module:

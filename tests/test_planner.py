@@ -15,7 +15,7 @@ from models import mlp, tied_lm
 from torch import nn
 from torch.nn.utils import prune
 
-from initkit import Rule, apply_init, layouts, plan_init, register_layout
+from initkit import Rule, apply_init, plan_init, register_layout
 from initkit import distributions as law
 from initkit.errors import (
     IdleRule,
@@ -31,7 +31,8 @@ from initkit.errors import (
     Uncovered,
     UnknownNameError,
 )
-from initkit.fans import Fans
+from initkit.model import layouts
+from initkit.numbers.fans import Fans
 
 
 class Net(nn.Module):

@@ -12,8 +12,8 @@ from torch.nn import Parameter
 from torch.nn.utils import parametrize
 
 from initkit import errors
-from initkit.retie import preserve_ties, retie, tie, tie_status
-from initkit.ties import find_tied_parameters
+from initkit.ties.groups import find_tied_parameters
+from initkit.ties.repair import preserve_ties, retie, tie, tie_status
 
 
 class Tied(nn.Module):

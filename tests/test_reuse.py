@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
 from initkit.errors import TargetError
-from initkit.reuse import Reuse, Use, find_reused_parameters
-from initkit.ties import find_tied_parameters
+from initkit.ties.groups import find_tied_parameters
+from initkit.ties.reuse import Reuse, Use, find_reused_parameters
 
 
 class Weighted(nn.Module):

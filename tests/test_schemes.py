@@ -15,9 +15,10 @@ from torch import nn
 from initkit import apply_init, plan_init, schemes
 from initkit import distributions as law
 from initkit.errors import FormulaError, InitkitError, OptionError, SchemeMismatch
-from initkit.fans import Fans, Layout
-from initkit.registry import list_schemes, read_scheme
-from initkit.schemes import Scheme, Site
+from initkit.numbers.fans import Fans, Layout
+from initkit.schemes.base import Scheme
+from initkit.schemes.registry import list_schemes, read_scheme
+from initkit.schemes.site import Site
 
 LINEAR = Site((300, 200), layout=Layout.parse("out in"))
 

@@ -21,7 +21,7 @@ import pytest
 import torch
 
 import initkit
-from initkit.sharding import Held, Ranges, held, is_sharded, problem, ranks, split
+from initkit.model.sharding import Held, Ranges, held, is_sharded, problem, ranks, split
 
 WORKER = Path(__file__).with_name("sharded.py")
 

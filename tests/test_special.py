@@ -10,11 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from initkit import apply_init, describe_scheme, elementary, plan_init
-from initkit.distributions import Source, Uniform, from_dict
+from initkit import apply_init, describe_scheme, plan_init
+from initkit.distributions.base import Source, from_dict
+from initkit.distributions.elementwise import Uniform
+from initkit.distributions.indexed import Arange, mapped
 from initkit.errors import InitkitError
-from initkit.schemes import Site
-from initkit.special import SPECIAL, Arange, mapped
+from initkit.numbers import exact_math as elementary
+from initkit.schemes.positional import SPECIAL
+from initkit.schemes.site import Site
 
 MANY = 200_000
 RANDOM = [

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from initkit.tables import Cell, Notes, Table, bars, html_page, html_table, text_table
+from initkit.render.html import Cell, Notes, Table, bars, html_page, html_table
+from initkit.render.text import text_table
 
 LAWS = settings(deadline=None, derandomize=True)
 words = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max_size=12)

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import Parameter
 
 from initkit.errors import TargetError
-from initkit.tiereport import MEANING, tie_report
+from initkit.ties.report import MEANING, tie_report
 
 
 def tied() -> nn.Module:

@@ -14,8 +14,8 @@ from torch.nn import Parameter
 from torch.nn.utils import parametrizations, parametrize
 
 from initkit import errors
-from initkit.ties import KINDS, TieGroup, find_tied_parameters, tie_slots
-from initkit.walk import walk, walk_state_dict
+from initkit.model.slots import walk, walk_state_dict
+from initkit.ties.groups import KINDS, TieGroup, find_tied_parameters, tie_slots
 
 Group = tuple[str, str]  # kind, names
 Case = Callable[[], nn.Module]

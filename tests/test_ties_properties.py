@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from torch import Tensor, nn
 from torch.nn import Parameter
 
-from initkit import bytesets, memory
-from initkit.ties import find_tied_parameters
+from initkit.ties import byte_regions as bytesets
+from initkit.ties import storage as memory
+from initkit.ties.groups import find_tied_parameters
 
 LAW = settings(
     max_examples=150,

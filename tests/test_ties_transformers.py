@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from initkit.reuse import find_reused_parameters
-from initkit.ties import find_tied_parameters
+from initkit.ties.groups import find_tied_parameters
+from initkit.ties.reuse import find_reused_parameters
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 pytestmark = [

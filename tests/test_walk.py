@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 
 from initkit.errors import TargetError
-from initkit.walk import Slot, walk, walk_state_dict
+from initkit.model.slots import Slot, walk, walk_state_dict
 
 
 def names(model: nn.Module, **options: bool) -> list[str]:

@@ -5,17 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .loading import no_collecting
+from .numbers import no_collecting
 
 with no_collecting():
-    # Acts
-    from .apply import apply_init, materialize
-
-    # Doors
-    from .decorator import initialized
-    from .deferred import deferred
-
-    # Errors
+    from ._version import __version__
     from .errors import (
         CheckError,
         DeferredError,
@@ -23,64 +16,55 @@ with no_collecting():
         FileError,
         FillError,
         FormulaError,
-        IdleRule,
-        IdleSelection,
         InitkitError,
         LayoutError,
-        MemoryProblem,
         OptionError,
         PlanError,
         Problem,
-        RanksDiffer,
         ReadError,
         RuleError,
-        SchemeMismatch,
         TargetError,
-        TieConflict,
         TieError,
-        Uncovered,
         UnknownNameError,
-        Unplanned,
     )
-
-    # Numbers
-    from .gains import gain
-
-    # Schemes and layouts
-    from .layouts import fans, register_layout
-
-    # Rules, recipes and plans
-    from .plan import Plan
-    from .planner import plan_init
-    from .registry import blocks, describe_scheme, list_schemes, register_scheme
-    from .report import Report
-
-    # Ties
-    from .retie import preserve_ties, retie, tie, tie_status
+    from .model import Slot, fans, register_layout
+    from .numbers import gain
+    from .plan import Plan, Step, plan_init
     from .rules import Recipe, Rule, describe_recipe, list_recipes, register_recipe
-    from .ties import find_tied_parameters
+    from .schemes import Scheme, blocks, describe_scheme, list_schemes, register_scheme
+    from .ties import (
+        TieGroup,
+        TieStatus,
+        find_tied_parameters,
+        preserve_ties,
+        retie,
+        tie,
+        tie_status,
+    )
+    from .write import Report, apply_init, deferred, initialized, materialize
 
 if TYPE_CHECKING:  # these load on first use: most programs use none of them
-    from .check import check_init
-    from .coverage import track_writes
-    from .digests import tensor_digests, values_digest
-    from .files import load_recipe, save_recipe
-    from .records import verify_report
-    from .reuse import find_reused_parameters
-    from .suggest import suggest_recipe
-    from .tiereport import tie_report
+    from .check import CheckReport, Failure, check_init
+    from .plan.suggest import suggest_recipe
+    from .rules.recipe_files import load_recipe, save_recipe
+    from .ties.report import tie_report
+    from .ties.reuse import find_reused_parameters
+    from .write.digests import model_digest
+    from .write.tracking import track_writes
+    from .write.verify import verify_report
 else:
     _LATER = {
+        "CheckReport": "check",
+        "Failure": "check",
         "check_init": "check",
-        "find_reused_parameters": "reuse",
-        "load_recipe": "files",
-        "save_recipe": "files",
-        "suggest_recipe": "suggest",
-        "tensor_digests": "digests",
-        "tie_report": "tiereport",
-        "track_writes": "coverage",
-        "values_digest": "digests",
-        "verify_report": "records",
+        "find_reused_parameters": "ties.reuse",
+        "load_recipe": "rules.recipe_files",
+        "model_digest": "write.digests",
+        "save_recipe": "rules.recipe_files",
+        "suggest_recipe": "plan.suggest",
+        "tie_report": "ties.report",
+        "track_writes": "write.tracking",
+        "verify_report": "write.verify",
     }
 
     def __getattr__(name):
@@ -94,37 +78,35 @@ else:
         return sorted(globals().keys() | _LATER.keys())
 
 
-__version__ = "0.1.0"
-
 __all__ = [
     "CheckError",
+    "CheckReport",
     "DeferredError",
     "DuplicateNameError",
+    "Failure",
     "FileError",
     "FillError",
     "FormulaError",
-    "IdleRule",
-    "IdleSelection",
     "InitkitError",
     "LayoutError",
-    "MemoryProblem",
     "OptionError",
     "Plan",
     "PlanError",
     "Problem",
-    "RanksDiffer",
     "ReadError",
     "Recipe",
     "Report",
     "Rule",
     "RuleError",
-    "SchemeMismatch",
+    "Scheme",
+    "Slot",
+    "Step",
     "TargetError",
-    "TieConflict",
     "TieError",
-    "Uncovered",
+    "TieGroup",
+    "TieStatus",
     "UnknownNameError",
-    "Unplanned",
+    "__version__",
     "apply_init",
     "blocks",
     "check_init",
@@ -140,6 +122,7 @@ __all__ = [
     "list_schemes",
     "load_recipe",
     "materialize",
+    "model_digest",
     "plan_init",
     "preserve_ties",
     "register_layout",
@@ -148,11 +131,9 @@ __all__ = [
     "retie",
     "save_recipe",
     "suggest_recipe",
-    "tensor_digests",
     "tie",
     "tie_report",
     "tie_status",
     "track_writes",
-    "values_digest",
     "verify_report",
 ]

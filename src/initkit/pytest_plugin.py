@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from .check.report import CheckReport
     from .plan import Plan
-    from .verdict import CheckReport
 
 FOLDER = "init_plans"
 _OWNERS = pytest.StashKey[dict[Path, str]]()

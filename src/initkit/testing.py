@@ -16,17 +16,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .apply import apply_init
-from .check import check_init
+from .check.check import check_init
+from .check.report import CheckReport
 from .distributions import Written
 from .errors import CheckError, TargetError, did_you_mean
-from .match import Listing
-from .plan import UNCOVERED, Plan, Step
-from .planner import Model, plan_init, slots_of
-from .rules import Table
+from .model import walk
+from .plan import UNCOVERED, Model, Plan, Step, plan_init, slots_of
+from .rules import Listing, Table
 from .ties import TieGroup, find_tied_parameters
-from .verdict import CheckReport
-from .walk import walk
+from .write import apply_init
 
 __all__ = [
     "assert_covered",

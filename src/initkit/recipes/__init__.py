@@ -10,7 +10,7 @@ import pkgutil
 from functools import lru_cache
 from importlib import import_module
 
-from ..rules import add_recipes, load_recipes_with
+from ..rules import add_recipes
 
 
 @lru_cache(maxsize=1)
@@ -45,6 +45,3 @@ def load(name: str | None) -> None:
     for family in spelled:
         if family in families():
             _load_family(family)
-
-
-load_recipes_with(load)

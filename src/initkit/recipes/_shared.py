@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from ..walk import Slot
+from ..model import Slot
 
 HEADS = r"re:(.*\.)?(classification_heads?|classifier)\..*"
 """What stands behind the layers, though its parts may be called as theirs are (out_proj)."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..model import Slot
 from ..rules import REST, Recipe, Rule
-from ..walk import Slot
 from .vit import CONV, GATED_XAVIER, HEADS, LECUN, LINEAR, MLP_BIAS, NORMS, XAVIER
 
 _PAPER = "Tolstikhin et al. 2021, MLP-Mixer, arXiv:2105.01601"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..model import Slot
 from ..rules import REST, Recipe, Rule
-from ..walk import Slot
 from ._shared import tied_to_embedding
 
 _PAPER = "Yang et al. 2022, Tensor Programs V (arXiv:2203.03466)"

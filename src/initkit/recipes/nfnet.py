@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..model import Slot
 from ..rules import REST, Recipe, Rule
-from ..walk import Slot
 
 _PAPER = "Brock et al. 2021, High-Performance Large-Scale Image Recognition Without Normalization"
 _PAPERS = f"{_PAPER} (arXiv:2102.06171); arXiv:2101.08692"

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import nn
 
+from ..model import Slot
 from ..rules import REST, Recipe, Rule
-from ..walk import Slot
 from ._convnets import HE_OUT, HE_OUT_OF_GROUP, NORMS
 from .resnet import torchvision as resnet
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..model import Slot
 from ..rules import REST, Recipe, Rule
-from ..walk import Slot
 
 
 def _first(slot: Slot) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..model import Slot
 from ..rules import REST, Recipe, Rule
-from ..walk import Slot
 from ._shared import between_encoder_and_decoder, tied_to_embedding
 
 _PAPER = "Vaswani et al. 2017, Attention Is All You Need (arXiv:1706.03762)"

@@ -1,0 +1,89 @@
+"""Lengths of a random matrix's rows and columns: none stands out, and they are not all alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from ..distributions import Distribution, Normal, TruncatedNormal
+from .measure import CHUNK
+from .sample_tests import Expectation, Test, expectation, squares
+
+
+def lengths(tensor: Tensor, law: Distribution, dtype: torch.dtype) -> Iterator[Test]:
+    """Yield tests of the mean squares of a sample's rows and of its columns.
+
+    A convolution counts as a matrix with a row for each output. ``dtype`` is the one that the
+    sample was rounded to.
+
+    >>> q = torch.linalg.qr(torch.randn(64, 64, generator=torch.Generator().manual_seed(0))).Q
+    >>> alike = next(lengths(q, Normal(0.0, 1 / 8), q.dtype))
+    >>> alike.p < 1e-100, alike.seen
+    (True, '64 rows of one length')
+    """
+    meant = expectation(law, dtype)
+    mean, std, _ = meant.moments
+    if tensor.dim() < 2 or tensor.is_complex() or not std:
+        return
+    for what, found, each in _mean_squares(tensor, mean, std):
+        if len(found) > 1 and each > 1:
+            if _is_normal(law):
+                yield _not_alike(what, found, each, meant.eps)
+            yield _none_stands_out(what, found, each, meant)
+
+
+def _is_normal(law: Distribution) -> bool:
+    """Whether a law is normal and, if cut at all, cut where nothing is."""
+    return isinstance(law, Normal) or (isinstance(law, TruncatedNormal) and law.uncut)
+
+
+def _mean_squares(tensor: Tensor, mean: float, std: float) -> Iterator[tuple[str, Tensor, int]]:
+    """Yield "row" and "column" with the mean squares of all of them, and how many elements each."""
+    count, length = len(tensor), tensor.numel() // len(tensor)
+    rows, columns = [], torch.zeros(length, dtype=torch.float64, device="cpu")
+    for part in torch.split(tensor, max(1, CHUNK // length)):
+        x = part.reshape(len(part), -1)
+        x = x if x.dtype == torch.float64 else x.float()
+        square = ((x - mean) / std).square_()
+        rows.append(square.mean(1).cpu().double())
+        columns += square.sum(0).cpu().double()
+    yield "row", torch.cat(rows), length
+    yield "column", columns / count, count
+
+
+def _none_stands_out(what: str, found: Tensor, each: int, meant: Expectation) -> Test:
+    """Compare the longest and the shortest with what so many elements of the law may give."""
+    ends = (int(found.argmax()), int(found.argmin()))
+    p, place = min((squares(meant, float(found[end]) - 1, each), end) for end in ends)
+    std, planned = meant.moments[1] * math.sqrt(float(found[place])), meant.moments[1]
+    told = f"{what} {place} has a std of {std:.4g}"
+    text = f"{told}, unlike the others, where {planned:.4g} was planned"
+    return Test("lengths", min(1.0, len(found) * p), f"{what}s of std {planned:.4g}", told, text)
+
+
+def _not_alike(what: str, found: Tensor, each: int, eps: float) -> Test:
+    """Bound how likely it is that all lengths lie so close together, as in orthogonal matrices.
+
+    A sum of squares of ``each`` normal values has a density, and ``m`` of them lie within ``r``
+    with a chance of ``m (r sup)^(m - 1)`` at most.
+    """
+    low, high = float(found.min()) * each, float(found.max()) * each
+    within = high - low + (2 * eps + 1e-5) * high
+    share = min(max(within * _densest(each), 1e-300), 1.0)
+    log_p = math.log(len(found)) + (len(found) - 1) * math.log(share)
+    seen = f"{len(found)} {what}s of one length"
+    text = (
+        f"all {len(found):,} {what}s have one length, as in an orthogonal matrix; those of "
+        f"independent values would differ by about {100 / math.sqrt(2 * each):.2g} %"
+    )
+    return Test("lengths", math.exp(min(log_p, 0.0)), "independent values", seen, text)
+
+
+def _densest(each: int) -> float:
+    """Return the highest density of the chi-squared law."""
+    half, mode = each / 2, max(each - 2, 0)
+    log = (half - 1) * math.log(mode) if mode else 0.0
+    return math.exp(log - mode / 2 - half * math.log(2) - math.lgamma(half))

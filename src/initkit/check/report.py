@@ -1,0 +1,287 @@
+"""What a check found: failures, and the sentence that sums them up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from torch import Tensor
+
+from ..distributions import short
+from ..model import Slot
+from ..plan import Step
+from ..render import Cell, Notes, Table, bars, fold, html_page, text_table
+from .measure import Measured
+from .sample_tests import Test
+
+_EXTREMES = ("bounds", "extremes", "order", "lengths")  # they follow from what is told first
+_EXPLICABLE = (
+    "std",
+    "mean",
+    "distribution",
+    "bounds",
+    "extremes",
+    "constant",
+    "structure",
+    "zeros",
+)
+_EXPLAINED = 24  # failures that are looked at more closely
+_FIRST = ("missing unplanned shape garbage padding structure constant zeros std mean bounds "
+          "distribution extremes order lengths repeated clone tie").split()  # fmt: skip
+
+
+@dataclass(eq=False, slots=True)
+class Checked:
+    """One tensor, what was seen of it, and all tests of it."""
+
+    name: str
+    shape: tuple[int, ...]
+    step: Step | None = None
+    slot: Slot | None = None
+    seen: Measured | None = None
+    tests: list[Test] = field(default_factory=list)
+    parts: list[Tensor] = field(default_factory=list)
+    remark: str = ""
+
+    @property
+    def planned(self) -> str:
+        """The law, as the plan prints it."""
+        return self.step.start if self.step is not None else ""
+
+    @property
+    def measured(self) -> str:
+        """What was seen, in a few words."""
+        seen = self.seen
+        if seen is None or not seen.n:
+            return ""
+        if seen.low == seen.high:
+            return f"all {short(seen.low)}"
+        return f"mean {short(seen.mean)}, std {short(seen.std)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One parameter that is not as it should be.
+
+    ``kind`` is a word: "std", "mean", "bounds", "zeros", "distribution", "extremes", "order",
+    "lengths", "constant", "structure", "padding", "repeated", "clone", "tie", "shape", "missing",
+    "unplanned" or "garbage". ``expected`` and ``seen`` are short texts, ``text`` a sentence,
+    ``hint`` what it looks like instead. ``p_value`` is how probable this is for a parameter as
+    planned (0: impossible), and ``also`` says what else is wrong with it.
+    """
+
+    name: str
+    kind: str
+    expected: str
+    seen: str
+    p_value: float
+    text: str
+    shape: tuple[int, ...] = ()
+    planned: str = ""
+    rule: str = ""
+    hint: str = ""
+    also: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        sure = f"p = {self.p_value:.1g}" if self.p_value > 1e-300 else "certain"
+        lines = [f"{self.name} {list(self.shape)}: {self.text} ({sure})"]
+        if self.planned:
+            by = f", by rule {self.rule!r}" if self.rule else ""
+            lines.append(f"planned: {self.planned}{by}")
+        lines += [self.hint] if self.hint else []
+        lines += [f"also: {'; '.join(self.also)}"] if self.also else []
+        return "\n    ".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the failure as plain data."""
+        names = ("name", "kind", "expected", "seen", "p_value", "text", "planned", "rule", "hint")
+        shape = {"shape": list(self.shape), "also": list(self.also)}
+        return {name: getattr(self, name) for name in names} | shape
+
+
+class CheckReport:
+    """What :func:`initkit.check_init` found; true where everything is as planned.
+
+    ``ok`` says whether nothing failed; ``failures`` holds one :class:`Failure` a parameter;
+    ``verdict`` is a sentence; ``trained`` says whether the weights have merely left their start.
+    """
+
+    def __init__(
+        self, checked: Sequence[Checked], title: str, level: float, *, planned: bool = True
+    ) -> None:
+        self.title, self.level, self.planned = title, level, planned
+        self._checked = tuple(checked)
+        self.tests = sum(len(c.tests) for c in checked)
+        self.elements = sum(c.seen.n for c in checked if c.seen is not None)
+        self.failures: tuple[Failure, ...] = tuple(self._failures())
+        self.trained = False
+
+    def _failures(self) -> list[Failure]:
+        found = _failed(self._checked, self.level)
+        return [_failure(c, found[id(c)]) for c in self._checked if id(c) in found]
+
+    def explain(self, hint: Callable[[Checked], str], trained: bool) -> None:
+        """Add to the first failures what their values look like."""
+        self.trained = trained
+        by_name = {c.name: c for c in self._checked}
+        self.failures = tuple(
+            replace(f, hint=hint(by_name[f.name]))
+            if place < _EXPLAINED and f.kind in _EXPLICABLE and not trained
+            else f
+            for place, f in enumerate(self.failures)
+        )
+
+    def let_go(self) -> CheckReport:
+        """Forget the tensors, and return the report."""
+        for c in self._checked:
+            c.parts, c.slot = [], None
+        return self
+
+    @property
+    def p_value(self) -> float:
+        """How probable the oddest of all tests is for a model as planned, at most."""
+        return min(
+            (min(1.0, t.p * self.tests) for c in self._checked for t in c.tests), default=1.0
+        )
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed."""
+        return not self.failures
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    @property
+    def verdict(self) -> str:
+        """One sentence that sums it up."""
+        count, failed = len(self._checked), len(self.failures)
+        size = f"{count:,} parameters, {self.elements:,} elements"
+        if self.trained:
+            return (
+                f"these weights have left initialisation: {failed:,} of {count:,} parameters have "
+                "moved away from the plan, as training moves them. That is no sign that they are "
+                "broken; check a model before it is trained"
+            )
+        if not self.planned:
+            wrong = f"{failed:,} of {count:,} parameters are wrong by themselves"
+            return wrong if failed else f"nothing is wrong by itself: {size}"
+        if not failed:
+            return f"as planned: {size}, {self.tests:,} tests, false alarm rate {self.level:g}"
+        return f"{failed:,} of {count:,} parameters are not as planned"
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """The columns of :attr:`rows`."""
+        return ("name", "shape", "planned", "seen", "min", "max", "verdict")
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        """One row of text per parameter."""
+        failed = {failure.name: failure.kind for failure in self.failures}
+        return [_row(c, failed, self.planned) for c in self._checked]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain data."""
+        return {
+            "ok": self.ok,
+            "verdict": self.verdict,
+            "trained": self.trained,
+            "level": self.level,
+            "tests": self.tests,
+            "failures": [failure.to_dict() for failure in self.failures],
+            "parameters": [
+                dict(zip(self.headers, row, strict=True)) | {"remark": c.remark}
+                for row, c in zip(self.rows, self._checked, strict=True)
+            ],
+        }
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def text(self, width: int | None = None) -> str:
+        """Return the report as text, folded to ``width`` where one is given."""
+        lines = [f"{self.title}: {self.verdict}"]
+        lines += [f"  ! {failure}" for failure in self.failures]
+        return "\n".join([fold("\n".join(lines), width), "", self.table(width)])
+
+    def table(self, width: int | None = None) -> str:
+        """Return one aligned line per parameter; where they need more than ``width``, several."""
+        rows = self.rows
+        kept = [i for i, _ in enumerate(self.headers) if i == 0 or any(row[i] for row in rows)]
+        headers = [self.headers[i] for i in kept]
+        return text_table(headers, [[row[i] for i in kept] for row in rows], width=width)
+
+    def __repr__(self) -> str:
+        state = "ok" if self.ok else f"{len(self.failures)} failures"
+        return f"<CheckReport: {len(self._checked)} parameters, {state}>"
+
+    def _repr_html_(self) -> str:
+        return self.to_html(whole=False)
+
+    def to_html(self, *, whole: bool = True) -> str:
+        """Return the report as one self-contained HTML page, failures first."""
+        tone = "warning" if self.trained else "error"
+        lengths = bars([c.seen.std if c.seen is not None else None for c in self._checked])
+        failed = {failure.name for failure in self.failures}
+        rows = [
+            [
+                *row[:3],
+                Cell(row[3], bar=bar, order=c.seen.std if c.seen is not None else None),
+                *row[4:6],
+                Cell(row[6], tone="error" if c.name in failed else ""),
+            ]
+            for row, bar, c in zip(self.rows, lengths, self._checked, strict=True)
+        ]
+        sections: list[Table | Notes | str] = [self.verdict]
+        if self.failures:
+            notes = [str(failure) for failure in self.failures]
+            sections.append(Notes(notes, "Failures", tone))  # type: ignore[arg-type]
+        sections.append(Table(self.headers, rows, "lrllrrl"))
+        return html_page(f"Check of {self.title}", sections, whole=whole)
+
+
+def _row(c: Checked, failed: dict[str, str], planned: bool) -> tuple[str, ...]:
+    known = c.seen is not None and c.seen.n and c.seen.low != c.seen.high
+    low, high = (short(c.seen.low), short(c.seen.high)) if known and c.seen else ("", "")
+    if c.name in failed:
+        verdict = f"FAILS: {failed[c.name]}"
+    else:
+        verdict = c.remark or ("ok" if c.tests and planned else "")
+    shape = "x".join(map(str, c.shape)) or "scalar"
+    return c.name, shape, c.planned, c.measured, low, high, verdict
+
+
+# -------------------------------------------------------------------------------------- deciding
+
+
+def _failed(checked: Sequence[Checked], level: float) -> dict[int, list[Test]]:
+    """Return the tests that fail by Holm's procedure, by tensor."""
+    every = sorted(
+        ((test.p, place, test) for place, c in enumerate(checked) for test in c.tests),
+        key=lambda entry: entry[0],
+    )
+    found: dict[int, list[Test]] = {}
+    for rank, (p, place, test) in enumerate(every):
+        if p > level / (len(every) - rank):
+            break
+        found.setdefault(id(checked[place]), []).append(test)
+    return found
+
+
+def _failure(c: Checked, tests: Sequence[Test]) -> Failure:
+    first, *rest = sorted(tests, key=lambda test: _FIRST.index(test.kind))
+    step = c.step
+    return Failure(
+        c.name,
+        first.kind,
+        first.expected,
+        first.seen,
+        first.p,
+        first.text,
+        c.shape,
+        planned=c.planned,
+        rule=step.rule if step is not None else "",
+        also=tuple(dict.fromkeys(test.text for test in rest if test.kind not in _EXTREMES)),
+    )

@@ -1,0 +1,179 @@
+"""What the command line takes as a model: a callable that builds one, or a file of weights."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import TargetError
+from ..plan import Model
+
+_WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
+_FORMS = "package.module:callable, path/to/file.py:callable, or a .safetensors, .pt or .pth file"
+
+
+def load_target(text: str) -> Model:
+    """Return the model that ``package.module:callable``, ``file.py:callable`` or a file stands for.
+
+    The callable is called without arguments; files of weights are read as data alone. Raises
+    :class:`TargetError` for everything else.
+    """
+    return read_weights(text) if text.endswith(_WEIGHTS) else load_module(text)
+
+
+def load_module(text: str) -> nn.Module:
+    """Return the module that a target stands for; a state_dict is refused."""
+    if text.endswith(_WEIGHTS):
+        raise TargetError(f"{text}: this needs a module, and a file of weights holds none")
+    place, colon, name = text.rpartition(":")
+    if not colon or not place or not name:
+        raise TargetError(f"{text!r} is no target: give {_FORMS}")
+    model = _built(_callable(_imported(place), name, text), text)
+    if isinstance(model, nn.Module):
+        return model
+    raise TargetError(f"{text} returned {type(model).__name__}, not a module")
+
+
+def _imported(place: str) -> ModuleType:
+    try:
+        if not place.endswith(".py"):
+            if "" not in sys.path and str(Path.cwd()) not in sys.path:
+                sys.path.insert(0, str(Path.cwd()))
+            return importlib.import_module(place)
+        path = Path(place)
+        if not path.is_file():
+            raise TargetError(f"there is no file {place}")
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules.setdefault(path.stem, module)
+        sys.path.insert(0, str(path.parent.resolve()))
+        spec.loader.exec_module(module)
+    except TargetError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise TargetError(f"importing {place} failed: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _callable(module: ModuleType, name: str, text: str) -> Any:
+    found: Any = module
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is None:
+        known = ", ".join(n for n in vars(module) if callable(getattr(module, n)))[:200]
+        raise TargetError(f"{text}: {module.__name__} has no {name!r}; it has {known}")
+    return found
+
+
+def _built(found: Any, text: str) -> Any:
+    if isinstance(found, nn.Module):
+        return found
+    if not callable(found):
+        raise TargetError(f"{text} is {type(found).__name__}, which cannot be called")
+    try:
+        return found()
+    except (Exception, SystemExit) as error:
+        raise TargetError(f"calling {text} failed: {type(error).__name__}: {error}") from error
+
+
+def read_weights(path: str) -> dict[str, Any]:
+    """Return the state_dict in a file, without running anything that is in it."""
+    if not Path(path).is_file():
+        raise TargetError(f"there is no file {path}")
+    try:
+        if path.endswith(".safetensors"):
+            return dict(_safetensors().load_file(path))
+        entries = torch.load(path, map_location="cpu", weights_only=True)
+    except TargetError:
+        raise
+    except Exception as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TargetError(f"{path} cannot be read as weights: {first}") from error
+    if not isinstance(entries, Mapping):
+        raise TargetError(f"{path} holds {type(entries).__name__}, not a state_dict")
+    return dict(entries)
+
+
+def load_weights(model: Model, path: str) -> None:
+    """Put the weights of a file into ``model``; names and shapes must agree."""
+    if not isinstance(model, nn.Module):
+        raise TargetError("--weights goes into a module; here TARGET is a file of weights itself")
+    entries = read_weights(path)
+    known = model.state_dict()
+    for group in _shared(known):  # files of safetensors hold one of several tied names
+        there = next((name for name in group if name in entries), None)
+        entries |= {name: entries[there] for name in group if there and name not in entries}
+    try:
+        model.load_state_dict(entries)
+    except RuntimeError as error:
+        raise TargetError(f"{path} does not fit the model: {error}") from None
+
+
+def check_weights_path(path: str) -> None:
+    """Raise unless weights can be saved under this name."""
+    if not path.endswith(_WEIGHTS):
+        raise TargetError(f"{path}: weights go into a .safetensors, .pt or .pth file")
+    check_folder(path)
+    if path.endswith(".safetensors"):
+        _safetensors()
+
+
+def check_folder(path: str) -> None:
+    """Raise unless a file of this name can be written."""
+    if not Path(path).parent.is_dir():
+        raise TargetError(f"{path}: there is no folder {Path(path).parent}")
+    if Path(path).is_dir():
+        raise TargetError(f"{path} is a folder; name a file in it")
+
+
+def save_weights(model: Model, path: str) -> None:
+    """Write the state_dict of ``model``; of tied names safetensors files hold the first."""
+    check_weights_path(path)
+    entries = model.state_dict() if isinstance(model, nn.Module) else dict(model)
+    try:
+        _write(entries, path)
+    except TargetError:
+        raise
+    except Exception as error:  # torch and safetensors each have their own
+        raise TargetError(f"{path} cannot be written: {error}") from error
+
+
+def _write(entries: Mapping[str, Any], path: str) -> None:
+    if path.endswith(".safetensors"):
+        library = _safetensors()
+        tensors = {k: v.detach() for k, v in entries.items() if isinstance(v, Tensor)}
+        for group in _shared(tensors):
+            for name in group[1:]:
+                del tensors[name]
+        library.save_file({k: v.contiguous() for k, v in tensors.items()}, path)
+    else:
+        torch.save(entries, path)
+
+
+def _shared(entries: Mapping[str, Any]) -> list[list[str]]:
+    """Return the names that share all of their memory."""
+    groups: dict[Any, list[str]] = {}
+    for name, tensor in entries.items():
+        if isinstance(tensor, Tensor) and tensor.numel():
+            place = (tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype)
+            groups.setdefault(place, []).append(name)
+    return [names for names in groups.values() if len(names) > 1]
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.torch
+    except ImportError:
+        message = "this needs safetensors: pip install 'torch-initkit[safetensors]'"
+        raise TargetError(message) from None
+    return safetensors.torch

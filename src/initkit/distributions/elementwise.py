@@ -1,0 +1,251 @@
+"""Distributions of which every element is drawn by itself, from its own word of the stream."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from .. import stream
+from .base import Distribution, Runs, Source, short
+
+_ROOT2 = math.sqrt(2.0)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Constant(Distribution):
+    """Every element is ``value``."""
+
+    value: float
+    random: ClassVar[bool] = False
+    paired: ClassVar[bool] = False
+
+    @property
+    def moments(self) -> tuple[float, float]:
+        return self.value, 0.0
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return self.value, self.value
+
+    @property
+    def atoms(self) -> dict[float, float]:
+        return {self.value: 1.0}
+
+    def _cdf(self, x: Tensor) -> Tensor:
+        return (x >= self.value).double()
+
+    def describe(self) -> str:
+        return f"constant {short(self.value)}"
+
+    def scaled(self, factor: float) -> Constant:
+        return Constant(self.value * factor)
+
+    def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
+        out.fill_(self.value)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Normal(Distribution):
+    """The normal law with ``mean`` and ``std``."""
+
+    mean: float
+    std: float
+    any_shape: ClassVar[bool] = True
+
+    @property
+    def moments(self) -> tuple[float, float]:
+        return self.mean, self.std
+
+    def _cdf(self, x: Tensor) -> Tensor:
+        return _ndtr((x - self.mean) / self.std)
+
+    def describe(self) -> str:
+        return f"N({short(self.mean)}, {short(self.std)})"
+
+    def scaled(self, factor: float) -> Distribution:
+        if not factor:
+            return Constant(0.0)
+        return Normal(self.mean * factor, self.std * abs(factor))
+
+    def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
+        stream.normal_(out, source.values, self.mean, self.std, runs)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Uniform(Distribution):
+    """The uniform law between ``low`` and ``high``."""
+
+    low: float
+    high: float
+    any_shape: ClassVar[bool] = True
+
+    @property
+    def moments(self) -> tuple[float, float]:
+        return (self.low + self.high) / 2, (self.high - self.low) / math.sqrt(12)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return self.low, self.high
+
+    def _cdf(self, x: Tensor) -> Tensor:
+        return ((x - self.low) / (self.high - self.low)).clamp(0, 1)
+
+    def describe(self) -> str:
+        return f"U({short(self.low)}, {short(self.high)})"
+
+    def scaled(self, factor: float) -> Distribution:
+        if not factor:
+            return Constant(0.0)
+        return Uniform(*sorted((self.low * factor, self.high * factor)))
+
+    def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
+        stream.uniform_(out, source.values, self.low, self.high, runs)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class TruncatedNormal(Distribution):
+    """The normal law of ``loc`` and ``scale``, given that it falls between ``low`` and ``high``."""
+
+    loc: float
+    scale: float
+    low: float
+    high: float
+    any_shape: ClassVar[bool] = True
+
+    @property
+    def moments(self) -> tuple[float, float]:
+        return _truncated_moments(self.loc, self.scale, self.low, self.high)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return self.low, self.high
+
+    def _cdf(self, x: Tensor) -> Tensor:
+        a, b = (self.low - self.loc) / self.scale, (self.high - self.loc) / self.scale
+        z = ((x - self.loc) / self.scale).clamp(a, b)
+        if a + b > 0:  # reckon in the lighter tail, where nothing cancels
+            low, here, high = -b, -z, -a
+            share = 1 - (_ndtr(here) - _phi(low)) / (_phi(high) - _phi(low))
+        else:
+            share = (_ndtr(z) - _phi(a)) / (_phi(b) - _phi(a))
+        return share.clamp(0, 1)
+
+    def describe(self) -> str:
+        law = f"{short(self.loc)}, {short(self.scale)}"
+        return f"TN({law}; {short(self.low)}, {short(self.high)})"
+
+    @property
+    def uncut(self) -> bool:
+        """Whether the bounds lie beyond all values that the stream has."""
+        a, b = (self.low - self.loc) / self.scale, (self.high - self.loc) / self.scale
+        return a < -6.2302 and b > 6.2302
+
+    def note(self) -> str:
+        return "the bounds cut nothing" if self.uncut else ""
+
+    def scaled(self, factor: float) -> Distribution:
+        if not factor:
+            return Constant(0.0)
+        low, high = sorted((self.low * factor, self.high * factor))
+        return TruncatedNormal(self.loc * factor, self.scale * abs(factor), low, high)
+
+    def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
+        stream.trunc_normal_(out, source.values, self.loc, self.scale, self.low, self.high, runs)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class MaskedUniform(Distribution):
+    """The uniform law between ``low`` and ``high``, then 0 where ``|x| < threshold``."""
+
+    low: float
+    high: float
+    threshold: float
+    any_shape: ClassVar[bool] = True
+
+    @property
+    def _masked(self) -> tuple[float, float]:
+        """The interval that becomes zero."""
+        low, high = max(self.low, -self.threshold), min(self.high, self.threshold)
+        return (low, high) if low < high else (self.low, self.low)
+
+    @property
+    def moments(self) -> tuple[float, float]:
+        low, high, width = *self._masked, self.high - self.low
+        mean = ((self.high**2 - self.low**2) - (high**2 - low**2)) / (2 * width)
+        square = ((self.high**3 - self.low**3) - (high**3 - low**3)) / (3 * width)
+        return mean, math.sqrt(max(square - mean * mean, 0.0))
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        low, high = self._masked
+        zero = (0.0,) if high > low else ()
+        ends = [self.low if self.low < low or not zero else high]
+        ends.append(self.high if self.high > high or not zero else low)
+        if self.low >= low and self.high <= high and zero:
+            return 0.0, 0.0
+        return min(*ends, *zero), max(*ends, *zero)
+
+    @property
+    def atoms(self) -> dict[float, float]:
+        low, high = self._masked
+        return {0.0: (high - low) / (self.high - self.low)} if high > low else {}
+
+    def _cdf(self, x: Tensor) -> Tensor:
+        (low, high), width = self._masked, self.high - self.low
+        plain = ((x - self.low) / width).clamp(0, 1)
+        if high <= low:
+            return plain
+        inside = (x >= low) & (x <= high)
+        step = torch.where(x >= 0, (high - self.low) / width, (low - self.low) / width)
+        below = torch.where((x < low) & (x >= 0), step, plain)  # low > 0: the zeros come first
+        above = torch.where((x > high) & (x < 0), step, below)
+        return torch.where(inside, step, above)
+
+    def describe(self) -> str:
+        law = f"U({short(self.low)}, {short(self.high)})"
+        return f"{law}, 0 where |x| < {short(self.threshold)}"
+
+    def scaled(self, factor: float) -> Distribution:
+        if not factor:
+            return Constant(0.0)
+        low, high = sorted((self.low * factor, self.high * factor))
+        return MaskedUniform(low, high, self.threshold * abs(factor))
+
+    def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
+        stream.uniform_(out, source.values, self.low, self.high, runs, threshold=self.threshold)
+
+
+def _ndtr(x: Tensor) -> Tensor:
+    """Return the standard normal CDF."""
+    value: Tensor = torch.special.ndtr(x)
+    return value
+
+
+def _phi(x: float) -> float:
+    """Return the standard normal CDF, exact in the lower tail."""
+    return 0.5 * math.erfc(-x / _ROOT2)
+
+
+def _density(x: float) -> float:
+    return math.exp(-x * x / 2) / math.sqrt(2 * math.pi) if abs(x) < 38 else 0.0
+
+
+@lru_cache(maxsize=1024)
+def _truncated_moments(loc: float, scale: float, low: float, high: float) -> tuple[float, float]:
+    a, b = (low - loc) / scale, (high - loc) / scale
+    sign = -1.0 if a + b > 0 else 1.0
+    if sign < 0:
+        a, b = -b, -a
+    mass = _phi(b) - _phi(a)
+    if not mass:  # so far out that all of it lies at the nearer bound
+        return (low if sign > 0 else high), 0.0
+    end_a = a * _density(a) if math.isfinite(a) else 0.0
+    end_b = b * _density(b) if math.isfinite(b) else 0.0
+    shift = (_density(a) - _density(b)) / mass
+    variance = 1 + (end_a - end_b) / mass - shift * shift
+    return loc + sign * scale * shift, scale * math.sqrt(max(variance, 0.0))

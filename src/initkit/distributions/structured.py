@@ -1,0 +1,176 @@
+"""Distributions by place: equal blocks, identity, Dirac."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from .base import Distribution, Grid, Runs, Source, _blocks, short, spans
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Blocks(Distribution):
+    """Equal blocks of dimension 0, a law for each; ``size`` is the elements of the whole tensor."""
+
+    parts: tuple[Distribution, ...]
+    size: int
+    paired: ClassVar[bool] = False
+
+    @property
+    def elementwise(self) -> bool:  # type: ignore[override]
+        return all(part.elementwise for part in self.parts)
+
+    @property
+    def random(self) -> bool:  # type: ignore[override]
+        return any(part.random for part in self.parts)
+
+    @property
+    def moments(self) -> tuple[float, float] | None:
+        known = [m for part in self.parts if (m := part.moments) is not None]
+        if len(known) < len(self.parts):
+            return None
+        mean = math.fsum(m for m, _ in known) / len(known)
+        square = math.fsum(m * m + s * s for m, s in known) / len(known)
+        return mean, math.sqrt(max(square - mean * mean, 0.0))
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return min(p.low for p in self.parts), max(p.high for p in self.parts)
+
+    @property
+    def atoms(self) -> dict[float, float]:
+        found: dict[float, float] = {}
+        for part in self.parts:
+            for value, share in part.atoms.items():
+                found[value] = found.get(value, 0.0) + share / len(self.parts)
+        return found
+
+    def _cdf(self, x: Tensor) -> Tensor:
+        return torch.stack([part.cdf(x) for part in self.parts]).mean(0)
+
+    def describe(self) -> str:
+        return " | ".join(part.describe() for part in self.parts)
+
+    def scaled(self, factor: float) -> Blocks:
+        return Blocks(tuple(part.scaled(factor) for part in self.parts), self.size)
+
+    def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
+        block = self.size // len(self.parts)
+        for local, start, length in spans(runs, out.numel()):
+            while length:
+                index = start // block
+                piece = min(length, (index + 1) * block - start)
+                part = self.parts[index]
+                self._write_part(part, out.narrow(0, local, piece), source, start, index * block)
+                local, start, length = local + piece, start + piece, length - piece
+
+    @staticmethod
+    def _write_part(
+        part: Distribution, out: Tensor, source: Source, start: int, origin: int
+    ) -> None:
+        if part.paired and out.is_complex():
+            out, start, origin = torch.view_as_real(out).view(-1), 2 * start, 2 * origin
+        if part.placed:  # laws by place count from the start of their block
+            part.write(out, source, start - origin)
+        elif part.elementwise:
+            part.write(out, source, start)
+        else:
+            drawn: Any = part  # what is not elementwise draws all of its values
+            whole = drawn.draw(source, origin).reshape(-1)
+            out.copy_(whole.narrow(0, start - origin, out.numel()))
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Placed(Distribution):
+    """Base of laws that are 0 but for ``value`` at fixed places: identity and Dirac."""
+
+    shape: tuple[int, ...]
+    value: float = field(default=1.0, kw_only=True)
+    random: ClassVar[bool] = False
+    placed: ClassVar[bool] = True
+    paired: ClassVar[bool] = False
+
+    def places(self) -> Tensor:
+        """Return the sorted global indices that hold ``value``."""
+        raise NotImplementedError
+
+    @cached_property
+    def _share(self) -> float:
+        return self.places().numel() / max(math.prod(self.shape), 1)
+
+    @property
+    def moments(self) -> tuple[float, float]:
+        p = self._share
+        return p * self.value, abs(self.value) * math.sqrt(p * (1 - p))
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return min(0.0, self.value), max(0.0, self.value)
+
+    @property
+    def atoms(self) -> dict[float, float]:
+        return {0.0: 1 - self._share, self.value: self._share}
+
+    def _cdf(self, x: Tensor) -> Tensor:
+        zero, value = (x >= 0).double(), (x >= self.value).double()
+        return zero * (1 - self._share) + value * self._share
+
+    def scaled(self, factor: float) -> Self:
+        return replace(self, value=self.value * factor)
+
+    def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
+        out.zero_()
+        places = self.places()
+        for local, start, length in spans(runs, out.numel()):
+            low, high = torch.searchsorted(
+                places, torch.tensor([start, start + length], device="cpu")
+            )
+            here = places[int(low) : int(high)] - start + local
+            out[here.to(out.device)] = self.value
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Eye(Placed):
+    """Ones on the diagonal of every matrix of the ``grid``."""
+
+    grid: Grid
+
+    def places(self) -> Tensor:
+        parts, rows, columns = self.grid
+        diagonal = _count(min(rows, columns)) * (columns + 1)
+        return (_count(parts)[:, None] * (rows * columns) + diagonal).reshape(-1)
+
+    def describe(self) -> str:
+        size = "identity" if self.value == 1 else f"{short(self.value)} x identity"
+        return size + _blocks(self.grid)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Dirac(Placed):
+    """The identity of a convolution: ones in the middle of the window, per group."""
+
+    groups: int = 1
+
+    def places(self) -> Tensor:
+        out, inner, *window = self.shape
+        area = math.prod(window)
+        middle = 0
+        for size in window:
+            middle = middle * size + size // 2
+        per_group = out // self.groups
+        channel = _count(min(per_group, inner))
+        row = _count(self.groups)[:, None] * per_group + channel
+        return (row * (inner * area) + channel * area + middle).reshape(-1)
+
+    def describe(self) -> str:
+        text = "Dirac" if self.value == 1 else f"{short(self.value)} x Dirac"
+        return text if self.groups == 1 else f"{text}, {self.groups} groups"
+
+
+def _count(n: int) -> Tensor:
+    return torch.arange(n, device="cpu")

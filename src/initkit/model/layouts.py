@@ -1,0 +1,406 @@
+"""One row per module type: axes, groups, blocks, padding row, sibling fan, torch's default law."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import lru_cache, partial
+from typing import Literal, TypeAlias
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
+
+from ..errors import LayoutError, did_you_mean
+from ..numbers import Fans, Law, Layout, is_count, module_fans, tensor_fans
+
+_Transformer = nn.Transformer
+Shape: TypeAlias = tuple[int, ...]
+Role: TypeAlias = Literal["weight", "bias", "norm weight", "norm bias", "slope", "buffer"]
+Count: TypeAlias = int | str
+"""A number, or the name of the module's attribute that holds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Hold what is known about one parameter of a known module.
+
+    ``law`` is what the module's own constructor draws, None where that is unknown; ``padding`` is
+    the embedding's padding row, counted from 0; ``sibling`` are a bias's fans: those of its weight.
+    """
+
+    role: Role
+    layout: Layout | None
+    law: Law | None
+    padding: int | None
+    sibling: Fans | None
+
+
+# What a constructor draws, from the tensor's shape, the sibling weight's, and the row's attribute.
+Draw: TypeAlias = Callable[[Shape, Shape | None, float], Law | None]
+
+
+def _inverse_root(fan: float) -> Law:
+    return Law("uniform", 1 / math.sqrt(fan) if fan > 0 else 0.0)
+
+
+def _default_weight(shape: Shape, _sibling: Shape | None, _value: float) -> Law:
+    """kaiming_uniform_(a=sqrt(5)), with torch's fans: swapped where the layer is transposed."""
+    return _inverse_root(tensor_fans(shape).fan_in)
+
+
+def _default_bias(_shape: Shape, sibling: Shape | None, _value: float) -> Law | None:
+    if sibling is None or len(sibling) < 2:
+        return None
+    return _inverse_root(tensor_fans(sibling).fan_in)
+
+
+def _bilinear_weight(shape: Shape, _sibling: Shape | None, _value: float) -> Law:
+    return _inverse_root(shape[1])
+
+
+def _bilinear_bias(_shape: Shape, sibling: Shape | None, _value: float) -> Law | None:
+    return None if sibling is None else _inverse_root(sibling[1])
+
+
+def _recurrent(_shape: Shape, _sibling: Shape | None, hidden: float) -> Law:
+    return _inverse_root(hidden)
+
+
+def _xavier(kind: Literal["uniform", "normal"], shape: Shape, _s: Shape | None, _v: float) -> Law:
+    fans = tensor_fans(shape)
+    total = fans.fan_in + fans.fan_out
+    return Law(kind, math.sqrt((6 if kind == "uniform" else 2) / total) if total else 0.0)
+
+
+def _normal(std: float, _shape: Shape, _sibling: Shape | None, _value: float) -> Law:
+    return Law("normal", std)
+
+
+def _value(_shape: Shape, _sibling: Shape | None, value: float) -> Law:
+    return Law("constant", value)
+
+
+def _constant(value: float) -> Draw:
+    return lambda _shape, _sibling, _value: Law("constant", value)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Row:
+    """What is known about the parameters ``key`` (a glob) of one module type."""
+
+    key: str
+    role: Role
+    axes: str | None = None
+    draw: Draw | None = None
+    groups: Count = 1
+    blocks: Count = 1
+    of: tuple[str, str] | None = None  # a bias's weight: this key with the first part replaced
+    value: str | None = None  # an attribute that the draw reads
+    padding: bool = False
+    needs: str | None = None  # an attribute that tells this type from its namesakes
+    origin: str | None = None  # whose registration this is; None for the table below
+
+    def facts(self, owner: nn.Module, key: str, shape: Shape) -> Facts | None:
+        sibling, sibling_fans = _sibling(self, owner, key) if self.of else (None, None)
+        row = None if not self.padding else getattr(owner, "padding_idx", None)
+        return _facts(
+            self,
+            shape,
+            self._count(owner, self.groups),
+            self._count(owner, self.blocks),
+            getattr(owner, self.value) if self.value else 0,
+            row,
+            sibling,
+            sibling_fans,
+        )
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the shape decides all facts, whatever else the module holds."""
+        counts = isinstance(self.groups, int) and isinstance(self.blocks, int)
+        return counts and not (self.of or self.value or self.padding)
+
+    def _count(self, owner: nn.Module, count: Count) -> int:
+        if not isinstance(count, str):
+            return count
+        value: object = getattr(owner, count, None)
+        if isinstance(value, int) and is_count(value):
+            return value
+        raise LayoutError(
+            f"the layout registered for {self.origin} takes a count from {count!r}, "
+            "which must be an attribute with a positive int"
+        )
+
+
+@lru_cache(maxsize=8192)
+def _fixed_facts(row: _Row, shape: Shape) -> Facts | None:
+    assert isinstance(row.groups, int)
+    assert isinstance(row.blocks, int)
+    return _facts(row, shape, row.groups, row.blocks, 0, None, None, None)
+
+
+@lru_cache(maxsize=8192)
+def _facts(
+    row: _Row,
+    shape: Shape,
+    groups: int,
+    blocks: int,
+    value: float,
+    padding: int | None,
+    sibling: Shape | None,
+    sibling_fans: Fans | None,
+) -> Facts | None:
+    layout = Layout(tuple(row.axes.split()), groups, blocks) if row.axes else None
+    fits = layout is None or layout.fits(shape)
+    if not fits and row.origin is None:
+        return None
+    law = row.draw(shape, sibling, value) if row.draw and fits else None
+    if padding is not None and padding < 0:
+        padding += shape[0]
+    return Facts(row.role, layout, law, padding, sibling_fans)
+
+
+def _sibling(row: _Row, owner: nn.Module, key: str) -> tuple[Shape | None, Fans | None]:
+    """Find the shape and the fans of the weight that a bias belongs to."""
+    assert row.of is not None
+    weight = key.replace(*row.of, 1)
+    shape = _shape(owner, weight)
+    known = facts(owner, weight, shape) if shape is not None else None
+    if shape is None or known is None or known.layout is None or not known.layout.fits(shape):
+        return shape, None
+    return shape, module_fans(shape, known.layout)
+
+
+def _shape(owner: nn.Module, key: str) -> Shape | None:
+    """Read the shape of a parameter without computing it, parametrized or not."""
+    stores = owner._parameters
+    computed = getattr(owner._modules.get("parametrizations"), key, None)
+    found = (
+        stores.get(key),
+        *(stores.get(key + end) for end in ("_v", "_orig")),
+        *(getattr(computed, name, None) for name in ("original1", "original")),
+    )
+    tensor = next((t for t in found if t is not None), None)
+    if tensor is None or nn.parameter.is_lazy(tensor):
+        return None
+    return tuple(tensor.shape)
+
+
+_BIAS = ("bias", "weight")
+_ZERO, _ONE = _constant(0.0), _constant(1.0)
+_TORCH_DEFAULT_BIAS = _Row("bias", "bias", draw=_default_bias, of=_BIAS)
+_RECURRENT = partial(_Row, role="weight", axes="out in", draw=_recurrent, value="hidden_size")
+_MHA = partial(_Row, role="weight", axes="out in", draw=partial(_xavier, "uniform"))
+
+
+def _recurrent_rows(blocks: int) -> tuple[_Row, ...]:
+    return (
+        _RECURRENT("weight_ih*", blocks=blocks),
+        _RECURRENT("weight_hh*", blocks=blocks),
+        _RECURRENT("weight_hr*"),  # the projection of an LSTM has no gates
+        _Row("bias_?h*", "bias", draw=_recurrent, value="hidden_size", of=_BIAS),
+    )
+
+
+_LINEAR = _Row("weight", "weight", "out in", _default_weight)
+_NORM = (
+    _Row("weight", "norm weight", draw=_ONE),
+    _Row("bias", "norm bias", draw=_ZERO),
+    _Row("running_mean", "buffer", draw=_ZERO),
+    _Row("running_var", "buffer", draw=_ONE),
+    _Row("num_batches_tracked", "buffer", draw=_ZERO),
+)
+_EMBEDDING = (_Row("weight", "weight", "out in", partial(_normal, 1.0), padding=True),)
+_GATES = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1, nn.LSTMCell: 4, nn.GRUCell: 3, nn.RNNCell: 1}
+
+# The key is a class, or the name of one where importing it would cost. A subclass finds its base.
+_TABLE: dict[type | str, tuple[_Row, ...]] = {
+    nn.Linear: (_LINEAR, _TORCH_DEFAULT_BIAS),
+    # The out_proj of MultiheadAttention, which sets that bias to zero.
+    NonDynamicallyQuantizableLinear: (_LINEAR, _Row("bias", "bias", draw=_ZERO, of=_BIAS)),
+    _ConvNd: (
+        _Row("weight", "weight", "out in ...", _default_weight, groups="groups"),
+        _TORCH_DEFAULT_BIAS,
+    ),
+    _ConvTransposeNd: (
+        _Row("weight", "weight", "in out ...", _default_weight, groups="groups"),
+        _TORCH_DEFAULT_BIAS,
+    ),
+    nn.Bilinear: (
+        _Row("weight", "weight", "out in in", _bilinear_weight),
+        _Row("bias", "bias", draw=_bilinear_bias, of=_BIAS),
+    ),
+    nn.Embedding: _EMBEDDING,
+    nn.EmbeddingBag: _EMBEDDING,
+    nn.MultiheadAttention: (
+        _MHA("in_proj_weight", blocks=3),
+        _MHA("[qkv]_proj_weight"),
+        _Row("in_proj_bias", "bias", draw=_ZERO, of=_BIAS),
+        # One more key and value for every sequence: drawn, unlike any other bias.
+        _Row("bias_[kv]", "bias", draw=partial(_xavier, "normal")),
+    ),
+    **{cell: _recurrent_rows(gates) for cell, gates in _GATES.items()},
+    _NormBase: _NORM,
+    nn.LayerNorm: _NORM,
+    nn.GroupNorm: _NORM,
+    nn.RMSNorm: _NORM,
+    nn.PReLU: (_Row("weight", "slope", draw=_value, value="init"),),
+    # GPT-2's transposed Linear in transformers.
+    "Conv1D": (
+        _Row("weight", "weight", "in out", partial(_normal, 0.02), needs="nf"),
+        _Row("bias", "bias", draw=_ZERO, of=_BIAS, needs="nf"),
+    ),
+}
+_REGISTERED: dict[type | str, tuple[_Row, ...]] = {}
+_found: dict[tuple[type, str], tuple[_Row | None, bool]] = {}  # with the row, whether it is fixed
+
+
+def facts(
+    owner: nn.Module, key: str, shape: Sequence[int], parents: Iterable[nn.Module] = ()
+) -> Facts | None:
+    """Say what is known about a module's own parameter, or None where the module is unknown.
+
+    ``key`` is the parameter's public name in ``owner`` and ``shape`` its public shape. A subclass
+    counts as its nearest known base. ``parents`` are the modules around ``owner``: nn.Transformer
+    draws the matrices of its children anew. A layout from :func:`register_layout` is returned
+    whether it fits the shape or not: to use one that does not is an error.
+
+    >>> facts(nn.Conv2d(16, 32, 3, groups=4), "weight", (32, 4, 3, 3)).layout
+    Layout(axes=('out', 'in', '...'), groups=4, blocks=1)
+    >>> facts(nn.Linear(16, 32), "bias", (32,)).law
+    Law(kind='uniform', value=0.25)
+    """
+    row, fixed = _found.get((type(owner), key)) or _look_up(owner, key)
+    if row is None:
+        return None
+    size = tuple(shape)
+    known = _fixed_facts(row, size) if fixed else row.facts(owner, key, size)
+    if known is not None and len(size) > 1:
+        for parent in parents:
+            if isinstance(parent, _Transformer):
+                return replace(known, law=_xavier("uniform", size, None, 0))
+    return known
+
+
+def kind_of(owner: nn.Module | None, key: str) -> tuple[object, bool]:
+    """Return what all parameters have in common that the same is known about, quickly.
+
+    And whether that, with the shape, decides all facts but the law.
+    """
+    if owner is None:
+        return None, True
+    return _found.get((type(owner), key)) or _look_up(owner, key)
+
+
+def _look_up(owner: nn.Module, key: str) -> tuple[_Row | None, bool]:
+    row = _find(owner, key)
+    found = _found[type(owner), key] = row, row is None or row.fixed
+    return found
+
+
+def _find(owner: nn.Module, key: str) -> _Row | None:
+    for cls in type(owner).__mro__:
+        for table in (_REGISTERED, _TABLE):
+            for row in (*table.get(cls, ()), *table.get(cls.__name__, ())):
+                if fnmatchcase(key, row.key) and (not row.needs or hasattr(owner, row.needs)):
+                    return row
+    return None
+
+
+def fans(
+    of: nn.Module | Tensor | Sequence[int],
+    key: str = "weight",
+    *,
+    layout: str | Layout | None = None,
+) -> Fans:
+    """Return the fans of a module's weight, or of a tensor or shape.
+
+    Of a module they are the true ones, per channel group and per gate; ``key`` names the parameter.
+    Of a tensor, a shape, or a matrix of an unknown module they are ``torch.nn.init``'s, unless
+    ``layout`` says what its dimensions are. Raises :class:`~initkit.errors.LayoutError` for a
+    vector, and where more dimensions belong to a module that initkit does not know.
+
+    >>> fans(nn.ConvTranspose2d(64, 32, 4))
+    Fans(fan_in=1024, fan_out=512)
+    >>> fans((64, 32, 4, 4)), fans((8, 64, 256), layout="E in out")
+    (Fans(fan_in=512, fan_out=1024), Fans(fan_in=64, fan_out=256))
+    """
+    if isinstance(of, nn.Module):
+        shape = _shape(of, key)
+        known = facts(of, key, shape) if shape is not None and layout is None else None
+        layout = known.layout if known else layout
+        if shape is None or (layout is None and len(shape) != 2):
+            raise LayoutError(_unknown(of, key, shape))
+    else:
+        shape = tuple(of.shape if isinstance(of, Tensor) else of)
+    if layout is None:
+        return tensor_fans(shape)
+    return module_fans(shape, layout if isinstance(layout, Layout) else Layout.parse(layout))
+
+
+def _unknown(owner: nn.Module, key: str, shape: Shape | None) -> str:
+    name = type(owner).__name__
+    if shape is None:
+        own = [n for n in owner._parameters if _shape(owner, n) is not None]
+        near = did_you_mean(key, own) or (f"; it has {', '.join(own)}" if own else "")
+        return f"this {name} has no parameter {key!r} with a shape{near}"
+    if len(shape) < 2:
+        return f"fans need at least two dimensions, but {name}.{key} has the shape {shape}"
+    return (
+        f"initkit does not know the axes of {name}.{key}, of shape {shape}; "
+        f"say them with register_layout({name}, 'E in out', key={key!r}) or with layout='E in out'"
+    )
+
+
+def register_layout(
+    module: type[nn.Module] | str,
+    axes: str,
+    *,
+    key: str = "weight",
+    groups: int | str = 1,
+    blocks: int | str = 1,
+) -> None:
+    """Teach initkit what the dimensions of your own module's weight are.
+
+    ``module`` is the class, or its bare name where importing it would cost; subclasses count too.
+    ``axes`` has one word a dimension: ``out``, ``in``, ``k`` (a window), any other word for
+    independent copies, and last ``...`` for any number of window dimensions. ``key`` is the
+    parameter's name in the module, or a glob. ``groups`` and ``blocks`` say how many channel groups
+    and equal matrices the first dimension behind the copies stacks: a number, or the name
+    of the module's attribute that holds it. Registering a module and key again replaces the layout.
+    Raises :class:`~initkit.errors.LayoutError` for axes that cannot be read, and at use where they
+    do not fit a parameter.
+
+    >>> import torch
+    >>> class Experts(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.up = nn.Parameter(torch.empty(8, 64, 256))
+    >>> register_layout(Experts, "E in out", key="up")
+    >>> module_fans((8, 64, 256), facts(Experts(), "up", (8, 64, 256)).layout)
+    Fans(fan_in=64, fan_out=256)
+    """
+    _check_registration(module, key, groups, blocks)
+    words = Layout.parse(axes).axes
+    name = module if isinstance(module, str) else module.__name__
+    row = _Row(key, "weight", " ".join(words), None, groups, blocks, origin=f"{name}.{key}")
+    others = tuple(r for r in _REGISTERED.get(module, ()) if r.key != key)
+    _REGISTERED[module] = (row, *others)
+    _found.clear()
+
+
+def _check_registration(module: object, key: object, groups: object, blocks: object) -> None:
+    is_class = isinstance(module, type) and issubclass(module, nn.Module)
+    if not is_class and not (isinstance(module, str) and module.isidentifier()):
+        raise LayoutError(
+            f"register_layout takes a module class, or the bare name of one, not {module!r}"
+        )
+    if not isinstance(key, str) or not key or "." in key:
+        raise LayoutError(f"key is the parameter's name in its own module, not {key!r}")
+    for what, n in (("groups", groups), ("blocks", blocks)):
+        if not is_count(n) and not (isinstance(n, str) and n.isidentifier()):
+            raise LayoutError(f"{what} is a positive int or the name of an attribute, not {n!r}")

@@ -1,0 +1,232 @@
+"""Numbers that users write as formulas, read by a whitelist over ``ast``; nothing is evaluated.
+
+A formula knows ``+ - * / **``, ``sqrt log exp min max``, ``pi``, and names whose value depends on
+the parameter: ``fan_in fan_out fan_avg``, ``layer n_layers``, ``shape[0]`` and ``numel``,
+``config.NAME`` (the ``config`` of the nearest module around the parameter that has it),
+``owner.NAME`` (an attribute of its module), ``around.NAME`` (of the nearest module around it that
+has it), and ``count('Name')``, the number of modules of that class name in the model. A list of
+layers counts as their number (``around.encoder.layers``). ``X or Y`` means Y where X has no value.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn, TypeAlias
+
+from ..errors import FormulaError, did_you_mean
+
+Lookup: TypeAlias = Callable[[str], float]
+"""From a name such as ``fan_in``, ``shape[0]`` or ``config.d_model`` to its value here.
+
+It raises :class:`~initkit.errors.FormulaError` where the name has no value.
+"""
+
+_FUNCTIONS: dict[str, Callable[..., float]] = {
+    "sqrt": math.sqrt,
+    "log": math.log,
+    "exp": math.exp,
+    "min": min,
+    "max": max,
+}
+_ARGUMENTS = {"sqrt": (1,), "log": (1, 2), "exp": (1,)}  # how many; min and max take any from 2
+_OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: lambda a, b: a + b,
+    ast.Sub: lambda a, b: a - b,
+    ast.Mult: lambda a, b: a * b,
+    ast.Div: lambda a, b: a / b,
+    ast.Pow: lambda a, b: a**b,
+}
+NAMES = ("fan_in", "fan_out", "fan_avg", "layer", "n_layers", "numel")
+_CONSTANTS = {"pi": math.pi}
+_ATTRIBUTES = ("config", "owner", "around")
+_LONGEST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """Hold a number that depends on the parameter, as the user wrote it.
+
+    Equality and hash are those of the text.
+
+    >>> formula = Formula("0.02 / sqrt(2 * n_layers)")
+    >>> formula.value({"n_layers": 8.0}.__getitem__)
+    0.005
+    """
+
+    text: str
+    names: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    _tree: ast.expr = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        tree = _parse(self.text)
+        names: list[str] = []
+        _check(tree, self.text, names)
+        object.__setattr__(self, "names", tuple(dict.fromkeys(names)))
+        object.__setattr__(self, "_tree", tree)
+
+    def value(self, lookup: Lookup) -> float:
+        """Return the number, with ``lookup`` giving the values of names."""
+        try:
+            result = _value(self._tree, lookup)
+        except (ArithmeticError, ValueError) as error:
+            if isinstance(error, FormulaError):
+                raise
+            message = f"the formula {self.text!r} has no value here: {error}"
+            raise FormulaError(message, formula=self.text) from None
+        if isinstance(result, complex):
+            message = f"the formula {self.text!r} is not a real number here: {result}"
+            raise FormulaError(message, formula=self.text)
+        return result
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Number: TypeAlias = float | Formula
+
+
+def read_number(value: object, what: str = "number") -> Number:
+    """Return a float for a number or its text, a :class:`Formula` for a formula.
+
+    >>> read_number("1e-6"), read_number("0.02/sqrt(2)")
+    (1e-06, Formula(text='0.02/sqrt(2)'))
+    """
+    if isinstance(value, Formula):
+        return value
+    if isinstance(value, str):
+        text = value.strip()
+        try:
+            return float(text)
+        except ValueError:
+            return Formula(text)
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        message = f"{what} is larger than any float"
+        raise FormulaError(message, formula=hex(value)) from None  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        message = f"{what} must be a number or a formula, not {value!r}"
+        raise FormulaError(message, formula=str(value)) from None
+
+
+def _parse(text: str) -> ast.expr:
+    if len(text) > _LONGEST:
+        raise FormulaError(f"a formula of more than {_LONGEST} characters", formula=text)
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        message = f"cannot read the formula {text!r}"
+        raise FormulaError(message, formula=text) from None
+
+
+def _check(node: ast.expr, text: str, names: list[str]) -> None:
+    """Raise for whatever the whitelist does not know; collect the names."""
+    name = _name_of(node)
+    if name is not None:
+        _check_name(name, text)
+        if name not in _CONSTANTS:
+            names.append(name)
+        return
+    parts = _parts(node)
+    if parts is None:
+        _refuse(node, text)
+    if isinstance(node, ast.Call):
+        _check_count(node, text)
+    for part in parts:
+        _check(part, text, names)
+
+
+def _parts(node: ast.expr) -> list[ast.expr] | None:
+    """Return the operands of an operation that formulas know, else None."""
+    match node:
+        case ast.Constant(value=value) if type(value) in (int, float):
+            return []
+        case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
+            return [operand]
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            return [left, right]
+        case ast.BoolOp(op=ast.Or(), values=values):
+            return values
+        case ast.Call(func=ast.Name(id=function), args=arguments, keywords=[]) if (
+            function in _FUNCTIONS and arguments
+        ):
+            return arguments
+    return None
+
+
+def _check_count(call: ast.Call, text: str) -> None:
+    name, given = ast.unparse(call.func), len(call.args)
+    takes = _ARGUMENTS.get(name)
+    if given not in takes if takes else given < 2:
+        wanted = " or ".join(map(str, takes)) if takes else "2 or more"
+        message = f"the formula {text!r} gives {name} {given} numbers, and it takes {wanted}"
+        raise FormulaError(message, formula=text)
+
+
+def _refuse(node: ast.expr, text: str) -> NoReturn:
+    piece = ast.unparse(node)
+    known = "+ - * / **, sqrt, log, exp, min, max, pi, " + ", ".join(NAMES)
+    message = (
+        f"the formula {text!r} holds {piece!r}, which formulas do not know; they know {known}, "
+        "shape[i], config.NAME, owner.NAME, around.NAME and count('ClassName')"
+    )
+    raise FormulaError(message, formula=text)
+
+
+def _name_of(node: ast.expr) -> str | None:
+    """Return the name that ``node`` stands for: ``fan_in``, ``shape[0]``, ``config.d_model``."""
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute():
+            dotted = ast.unparse(node)
+            return dotted if dotted.split(".")[0] in _ATTRIBUTES else None
+        case ast.Subscript(value=ast.Name(id="shape"), slice=ast.Constant(value=int(axis))):
+            return f"shape[{axis}]"
+        case ast.Subscript(
+            value=ast.Name(id="shape"),
+            slice=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(axis))),
+        ):
+            return f"shape[-{axis}]"
+        case ast.Call(func=ast.Name(id="count"), args=[ast.Constant(value=str(kind))], keywords=[]):
+            return f"count({kind!r})"
+    return None
+
+
+def _check_name(name: str, text: str) -> None:
+    known = (*NAMES, *_CONSTANTS)
+    if name in known or "." in name or "[" in name or "(" in name:
+        return
+    near = did_you_mean(name, (*known, *_FUNCTIONS)) or f"; names are {', '.join(known)}"
+    raise FormulaError(f"the formula {text!r} has an unknown name {name!r}{near}", formula=text)
+
+
+def _value(node: ast.expr, lookup: Lookup) -> float:
+    name = _name_of(node)
+    if name is not None:
+        return _CONSTANTS[name] if name in _CONSTANTS else float(lookup(name))
+    match node:
+        case ast.Constant(value=value):
+            return float(value)  # type: ignore[arg-type]
+        case ast.UnaryOp(op=op, operand=operand):
+            value = _value(operand, lookup)
+            return -value if isinstance(op, ast.USub) else value
+        case ast.BinOp(left=left, op=op, right=right):
+            return _OPERATORS[type(op)](_value(left, lookup), _value(right, lookup))
+        case ast.BoolOp(values=values):
+            return _first_value(values, lookup)
+        case ast.Call(func=ast.Name(id=function), args=arguments):
+            return float(_FUNCTIONS[function](*(_value(a, lookup) for a in arguments)))
+    raise AssertionError(f"unchecked node {ast.dump(node)}")
+
+
+def _first_value(parts: list[ast.expr], lookup: Lookup) -> float:
+    for part in parts[:-1]:
+        try:
+            return _value(part, lookup)
+        except FormulaError:
+            continue
+    return _value(parts[-1], lookup)

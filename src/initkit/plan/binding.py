@@ -1,0 +1,203 @@
+"""Find a plan's steps again in a model, or in a part of it: by name, never by place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import torch
+
+from ..errors import MemoryProblem, OptionError, PlanError, Problem, Unplanned, did_you_mean
+from ..model import WRAPPERS, Slot, shapeless
+from ..numbers import no_collecting
+from ..rules import paths_above
+from ..ties import TieGroup, tie_slots
+from .conflicts import memory_problem
+from .plan import EMPTY, WRITE, Plan, Rename, Step, Target
+from .planner import Model, slots_of
+from .resolve import facts_of
+
+_HINTS = 5  # names that are looked up for what was meant; it takes milliseconds each
+
+
+@no_collecting()
+def bind(plan: Plan, model: Model, rename: Rename = None) -> Plan:
+    """Return the part of ``plan`` that concerns ``model``, with its memory.
+
+    Raises :class:`PlanError` with all names that the plan doesn't know, and all shapes that differ.
+    """
+    plan.check()
+    slots = slots_of(model)
+    binder = _Binder(plan, _reader(rename, slots))
+    for held, group in _memories(slots):
+        binder.add(held, group)
+    if binder.problems:
+        raise PlanError(binder.problems)
+    if plan.steps and not binder.steps:
+        first = next((slot.name for slot in slots if slot.tensor is not None), "nothing")
+        message = (
+            f"no parameter of this model is in the plan, which has {plan.steps[0].name!r} and the "
+            f"like; the model has {first!r}"
+        )
+        raise PlanError([Unplanned(message)])
+    return plan.replaced(binder.steps, binder.targets, whole=plan.digest())
+
+
+def _memories(slots: Sequence[Slot]) -> Iterator[tuple[tuple[Slot, ...], TieGroup | None]]:
+    """Yield the slots of each piece of memory, in registration order."""
+    group_of = {id(s): group for group in tie_slots(slots) for s in group.slots}
+    done: set[int] = set()
+    for slot in slots:
+        group = group_of.get(id(slot))
+        if group is None:
+            members: tuple[Slot, ...] = (slot,)
+        elif id(group) in done:
+            continue
+        else:
+            done.add(id(group))
+            members = tuple(group.slots)
+        held = tuple(s for s in members if s.tensor is not None)
+        if held:
+            yield held, group
+
+
+class _Binder:
+    """Gather steps and targets, and what is wrong."""
+
+    def __init__(self, plan: Plan, rename: Callable[[str], str | None]) -> None:
+        self.rename = rename
+        self.steps: list[Step] = []
+        self.targets: list[Target] = []
+        self.problems: list[Problem] = []
+        self.known: dict[str, Step] = {}
+        for step in plan.steps:
+            for name in (*step.names, step.seed_name):
+                self.known.setdefault(name, step)
+        for name, step in list(self.known.items()):
+            self.known.setdefault(_unwrapped(name), step)
+
+    def add(self, held: tuple[Slot, ...], group: TieGroup | None) -> None:
+        """Bind one piece of memory."""
+        asked = {path: self._asked(slot, i) for slot in held for i, path in enumerate(slot.paths)}
+        if not any(asked.values()):
+            return
+        found = {id(s): s for names in asked.values() if (s := self._find(names)) is not None}
+        if len(found) == 1:
+            self._bind(next(iter(found.values())), held, group)
+        elif found:
+            self._apart(list(asked), list(found.values()))
+        elif any(slot.kind != "buffer" and not slot.literal for slot in held):
+            self._unknown(list(asked), next(names[0] for names in asked.values() if names))
+
+    def _asked(self, slot: Slot, i: int) -> list[str]:
+        """Return the names under which the plan may know this one."""
+        names = (self.rename(slot.paths[i]), self.rename(slot.canonicals[i]))
+        return [name for name in dict.fromkeys(names) if name is not None]
+
+    def _find(self, names: Sequence[str]) -> Step | None:
+        return next((self.known[name] for name in names if name in self.known), None)
+
+    def _bind(self, step: Step, held: tuple[Slot, ...], group: TieGroup | None) -> None:
+        names = tuple(path for slot in held for path in slot.paths)
+        writer = (group.writer if group is not None else None) or held[0]
+        text = self._misfit(step, held, writer)
+        if not text and step.status in (WRITE, EMPTY) and step.law is not None:
+            text = memory_problem(writer, step.law)
+        if text:
+            self.problems.append(MemoryProblem(f"{names[0]}: {text}", names=names))
+            return
+        assert writer.tensor is not None
+        frozen = writer.kind == "parameter" and not writer.tensor.requires_grad
+        made = replace(step, names=names, dtype=writer.tensor.dtype, frozen=frozen)
+        self.steps.append(made)
+        self.targets.append(Target(held, writer, _padded(step, held, writer)))
+
+    def _misfit(self, step: Step, held: Sequence[Slot], writer: Slot) -> str:
+        """Return why this memory is not what the step was made for, or nothing."""
+        assert writer.tensor is not None
+        if text := shapeless(writer.tensor):
+            return text
+        if step.kind in ("view", "overlap") and step.status == WRITE:
+            here = [self._asked(slot, i) for slot in held for i in range(len(slot.paths))]
+            if all(step.seed_name not in names for names in here):
+                return (
+                    f"the plan writes it through {step.seed_name!r}, of which it is a {step.kind}, "
+                    "and this part of the model does not have that one"
+                )
+        if tuple(writer.shape) != step.shape:
+            return f"its shape is {list(writer.shape)}, and the plan has {list(step.shape)}"
+        if _kind(writer.tensor.dtype) != _kind(step.dtype):
+            return f"its dtype is {writer.tensor.dtype}, and the plan has {step.dtype}"
+        return ""
+
+    def _apart(self, names: Sequence[str], steps: Sequence[Step]) -> None:
+        planned = " and ".join(repr(step.name) for step in steps)
+        self.problems.append(
+            MemoryProblem(
+                f"{' and '.join(names[:4])} share memory here, and the plan has {planned} apart; "
+                "plan the model with its ties",
+                names=names,
+            )
+        )
+
+    def _unknown(self, names: Sequence[str], asked: str) -> None:
+        hint = did_you_mean(asked, self.known) if len(self.problems) < _HINTS else ""
+        as_asked = "" if asked == names[0] else f" (as {asked!r})"
+        message = f"{names[0]}{as_asked} is not in the plan{hint or '; rename= leads to its names'}"
+        self.problems.append(Unplanned(message, names=names))
+
+
+def _kind(dtype: torch.dtype) -> tuple[bool, bool]:
+    return dtype.is_floating_point, dtype.is_complex
+
+
+def _padded(step: Step, held: Sequence[Slot], writer: Slot) -> Slot | None:
+    """Return the slot whose row is the padding; where that name lives elsewhere, the writer."""
+    if step.padding is None:
+        return None
+    for slot in held:
+        known = facts_of(slot) if slot.owner is not None else None
+        if known is not None and known.padding == step.padding:
+            return slot
+    return writer
+
+
+def _unwrapped(name: str) -> str:
+    """Drop the segments of wrappers, wherever they stand."""
+    return ".".join(part for part in name.split(".") if part not in WRAPPERS)
+
+
+# --------------------------------------------------------------------------------------- renaming
+
+
+def _reader(rename: Rename, slots: Sequence[Slot]) -> Callable[[str], str | None]:
+    """Return the function that ``rename`` stands for."""
+    if rename is None:
+        return lambda name: name
+    if isinstance(rename, Mapping):
+        _refuse_idle(rename, slots)
+        return lambda name: _renamed(rename, name)
+    if callable(rename):
+        return rename
+    raise OptionError(f"rename takes a mapping or a function, not {rename!r}", option="rename")
+
+
+def _renamed(table: Mapping[str, str | None], name: str) -> str | None:
+    """Return the name under the longest entry that is the name or a module around it."""
+    for head in (name, *paths_above(name)):
+        if head in table:
+            new = table[head]
+            return new if new is None else (new + name[len(head) :]).removeprefix(".")
+    if "" in table:
+        return None if table[""] is None else f"{table['']}.{name}"
+    return name
+
+
+def _refuse_idle(table: Mapping[str, str | None], slots: Sequence[Slot]) -> None:
+    names = {n for slot in slots for n in (*slot.paths, *slot.canonicals)}
+    heads = {"", *names, *(path for name in names for path in paths_above(name))}
+    for entry in table:
+        if entry not in heads:
+            hint = did_you_mean(entry, heads)
+            message = f"rename has {entry!r}, which is no name and no module here{hint}"
+            raise OptionError(message, option="rename")

@@ -1,0 +1,189 @@
+"""What can be wrong with one piece of memory: names disagree, or it cannot be written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from ..distributions import Blocks, Constant, Distribution, Uniform, Written, short
+from ..errors import MemoryProblem, Problem, TieConflict
+from ..model import Slot, is_sharded
+from ..model import problem as unplaced
+from ..ties import TieGroup, self_overlapping
+from .resolve import Choice
+
+_PLAIN = frozenset((torch.float32, torch.bfloat16, torch.float16, torch.float64))
+_SCALED = frozenset(
+    getattr(torch, name) for name in dir(torch) if name.startswith(("float8_", "float4_"))
+)
+
+
+def winner(
+    choices: Sequence[Choice], live: Sequence[Slot], group: TieGroup | None, first_wins: bool
+) -> tuple[Choice | None, TieConflict | None]:
+    """Return the choice that speaks for a whole piece of memory, or the conflict of its names.
+
+    Where all want the same there is none; where they differ, a rule that names one of them
+    literally speaks for all.
+    """
+    if len(choices) < 2 and (group is None or group.kind != "overlap"):
+        return (choices[0] if choices else None), None
+    if not choices:
+        return None, None
+    first = min(choices, key=lambda choice: choice.order)
+    if group is not None and group.kind == "overlap":
+        covered = {id(choice.slot) for choice in choices}
+        if not all(id(slot) in covered for slot in live):
+            return first, _partly(group, choices)
+    agree = all(choice.agrees(first) for choice in choices) and not _reshaped(group, choices)
+    if agree or first_wins:
+        return first, None
+    literal = [choice for choice in choices if choice.clause.matcher.literal]
+    if literal and all(choice.agrees(literal[0]) for choice in literal):
+        return min(literal, key=lambda choice: choice.order), None
+    return first, _conflict(group, choices, live)
+
+
+def _reshaped(group: TieGroup | None, choices: Sequence[Choice]) -> bool:
+    """Whether views of other geometry are started by a law that depends on the geometry."""
+    if group is None or group.kind != "view":
+        return False
+    geometries = {(tuple(c.slot.shape), _strides(c.slot)) for c in choices}
+    return len(geometries) > 1 and any(
+        isinstance(c.law, Blocks) or (c.site is not None and c.site.asked) for c in choices
+    )
+
+
+def _strides(slot: Slot) -> tuple[int, ...]:
+    return tuple(slot.tensor.stride()) if slot.tensor is not None else ()
+
+
+def _conflict(
+    group: TieGroup | None, choices: Sequence[Choice], live: Sequence[Slot]
+) -> TieConflict:
+    names = [path for slot in live for path in slot.paths]
+    kind = group.kind if group else "module"
+    wants = "\n".join(f"  {choice}" for choice in choices)
+    if any(choice.clause.matcher.literal for choice in choices):
+        remedy = "leave one of the rules that name them literally"
+    else:
+        remedy = f"name one of them literally, as in {{{names[0]!r}: ...}}"
+    return TieConflict(
+        f"{' and '.join(names[:4])} share memory ({kind}) and rules want different values:\n"
+        f"{wants}\n{remedy}, or pass on_tie_conflict='first'",
+        names=names,
+    )
+
+
+def _partly(group: TieGroup, choices: Sequence[Choice]) -> TieConflict:
+    missing = [name for name in group if name not in {c.name for c in choices}]
+    return TieConflict(
+        f"{' and '.join(group)} overlap in memory, and no rule covers {', '.join(missing)}; give "
+        "all of them one rule, or none",
+        names=list(group),
+    )
+
+
+def memory_problems(
+    names: Sequence[str],
+    live: Sequence[Slot],
+    group: TieGroup | None,
+    choice: Choice,
+    choices: Sequence[Choice],
+) -> list[Problem]:
+    """Return why the memory cannot hold what the rule wants.
+
+    The law is for what is written and for what a rule speaks of: a view in another dtype that no
+    rule matches has no say.
+    """
+    law = choice.law
+    if law is None:
+        return []
+    asked = {id(each.slot) for each in choices} | ({id(group.writer)} if group else set())
+    texts: dict[str, str] = {}
+    for slot in live:
+        if text := memory_problem(slot, law) if id(slot) in asked else place_problem(slot):
+            texts.setdefault(text, slot.name)
+    if group is not None and not _writable(group, law):
+        what = "its members overlap and none holds the others, so it cannot be written once"
+        texts[what] = names[0]
+    rule = choice.clause.shown
+    return [
+        MemoryProblem(f"{name}: {text} (rule {rule!r})", names=names, rule=rule)
+        for text, name in texts.items()
+    ]
+
+
+def _writable(group: TieGroup, law: Distribution) -> bool:
+    """Whether one write does; a slot made up over overlaps is flat, and has no rows or columns."""
+    writer = group.writer
+    if writer is None:
+        return False
+    made_up = writer.door is None and not any(writer is slot for slot in group.slots)
+    return law.elementwise or not made_up
+
+
+def memory_problem(slot: Slot, law: Distribution) -> str:
+    """Return why this memory cannot hold the law, or nothing."""
+    assert slot.tensor is not None
+    dtype = slot.tensor.dtype
+    plain = dtype in _PLAIN and not isinstance(law, Constant | Uniform)
+    return place_problem(slot) or ("" if plain else _dtype_problem(dtype, law))
+
+
+def place_problem(slot: Slot) -> str:
+    """Return why this memory cannot be written, whatever the law, or nothing."""
+    tensor = slot.tensor
+    assert tensor is not None
+    if slot.door is not None:
+        if any(is_sharded(raw) for raw in slot.door.raw):
+            return "it is computed from sharded tensors; initialise it before sharding"
+        if slot.door.refusal:
+            return f"{slot.door.refusal}; {_way_round(slot)}"
+    if (type(tensor) is not nn.Parameter or not tensor.numel()) and (text := unplaced(tensor)):
+        return text
+    if tensor.layout is not torch.strided:
+        return f"it is stored as {tensor.layout}, which has no element for every index"
+    if not tensor.is_contiguous() and self_overlapping(tensor):
+        return "it is expanded: several of its elements share one place in memory; .clone() it"
+    return ""
+
+
+def _way_round(slot: Slot) -> str:
+    """Return how a weight that cannot be written is started, or left."""
+    raw = f"{slot.name.removesuffix(slot.key)}parametrizations.{slot.key}.original"
+    return f"start {raw!r}, from which it is computed, or write 'keep'"
+
+
+def _holds(dtype: torch.dtype, value: float) -> bool:
+    """Whether an integer dtype has this value."""
+    if dtype is torch.bool:
+        return value in (0.0, 1.0)
+    limits = torch.iinfo(dtype)
+    return value.is_integer() and limits.min <= value <= limits.max
+
+
+def _too_large(dtype: torch.dtype, law: Distribution) -> str:
+    """Return which bound of the law a floating dtype has no value for, or nothing."""
+    largest = torch.finfo(dtype).max
+    beyond = [x for x in (law.low, law.high) if largest < abs(x) < math.inf]
+    return f"its dtype is {dtype}, which cannot hold {short(beyond[0])}" if beyond else ""
+
+
+def _dtype_problem(dtype: torch.dtype, law: Distribution) -> str:
+    constant = isinstance(law, Constant)
+    if dtype in _PLAIN:
+        return _too_large(dtype, law)
+    if dtype in _SCALED and not constant:
+        return f"its dtype is {dtype}, which holds scaled values; initialise before quantising"
+    if not (dtype.is_floating_point or dtype.is_complex):
+        if not constant:
+            return f"its dtype is {dtype}, and {law} needs floating point; write 'keep'"
+        if not _holds(dtype, law.low):
+            return f"its dtype is {dtype}, which cannot hold {short(law.low)}"
+    if dtype.is_complex and not law.elementwise and not isinstance(law, Written):
+        return f"its dtype is {dtype}, and {law} is defined for real numbers here"
+    return ""

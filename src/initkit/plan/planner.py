@@ -1,0 +1,427 @@
+"""Decide how every parameter starts: the first rule that matches wins; all problems are gathered.
+
+Nothing here reads or writes a tensor's values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from ..errors import (
+    InitkitError,
+    MemoryProblem,
+    OptionError,
+    Problem,
+    SchemeMismatch,
+    TargetError,
+    TieConflict,
+    Uncovered,
+)
+from ..model import Slot, facts, kind_of, shapeless, walk, walk_state_dict
+from ..numbers import Fans, module_fans, no_collecting, tensor_fans
+from ..rules import Clause, Table, read_rules
+from ..ties import TieGroup, plainly_apart, tie_slots
+from .conflicts import memory_problem, memory_problems, place_problem, winner
+from .plan import EMPTY, KEEP, UNCOVERED, WRITE, Plan, Step, Target
+from .resolve import Choice, Chooser, facts_of
+from .selection import Selection, listed_buffers, read_selection, select
+from .unused import idle_rules, types_in_state_dict
+
+Model: TypeAlias = "nn.Module | Mapping[str, Any]"
+
+
+def plan_init(
+    model: Model,
+    rules: Table,
+    *,
+    strict: bool = False,
+    idle: str = "error",
+    only: Selection = None,
+    protect: Selection = None,
+    on_tie_conflict: str = "error",
+    buffers: bool = False,
+) -> Plan:
+    """Decide how every parameter of ``model`` starts; write nothing.
+
+    ``model`` is a module or a state_dict. Rules are read as :class:`initkit.Rule` says; the first
+    that matches decides. The plan prints itself; ``.problems`` says what is wrong between rules and
+    model, and applying raises it.
+
+    Raises :class:`ReadError` for rules that cannot be read, :class:`TargetError` for what is no
+    model.
+
+    >>> from torch import nn
+    >>> plan = plan_init(nn.Linear(3, 4), {"weight": "normal(std=0.01)", "bias": 0})
+    >>> [(step.name, step.start) for step in plan]
+    [('weight', 'N(0, 0.01)'), ('bias', 'constant 0')]
+    """
+    _one_of("idle", idle, ("error", "ignore"))
+    _one_of("on_tie_conflict", on_tie_conflict, ("error", "first"))
+    wanted, guarded = read_selection("only", only), read_selection("protect", protect)
+    clauses = read_rules(rules)
+    with no_collecting():  # of many parameters half the time went there
+        slots = slots_of(model)
+        chooser = Chooser(model, clauses)
+        planner = _Planner(chooser, slots, on_tie_conflict == "first", buffers)
+        steps, targets = planner.decide()
+    problems = planner.problems
+    if not isinstance(model, nn.Module):
+        problems += types_in_state_dict(chooser)
+    steps, wrong = select(steps, targets, slots, wanted, guarded)
+    problems += wrong
+    unused = idle_rules(chooser, slots, hints=idle == "error")
+    if idle == "error":
+        problems += unused
+    if strict:
+        problems += _uncovered(steps)
+    return Plan(
+        steps,
+        _that_matter(problems, steps),
+        title=_title(model, rules),
+        idle=[str(p) for p in unused] if idle == "ignore" else (),
+        rules=[str(clause) for clause in clauses],
+        targets=targets,
+        notes=() if buffers else listed_buffers(slots, wanted),
+    )
+
+
+def _one_of(option: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        message = f"{option} must be one of {', '.join(map(repr, known))}, not {value!r}"
+        raise OptionError(message, option=option)
+
+
+def _that_matter(problems: Sequence[Problem], steps: Sequence[Step]) -> list[Problem]:
+    """Leave out problems of tensors that are not selected, or that nothing wants to write."""
+    if not problems:
+        return []
+    written = {name for s in steps if s.status in (WRITE, EMPTY) for name in s.names}
+    decided = written.union(*(s.names for s in steps if s.status == KEEP))  # a name may want more
+    live = {SchemeMismatch: written, MemoryProblem: written, TieConflict: decided}
+    return [
+        p
+        for p in problems
+        if not p.names or not live.get(type(p), set(p.names)).isdisjoint(p.names)
+    ]
+
+
+def slots_of(model: Model) -> list[Slot]:
+    """Return the slots of a module or a state_dict."""
+    if isinstance(model, nn.Module):
+        if not hasattr(model, "_modules"):
+            raise TargetError(f"{type(model).__name__}.__init__ has not called super().__init__()")
+        return walk(model, buffers=True)
+    if isinstance(model, Mapping):
+        _refuse_checkpoint(model)
+        return walk_state_dict(model)
+    raise TargetError(f"a module or a state_dict can be initialised, not {_no_model(model)}")
+
+
+def _no_model(thing: object) -> str:
+    if isinstance(thing, type):
+        return f"{thing!r}; give the instance, not the class"
+    if isinstance(thing, Tensor):
+        return "a tensor; put it into a dict with its name: {'weight': tensor}"
+    if isinstance(thing, Iterable) and not isinstance(thing, str | bytes):
+        return f"a {type(thing).__name__}; give the model, or dict(model.named_parameters())"
+    return repr(thing)
+
+
+def _refuse_checkpoint(entries: Mapping[Any, Any]) -> None:
+    bad = [key for key in entries if not isinstance(key, str)]
+    if bad:
+        raise TargetError(f"a state_dict has names as keys, not {bad[0]!r}")
+    if any(isinstance(value, Tensor) for value in entries.values()):
+        return
+    for key, value in entries.items():
+        if isinstance(value, Mapping) and any(isinstance(t, Tensor) for t in value.values()):
+            raise TargetError(
+                f"this is a checkpoint that contains a state_dict under {key!r}; give that one: "
+                f"checkpoint[{key!r}]"
+            )
+    if entries:
+        raise TargetError("this mapping holds no tensors; give a module or its state_dict()")
+
+
+def _title(model: Model, rules: Table) -> str:
+    what = type(model).__name__ if isinstance(model, nn.Module) else "state_dict"
+    return f"{what} by {rules}" if isinstance(rules, str) else what
+
+
+class _Planner:
+    """Make one step per piece of memory; gather the problems."""
+
+    def __init__(
+        self, chooser: Chooser, slots: Sequence[Slot], first_wins: bool, buffers: bool
+    ) -> None:
+        self.chooser, self.slots = chooser, slots
+        self.first_wins, self.buffers = first_wins, buffers
+        self.apart = plainly_apart(slots)
+        self.problems: list[Problem] = []
+        self._like: dict[tuple[object, ...], tuple[tuple[Any, ...], object]] = {}
+
+    def decide(self) -> tuple[list[Step], list[Target]]:
+        """Return one step per piece of memory, in registration order, and its memory."""
+        groups = [] if self.apart else tie_slots(self.slots)
+        group_of = {id(slot): group for group in groups for slot in group.slots}
+        steps: list[Step] = []
+        targets: list[Target] = []
+        done: set[int] = set()
+        for slot in self.slots:
+            group = group_of.get(id(slot))
+            if group is not None:
+                if id(group) in done:
+                    continue
+                done.add(id(group))
+            made = self._alone(slot) if group is None else self._made(tuple(group.slots), group)
+            if made is not None:
+                steps.append(made[0])
+                targets.append(made[1])
+        self.problems += _same_names(steps)
+        if any(slot.literal for slot in self.slots):
+            return self._without_written_twice(steps, targets)
+        return steps, targets
+
+    def _without_written_twice(
+        self, steps: list[Step], targets: list[Target]
+    ) -> tuple[list[Step], list[Target]]:
+        """Leave out computed weights whose raw tensors (weight_orig) have rules of their own.
+
+        Those can only be named literally, so they speak, unless the weight is named so, too.
+        """
+        pairs = list(zip(steps, targets, strict=True))
+        raw = {id(t.writer.tensor): s for s, t in pairs if t.writer.literal}
+        left = []
+        for step, target in pairs:
+            door = target.writer.door
+            own = next((raw[id(r)] for r in door.raw if id(r) in raw), None) if door else None
+            if own is None:
+                left.append((step, target))
+            elif step.rule in step.names:
+                self.problems.append(
+                    TieConflict(
+                        f"{step.name} is computed from {own.name}, and rules name both: "
+                        f"{step.name}: {step.start}, {own.name}: {own.start}; keep one of them",
+                        names=[step.name, own.name],
+                    )
+                )
+        return [step for step, _ in left], [target for _, target in left]
+
+    def _alone(self, slot: Slot) -> tuple[Step, Target] | None:
+        """Return the step of a tensor that nothing is tied to: what nearly all are, so be quick."""
+        tensor = slot.tensor
+        if tensor is None or slot.kind == "buffer" or (not self.apart and shapeless(tensor)):
+            return self._made((slot,), None)
+        order = self.chooser.first(slot, slot.name, slot.canonicals[0])
+        made = None if order is None else self._like_another(slot, tensor, order)
+        return self._made((slot,), None) if made is None else made
+
+    def _like_another(self, slot: Slot, tensor: Tensor, order: int) -> tuple[Step, Target] | None:
+        """Return a step that takes all but its names from an earlier slot, where one was alike."""
+        shape, owner, known = tensor.shape, slot.owner, None
+        row, fixed = kind_of(owner, slot.key)
+        if not self.chooser.asks_nothing(order) or (len(shape) > 1 and not fixed):
+            known = facts_of(slot)
+        own = id(row), id(known)
+        kind = (order, type(owner), own, shape, tensor.dtype, tensor.requires_grad)
+        like = self._like.get(kind) if slot.door is None else None
+        if like is not None:
+            step = Step(slot.paths, slot.canonicals[0], *like[0])
+            if not self.apart and (text := place_problem(slot)):
+                self._refuse(step, text)
+            return step, Target((slot,), slot, None if step.padding is None else slot)
+        chosen = self.chooser.choice(slot, slot.name, order)
+        if chosen.law is None:
+            return None
+        step, target = _written((slot,), slot, chosen, None)
+        if text := memory_problem(slot, chosen.law):
+            self._refuse(step, text)
+        elif self.chooser.same_by_kind(order) and slot.door is None:
+            self._like[kind] = _all_but_names(step), known  # which must live for its id to be kept
+        return step, target
+
+    def _refuse(self, step: Step, text: str) -> None:
+        text = f"{step.name}: {text} (rule {step.rule!r})"
+        self.problems.append(MemoryProblem(text, names=step.names, rule=step.rule))
+
+    def _made(self, slots: tuple[Slot, ...], group: TieGroup | None) -> tuple[Step, Target] | None:
+        """Return the step of one piece of memory; None where nothing is there to start."""
+        held = tuple(s for s in slots if s.tensor is not None)
+        if not held:  # registered as None: rules may match it, and are not idle then
+            for slot in slots:
+                self.chooser.first(slot, slot.name, slot.canonicals[0])
+            return None
+        live = [s for s in held if s.kind != "buffer" or self.buffers]
+        if not live:
+            return None
+        without = (why for s in live if s.tensor is not None and (why := shapeless(s.tensor)))
+        if why := next(without, ""):
+            return self._shapeless(held, live, why)
+        choices = [c for slot in live for c in self.chooser.choices(slot)]
+        if not choices and all(s.literal for s in live):
+            return None  # it stands behind a computed weight, which has a step of its own
+        chosen, conflict = winner(choices, live, group, self.first_wins)
+        if conflict is not None:
+            self.problems.append(conflict)
+        elif chosen is not None and chosen.error is not None:
+            self.problems.append(chosen.error)
+        if chosen is None or chosen.keeps:
+            return _left(held, live[0], chosen, group)
+        step, target = _written(held, live[0], chosen, group)
+        self.problems += memory_problems(step.names, live, group, chosen, choices)
+        return step, target
+
+    def _shapeless(
+        self, held: tuple[Slot, ...], live: Sequence[Slot], why: str
+    ) -> tuple[Step, Target]:
+        """Return the step of a tensor without its shape: only keeping it is no problem."""
+        orders = [self.chooser.first(s, s.name, s.canonicals[0]) for s in live]
+        rules = [self.chooser.clauses[order] for order in orders if order is not None]
+        status = UNCOVERED if not rules else KEEP if rules[0].keeps else WRITE
+        names = tuple(path for slot in held for path in slot.paths)
+        if status == WRITE:
+            shown = rules[0].shown
+            problem = MemoryProblem(f"{names[0]}: {why} (rule {shown!r})", names=names, rule=shown)
+            self.problems.append(problem)
+        tensor: Any = held[0].tensor
+        lazy = is_lazy(tensor)
+        shape, note = ((), "lazy") if lazy else (tuple(tensor.shape), "placeholder")
+        step = Step(names, live[0].canonicals[0], shape, tensor.dtype, status, note=note)
+        return step, Target(held, live[0])
+
+
+def _left(
+    held: tuple[Slot, ...], first: Slot, chosen: Choice | None, group: TieGroup | None
+) -> tuple[Step, Target]:
+    """Return the step of a tensor that keeps its value."""
+    status = UNCOVERED if chosen is None else KEEP
+    rule = "" if chosen is None else chosen.clause.shown
+    step = Step(
+        *_head(held, first, group, status),
+        rule=rule,
+        frozen=_frozen(first),
+        kind=group.kind if group is not None else "",
+    )
+    return step, Target(held, (group and group.writer) or first)
+
+
+def _written(
+    held: tuple[Slot, ...], first: Slot, chosen: Choice, group: TieGroup | None
+) -> tuple[Step, Target]:
+    """Return the step of a tensor that a rule starts."""
+    writer = (group.writer if group is not None else None) or first
+    padding, padded = _padding(held, chosen.clause)
+    names, seed_name, shape, dtype, _ = _head(held, writer, group, WRITE)
+    clause = chosen.clause
+    step = Step(
+        names,
+        seed_name,
+        shape,
+        dtype,
+        EMPTY if 0 in shape else WRITE,
+        chosen.law,
+        clause.scheme_text,
+        clause.shown,
+        _shown_fans(chosen) if len(shape) > 1 else None,
+        chosen.site.fans_from if chosen.site is not None else "",
+        padding,
+        _note(chosen, writer),
+        _frozen(first),
+        group.kind if group is not None else "",
+    )
+    return step, Target(held, writer, padded)
+
+
+def _all_but_names(step: Step) -> tuple[Any, ...]:
+    """Return what a step may share with others, in the order in which a step takes it."""
+    placed = (step.shape, step.dtype, step.status, step.law, step.scheme, step.rule)
+    return *placed, step.fans, step.fans_from, step.padding, step.note, step.frozen
+
+
+def _head(
+    held: tuple[Slot, ...], slot: Slot, group: TieGroup | None, status: str
+) -> tuple[tuple[str, ...], str, tuple[int, ...], Any, str]:
+    """Return names, the name that numbers depend on, shape, dtype and status."""
+    assert slot.tensor is not None
+    dtype = slot.tensor.dtype
+    if group is None:
+        return slot.paths, slot.canonicals[0], tuple(slot.shape), dtype, status
+    names = tuple(path for one in held for path in one.paths)
+    parameters = [one for one in held if one.kind != "buffer"] or held
+    smallest = min(name for one in parameters for name in one.canonicals)
+    return names, smallest, tuple(slot.shape), dtype, status
+
+
+def _frozen(slot: Slot) -> bool:
+    assert slot.tensor is not None
+    return slot.kind == "parameter" and not slot.tensor.requires_grad
+
+
+def _same_names(steps: Sequence[Step]) -> list[Problem]:
+    """Return a problem for each pair of targets that would get the same numbers."""
+    seen: dict[str, Step] = {}
+    return [
+        MemoryProblem(
+            f"{other.name!r} and {step.name!r} have one canonical name, {step.seed_name!r}, and "
+            "would get the same numbers; rename one of the modules",
+            names=[other.name, step.name],
+        )
+        for step in steps
+        if (other := seen.setdefault(step.seed_name, step)) is not step
+        and step.status == WRITE == other.status
+    ]
+
+
+def _shown_fans(chosen: Choice) -> Fans | None:
+    """Return the fans that the scheme took; those of the module where it asked for none."""
+    slot, shape = chosen.slot, chosen.slot.shape
+    if chosen.site is not None and chosen.site.by_shape:
+        return tensor_fans(shape)
+    known = facts(slot.owner, slot.key, shape) if slot.owner is not None else None
+    layout = chosen.clause.layout or (known.layout if known is not None else None)
+    try:
+        if layout is not None:
+            return module_fans(shape, layout)
+        return tensor_fans(shape) if len(shape) == 2 or chosen.slot.owner is None else None
+    except InitkitError:
+        return None
+
+
+def _padding(slots: Sequence[Slot], clause: Clause) -> tuple[int | None, Slot | None]:
+    """Return the padding row of the memory, and the slot whose row it is."""
+    if clause.recipe is not None and not clause.recipe.padding:
+        return None, None
+    for slot in slots:
+        if slot.owner is not None and slot.owner.__dict__.get("padding_idx") is not None:
+            known = facts_of(slot)
+            if known is not None and known.padding is not None:
+                return known.padding, slot
+    return None, None
+
+
+def _note(chosen: Choice, writer: Slot) -> str:
+    """Return what a reader should know of this step, or nothing."""
+    site, law = chosen.site, chosen.law
+    parts = [law.note()] if law is not None else []
+    if site is None and writer.door is None:
+        return parts[0] if parts else ""
+    if site is not None and site.asked and site.fans_from != "module":
+        parts.append(f"fans from the {site.fans_from}")
+    if writer.door is not None:
+        parts.append(writer.door.note)
+    parts += [str(formula) for formula in chosen.clause.named_formulas]
+    return "; ".join(part for part in parts if part)
+
+
+def _uncovered(steps: Sequence[Step]) -> list[Problem]:
+    return [
+        Uncovered(
+            f"no rule covers {step.name} {list(step.shape)}; add one, or 'keep'", names=step.names
+        )
+        for step in steps
+        if step.status == UNCOVERED
+    ]

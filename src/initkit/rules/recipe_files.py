@@ -1,0 +1,326 @@
+"""Rules as TOML or JSON files, read and written; loading one never imports or runs anything.
+
+A file holds what a :class:`~initkit.Recipe` holds: ``name``, ``summary``, ``source``, ``paper``,
+``fits``, ``notes`` and ``rules``. ``rules`` is a table, or a list of tables and of names of
+recipes; a table with the key ``scheme`` beside ``name``, ``type``, ``layout`` or ``optional`` is
+one rule with options. ``recipe.schema.json`` beside this file is its schema.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import FileError, InitkitError
+from ..numbers import Formula
+from ..schemes import Constant, Function, Scheme
+from .matchers import Type
+from .read import REST, Recipe, Rule, Table, read_rules, recipe_named
+
+_TEXTS = ("name", "summary", "source", "paper", "notes")
+_KEYS = (*_TEXTS, "fits", "padding", "rules", "$schema")
+_RULE_KEYS = {"scheme", "name", "type", "layout", "optional"}
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    r"""Read a recipe from a ``.toml`` or ``.json`` file.
+
+    Nothing is imported or run: types are class names, schemes are names with options. In a file
+    without a ``name``, a rule that matches nothing is an error, as in a table of your own. Raises
+    :class:`FileError`, with file, key and line, for what cannot be read.
+
+    >>> import tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "mine.toml")
+    >>> _ = Path(path).write_text("[rules]\n'*.weight' = 'normal(std=0.02)'\n'*.bias' = 0\n")
+    >>> print(load_recipe(path))
+    mine
+      *.weight  normal(std=0.02)
+      *.bias    0
+    """
+    file = _File(Path(path))
+    data = file.parse()
+    for key in data:
+        if key not in _KEYS:
+            raise file.error(f"unknown key {key!r}; a recipe has {', '.join(_KEYS)}", key)
+    if "rules" not in data:
+        raise file.error("there are no rules: write a table [rules]")
+    for key in _TEXTS:
+        if not isinstance(data.get(key, ""), str):
+            raise file.error(f"{key} must be a text, not {data[key]!r}", key)
+    fits = data.get("fits", [])
+    if not isinstance(fits, list) or not all(isinstance(one, str) for one in fits):
+        raise file.error(f"fits must be a list of texts, not {fits!r}", "fits")
+    if not isinstance(data.get("padding", True), bool):
+        raise file.error(f"padding must be true or false, not {data['padding']!r}", "padding")
+    texts = {key: data[key] for key in _TEXTS if key in data}
+    texts.setdefault("name", file.path.stem)
+    return Recipe(
+        **texts,
+        rules=file.rules(data["rules"]),
+        fits=tuple(fits),
+        padding=data.get("padding", True),
+        general="name" in data,
+    )
+
+
+def save_recipe(rules: Table, path: str | Path) -> Path:
+    """Write rules to a ``.toml`` or ``.json`` file from which :func:`load_recipe` reads the same.
+
+    Types are written as class names. Raises :class:`FileError` for what a file cannot carry:
+    functions and predicates.
+
+    >>> import tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "mine.json")
+    >>> load_recipe(save_recipe({"*.weight": "xavier_uniform", "*.bias": 0}, path)).rows
+    [('*.weight', 'xavier_uniform'), ('*.bias', '0')]
+    """
+    target = Path(path)
+    read_rules(rules)  # what cannot be read is not written
+    data = _recipe_data(rules, target)
+    if target.suffix == ".json":
+        text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    elif target.suffix == ".toml":
+        text = "\n".join(_toml(data))
+    else:
+        raise FileError(f"{target}: a recipe file ends in .toml or .json", path=target)
+    try:
+        target.write_text(text, encoding="utf-8")
+    except (OSError, UnicodeEncodeError) as error:
+        raise FileError(f"{target}: cannot be written: {error}", path=target) from None
+    return target
+
+
+# ----------------------------------------------------------------------------------- reading
+
+
+class _File:
+    """One file being read: knows its text, so that errors can name a line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise FileError(f"{path}: cannot be read: {error}", path=path) from None
+
+    def parse(self) -> dict[str, Any]:
+        import tomllib
+
+        if self.path.suffix not in (".toml", ".json"):
+            raise FileError(f"{self.path}: a recipe file ends in .toml or .json", path=self.path)
+        try:
+            data = (tomllib if self.path.suffix == ".toml" else json).loads(self.text)
+        except (ValueError, RecursionError) as error:  # both decoders' errors name the line
+            raise FileError(f"{self.path}: {error}", path=self.path) from None
+        if not isinstance(data, dict):
+            raise self.error("a recipe is a table with the key 'rules'")
+        return data
+
+    def error(self, what: str, key: str = "") -> FileError:
+        line = self._line(key) if key else 0
+        place = f"{self.path}:{line}" if line else str(self.path)
+        return FileError(f"{place}: {what}", path=self.path, key=key, line=line)
+
+    def _line(self, key: str) -> int:
+        """Return the line where a key seems to stand; 0 where none does."""
+        written = {key, json.dumps(key)[1:-1]}
+        quoted = "|".join(re.escape(one) for one in written)
+        pattern = re.compile(rf"""(^|[\s{{,\[."'])["']?({quoted})["']?\s*[=:\].]""")
+        lines = list(enumerate(self.text.splitlines(), 1))
+        as_key = (number for number, line in lines if pattern.search(line))
+        anywhere = (n for n, line in lines if any(f"{q}{key}{q}" in line for q in "\"'"))
+        return next(as_key, None) or next(anywhere, 0)
+
+    def rules(self, value: Any) -> Any:
+        """Return a rule table; each entry is read alone, so that an error names its key."""
+        if isinstance(value, str):
+            return self._checked(value, "rules", value)
+        if isinstance(value, list):
+            return [self.rules(one) for one in value]
+        if not isinstance(value, dict):
+            raise self.error(f"rules are a table or a list of tables, not {value!r}", "rules")
+        if "scheme" in value and set(value) <= _RULE_KEYS:
+            return self._rule(value)
+        return {key: self._entry(key, one) for key, one in value.items()}
+
+    def _rule(self, value: dict[str, Any]) -> Rule:
+        options = {key: one for key, one in value.items() if key != "scheme"}
+        shown = value.get("name") or value.get("type") or "scheme"
+        if isinstance(options.get("type"), list):
+            options["type"] = tuple(options["type"])
+        if not isinstance(options.get("optional", False), bool):
+            raise self.error("optional must be true or false", "optional")
+        if value == _rest():
+            return REST
+        try:
+            return Rule(value["scheme"], **options)
+        except InitkitError as error:
+            raise self.error(str(error), str(shown)) from None
+
+    def _entry(self, key: str, value: Any) -> Any:
+        """Check one entry of a table; a table under a key is a scope of its own."""
+        if isinstance(value, dict | list):
+            value = self.rules(value)
+        return self._checked({key: value}, key, value)
+
+    def _checked(self, table: Any, key: str, value: Any) -> Any:
+        try:
+            read_rules(table)
+        except InitkitError as error:
+            raise self.error(str(error), key) from None
+        return value
+
+
+# ----------------------------------------------------------------------------------- writing
+
+
+def _rest() -> dict[str, Any]:
+    return {"scheme": "torch_default", "name": "torch:*", "optional": True}
+
+
+def _recipe_data(rules: Table, path: Path) -> dict[str, Any]:
+    if not isinstance(rules, Recipe):
+        return {"rules": _plain(rules, path)}
+    data: dict[str, Any] = {key: getattr(rules, key) for key in _TEXTS if getattr(rules, key)}
+    if not rules.general:
+        del data["name"]  # it is the file's own
+    if rules.fits:
+        data["fits"] = list(rules.fits)
+    if not rules.padding:
+        data["padding"] = False
+    return {**data, "rules": _carried(rules, path)}
+
+
+def _carried(recipe: Recipe, path: Path) -> Any:
+    """Return a recipe's rules; the name alone where one that ships has predicates of its own."""
+    try:
+        return _plain(recipe.table, path)
+    except FileError:
+        if recipe_named(recipe.name) is None:
+            raise
+        return recipe.label
+
+
+def _plain(value: Any, path: Path) -> Any:
+    """Return rules as plain data."""
+    if isinstance(value, Rule):
+        return _rule_data(value, path)
+    if isinstance(value, Recipe):
+        return value.label if not value.given else _plain(value.table, path)
+    if isinstance(value, Mapping):
+        return _plain_table(value, path)
+    if isinstance(value, str | bool | int | float) or value is None:
+        return value
+    if isinstance(value, Sequence):
+        return [_plain(one, path) for one in value]
+    return _scheme_data(value, path)
+
+
+def _plain_table(table: Mapping[Any, Any], path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        text = _key(key, path)
+        if text in found:
+            message = f"{path}: two rules would stand under one key {text!r}; use a list of tables"
+            raise FileError(message, path=path, key=text)
+        found[text] = _plain(value, path)
+    return found
+
+
+def _scheme_data(value: Any, path: Path) -> Any:
+    from ..schemes import read_scheme
+
+    scheme = read_scheme(value)
+    own = [s for s in _parts(scheme) if isinstance(s, Function) and not s.label]
+    if own:
+        raise FileError(
+            f"{path}: a file cannot carry the function {own[0]}; register it with "
+            "@register_scheme('name') and write its name",
+            path=path,
+        )
+    if isinstance(scheme, Constant) and not isinstance(scheme.value, Formula):
+        return int(scheme.value) if scheme.value.is_integer() else scheme.value
+    return str(scheme)
+
+
+def _parts(scheme: Scheme) -> Iterator[Scheme]:
+    yield scheme
+    for part in (*getattr(scheme, "parts", ()), getattr(scheme, "scheme", None)):
+        if isinstance(part, Scheme):
+            yield from _parts(part)
+
+
+def _rule_data(rule: Rule, path: Path) -> dict[str, Any]:
+    if rule is REST:
+        return _rest()
+    if rule.where is not None:
+        message = f"{path}: a file cannot carry the predicate of the rule {rule}; match names"
+        raise FileError(message, path=path)
+    data: dict[str, Any] = {"scheme": _scheme_data(rule.scheme, path)}
+    if rule.name is not None:
+        data["name"] = _key(rule.name, path)
+    if rule.type is not None:
+        data["type"] = _key(rule.type, path).removeprefix("type:")
+    if rule.layout is not None:
+        axes = getattr(rule.layout, "axes", None)
+        data["layout"] = " ".join(axes) if axes else rule.layout
+    if rule.optional:
+        data["optional"] = True
+    return data
+
+
+def _key(key: Any, path: Path) -> str:
+    """Return the text form of a key."""
+    from .matchers import read_types
+
+    if isinstance(key, str):
+        return key
+    if isinstance(key, re.Pattern):
+        if key.flags & ~re.UNICODE:
+            raise FileError(f"{path}: a file cannot carry the flags of {key!r}", path=path)
+        return f"re:{key.pattern}"
+    kinds: Type = read_types(key)
+    return f"type:{kinds}"
+
+
+def _toml(data: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of a recipe: its texts, then its rules."""
+    for key, value in data.items():
+        if key != "rules":
+            yield f"{key} = {_inline(value)}"
+    rules = data["rules"]
+    if isinstance(rules, Mapping):
+        yield from ("", "[rules]")
+        yield from _pairs(rules)
+    elif isinstance(rules, list) and rules and all(isinstance(one, Mapping) for one in rules):
+        for one in rules:
+            yield from ("", "[[rules]]")
+            yield from _pairs(one)
+    else:
+        yield f"rules = {_inline(rules)}"
+    yield ""
+
+
+def _pairs(table: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in table.items():
+        yield f"{_string(key)} = {_inline(value)}"
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str):
+        return _string(value)
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(_pairs(value)) + " }" if value else "{}"
+    return "[" + ", ".join(_inline(one) for one in value) + "]"
+
+
+def _string(text: str) -> str:
+    """Return a TOML basic string: JSON's escapes, and DEL, which JSON leaves."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

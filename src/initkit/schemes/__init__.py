@@ -1,0 +1,92 @@
+"""Name every way to initialise; each resolves to a distribution for one tensor."""
+
+from .base import Scheme
+from .basic import (
+    Constant,
+    Function,
+    Keep,
+    Normal,
+    Ones,
+    PriorBias,
+    TorchDefault,
+    TruncNormal,
+    Uniform,
+    ZeroMaskUniform,
+    Zeros,
+)
+from .composite import Blocks, Scaled
+from .fan_based import (
+    KaimingNormal,
+    KaimingUniform,
+    LecunNormal,
+    LecunUniform,
+    VarianceScaling,
+    XavierNormal,
+    XavierUniform,
+)
+from .matrices import DeltaOrthogonal, Dirac, Eye, Orthogonal, Sparse
+from .positional import (
+    ArangeScheme,
+    ExpOf,
+    InverseSoftplusOf,
+    LogOf,
+    LogUniform,
+    RotatedFrequencies,
+    Sincos2dScheme,
+    SinusoidsScheme,
+)
+from .registry import (
+    blocks,
+    canonical_name,
+    describe_scheme,
+    list_schemes,
+    read_scheme,
+    register_scheme,
+    unregister_scheme,
+)
+from .site import Site
+
+__all__ = [
+    "ArangeScheme",
+    "Blocks",
+    "Constant",
+    "DeltaOrthogonal",
+    "Dirac",
+    "ExpOf",
+    "Eye",
+    "Function",
+    "InverseSoftplusOf",
+    "KaimingNormal",
+    "KaimingUniform",
+    "Keep",
+    "LecunNormal",
+    "LecunUniform",
+    "LogOf",
+    "LogUniform",
+    "Normal",
+    "Ones",
+    "Orthogonal",
+    "PriorBias",
+    "RotatedFrequencies",
+    "Scaled",
+    "Scheme",
+    "Sincos2dScheme",
+    "SinusoidsScheme",
+    "Site",
+    "Sparse",
+    "TorchDefault",
+    "TruncNormal",
+    "Uniform",
+    "VarianceScaling",
+    "XavierNormal",
+    "XavierUniform",
+    "ZeroMaskUniform",
+    "Zeros",
+    "blocks",
+    "canonical_name",
+    "describe_scheme",
+    "list_schemes",
+    "read_scheme",
+    "register_scheme",
+    "unregister_scheme",
+]

@@ -1,0 +1,18 @@
+"""Find which names share memory; make, keep and report ties."""
+
+from .groups import TieGroup, find_tied_parameters, plainly_apart, tie_slots
+from .repair import TieStatus, preserve_ties, retie, tie, tie_status
+from .storage import self_overlapping
+
+__all__ = [
+    "TieGroup",
+    "TieStatus",
+    "find_tied_parameters",
+    "plainly_apart",
+    "preserve_ties",
+    "retie",
+    "self_overlapping",
+    "tie",
+    "tie_slots",
+    "tie_status",
+]

@@ -1,0 +1,216 @@
+"""What is tied in a model and what follows from it, as text, dict and HTML."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from ..model import Slot, walk
+from ..render import Cell, Notes, Table, fold, html_page, text_table
+from .groups import KINDS, TieGroup, find_tied_parameters
+from .reuse import Reuse, find_reused_parameters
+from .storage import self_overlapping, unique_bytes
+
+MEANING: Mapping[str, str] = {
+    "module": "one module under several names: one parameter, one gradient; nothing unties it "
+    "but replacing the module",
+    "parameter": "one object in several slots: one gradient, one optimizer step; .half(), .to() "
+    "and deepcopy keep it, to_empty() and load_state_dict(assign=True) do not",
+    "alias": "several objects over one memory: each has a gradient of its own, an optimizer steps "
+    "the memory once for each, and .half(), .to(device) and deepcopy untie them",
+    "view": "several objects that read the same bytes in different ways: each has a gradient of "
+    "its own, an optimizer steps the memory once for each, and .half(), .to(device) and deepcopy "
+    "untie them",
+    "overlap": "several objects that share a part of their bytes: each has a gradient of its own, "
+    "an optimizer steps the shared part once for each, and .half(), .to(device) and deepcopy "
+    "untie them",
+}
+"""What follows from a tie of each kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class TieReport:
+    """The ties of a model, the true size of its parameters, and what a forward uses again.
+
+    ``counted`` is how many elements ``parameters()`` says there are; ``elements`` how many there
+    are, each place in memory counted once. ``reused`` is None where no forward was run.
+    """
+
+    groups: tuple[TieGroup, ...]
+    counted: int
+    elements: int
+    bytes: int
+    reused: Mapping[str, Reuse] | None = field(default=None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain data."""
+        return {
+            "counted": self.counted,
+            "elements": self.elements,
+            "bytes": self.bytes,
+            "groups": [_group(group) for group in self.groups],
+            "reused": None if self.reused is None else dict(_reuses(self.reused)),
+        }
+
+    def to_html(self) -> str:
+        """Return the report as one page that needs nothing else."""
+        return html_page("Ties", self._sections(), whole=True)
+
+    def _repr_html_(self) -> str:
+        return html_page("Ties", self._sections())
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def text(self, width: int | None = None) -> str:
+        """Return the report as text, folded to ``width`` where one is given."""
+        blocks = [fold(self._head(), width)]
+        if self.groups:
+            blocks.append(text_table(_HEADERS, _rows(self.groups), _ALIGN, width))
+            blocks += [fold(line, width) for line in self._meanings()]
+        if self.reused is not None:
+            reused = [f"  {name}: {reuse}" for name, reuse in self.reused.items()]
+            blocks.append(fold("\n".join([self._reused_head(), *reused]), width))
+        return "\n".join(blocks)
+
+    def _head(self) -> str:
+        count = len(self.groups)
+        ties = "no ties" if not count else "1 tie" if count == 1 else f"{count} ties"
+        same = self.counted == self.elements
+        said = "as parameters() says" if same else f"parameters() says {self.counted:,}"
+        return f"{ties}; {self.elements:,} elements ({self.bytes:,} bytes), {said}"
+
+    def _meanings(self) -> list[str]:
+        found = {group.kind for group in self.groups}
+        return [f"{kind}: {MEANING[kind]}" for kind in KINDS if kind in found]
+
+    def _reused_head(self) -> str:
+        count = len(self.reused or ())
+        what = (
+            "no parameter" if not count else "1 parameter" if count == 1 else f"{count} parameters"
+        )
+        return f"one forward uses {what} more than once{':' if count else ''}"
+
+    def _sections(self) -> Iterator[Table | Notes | str]:
+        yield self._head()
+        if self.groups:
+            yield Table(_HEADERS, list(_drawn(self.groups)), _ALIGN)
+            yield Notes(self._meanings(), "what follows")
+        if self.reused is not None:
+            yield self._reused_head()
+            if self.reused:
+                yield Table(("name", "count", "uses"), list(_used(self.reused)), "lrl")
+
+
+_HEADERS = ("kind", "name", "shape", "dtype", "owner", "elements")
+_ALIGN = "lllllr"
+
+
+def tie_report(model: nn.Module, *example_inputs: object, **example_kwargs: object) -> TieReport:
+    """Report the ties of a model: kinds, shapes, owners, true counts, and what follows.
+
+    With inputs one forward is run, as `find_reused_parameters` does, and what it uses more than
+    once is reported too. Errors are those of the two finders.
+
+    >>> linear = nn.Linear(3, 3, bias=False)
+    >>> report = tie_report(nn.Sequential(linear, linear))
+    >>> report.elements, report.groups[0].kind
+    (9, 'module')
+    """
+    groups = find_tied_parameters(model)
+    slots = walk(model, raw=True)
+    tensors = {id(s.tensor): s.tensor for s in slots if s.tensor is not None}
+    sized = [tensor for tensor in tensors.values() if not is_lazy(tensor)]
+    ran = bool(example_inputs or example_kwargs)
+    return TieReport(
+        tuple(groups),
+        sum(tensor.numel() for tensor in sized),
+        _elements(groups, sized),
+        unique_bytes(sized),
+        find_reused_parameters(model, *example_inputs, **example_kwargs) if ran else None,
+    )
+
+
+def _elements(groups: Iterable[TieGroup], tensors: Iterable[Tensor]) -> int:
+    """Count elements, of a group's memory in the size of its writer's or first member's."""
+    shared: set[int] = set()
+    count = 0
+    for group in groups:
+        own = [t for slot, t in _members(group) if slot.kind != "buffer" and not is_lazy(t)]
+        shared.update(map(id, own))
+        if len({id(t) for t in own}) == 1:
+            count += _numel(own[0])
+        elif own:
+            count += unique_bytes(own) // own[0].element_size()
+    return count + sum(_numel(tensor) for tensor in tensors if id(tensor) not in shared)
+
+
+def _numel(tensor: Tensor) -> int:
+    if self_overlapping(tensor):
+        return unique_bytes([tensor]) // tensor.element_size()
+    return tensor.numel()
+
+
+def _members(group: TieGroup) -> Iterator[tuple[Slot, Tensor]]:
+    for slot in group.slots:
+        if slot.tensor is not None:
+            yield slot, slot.tensor
+
+
+def _group(group: TieGroup) -> dict[str, Any]:
+    return {
+        "kind": group.kind,
+        "canonical": group.canonical,
+        "names": list(group.names),
+        "slots": [
+            {
+                "names": list(slot.paths),
+                "shape": None if is_lazy(tensor) else list(tensor.shape),
+                "dtype": str(tensor.dtype),
+                "owner": type(slot.owner).__name__,
+                "buffer": slot.kind == "buffer",
+            }
+            for slot, tensor in _members(group)
+        ],
+        "consequences": MEANING[group.kind],
+    }
+
+
+def _rows(groups: Iterable[TieGroup]) -> Iterator[list[object]]:
+    for group in groups:
+        kind: object = group.kind
+        for name, tensor, slot in group.reached():
+            shape = "lazy" if is_lazy(tensor) else " x ".join(map(str, tensor.shape)) or "scalar"
+            owner = f"{type(slot.owner).__name__}{' (buffer)' if slot.kind == 'buffer' else ''}"
+            size = None if is_lazy(tensor) else Cell(f"{tensor.numel():,}", order=tensor.numel())
+            yield [kind, name, shape, str(tensor.dtype).removeprefix("torch."), owner, size]
+            kind = "="
+
+
+def _drawn(groups: Iterable[TieGroup]) -> Iterator[list[object]]:
+    """Yield the rows with a bracket around each group, by which sorting brings it together."""
+    place = itertools.count()
+    for group in groups:
+        (_, *first), *middle, (_, *last) = _rows([group])
+        yield [Cell(f"\u250c {group.kind}", order=next(place)), *first]
+        yield from ([Cell("\u2502", order=next(place)), *row[1:]] for row in middle)
+        yield [Cell("\u2514", order=next(place)), *last]
+
+
+def _reuses(reused: Mapping[str, Reuse]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, reuse in reused.items():
+        uses = [
+            {"module": use.module, "call": use.call, "operation": use.operation}
+            for use in reuse.uses
+        ]
+        yield name, {"count": reuse.count, "uses": uses}
+
+
+def _used(reused: Mapping[str, Reuse]) -> Iterator[list[object]]:
+    for name, reuse in reused.items():
+        yield [name, reuse.count, "; ".join(map(str, reuse.uses))]

@@ -1,0 +1,160 @@
+"""Which bytes a tensor occupies; the only place that touches what torch keeps private.
+
+Nothing reads a value or allocates anything of the tensor's size. Tensors without memory, on meta
+or fake, are told apart by the identity of their storage.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Hashable, Iterable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.parameter import Parameter, is_lazy
+
+from .byte_regions import Region, filled, folded, region_at, simplest
+
+
+def regions(tensor: Tensor) -> tuple[Region, ...]:
+    """Return the bytes of a tensor: none if it is empty or lazy, several if it has several parts.
+
+    Sparse tensors have indices and values, wrapper subclasses what they flatten to. Tensors without
+    memory (meta, fake) are told apart by the identity of their storage.
+    """
+    if _strided(tensor):
+        found = _region(tensor)
+        return () if found is None else (found,)
+    several = map(_region, parts(tensor))
+    return tuple(found for found in several if found is not None)
+
+
+_ORDINARY = (Parameter, Tensor)
+
+
+def _strided(tensor: Tensor) -> bool:
+    return type(tensor) in _ORDINARY and tensor.layout is torch.strided and not tensor.is_nested
+
+
+def parts(tensor: Tensor) -> list[Tensor]:
+    """Return the strided tensors that a tensor consists of; of almost all, the tensor itself."""
+    if is_lazy(tensor):
+        return []
+    flatten = getattr(type(tensor), "__tensor_flatten__", None)
+    try:
+        if flatten is not None:
+            inner = [getattr(tensor, name) for name in flatten(tensor)[0]]
+        elif tensor.is_nested:
+            inner = [tensor.values()]
+        elif tensor.layout is torch.strided:
+            return [tensor]
+        else:
+            inner = _sparse_parts(tensor)
+    except (RuntimeError, NotImplementedError, TypeError, AttributeError):
+        return []  # an opaque tensor has only its identity
+    return [leaf for part in inner if isinstance(part, Tensor) for leaf in parts(part)]
+
+
+def _sparse_parts(tensor: Tensor) -> list[Tensor]:
+    with torch.no_grad():
+        if tensor.layout is torch.sparse_coo:
+            return [tensor._indices(), tensor._values()]
+        if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
+            return [tensor.crow_indices(), tensor.col_indices(), tensor.values()]
+        return [tensor.ccol_indices(), tensor.row_indices(), tensor.values()]
+
+
+def _region(tensor: Tensor) -> Region | None:
+    try:
+        with torch._C.DisableTorchFunctionSubclass():
+            if tensor.numel() == 0:
+                return None
+            size = tensor.element_size()
+            place = _place(tensor, size)
+            strides = [] if tensor.is_contiguous() else [s * size for s in tensor.stride()]
+            counts = list(tensor.shape) if strides else [tensor.numel() * size]
+    except (RuntimeError, NotImplementedError):
+        return None  # no storage to speak of
+    if place is None:
+        return None
+    space, start = place
+    if not strides:
+        return Region(space, start, start + counts[0], ((counts[0], 1),))
+    return region_at(space, start, simplest([*zip(counts, strides, strict=True), (size, 1)]))
+
+
+def _place(tensor: Tensor, size: int) -> tuple[Hashable, int] | None:
+    """Return the address space and the address of a tensor; None without memory."""
+    storage = tensor.untyped_storage()
+    if not storage.nbytes():
+        return None
+    device, offset = tensor.device, int(tensor.storage_offset()) * size
+    if device.type == "meta" or is_fake(tensor):
+        return ("storage", storage._cdata), offset
+    base = storage.data_ptr()
+    if base:
+        return (device.type, device.index or 0), base + offset
+    if device.type in ("cpu", "cuda"):
+        return None
+    return ("storage", storage._cdata), offset
+
+
+def is_fake(tensor: Tensor) -> bool:
+    """Say whether this is a fake tensor: it claims a device and has no memory there."""
+    module = sys.modules.get("torch._subclasses.fake_tensor")
+    return module is not None and isinstance(tensor, module.FakeTensor)
+
+
+def self_overlapping(tensor: Tensor) -> bool:
+    """Say whether two elements of a tensor share a byte, as in an expanded one.
+
+    >>> self_overlapping(torch.zeros(3, 1).expand(3, 4)), self_overlapping(torch.zeros(4, 4).T)
+    (True, False)
+    """
+    with torch._C.DisableTorchFunctionSubclass():
+        return any(_folded(part) for part in parts(tensor))
+
+
+def _folded(tensor: Tensor) -> bool:
+    if tensor.numel() < 2 or tensor.is_contiguous():
+        return False
+    return folded(list(zip(tensor.shape, tensor.stride(), strict=True)))
+
+
+def unique_bytes(tensors: Iterable[Tensor]) -> int:
+    """Return how many bytes some tensors occupy, each byte counted once.
+
+    >>> whole = torch.zeros(8)
+    >>> unique_bytes([whole, whole[2:], whole.view(2, 4).T])
+    32
+    """
+    return filled(region for tensor in tensors for region in regions(tensor))
+
+
+def spanning(tensors: Sequence[Tensor]) -> Tensor | None:
+    """Return one flat tensor over exactly the bytes of several; None where there is no such.
+
+    They must be of one dtype, lie in one storage, and leave no gap.
+
+    >>> whole = torch.arange(10)
+    >>> spanning([whole[:6], whole[4:8]])
+    tensor([0, 1, 2, 3, 4, 5, 6, 7])
+    """
+    found = [region for tensor in tensors for region in regions(tensor)]
+    if not found or not all(_strided(t) and t.dtype == tensors[0].dtype for t in tensors):
+        return None
+    first, count = tensors[0], tensors[0].element_size()
+    start, stop = min(r.start for r in found), max(r.stop for r in found)
+    gap = first.storage_offset() * count - (regions(first)[0].start - start)
+    storage = first.untyped_storage()
+    if (
+        filled(found) != stop - start
+        or gap % count
+        or gap < 0
+        or gap + stop - start > storage.nbytes()
+    ):
+        return None
+    with torch.no_grad():
+        flat = torch.empty(0, dtype=first.dtype, device=first.device)
+        flat.set_(storage, gap // count, ((stop - start) // count,), (1,))
+    return flat

@@ -1,0 +1,16 @@
+"""Carry a plan out: the only room that writes parameters."""
+
+from .apply import apply_init, apply_plan, materialize, param_init_fn
+from .decorator import initialized
+from .deferral import deferred
+from .report import Report
+
+__all__ = [
+    "Report",
+    "apply_init",
+    "apply_plan",
+    "deferred",
+    "initialized",
+    "materialize",
+    "param_init_fn",
+]

@@ -1,0 +1,120 @@
+"""Construct without values: parameters on the meta device, buffers real; rules wait until later."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.nn.parameter import is_lazy
+
+from ..errors import DeferredError
+from ..model import is_sharded
+from ..rules import Table
+from .materializer import DEVICES, PENDING, swap
+
+if TYPE_CHECKING:
+    from .report import Report
+
+reports: WeakKeyDictionary[nn.Module, Report] = WeakKeyDictionary()
+"""What was done to the instances of decorated classes."""
+_weak: Any = StorageWeakRef
+_OF_META = re.compile(r"\bmeta\b|set_data|Tensor\.__format__|_share_fd_", re.IGNORECASE)
+"""What torch's errors name where a tensor on the meta device is asked for its values."""
+_cuda: Any = torch.cuda
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Construct models in this block without values: parameters on meta, buffers real.
+
+    Each parameter moves to the meta device as soon as a module registers it, as the same object, so
+    ties made in constructors are kept. Buffers are computed as usual. The block leaves torch's
+    global generators as it found them. :func:`initkit.apply_init` or :func:`initkit.materialize`
+    gives each parameter its memory and its values, once.
+
+    Raises :class:`DeferredError` where a constructor reads the values of its parameters.
+
+    >>> from torch import nn
+    >>> with deferred():
+    ...     model = nn.Sequential(nn.Linear(1000, 1000), nn.BatchNorm1d(1000))
+    >>> model[0].weight.device, model[1].running_var.device
+    (device(type='meta'), device(type='cpu'))
+    """
+    devices = list(range(torch.cuda.device_count())) if _cuda.is_initialized() else []
+    defer = _Defer()
+    handle = register_module_parameter_registration_hook(defer)
+    try:
+        with torch.random.fork_rng(devices=devices):
+            yield
+    except (NotImplementedError, RuntimeError, TypeError, BufferError) as error:
+        if not _OF_META.search(str(error)):
+            raise
+        raise DeferredError(
+            f"a constructor needs the values of its parameters, which are deferred: {error}"
+        ) from error
+    finally:
+        handle.remove()
+
+
+class _Defer:
+    """Move each parameter to the meta device as a module of this thread registers it."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.storages: dict[int, tuple[Any, torch.UntypedStorage]] = {}
+
+    def __call__(self, module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        if parameter is None or threading.get_ident() != self.thread or is_lazy(parameter):
+            return
+        home = parameter.device
+        if not parameter.is_meta and not self._move(parameter):
+            return
+        known = module.__dict__.setdefault(DEVICES, {})
+        known.setdefault(name, "cpu" if home.type == "meta" else str(home))
+
+    def _move(self, parameter: nn.Parameter) -> bool:
+        """Take the memory from a parameter; False where something else needs it (a view of it)."""
+        if parameter.layout is not torch.strided or is_sharded(parameter):
+            return False
+        with torch.no_grad():
+            empty = torch.empty(0, dtype=parameter.dtype, device="meta")
+            place = parameter.storage_offset(), parameter.shape, parameter.stride()
+            empty.set_(self._meta_storage(parameter), *place)
+        return swap(parameter, empty)
+
+    def _meta_storage(self, tensor: Tensor) -> torch.UntypedStorage:
+        """Return the stand-in of a storage: the same one while the storage lives, so ties last."""
+        real = tensor.untyped_storage()
+        known = self.storages.get(real._cdata)
+        if known is None or known[0].expired():
+            empty = torch.empty(real.nbytes(), dtype=torch.uint8, device="meta")
+            known = _weak(real), empty.untyped_storage()
+            self.storages[real._cdata] = known
+        return known[1]
+
+
+# ------------------------------------------------------------------------------ recorded rules
+
+
+def record_rules(module: nn.Module, rules: Table, options: dict[str, Any]) -> None:
+    """Remember on a module that holds no values yet how it is to start."""
+    module.__dict__[PENDING] = (rules, options)
+
+
+def recorded(model: object) -> list[tuple[str, nn.Module, Table, dict[str, Any]]]:
+    """Return path, module, rules and options wherever rules were recorded, inner modules first."""
+    assert isinstance(model, nn.Module)
+    found = [
+        (path, module, *vars(module)[PENDING])
+        for path, module in model.named_modules()
+        if PENDING in vars(module)
+    ]
+    return sorted(found, key=lambda one: -one[0].count(".") - bool(one[0]))

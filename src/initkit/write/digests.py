@@ -1,0 +1,139 @@
+"""One line that stands for every bit of a model, whatever its order, wrappers and shards."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from .. import stream
+from ..errors import MemoryProblem
+from ..model import Held, held, is_elsewhere, walk, walk_state_dict
+
+CHUNK = 1 << 18  # elements at a time on the CPU; elsewhere 64 times as many
+_MIX = (-0x61C8864680B583EB, 0x2545F4914F6CDD1D, 0x5851F42D4C957F2D)  # odd, without pattern
+
+
+def values_digest(model: nn.Module | Mapping[str, Any], *, buffers: bool = True) -> str:
+    """Return a short text that stands for every bit of a model's parameters and buffers.
+
+    It depends on canonical names, shapes, dtypes and bits alone: not on the order of parameters,
+    on wrappers, or on how they are sharded. Of sharded tensors every rank adds what it holds, so
+    all ranks must call it; a rank leaves out what is on a mesh that it is not part of.
+    ``buffers=False`` looks at parameters alone.
+
+    Raises :class:`MemoryProblem` where a tensor holds no values.
+
+    >>> from torch import nn
+    >>> values_digest(nn.BatchNorm1d(3)), values_digest(nn.BatchNorm1d(4))
+    ('4ef3fbc29e8c9397', '77a3b48c107e9276')
+    """
+    each = tensor_digests(model, buffers=buffers)
+    text = "\n".join(f"{name} {digest}" for name, digest in sorted(each.items()))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def tensor_digests(model: nn.Module | Mapping[str, Any], *, buffers: bool = True) -> dict[str, str]:
+    """Return what stands for the bits of each tensor, under every canonical name that it has.
+
+    It says where two models differ; a part of a model has the same entries as the whole.
+
+    >>> from torch import nn
+    >>> with torch.no_grad():
+    ...     _ = (a := nn.Linear(2, 2)).load_state_dict((b := nn.Linear(2, 2)).state_dict())
+    ...     _ = b.bias.zero_()
+    >>> [name for name, digest in tensor_digests(a).items() if digest != tensor_digests(b)[name]]
+    ['bias']
+    """
+    slots = walk(model, buffers=buffers, raw=True) if isinstance(model, nn.Module) else (
+        walk_state_dict(model)
+    )  # fmt: skip
+    found = [(s, s.tensor) for s in slots if s.tensor is not None and not is_elsewhere(s.tensor)]
+    _refuse("lazy, without a shape yet", [s.name for s, t in found if is_lazy(t)])
+    _refuse("on the meta device, which holds no values", [s.name for s, t in found if t.is_meta])
+    unique = {id(tensor): tensor for _, tensor in found}
+    sums = dict(zip(unique, _sums(list(unique.values())), strict=True))
+    return {
+        name: _told(tensor, sums[id(tensor)]) for slot, tensor in found for name in slot.canonicals
+    }
+
+
+def _refuse(what: str, names: Sequence[str]) -> None:
+    if names:
+        raise MemoryProblem(f"{what}: {', '.join(names[:5])}", names=names)
+
+
+def _told(tensor: Tensor, total: int) -> str:
+    head = f"{list(tensor.shape)} {tensor.dtype} {total % 2**64}"
+    return hashlib.blake2b(head.encode(), digest_size=8).hexdigest()
+
+
+def _sums(tensors: Sequence[Tensor]) -> list[int]:
+    """Return the sum of the mixed words of each tensor, over all ranks that hold a part of it."""
+    parts = [held(tensor) for tensor in tensors]
+    chunks: list[list[int]] = [[] for _ in tensors]
+    tasks = [
+        task
+        for tensor, part, into in zip(tensors, parts, chunks, strict=True)
+        for task in _tasks(tensor, part, into)
+    ]
+    stream.run(tasks)
+    sums = [int(torch.tensor(into, dtype=torch.int64).sum()) for into in chunks]
+    return _over_ranks(tensors, parts, sums)
+
+
+def _tasks(tensor: Tensor, part: Held | None, into: list[int]) -> Iterator[Callable[[], None]]:
+    """Yield one task for each chunk; it appends the chunk's sum."""
+    local = (tensor if part is None else part.local).detach()
+    if local.layout is not torch.strided:
+        local = local.to_dense()
+    if local.is_complex():
+        local, part = torch.view_as_real(local), part and part.as_real()
+    words = local.contiguous().view(-1).view(_WORDS[local.element_size()])
+    step = CHUNK if words.is_cpu else 64 * CHUNK
+    for at in range(0, len(words), step):
+        yield partial(_mix, words, part, at, min(step, len(words) - at), into)
+
+
+def _mix(words: Tensor, part: Held | None, at: int, count: int, into: list[int]) -> None:
+    """Append the sum of a chunk's words, each mixed with its global index."""
+    if part is None:
+        index = torch.arange(at, at + count, device=words.device)
+    else:
+        index = part.indices(at, count).to(words.device)
+    with torch.no_grad():
+        x = index.mul_(_MIX[0]).add_(words.narrow(0, at, count).long(), alpha=_MIX[1])
+        x ^= x >> 29
+        x *= _MIX[2]
+        x ^= x >> 32
+        x *= _MIX[0]
+        into.append(int(x.sum()))  # a tensor kept here would break up the memory that x leaves
+
+
+_WORDS = {8: torch.int64, 4: torch.int32, 2: torch.int16, 1: torch.uint8}
+
+
+def _over_ranks(
+    tensors: Sequence[Tensor], parts: Sequence[Held | None], sums: list[int]
+) -> list[int]:
+    """Add up the sums of sharded tensors along the dimensions of their meshes that split them."""
+    split: dict[Any, list[int]] = {}
+    for i, (tensor, part) in enumerate(zip(tensors, parts, strict=True)):
+        if part is not None:
+            mesh, placements = tensor.device_mesh, tensor.placements  # type: ignore[attr-defined]
+            dims = tuple(d for d, p in enumerate(placements) if hasattr(p, "dim"))
+            split.setdefault((mesh, dims), []).append(i)
+    for (mesh, dims), places in split.items():
+        import torch.distributed as dist
+
+        vector = torch.tensor([sums[i] for i in places], device=mesh.device_type)
+        for dim in dims:
+            dist.all_reduce(vector, group=mesh.get_group(dim))
+        for i, total in zip(places, vector.tolist(), strict=True):
+            sums[i] = total
+    return sums

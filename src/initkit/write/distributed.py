@@ -1,0 +1,117 @@
+"""What several processes must agree on, and which of torch's wrappers stand in the way.
+
+The private parts of torch that this needs: the training state of FSDP1.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+from ..errors import InitkitError, MemoryProblem, OptionError, PlanError, RanksDiffer
+from ..model import ranks as ranks_of
+from ..plan import WRITE, Plan
+
+NEEDS_SEED = (
+    "parameters are sharded over several processes, and with seed=None each of them would draw a "
+    "seed of its own; give them all one seed, as in seed=0"
+)
+
+
+def _fsdp() -> Any:
+    return sys.modules.get("torch.distributed.fsdp")
+
+
+def prepare(model: object) -> None:
+    """Let FSDP2 modules show their sharded parameters, as their own ``to()`` does; refuse FSDP1.
+
+    Raises :class:`PlanError` for FSDP1 modules, whose parameters are flat pieces.
+    """
+    fsdp = _fsdp()
+    if fsdp is not None and isinstance(model, nn.Module) and "_modules" in vars(model):
+        for module in model.modules():
+            if isinstance(module, fsdp.FSDPModule):
+                module.reshard()
+
+        _refuse_flat(model, fsdp)
+
+
+def _refuse_flat(model: nn.Module, fsdp: Any) -> None:
+    wrapped = [
+        path or type(module).__name__
+        for path, module in model.named_modules()
+        if isinstance(module, fsdp.FullyShardedDataParallel) and not _summoned(module)
+    ]
+    if not wrapped:
+        return
+    message = (
+        f"{', '.join(wrapped[:5])}: FullyShardedDataParallel keeps flat pieces of its parameters, "
+        "whose shapes are lost; pass param_init_fn=plan.param_init_fn(model, device, seed=...) to "
+        "it, or initialise before wrapping"
+    )
+    raise PlanError([MemoryProblem(message, names=wrapped)])
+
+
+def _summoned(module: Any) -> bool:
+    """Whether the full parameters are there, as under ``summon_full_params``."""
+    return getattr(getattr(module, "training_state", None), "name", "") == "SUMMON_FULL_PARAMS"
+
+
+def require_seed(seed: int | None, plan: Plan) -> None:
+    """Raise :class:`OptionError` where a model is sharded over ranks and has no common seed."""
+    if seed is not None or "torch.distributed.tensor" not in sys.modules:
+        return
+    for step, target in zip(plan.steps, plan.targets, strict=True):
+        tensor = target.writer.tensor
+        if step.status == WRITE and tensor is not None and ranks_of(tensor) > 1:
+            raise OptionError(NEEDS_SEED, option="seed")
+
+
+@contextmanager
+def together(group: object) -> Iterator[None]:
+    """Tell all ranks of an error in this block, whoever raised it, if ranks are verified at all."""
+    try:
+        yield
+    except Exception as error:
+        if group:
+            verify("", 0, "", error, group)
+        raise
+
+
+def verify(
+    digest: str, seed: int, prefix: str, error: Exception | None, group: object = True
+) -> None:
+    """Raise on all ranks where they differ in plan, seed or prefix, or where one has an error.
+
+    ``group`` is a process group, or True for all ranks.
+    """
+    import torch.distributed as dist
+
+    if not (dist.is_available() and dist.is_initialized()):
+        message = "verify_ranks needs torch.distributed.init_process_group first"
+        raise OptionError(message, option="verify_ranks")
+    chosen: Any = None if group is True else group
+    mine = {"plan": digest, "seed": seed % 2**64, "prefix": prefix, "error": _shown(error)}
+    found: list[Any] = [None] * dist.get_world_size(chosen)
+    dist.all_gather_object(found, mine, group=chosen)
+    if error is None and any(other != found[0] for other in found):
+        raise PlanError([RanksDiffer(_told(found), values=found)])
+
+
+def _shown(error: Exception | None) -> str:
+    known = error is None or isinstance(error, InitkitError)
+    return str(error or "") if known else repr(error)
+
+
+def _told(found: list[dict[str, Any]]) -> str:
+    lines = []
+    for what in ("plan", "seed", "prefix"):
+        if len({other[what] for other in found}) > 1:
+            values = ", ".join(f"rank {i}: {other[what]}" for i, other in enumerate(found))
+            lines.append(f"ranks differ in their {what} ({values})")
+    lines += [f"rank {i}: {o['error']}" for i, o in enumerate(found) if o["error"]]
+    return "; ".join(lines)

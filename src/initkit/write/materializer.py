@@ -1,0 +1,377 @@
+"""Give tensors on the meta device their memory: in place, every storage once, nothing left empty.
+
+The private parts of torch that this needs: the flat weights of ``nn.RNNBase``, the identity of a
+storage without memory, and the dicts in which a tensor keeps its hooks.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import MemoryProblem, OptionError, PlanError, Problem
+from ..model import Slot, device_type, doors, is_sharded, walk
+
+Device = torch.device | str | None
+PENDING = "_initkit_pending"  # of a module: the rules that were recorded
+DEVICES = "_initkit_deferred"  # of a module: where its constructor put each parameter
+_storage: Any = torch.UntypedStorage
+_swap_tensors: Any = torch.utils.swap_tensors
+
+
+def swap(tensor: Tensor, new: Tensor) -> bool:
+    """Put the memory of ``new`` into the object ``tensor``; its attributes and hooks stay.
+
+    False where a weak reference or a view holds on to the memory that it has.
+    """
+    if isinstance(tensor, nn.Parameter):
+        new = nn.Parameter(new, requires_grad=tensor.requires_grad)
+    elif tensor.requires_grad:
+        new.requires_grad_()
+    if type(new) is not type(tensor):
+        new.__class__ = type(tensor)
+    new.__dict__.update(tensor.__dict__)
+    backward, accumulated = tensor._backward_hooks, tensor._post_accumulate_grad_hooks
+    try:
+        _swap_tensors(tensor, new)
+    except RuntimeError:
+        return False
+    if backward is not None:
+        tensor._backward_hooks = backward
+    if accumulated is not None:
+        tensor._post_accumulate_grad_hooks = accumulated
+    return True
+
+
+# --------------------------------------------------------------------------------- give memory
+
+
+class Look:
+    """One quick pass over a model: is anything on meta, are there recorded rules or statistics."""
+
+    __slots__ = ("meta", "recorded", "statistics")
+
+    def __init__(self, model: object) -> None:
+        self.meta = self.recorded = self.statistics = False
+        for module in every(model):
+            for parameter in module._parameters.values():
+                if parameter is not None and parameter.is_meta:
+                    self.meta = True
+            for buffer in module._buffers.values():
+                if buffer is not None and buffer.is_meta:
+                    self.meta = True
+            if PENDING in module.__dict__:
+                self.recorded = True
+            if "running_mean" in module._buffers:
+                self.statistics = True
+
+
+def every(model: object) -> Iterator[nn.Module]:
+    """Yield every module once; ``model.modules()`` makes names on the way, which takes longer."""
+    stack = [model] if isinstance(model, nn.Module) else []
+    seen = set(map(id, stack))
+    while stack:
+        module = stack.pop()
+        yield module
+        for child in module._modules.values():
+            if child is not None and id(child) not in seen:
+                seen.add(id(child))
+                stack.append(child)
+
+
+def _read_device(device: Device) -> torch.device | None:
+    try:
+        return torch.device(device) if device is not None else None
+    except (RuntimeError, TypeError) as error:
+        first = str(error).splitlines()[0]
+        raise OptionError(f"device cannot be {device!r}: {first}", option="device") from None
+
+
+_NOT_COMPUTED = (
+    "these buffers were never computed; construct under initkit.deferred(), which "
+    "computes buffers, or give them a rule and buffers=True"
+)
+_FROM_DEFERRED = (
+    "these buffers were never computed, since they come from deferred parameters or from "
+    "torch.device('meta'); give them a rule and buffers=True, or set them before"
+)
+
+
+class Memory:
+    """What of a model holds no values yet, and how it gets memory: in place, every storage once."""
+
+    def __init__(
+        self,
+        model: object,
+        look: Look,
+        device: Device,
+        written: Sequence[Slot],
+        own: bool = False,
+    ) -> None:
+        """Judge a model; ``written`` are the slots that are written once memory is there.
+
+        With ``own`` only at the module's own tensors, not at its children's.
+        """
+        self.model = model
+        self.device = _read_device(device)
+        self.own, self.written = own, written
+        self.slots: list[Slot] = []
+        self.problems: list[Problem] = []
+        if isinstance(model, nn.Module):
+            if look.meta:
+                self.made_deferred = any(DEVICES in vars(m) for m in model.modules())
+                slots = walk(model, buffers=True, raw=True)
+                known = {id(slot.tensor) for slot in slots}
+                made_up = [slot for slot in written if id(slot.tensor) not in known]
+                self.slots = [
+                    slot
+                    for slot in (*slots, *made_up)
+                    if slot.tensor is not None
+                    and slot.tensor.is_meta
+                    and (slot.owner is model or not own)
+                ]
+                self._judge(written)
+        elif any(slot.tensor is not None and slot.tensor.is_meta for slot in written):
+            self._refuse_entries(written)
+        if self.device is not None:
+            self._refuse_elsewhere(written, self.device)
+
+    def _refuse_elsewhere(self, written: Sequence[Slot], device: torch.device) -> None:
+        """Refuse memory that is there already, and not where ``device`` says."""
+        names = [
+            slot.name
+            for slot in written
+            if slot.tensor is not None and slot.tensor.device.type not in ("meta", device.type)
+        ]
+        if names:
+            message = (
+                f"device={str(device)!r} is where parameters on the meta device get their memory, "
+                f"and these have theirs elsewhere: {_several(names)}; move the model with .to()"
+            )
+            self.problems.append(MemoryProblem(message, names=names))
+
+    def _refuse_entries(self, written: Sequence[Slot]) -> None:
+        names = [slot.name for slot in written if slot.tensor is not None and slot.tensor.is_meta]
+        self._problem(names, "a state_dict cannot be given memory in place; apply to the module")
+
+    def _judge(self, written: Sequence[Slot]) -> None:
+        """Find every tensor that would hold garbage or cannot get memory."""
+        sure = {id(raw) for slot in written for raw in behind(slot)}
+        homeless = [s.name for s in self.slots if self._home(s) is None]
+        if homeless:
+            what = "say where they should live, as in device='cpu'"
+            self._problem(homeless, what)
+        forgotten = [s for s in self.slots if id(s.tensor) not in sure and _size(s)]
+        lost = [s.name for s in forgotten if s.kind == "buffer" and not resettable(s)]
+        if lost:
+            self._problem(
+                lost,
+                _FROM_DEFERRED if self.made_deferred else _NOT_COMPUTED,
+            )
+        bare = [s.name for s in forgotten if s.kind != "buffer"]
+        if bare:
+            self._problem(bare, "no rule writes these parameters, which would hold garbage")
+        strays = list(self._strays())
+        if strays:
+            what = (
+                "these attributes were computed from deferred parameters; compute them in forward"
+            )
+            self._problem(strays, what)
+        flat = {id(ref) for rnn in _recurrent(self.model) for ref in rnn._flat_weight_refs}
+        for slot in self.slots:
+            if any(id(ref) not in flat for ref in weakref.getweakrefs(slot.tensor)):
+                self._problem(
+                    [slot.name], "a weak reference holds on to it, so it cannot change place"
+                )
+
+    def _strays(self) -> Iterator[str]:
+        """Yield plain tensors among the modules' attributes that nothing will ever fill."""
+        known = {id(slot.tensor) for slot in self.slots}
+        assert isinstance(self.model, nn.Module)
+        for path, module in self.model.named_modules():
+            written = doors(module)
+            for key, value in vars(module).items():
+                stray = isinstance(value, Tensor) and value.is_meta and id(value) not in known
+                if stray and key not in written and not self.own:
+                    yield f"{path}.{key}" if path else key
+
+    def _problem(self, names: Sequence[str], what: str) -> None:
+        message = f"on the meta device, which holds no values: {_several(names)}; {what}"
+        self.problems.append(MemoryProblem(message, names=names))
+
+    def _home(self, slot: Slot) -> torch.device | None:
+        """Return where a tensor gets its memory: as asked, else where its constructor put it."""
+        if self.device is not None:
+            return self.device
+        tensor = slot.tensor
+        if tensor is not None and is_sharded(tensor):
+            return torch.device(device_type(tensor))
+        known = vars(slot.owner).get(DEVICES, {}) if slot.owner is not None else {}
+        if slot.key in known:
+            return torch.device(known[slot.key])
+        return torch.device("cpu") if self.made_deferred else None
+
+    def give(self) -> None:
+        """Allocate; every tensor stays the object that it is."""
+        if not self.slots:
+            return
+        for slot in self.written:
+            if slot.door is not None and isinstance(vars(slot.owner).get(slot.key), Tensor):
+                vars(slot.owner)[slot.key] = None  # its graph holds on to what it is computed from
+        storages = _shared_storages(self.slots)
+        given: set[int] = set()
+        with _flat_weights_aside(self.model), torch.no_grad():
+            for slot in self.slots:
+                tensor, home = slot.tensor, self._home(slot)
+                assert tensor is not None
+                assert home is not None
+                if id(tensor) not in given:
+                    given.add(id(tensor))
+                    self._give(slot.name, tensor, storages.get(_storage_key(tensor)), home)
+        for slot in self.slots:
+            if slot.kind == "buffer" and resettable(slot):
+                slot.owner.reset_running_stats()  # type: ignore[union-attr, operator]
+        self._follow()
+        self._forget()
+
+    def _give(
+        self, name: str, tensor: Tensor, storage: _Storage | None, home: torch.device
+    ) -> None:
+        tensor.grad = None
+        if storage is None:
+            new = torch.empty_like(tensor.detach(), device=home)
+        else:
+            place = tensor.storage_offset(), tensor.shape, tensor.stride()
+            new = torch.empty(0, dtype=tensor.dtype, device=home).set_(storage.on(home), *place)
+        if not swap(tensor, new):
+            what = "cannot be given memory in place: a view or a graph holds on to it"
+            raise PlanError([MemoryProblem(f"{name} {what}", names=[name])])
+
+    def _forget(self) -> None:
+        """Drop the notes on modules that have their memory now."""
+        for slot in self.slots:
+            vars(slot.owner).pop(DEVICES, None)
+        for module in every(self.model) if not self.own else ():
+            vars(module).pop(PENDING, None)
+
+    def _follow(self) -> None:
+        """Move buffers to where the parameters went, if that was asked for."""
+        if self.device is None or not isinstance(self.model, nn.Module):
+            return
+        for module in self.model.modules():
+            for key, buffer in module._buffers.items():
+                if buffer is not None and buffer.device.type != self.device.type:
+                    module._buffers[key] = buffer.to(self.device)
+
+
+def _several(names: Sequence[str]) -> str:
+    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if names[12:] else "")
+
+
+class _Storage:
+    """A storage that several tensors without memory share, allocated on first use."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.made: torch.UntypedStorage | None = None
+
+    def on(self, device: torch.device) -> torch.UntypedStorage:
+        if self.made is None:
+            self.made = _storage(self.size, device=device)
+        return self.made
+
+
+def _shared_storages(slots: Sequence[Slot]) -> Mapping[int, _Storage]:
+    tensors = {id(slot.tensor): slot.tensor for slot in slots}
+    found: dict[int, _Storage] = {}
+    seen: set[int] = set()
+    for tensor in tensors.values():
+        key = _storage_key(tensor)
+        if key and key in seen:
+            assert tensor is not None
+            found[key] = _Storage(tensor.untyped_storage().nbytes())
+        else:
+            seen.add(key)
+    return found
+
+
+def _storage_key(tensor: Tensor | None) -> int:
+    """Return what tells a storage from others; 0 where there is no storage to speak of."""
+    if tensor is None or is_sharded(tensor) or tensor.layout is not torch.strided:
+        return 0
+    return int(tensor.untyped_storage()._cdata) if tensor.numel() else 0
+
+
+@contextmanager
+def _flat_weights_aside(model: object) -> Iterator[None]:
+    """Let go of the weak references that recurrent modules keep to their weights; renew them."""
+    rnns = _recurrent(model)
+    for rnn in rnns:
+        rnn._flat_weight_refs = []
+    try:
+        yield
+    finally:
+        for rnn in rnns:
+            rnn._init_flat_weights()
+
+
+def _recurrent(model: object) -> list[nn.RNNBase]:
+    modules = model.modules() if isinstance(model, nn.Module) else ()
+    return [module for module in modules if isinstance(module, nn.RNNBase)]
+
+
+def _size(slot: Slot) -> int:
+    return slot.tensor.numel() if slot.tensor is not None else 0
+
+
+def behind(slot: Slot) -> tuple[Tensor | None, ...]:
+    """Return the tensors that carry a slot's value."""
+    return slot.door.raw if slot.door is not None else (slot.tensor,)
+
+
+# ------------------------------------------------------------------------------------- buffers
+
+
+def resettable(slot: Slot) -> bool:
+    """Tell whether a buffer is one of the running statistics that its module can reset."""
+    return slot.key in _RESET and hasattr(slot.owner, "reset_running_stats")
+
+
+_RESET: Mapping[str, float] = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}
+
+
+def off_reset(model: object, owners: Container[int]) -> list[str]:
+    """Return the names of running statistics that are not what they are reset to.
+
+    Of the modules in ``owners`` (by id), and of those that have no parameters.
+    """
+    assert isinstance(model, nn.Module)
+    return [
+        f"{path}.{key}" if path else key
+        for path, module in model.named_modules()
+        if _keeps_statistics(module) and (id(module) in owners or not _has_parameters(module))
+        for key, value in _RESET.items()
+        if (buffer := module._buffers.get(key)) is not None
+        and not buffer.is_meta
+        and bool((buffer != value).any())
+    ]
+
+
+def _keeps_statistics(module: nn.Module) -> bool:
+    return "running_mean" in module._buffers and hasattr(module, "reset_running_stats")
+
+
+def _has_parameters(module: nn.Module) -> bool:
+    return any(p is not None for p in module._parameters.values())
+
+
+def reset_running_stats(model: object) -> None:
+    """Reset the running statistics of every module that has them."""
+    for module in model.modules() if isinstance(model, nn.Module) else ():
+        if _keeps_statistics(module):
+            module.reset_running_stats()  # type: ignore[operator]

@@ -1,0 +1,149 @@
+"""What was done, as text, dict and HTML."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import FileError
+from ..plan import WRITE, Plan, Step, plain_data, plan_page
+from ..render import fold
+
+FORMAT = "initkit-report-1"
+
+
+class Report:
+    """What an initialisation did: the plan that was carried out, and the seed.
+
+    Printing it shows one line per parameter that was written. ``seed`` is the one that was used,
+    ``written`` the names of all parameters that were, ``plan`` the plan, ``buffers_off_reset`` the
+    running statistics of a model that was trained before.
+
+    >>> from torch import nn
+    >>> from initkit import apply_init
+    >>> report = apply_init(nn.Linear(3, 4), {"weight": "xavier_normal", "bias": 0}, seed=0)
+    >>> report.seed, report.written, report.digest
+    (0, ['weight', 'bias'], '...-0000000000000000')
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        seed: int,
+        prefix: str = "",
+        seconds: float = 0.0,
+        buffers: Sequence[str] = (),
+    ) -> None:
+        self.plan = plan.without_targets()
+        self.seed, self.prefix, self.seconds = seed, prefix, seconds
+        self.buffers_off_reset = list(buffers)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What happened to each piece of memory."""
+        return self.plan.steps
+
+    @property
+    def written(self) -> list[str]:
+        """Every name of what was written."""
+        return [name for step in self.steps if step.status == WRITE for name in step.names]
+
+    @property
+    def uncovered(self) -> list[str]:
+        """The names of parameters that no rule covers; they kept their values."""
+        return [step.name for step in self.plan.with_status("uncovered")]
+
+    @property
+    def frozen(self) -> list[str]:
+        """The names of frozen parameters that were written."""
+        return [step.name for step in self.steps if step.frozen and step.status == WRITE]
+
+    @property
+    def digest(self) -> str:
+        """A short text, equal for equal plans under equal seeds."""
+        prefix = f"-{self.prefix}" if self.prefix else ""
+        return f"{self.plan.digest()}-{self.seed % 2**64:016x}{prefix}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain data."""
+        from .._version import __version__
+
+        return {
+            "digest": self.digest,
+            "seed": self.seed,
+            "prefix": self.prefix,
+            "initkit": __version__,
+            "torch": torch.__version__,
+            "seconds": self.seconds,
+            "buffers_off_reset": self.buffers_off_reset,
+            **self.plan.to_dict(),
+        }
+
+    def _head(self) -> list[str]:
+        lines = [f"{self.plan.title}; seed {self.seed}; digest {self.digest}"]
+        if self.frozen:
+            lines.append(f"frozen, and written all the same: {', '.join(self.frozen)}")
+        if self.buffers_off_reset:
+            names = ", ".join(self.buffers_off_reset)
+            lines.append(f"running statistics not reset (reset_buffers=True does it): {names}")
+        return lines
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def text(self, width: int | None = None) -> str:
+        """Return the report as text, folded to ``width`` where one is given."""
+        head = fold("\n".join(self._head()), width)
+        tail = (fold(line, width) for line in self.plan.summary(done=True))
+        return "\n".join([head, self.plan.table(width), *tail])
+
+    def save(self, path: str | Path) -> Path:
+        """Write seed, versions, rules, and every parameter's outcome and digest as JSON.
+
+        :func:`initkit.verify_report` compares a model with it later.
+        """
+        data = {"format": FORMAT, "contract": "initkit-v1", **self.to_dict()}
+        data["rules"] = list(self.plan.rules)
+        for step, row in zip(self.steps, data["steps"], strict=True):
+            row["digest"] = _digest(step, self.seed, self.prefix)
+        data = plain_data(data)
+        target = Path(path)
+        whole = {**data, "checksum": checksum(data)}
+        try:
+            target.write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise FileError(f"{path}: cannot be written: {error}", path=path) from None
+        return target
+
+    def to_html(self, *, whole: bool = True) -> str:
+        """Return the report as one self-contained HTML document, or as a piece of one."""
+        title, *lines = self._head()
+        totals = [x for x in self.plan.summary(done=True) if not x.startswith("no rule covers")]
+        return plan_page(title, self.steps, (), [*lines, *totals], whole=whole)
+
+    def _repr_html_(self) -> str:
+        return self.to_html(whole=False)
+
+    def __repr__(self) -> str:
+        return f"<Report: {len(self.written)} names written, seed {self.seed}>"
+
+
+def checksum(data: Mapping[str, Any]) -> str:
+    """Return a short text of a saved report's data; it tells one that was changed since."""
+    text = json.dumps({key: data[key] for key in data if key != "checksum"}, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _digest(step: Step, seed: int, prefix: str) -> str | None:
+    """Return a short text of all that the values of one parameter follow from."""
+    if step.status != WRITE or step.law is None:
+        return None
+    parts = [seed % 2**64, prefix, step.seed_name, step.shape, str(step.dtype), step.padding]
+    text = json.dumps([*parts, plain_data(step.law.to_dict())])
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -1,0 +1,156 @@
+"""Saved reports: what a model's parameters started as, kept beside the checkpoint, proven later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..distributions import Written
+from ..errors import FileError, InitkitError
+from ..model import Slot
+from ..plan import WRITE, Model, Plan, Step, rich_data, slots_of
+from ..render import text_table
+from .apply import apply_plan
+from .report import FORMAT, checksum
+
+AS_WRITTEN, ROUNDED, CHANGED, MISSING, OTHER, UNKNOWN = (
+    "as initialised",
+    "as initialised, within rounding",
+    "changed since",
+    "not in the model",
+    "has another shape or dtype",
+    "cannot be drawn again",
+)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a saved report says of a model: ``rows`` of (name, outcome), ``seed`` and ``digest``.
+
+    ``ok`` where every parameter that was written still holds what it started as.
+    """
+
+    rows: tuple[tuple[str, str], ...]
+    seed: int
+    digest: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the model is as the report's initialisation left it."""
+        return all(outcome in (AS_WRITTEN, ROUNDED) for _, outcome in self.rows)
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the verification as plain data."""
+        return {
+            "ok": self.ok,
+            "seed": self.seed,
+            "digest": self.digest,
+            "parameters": dict(self.rows),
+        }
+
+    def __str__(self) -> str:
+        counts: dict[str, int] = {}
+        for _, outcome in self.rows:
+            counts[outcome] = counts.get(outcome, 0) + 1
+        total = ", ".join(f"{n} {outcome}" for outcome, n in counts.items()) or "nothing to compare"
+        return f"seed {self.seed}, digest {self.digest}: {total}\n" + text_table(
+            ("name", "outcome"), self.rows
+        )
+
+
+def verify_report(model: Model, path: str | Path) -> Verification:
+    """Compare a model with a report that was saved when it was initialised.
+
+    Every parameter that was written is drawn again from the report's seed and law, one at a time,
+    and compared bit for bit. ``model`` is a module or a state_dict. Raises :class:`FileError` for
+    what is no saved report, or one that was changed since.
+
+    >>> import tempfile, os
+    >>> from torch import nn
+    >>> from initkit import apply_init
+    >>> model, path = nn.Linear(3, 4), os.path.join(tempfile.mkdtemp(), "init.json")
+    >>> _ = apply_init(model, {"weight": "normal", "bias": 0}, seed=0).save(path)
+    >>> verify_report(model, path).ok
+    True
+    >>> _ = model.weight.data.add_(1)
+    >>> verify_report(model, path).rows
+    (('weight', 'changed since'), ('bias', 'as initialised'))
+    """
+    data = _read(Path(path))
+    slots = {name: slot for slot in slots_of(model) for name in (*slot.canonicals, *slot.paths)}
+    seed, prefix = data["seed"], data["prefix"]
+    rows = [
+        (step.name, _outcome(step, slots, seed, prefix)) for step in data["steps"] if _written(step)
+    ]
+    return Verification(tuple(rows), seed, data["digest"])
+
+
+_ENDLESS = (OverflowError, RecursionError)  # numbers and brackets without end
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if raw["format"] != FORMAT:
+            raise FileError(f"{path}: not a report but {raw['format']!r}", path=path)
+        if raw["checksum"] != checksum(raw):
+            raise FileError(f"{path}: the report was changed since initkit saved it", path=path)
+        data: dict[str, Any] = rich_data(raw)
+        data["steps"] = list(_steps(data))
+        data["seed"], data["prefix"] = int(data["seed"]), str(data["prefix"])
+    except (OSError, LookupError, TypeError, ValueError, AttributeError, *_ENDLESS) as error:
+        if isinstance(error, FileError):
+            raise
+        raise FileError(f"{path}: no report that initkit saved: {error!r}", path=path) from error
+    return data
+
+
+def _steps(data: dict[str, Any]) -> Iterator[Step]:
+    for row in data["steps"]:
+        row = {key: value for key, value in row.items() if key != "digest"}
+        own = isinstance(row["law"], dict) and row["law"]["kind"] == Written.__name__
+        yield Step.from_dict({**row, "law": None} if own else row)
+
+
+def _written(step: Step) -> bool:
+    return step.status == WRITE
+
+
+def _outcome(step: Step, slots: dict[str, Slot], seed: int, prefix: str) -> str:
+    slot = next((slots[name] for name in step.names if name in slots), None)
+    if slot is None or slot.tensor is None:
+        return MISSING
+    if tuple(slot.shape) != step.shape or slot.tensor.dtype != step.dtype:
+        return OTHER
+    if step.law is None or slot.door is not None:
+        return UNKNOWN
+    wanted = _drawn(step, seed, prefix)
+    found = slot.tensor.detach().cpu()
+    if torch.equal(found, wanted):
+        return AS_WRITTEN
+    near = not step.law.elementwise and torch.allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    return ROUNDED if near else CHANGED
+
+
+def _drawn(step: Step, seed: int, prefix: str) -> Tensor:
+    """Return the values that a step wrote."""
+    out = torch.empty(step.shape, dtype=step.dtype, device="cpu")
+    plan = Plan([step], [])
+    options: dict[str, Any] = {"rename": None, "progress": False, "device": None}
+    options |= {"verify_ranks": False, "reset_buffers": False}
+    try:
+        apply_plan(plan, {step.name: out}, seed=seed, prefix=prefix, **options)
+    except InitkitError as error:
+        raise FileError(f"cannot draw {step.name} again: {error}", path="") from error
+    if step.padding is not None:
+        out[step.padding] = 0
+    return out

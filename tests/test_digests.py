@@ -1,0 +1,109 @@
+"""Same rules, same seed, same bits: digests of plans and models as they were first recorded.
+
+`python tests/test_digests.py` records them anew. That is for cases that are added: a digest that
+moves means that everybody's models start otherwise than before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import models
+import pytest
+import torch
+from torch import nn
+
+from initkit import apply_init, list_schemes, plan_init
+
+FILE = Path(__file__).parent / "data" / "digests.json"
+SEED = 20_240_229
+DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.complex64)
+OPTIONS = {
+    "constant": "(0.3)",
+    "sparse": "(sparsity=0.5)",
+    "log_uniform": "(0.001, 0.1)",
+    "blocks": "(0, 'normal', 'xavier_uniform', 'orthogonal')",
+    "scaled": "('normal', 0.5)",
+    "log_of": "('arange(start=1)')",
+    "exp_of": "('normal')",
+    "inverse_softplus_of": "('log_uniform(0.001, 0.1)')",
+    "trunc_normal": "(std=0.02, cutoff=2)",
+}
+NEED_CONVOLUTIONS = ("dirac", "delta_orthogonal")
+NEED_PAIRS = ("rotated_frequencies",)
+NOT_DRAWN = ("keep", "torch_default")
+# Their last bits are those of the LAPACK at hand: only the plan is the same everywhere.
+FACTORED = ("orthogonal", "delta_orthogonal", "blocks", "recurrent", "parametrized")
+
+
+def _tensor(scheme: str, dtype: torch.dtype) -> torch.Tensor:
+    shape = (16, 8, 3, 3) if scheme in NEED_CONVOLUTIONS else (16, 8)
+    return torch.zeros((2, 3, 8) if scheme in NEED_PAIRS else shape, dtype=dtype)
+
+
+def _by_scheme() -> Iterator[tuple[str, Callable[[], Any], Any]]:
+    for scheme in list_schemes():
+        if "/" not in scheme and scheme not in NOT_DRAWN:
+            for dtype in DTYPES:
+                name = f"{scheme} {str(dtype).removeprefix('torch.')}"
+                value = scheme + OPTIONS.get(scheme, "")
+                yield name, lambda s=scheme, d=dtype: {"w": _tensor(s, d)}, {"w": value}
+
+
+def _half(tensor: torch.Tensor) -> None:
+    tensor.fill_(0.5)
+
+
+MODELS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
+    "resnext": (models.resnext, "resnext"),
+    "wide_resnet": (models.wide_resnet, "wide_resnet"),
+    "tied_lm": (models.tied_lm, "xavier_uniform"),
+    "convolutions": (models.Convolutions, "kaiming_normal"),
+    "recurrent": (models.Recurrent, "orthogonal"),
+    "attention": (models.Attention, "torch_default"),
+    "norms": (models.Norms, {"*weight*": "uniform", "*": 0.5}),
+    "lookups": (models.Lookups, {"*": "normal(std=0.02)"}),
+    "parametrized": (models.parametrized, {"one_way.*": "keep", "*.bias": 0, "*": "normal"}),
+    "shared": (models.Shared, {"*": "normal(std=0.02)"}),
+    "functions": (models.mlp, {"*.bias": _half, "*": nn.init.normal_}),
+}
+
+
+def _cases() -> dict[str, tuple[Callable[[], Any], Any]]:
+    return {name: (make, rules) for name, make, rules in _by_scheme()} | MODELS
+
+
+def _record(name: str, make: Callable[[], Any], rules: Any) -> list[str]:
+    """Return the digests of the plan and of the values, or why there are none."""
+    from initkit import model_digest
+
+    torch.manual_seed(0)
+    model = make()
+    plan = plan_init(model, rules, idle="ignore")
+    if plan.problems:
+        return ["refused"]
+    if name.startswith(FACTORED):
+        return [plan.digest()]
+    apply_init(model, rules, seed=SEED, idle="ignore")
+    return [plan.digest(), model_digest(model)]
+
+
+KNOWN: dict[str, list[str]] = json.loads(FILE.read_text()) if FILE.exists() else {}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_plans_and_values_are_those_of_the_record(name: str) -> None:
+    assert _record(name, *_cases()[name]) == KNOWN[name]
+
+
+def test_every_case_is_recorded() -> None:
+    built_in = {name for name in _cases() if not name.startswith("doc_")}
+    assert built_in == KNOWN.keys()
+
+
+if __name__ == "__main__":
+    rows = {name: _record(name, *case) for name, case in _cases().items()}
+    FILE.write_text(json.dumps(rows, indent=0) + "\n")
