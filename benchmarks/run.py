@@ -81,21 +81,21 @@ def race(
 # ----------------------------------------------------------------------------- parts of the table
 
 
-def laws(rounds: int) -> list[list[Any]]:
-    """Time each law: law, dtype, threads, seconds of torch and of initkit."""
+def values(rounds: int) -> list[list[Any]]:
+    """Time each distribution: distribution, dtype, threads, seconds of torch and of initkit."""
     rows: list[list[Any]] = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
         for dtype in DTYPES:
             model = square(dtype)
-            for law, (rule, start) in LAWS.items():
+            for distribution, (rule, start) in LAWS.items():
                 rules = {"*.weight": rule}
                 times = race(
                     partial(loop, model, start),
                     partial(apply_init, model, rules, seed=0, progress=False),
                     rounds=rounds,
                 )
-                rows.append([law, str(dtype)[6:], threads, *times])
+                rows.append([distribution, str(dtype)[6:], threads, *times])
     return rows
 
 
@@ -272,8 +272,8 @@ def machine() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         lines = cpuinfo.read_text().splitlines()
-        facts = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)
-        told = {key.strip(): value.strip() for key, value in facts.items()}
+        info = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)
+        told = {key.strip(): value.strip() for key, value in info.items()}
         name = told.get("model name", name)
         name += f" (family {told.get('cpu family', '?')}, model {told.get('model', '?')})"
     return (
@@ -285,14 +285,14 @@ def machine() -> str:
 
 def measure(rounds: int) -> str:
     """Measure everything; return it as Markdown."""
-    rows = [*laws(rounds), *orthogonal(rounds)]
+    rows = [*values(rounds), *orthogonal(rounds)]
     eager = {
         tuple(row[:3]): f"{row[3] / row[4]:.1f}x"
-        for row in child("--without-kernel", "--laws", "--rounds", str(max(2, rounds // 2)))
+        for row in child("--without-kernel", "--values", "--rounds", str(max(2, rounds // 2)))
     }
     shown = [
         [
-            law,
+            distribution,
             dtype,
             threads,
             ms(theirs),
@@ -300,10 +300,10 @@ def measure(rounds: int) -> str:
             f"{theirs / ours:.1f}x",
             eager.get(case, "same"),
         ]
-        for (law, dtype, threads, theirs, ours) in rows
-        for case in [(law, dtype, threads)]
+        for (distribution, dtype, threads, theirs, ours) in rows
+        for case in [(distribution, dtype, threads)]
     ]
-    heads = ("law", "dtype", "threads", "torch.nn.init", "apply_init", "faster", "without C")
+    heads = ("values", "dtype", "threads", "torch.nn.init", "apply_init", "faster", "without C")
     bare, ours = small(rounds)
     plans = [[f"plan of {n:,} parameters", ms(t), ""] for n, t in planning(rounds)]
     theirs, own = best_alone("llama_torch"), best_alone("llama_initkit")
@@ -360,13 +360,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--write", type=Path, help="the page to write")
     parser.add_argument("--alone", choices=ALONE, help=argparse.SUPPRESS)
-    parser.add_argument("--laws", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--values", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--without-kernel", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.alone:
         alone(options.alone)
-    elif options.laws:
-        print(json.dumps(laws(options.rounds)))
+    elif options.values:
+        print(json.dumps(values(options.rounds)))
     else:
         text = measure(options.rounds)
         print(text)

@@ -43,7 +43,7 @@ def ours(out: Tensor, fill: Fill, numbers: tuple[float, ...], path: str) -> None
 
 
 def main() -> None:
-    """Print one line for each law, dtype, path and number of threads."""
+    """Print one line for each distribution, dtype, path and number of threads."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--paths", default=",".join(stream.paths()))
     parser.add_argument("--threads", default="1,2")
@@ -55,9 +55,9 @@ def main() -> None:
         torch.set_num_threads(threads)
         for dtype in (torch.float32, torch.bfloat16):
             out = torch.zeros(n, dtype=dtype)
-            for law, (fill, theirs, numbers) in LAWS.items():
+            for distribution, (fill, theirs, numbers) in LAWS.items():
                 peer = best(lambda: theirs(out, *numbers), 3) / n * 1e9  # noqa: B023
-                line = f"{threads} threads  {str(dtype)[6:]:9} {law:21} torch {peer:6.2f}"
+                line = f"{threads} threads  {str(dtype)[6:]:9} {distribution:21} torch {peer:6.2f}"
                 for path in options.paths.split(","):
                     mine = best(lambda: ours(out, fill, numbers, path)) / n * 1e9  # noqa: B023
                     line += f"  {path} {mine:5.2f} ({peer / mine:4.1f}x)"

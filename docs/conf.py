@@ -43,8 +43,10 @@ nitpick_ignore_regex = [
     ("py:.*", r"(torch|nn|collections|pathlib|os|re)\..*|Path"),  # not documented here
     ("py:class", r"Model|Table|Selection|Rename|Device|Number|M|.*\.T"),  # "Words in signatures"
     # what passes through and is not for users to touch
-    ("py:class", r"initkit\.(parametrized\.Door|match\.Matcher|fans\.Law|bytesets\.Region)"),
-    ("py:class", r"initkit\.(plan\.Target|schemes\.Known|verdict\.Checked)"),
+    (
+        "py:class",
+        r"initkit\..*(ComputedWeight|Matcher|DefaultDistribution|Region|Target|Known|Checked)",
+    ),
 ]
 
 html_theme = "furo"

@@ -1,4 +1,4 @@
-"""The classic lesson on parameters, step by step with initkit; every step asserts its facts."""
+"""The classic lesson on parameters, step by step with initkit; every step asserts its info."""
 
 from __future__ import annotations
 

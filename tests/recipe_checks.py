@@ -4,7 +4,7 @@ A row of a test table is one line, a recipe and a builder:
 
     @recipe_rows(
         ("resnet/timm", lambda: need("timm").create_model("resnet18", num_classes=10)),
-        ("fixup", "fixup original ImageNet BasicBlock"),   # facts of tests/data/published.json
+        ("fixup", "fixup original ImageNet BasicBlock"),   # info of tests/data/published.json
     )
     def test_recipe(recipe, builder):
         check_recipe(recipe, builder)
@@ -163,7 +163,7 @@ def _compare(plan: Plan, pool: _Pool) -> list[str]:
     z = _z(12 * len(steps))
     wrong: list[str] = []
     for step in steps:
-        assert step.law is not None
+        assert step.distribution is not None
         values = pool[step.name]
         if step.padding is not None:
             padding = values[:, step.padding]
@@ -171,7 +171,7 @@ def _compare(plan: Plan, pool: _Pool) -> list[str]:
                 wrong.append(f"{step.name}: padding row {step.padding} is not zero")
             keep = torch.arange(values.shape[1]) != step.padding
             values = values[:, keep]
-        wrong += [_told(step, what) for what in _differences(step.law, values, z)]
+        wrong += [_told(step, what) for what in _differences(step.distribution, values, z)]
     return wrong
 
 
@@ -179,45 +179,45 @@ def _told(step: Step, what: str) -> str:
     return f"{step.name} {list(step.shape)} by {step.rule!r}: {step.start}, but {what}"
 
 
-def _differences(law: Distribution, values: Tensor, z: float) -> Iterator[str]:
-    """Yield how ``values`` (draws x shape) differ from what ``law`` promises."""
-    if isinstance(law, Blocks) and values[0].numel():
+def _differences(distribution: Distribution, values: Tensor, z: float) -> Iterator[str]:
+    """Yield how ``values`` (draws x shape) differ from what ``distribution`` promises."""
+    if isinstance(distribution, Blocks) and values[0].numel():
         for i, (part, block) in enumerate(
-            zip(law.parts, values.chunk(len(law.parts), 1), strict=True)
+            zip(distribution.parts, values.chunk(len(distribution.parts), 1), strict=True)
         ):
             for what in _differences(part, block, z):
                 yield f"block {i} ({part.describe()}): {what}"
         return
     if not torch.isfinite(values).all():
         yield "some values are not finite"
-    elif not law.random:
-        yield from _exact_differences(law, values)
+    elif not distribution.random:
+        yield from _exact_differences(distribution, values)
     else:
-        yield from _random_differences(law, values, z)
+        yield from _random_differences(distribution, values, z)
 
 
-def _exact_differences(law: Distribution, values: Tensor) -> Iterator[str]:
+def _exact_differences(distribution: Distribution, values: Tensor) -> Iterator[str]:
     expected = torch.empty(values[0].numel(), dtype=torch.float32)
-    law.write(expected, None)  # no word is drawn
+    distribution.write(expected, None)  # no word is drawn
     error = (values.reshape(len(values), -1) - expected).abs().max().item()
     size = expected.abs().max().item()
     if error > 1e-5 * size:
         yield f"the values are from {values.min().item():.4g} to {values.max().item():.4g}"
 
 
-def _random_differences(law: Distribution, values: Tensor, z: float) -> Iterator[str]:
+def _random_differences(distribution: Distribution, values: Tensor, z: float) -> Iterator[str]:
     flat = values.reshape(-1)
     low, high = flat.min().item(), flat.max().item()
     some = _thinned(flat, _SAMPLE)
     n = some.numel()
     mean, std = some.mean().item(), some.std(correction=0).item()
-    yield from _moments_differ(law, _Measured(n, mean, std, low, high), z, _kurtosis(some))
-    if isinstance(law, Orthogonal):
-        yield from _not_orthogonal(law, values.double())
-    if law.elementwise and n >= 20:
+    yield from _moments_differ(distribution, _Measured(n, mean, std, low, high), z, _kurtosis(some))
+    if isinstance(distribution, Orthogonal):
+        yield from _not_orthogonal(distribution, values.double())
+    if distribution.elementwise and n >= 20:
         few = _thinned(flat, _KS_SAMPLE)
-        distance = _ks(law, few)
-        # P(sqrt(n) D > t) <= 2 exp(-2 t^2), whatever the law
+        distance = _ks(distribution, few)
+        # P(sqrt(n) D > t) <= 2 exp(-2 t^2), whatever the distribution
         limit = math.sqrt(-math.log(1 - NormalDist().cdf(z)) / (2 * few.numel()))
         if distance > limit:
             yield f"the distribution is another (Kolmogorov-Smirnov {distance:.4f} > {limit:.4f})"
@@ -228,17 +228,22 @@ def _thinned(flat: Tensor, most: int) -> Tensor:
     return flat[:: -(-flat.numel() // most)].double()
 
 
-def _not_orthogonal(law: Orthogonal, values: Tensor) -> Iterator[str]:
-    _, rows, columns = law.grid
+def _not_orthogonal(distribution: Orthogonal, values: Tensor) -> Iterator[str]:
+    _, rows, columns = distribution.grid
     for matrix in values.reshape(-1, rows, columns):
         gram = matrix @ matrix.mT if rows <= columns else matrix.mT @ matrix
-        error = (gram - law.gain**2 * torch.eye(len(gram), dtype=gram.dtype)).abs().max().item()
-        if error > 1e-4 * max(law.gain**2, 1e-12):
+        error = (
+            (gram - distribution.gain**2 * torch.eye(len(gram), dtype=gram.dtype))
+            .abs()
+            .max()
+            .item()
+        )
+        if error > 1e-4 * max(distribution.gain**2, 1e-12):
             yield f"a matrix is not orthogonal (by {error:.2g})"
             return
 
 
-def _ks(law: Distribution, values: Tensor) -> float:
+def _ks(distribution: Distribution, values: Tensor) -> float:
     """Return the largest distance between the empirical and the declared CDF."""
     x = values.sort().values
     rank = torch.arange(1, len(x) + 1, dtype=torch.float64)
@@ -247,8 +252,8 @@ def _ks(law: Distribution, values: Tensor) -> float:
     first = torch.ones_like(last)
     first[1:] = last[:-1]
     slack = 1e-6 * x.abs()  # float32's rounding must not move an atom to the wrong side
-    above = law.cdf(x + slack) - (rank / len(x))
-    below = ((rank - 1) / len(x)) - law.cdf(x - slack)
+    above = distribution.cdf(x + slack) - (rank / len(x))
+    below = ((rank - 1) / len(x)) - distribution.cdf(x - slack)
     return max(float((-above)[last].max()), float((-below)[first].max()))
 
 
@@ -268,21 +273,25 @@ class _Measured:
 
 
 def _moments_differ(
-    law: Distribution, sample: _Measured, z: float, kurtosis: float
+    distribution: Distribution, sample: _Measured, z: float, kurtosis: float
 ) -> Iterator[str]:
-    """Yield where mean, std or bounds of a sample are too far from the law's."""
-    assert law.mean is not None and law.std is not None
-    n, std = sample.n, law.std
-    if abs(sample.mean - law.mean) > z * std / math.sqrt(n):
-        yield f"the mean is {sample.mean:.4g} instead of {law.mean:.4g} (n = {n})"
+    """Yield where mean, std or bounds of a sample are too far from the distribution's."""
+    assert distribution.mean is not None and distribution.std is not None
+    n, std = sample.n, distribution.std
+    if abs(sample.mean - distribution.mean) > z * std / math.sqrt(n):
+        yield f"the mean is {sample.mean:.4g} instead of {distribution.mean:.4g} (n = {n})"
     wiggle = z * math.sqrt((max(kurtosis, 1.8) - 1) / (4 * n))
     if n >= 30 and abs(sample.std / std - 1) > wiggle:
         yield f"the std is {sample.std:.4g} instead of {std:.4g} (n = {n}, tolerance {wiggle:.1%})"
-    edge = 1e-5 * max(abs(law.low), abs(law.high)) if math.isfinite(law.high - law.low) else 0.0
-    if sample.low < law.low - edge or sample.high > law.high + edge:
+    edge = (
+        1e-5 * max(abs(distribution.low), abs(distribution.high))
+        if math.isfinite(distribution.high - distribution.low)
+        else 0.0
+    )
+    if sample.low < distribution.low - edge or sample.high > distribution.high + edge:
         yield f"values reach from {sample.low:.4g} to {sample.high:.4g}"
-    furthest = max(law.mean - sample.low, sample.high - law.mean)
-    if math.isinf(law.high) and furthest > 8 * std and kurtosis < 3.5:
+    furthest = max(distribution.mean - sample.low, sample.high - distribution.mean)
+    if math.isinf(distribution.high) and furthest > 8 * std and kurtosis < 3.5:
         yield f"a value lies {furthest / std:.1f} standard deviations off"
 
 
@@ -337,13 +346,13 @@ def _facts_differ(plan: Plan, entry: dict[str, Any]) -> Iterator[str]:
     steps = [step for step in plan if step.status == "write"]
     z = _z(6 * len(steps))
     for step in steps:
-        assert step.law is not None
-        law = step.law
+        assert step.distribution is not None
+        distribution = step.distribution
         share = 1 / step.shape[0] if step.padding is not None else 0.0
         if None in entry["params"][step.name]:  # the published code leaves it as the memory was
             continue
         sample = measured(entry["params"][step.name], entry["seeds"])
-        for what in sample_differs(law, sample, share, z):
+        for what in sample_differs(distribution, sample, share, z):
             yield _told(step, what)
 
 
@@ -359,10 +368,10 @@ def measured(row: Sequence[Any], seeds: int) -> _Measured:
 
 
 def sample_differs(
-    law: Distribution, sample: _Measured, share: float = 0.0, z: float = 5.5
+    distribution: Distribution, sample: _Measured, share: float = 0.0, z: float = 5.5
 ) -> Iterator[str]:
-    """Compare one sample of which a ``share`` is zero (padding rows) with a law."""
-    mean, std, kurtosis = _shape_of(law)
+    """Compare one sample of which a ``share`` is zero (padding rows) with a distribution."""
+    mean, std, kurtosis = _shape_of(distribution)
     if not std:
         if max(abs(sample.low - mean), abs(sample.high - mean)) > 1e-5 * abs(mean):
             yield f"the values are from {sample.low:.6g} to {sample.high:.6g}"
@@ -374,31 +383,35 @@ def sample_differs(
     if not share:
         seen, spread = sample.mean, sample.std
     rest = _Measured(int(n), seen, spread, sample.low, sample.high)
-    if law.elementwise or not isinstance(law, Orthogonal):
-        yield from _moments_differ(law, rest, z, kurtosis)
+    if distribution.elementwise or not isinstance(distribution, Orthogonal):
+        yield from _moments_differ(distribution, rest, z, kurtosis)
     elif abs(math.hypot(spread, seen) / std - 1) > 1e-3:  # of one row the norm is exact
         yield f"the std is {spread:.5g} instead of {std:.5g}"
-    if sample.excess is not None and n >= 2000 and not share and law.elementwise:
+    if sample.excess is not None and n >= 2000 and not share and distribution.elementwise:
         off = abs(sample.excess + 3 - kurtosis)
-        # the fourth moment's own error, as for a normal law; lighter tails vary less
+        # the fourth moment's own error, as for a normal distribution; lighter tails vary less
         if off > z * math.sqrt(24 / n) * max(1.0, (kurtosis / 3) ** 2):
             yield f"the excess kurtosis is {sample.excess:.3f} instead of {kurtosis - 3:.3f}"
-    finite = math.isfinite(law.low) and math.isfinite(law.high)
-    if finite and law.elementwise and n >= 500 and kurtosis < 1.9:
-        missed = 20 / n * (law.high - law.low)
-        if law.high - sample.high > missed or sample.low - law.low > missed:
+    finite = math.isfinite(distribution.low) and math.isfinite(distribution.high)
+    if finite and distribution.elementwise and n >= 500 and kurtosis < 1.9:
+        missed = 20 / n * (distribution.high - distribution.low)
+        if distribution.high - sample.high > missed or sample.low - distribution.low > missed:
             yield f"values reach only from {sample.low:.5g} to {sample.high:.5g}"
 
 
 @lru_cache(maxsize=4096)
-def _shape_of(law: Distribution) -> tuple[float, float, float]:
-    """Return mean, std and kurtosis of a law, the last from its CDF."""
-    assert law.mean is not None and law.std is not None
-    if not law.std:
-        return law.mean, 0.0, 3.0
-    low = max(law.low, law.mean - 12 * law.std)
-    high = min(law.high, law.mean + 12 * law.std)
+def _shape_of(distribution: Distribution) -> tuple[float, float, float]:
+    """Return mean, std and kurtosis of a distribution, the last from its CDF."""
+    assert distribution.mean is not None and distribution.std is not None
+    if not distribution.std:
+        return distribution.mean, 0.0, 3.0
+    low = max(distribution.low, distribution.mean - 12 * distribution.std)
+    high = min(distribution.high, distribution.mean + 12 * distribution.std)
     x = torch.linspace(low - 1e-9, high + 1e-9, 20_001, dtype=torch.float64)
-    mass = law.cdf(x).diff()
-    centred = (x[1:] + x[:-1]) / 2 - law.mean
-    return law.mean, law.std, float((centred.pow(4) * mass).sum()) / law.std**4
+    mass = distribution.cdf(x).diff()
+    centred = (x[1:] + x[:-1]) / 2 - distribution.mean
+    return (
+        distribution.mean,
+        distribution.std,
+        float((centred.pow(4) * mass).sum()) / distribution.std**4,
+    )

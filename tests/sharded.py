@@ -40,8 +40,9 @@ from torch.distributed.tensor.parallel import (
 )
 
 import initkit
-from initkit import Plan, apply_init, deferred, plan_init, tensor_digests, values_digest
+from initkit import Plan, apply_init, deferred, model_digest, plan_init
 from initkit.model import sharding
+from initkit.write.digests import tensor_digests
 
 Case = Callable[[], None]
 CASES: dict[str, tuple[tuple[int, ...], Case]] = {}
@@ -163,7 +164,7 @@ def everything(build: Callable[[], nn.Module], shard: Callable[[nn.Module], nn.M
         one = apply_init(whole, rules, seed=5)
         assert apply_init(model, rules, seed=5).digest == one.digest
         assert_held(model, whole, placed)
-        assert values_digest(model, buffers=False) == values_digest(whole, buffers=False)
+        assert model_digest(model, buffers=False) == model_digest(whole, buffers=False)
 
 
 def fitting(model: nn.Module) -> Iterator[str]:
@@ -225,7 +226,7 @@ def fsdp2_after_a_step_writes_what_the_optimizer_has() -> None:
     optimizer.step()
     model(torch.zeros(1, 4, dtype=torch.long))  # leaves the root unsharded
     apply_init(model, DEFAULT, seed=2)
-    assert values_digest(model) == values_digest(truth(lm, DEFAULT, seed=2))
+    assert model_digest(model) == model_digest(truth(lm, DEFAULT, seed=2))
 
 
 @case(1, 2, 4)
@@ -238,7 +239,7 @@ def fsdp2_deferred() -> None:
     apply_init(model, DEFAULT, seed=3)
     whole = truth(lm, DEFAULT, seed=3)
     assert {name: id(p) for name, p in model.named_parameters()} == kept
-    assert values_digest(model) == values_digest(whole)
+    assert model_digest(model) == model_digest(whole)
     tokens = torch.arange(8)[None] % 5
     assert torch.allclose(model(tokens), whole(tokens), atol=1e-5)
     model(tokens).sum().backward()
@@ -252,7 +253,7 @@ def tensor_parallel_and_fsdp2_deferred() -> None:
         model = lm()
     model = fsdp(tensor_parallel(model, mesh["tp"]), mesh["dp"])
     apply_init(model, RULES["orthogonal"], seed=3)
-    assert values_digest(model) == values_digest(truth(lm, RULES["orthogonal"], seed=3))
+    assert model_digest(model) == model_digest(truth(lm, RULES["orthogonal"], seed=3))
 
 
 @case(2)
@@ -261,7 +262,7 @@ def fsdp2_from_the_meta_device() -> None:
         model = lm()
     model = fsdp(model, line())
     apply_init(model, DEFAULT, seed=3, device="cpu")
-    assert values_digest(model) == values_digest(truth(lm, DEFAULT, seed=3))
+    assert model_digest(model) == model_digest(truth(lm, DEFAULT, seed=3))
 
 
 @case(2)
@@ -271,7 +272,7 @@ def to_empty_then_apply() -> None:
     model = fsdp(model, line())
     model.to_empty(device="cpu")
     apply_init(model, DEFAULT, seed=3)
-    assert values_digest(model) == values_digest(truth(lm, DEFAULT, seed=3))
+    assert model_digest(model) == model_digest(truth(lm, DEFAULT, seed=3))
 
 
 # ---------------------------------------------------------------------- pipelines, FSDP1, plans
@@ -337,14 +338,14 @@ def fsdp1() -> None:
     )
     whole = truth(lm, RULES["orthogonal"], seed=6)
     with FullyShardedDataParallel.summon_full_params(wrapped):
-        assert values_digest(wrapped) == values_digest(whole)
+        assert model_digest(wrapped) == model_digest(whole)
     if dist.get_world_size() > 1:
         message = raises(initkit.PlanError, lambda: apply_init(wrapped, DEFAULT, seed=0))
         assert "param_init_fn=plan.param_init_fn" in message, message
     with FullyShardedDataParallel.summon_full_params(wrapped, writeback=True):
         apply_init(wrapped, DEFAULT, seed=7)
     with FullyShardedDataParallel.summon_full_params(wrapped):
-        assert values_digest(wrapped) == values_digest(truth(lm, DEFAULT, seed=7))
+        assert model_digest(wrapped) == model_digest(truth(lm, DEFAULT, seed=7))
 
 
 @case(2)
@@ -490,7 +491,7 @@ def ranks_outside_of_the_mesh_leave_a_tensor_out_of_their_digest() -> None:
     apply_init({"w": whole, "v": everywhere}, {"*": "normal(std=1)"}, seed=1)
     apply_init({"w": mine, "v": shared}, {"*": "normal(std=1)"}, seed=1)
     entries = {"w": whole, "v": everywhere} if dist.get_rank() < 2 else {"v": everywhere}
-    assert values_digest({"w": mine, "v": shared}) == values_digest(entries)
+    assert model_digest({"w": mine, "v": shared}) == model_digest(entries)
 
 
 @case(4)
@@ -545,7 +546,7 @@ def functions_with_a_generator() -> list[Callable[[Tensor], object]]:
 @case(2)
 def functions_that_draw_from_a_generator_of_their_own_are_refused() -> None:
     model = fsdp(lm(), line())
-    before = values_digest(model)
+    before = model_digest(model)
     for draw in functions_with_a_generator():
         message = raises(initkit.FillError, lambda f=draw: apply_init(model, {"*": f}, seed=0))
         assert message == (
@@ -553,7 +554,7 @@ def functions_that_draw_from_a_generator_of_their_own_are_refused() -> None:
             "differ from rank to rank; draw from torch's global generator, which stands at the "
             "parameter's own seed here; nothing was written"
         ), message
-    assert values_digest(model) == before
+    assert model_digest(model) == before
 
 
 @case(1)
@@ -569,7 +570,7 @@ def functions_may_name_the_global_generator() -> None:
 
     model = fsdp(lm(), line())
     apply_init(model, {"*": draw}, seed=0)
-    assert values_digest(model) == values_digest(truth(lm, {"*": draw}, seed=0))
+    assert model_digest(model) == model_digest(truth(lm, {"*": draw}, seed=0))
 
 
 @case(2)
@@ -603,7 +604,7 @@ def computed_weights_of_sharded_tensors_are_refused() -> None:
 def ranks_that_differ_are_told_on_all_ranks() -> None:
     model, rank = lm(), dist.get_rank()
     apply_init(model, DEFAULT, seed=0, verify_ranks=True)
-    before = values_digest(model)
+    before = model_digest(model)
     call = lambda: apply_init(model, DEFAULT, seed=rank, verify_ranks=True)
     message = raises(initkit.PlanError, call)
     assert "ranks differ in their seed (rank 0: 0, rank 1: 1)" in message, message
@@ -613,13 +614,13 @@ def ranks_that_differ_are_told_on_all_ranks() -> None:
     rules = {"*": 0} if rank else {"nothing": 0}
     message = raises(initkit.PlanError, lambda: apply_init(model, rules, seed=0, verify_ranks=True))
     assert "the rule 'nothing' matches no parameter" in message, message
-    assert values_digest(model) == before
+    assert model_digest(model) == before
 
 
 @case(2, 4)
 def an_error_of_one_rank_is_told_on_all_whatever_it_is() -> None:
     model, odd = lm(), dist.get_rank() == 1
-    plan, before = plan_init(model, DEFAULT), values_digest(model)
+    plan, before = plan_init(model, DEFAULT), model_digest(model)
 
     def boom(_: object) -> bool:
         raise ZeroDivisionError("boom")
@@ -657,7 +658,7 @@ def an_error_of_one_rank_is_told_on_all_whatever_it_is() -> None:
         message = raises(Exception, call)
         dist.barrier()  # all are here: nobody waits in what was verified
         assert odd or words in message, (words, message)
-    assert values_digest(model) == before
+    assert model_digest(model) == before
 
 
 # ------------------------------------------------------------------------------- the same bits
@@ -665,16 +666,16 @@ def an_error_of_one_rank_is_told_on_all_whatever_it_is() -> None:
 
 @case(1, 2, 4)
 def reversed_order_and_other_threads() -> None:
-    whole = values_digest(truth(lm, RULES["orthogonal"], seed=8))
+    whole = model_digest(truth(lm, RULES["orthogonal"], seed=8))
     model = fsdp(lm(), line())
     backwards = dict(reversed(list(model.state_dict().items())))
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
         rules = [{"*.bias": 0, "*norm*.weight": 1}, {"*": "orthogonal"}]
         apply_init(model, RULES["orthogonal"], seed=8)
-        assert values_digest(model) == whole
+        assert model_digest(model) == whole
         apply_init(backwards, rules, seed=9)
-        assert values_digest(model) != whole
+        assert model_digest(model) != whole
     torch.set_num_threads(1)
 
 
@@ -682,13 +683,13 @@ def reversed_order_and_other_threads() -> None:
 def a_digest_sees_one_bit_on_one_rank() -> None:
     model = fsdp(lm(), line())
     apply_init(model, DEFAULT, seed=0)
-    before = values_digest(model)
+    before = model_digest(model)
     with torch.no_grad():
         if dist.get_rank() == 1:
             local(model.tokens.weight).view(torch.int32)[0, 0] ^= 1
-    assert values_digest(model) != before
+    assert model_digest(model) != before
     gathered = [None, None]
-    dist.all_gather_object(gathered, values_digest(model))
+    dist.all_gather_object(gathered, model_digest(model))
     assert gathered[0] == gathered[1]
 
 
@@ -746,12 +747,12 @@ def digests() -> None:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
             model = truth(lm, rules, seed=number)
-            found.add(values_digest(model))
+            found.add(model_digest(model))
             plan = plan_init(model, rules)
             backwards = plan.replaced(plan.steps[::-1])
             assert backwards.digest() == plan.digest()
             backwards.apply(model, seed=number)
-            found.add(values_digest(model))
+            found.add(model_digest(model))
         print(*sorted(found))
 
 

@@ -1,4 +1,4 @@
-"""The floors of the house, read off the imports: they only go down."""
+"""The floors of the house, read off the imports: rooms are folders, and imports only go down."""
 
 from __future__ import annotations
 
@@ -10,56 +10,68 @@ import pytest
 
 import initkit
 
-# Floor by floor from the ground; on a floor one or two wings, which don't know each other; in a
-# wing steps: a module may import the steps before its own.
-HOUSE = (
-    [["errors loading values"]],
-    [["bytesets calls elementary fans gains formula measure stream sharding tables"]],
-    [
-        ["distributions", "schemes", "special", "registry"],
-        ["memory parametrized", "walk", "layouts links", "match ties"],
-    ],
-    [["pages rules", "choose recipes plan", "conflicts idle selection", "planner", "suggest"]],
-    [
-        [
-            "allocate digests ledger",
-            "binding fill deferred coverage judge ranks reuse report retie files",
-            "apply health lengths structure tiereport twins verdict",
-            "suspects",
-            "check records",
-        ]
-    ],
-    [["decorator", "__init__", "targets testing", "pytest_plugin cli", "__main__"]],
+# From the ground up, one row a floor: a room may import rooms of lower rows, by what their
+# `__init__` shows. Rooms of one row do not know each other.
+FLOORS = (
+    "errors _version",
+    "numbers render stream",
+    "distributions formula",
+    "schemes model",
+    "ties rules",
+    "recipes",
+    "plan",
+    "write",
+    "check",
+    "__init__",
+    "cli testing",
+    "pytest_plugin __main__",
 )
-PLACES = {
-    module: (floor, wing, step)
-    for floor, wings in enumerate(HOUSE)
-    for wing, steps in enumerate(wings)
-    for step, modules in enumerate(steps)
-    for module in modules.split()
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
+# What a room's `__init__` leaves out, since most programs need none of it: imported by its path.
+LATE = {
+    "check",
+    "cli",
+    "numbers.exact_math",
+    "plan.suggest",
+    "rules.recipe_files",
+    "ties.report",
+    "ties.reuse",
+    "write.digests",
+    "write.tracking",
+    "write.verify",
 }
-UPWARD = [
-    ("fans", "from . import plan"),
-    ("errors", "from .fans import Fans"),
-    ("schemes", "from .registry import register_scheme"),
-    ("schemes", "from .layouts import facts"),
-    ("match", "from . import schemes"),
-    ("fill", "from initkit.apply import apply_init"),
-    ("walk", "import initkit.ties"),
-    ("walk", "def late():\n    from .ties import tie_slots"),
-    ("walk", "try:\n    from .ties import tie_slots\nexcept ImportError:\n    pass"),
+# Imports that go up, inside a function, each for a reason that stands beside it.
+UPWARD = {
+    ("schemes.registry", "rules"),
+    ("rules.read", "recipes"),
+    ("plan.plan", "write"),
+}
+WRONG = [
+    ("numbers.fans", "from ..plan import Plan"),
+    ("errors", "from .numbers import Fans"),
+    ("schemes.basic", "from ..model import Slot"),
+    ("rules.matchers", "from ..plan import plan_init"),
+    ("write.fill", "from ..check.check import check_init"),
+    ("model.slots", "def late():\n    from ..ties import tie_slots"),
+    ("model.slots", "try:\n    from ..ties import tie_slots\nexcept ImportError:\n    pass"),
     ("recipes.resnet", "from ..plan import plan_init"),
-    ("recipes.resnet", "from .. import apply"),
-    ("plan", "from . import apply_init"),
-    ("tables", "from . import fans"),
+    ("plan.plan", "from .. import apply_init"),
+    ("plan.planner", "from initkit.write.apply import apply_init"),
+    ("plan.planner", "from ..model.slots import walk"),
+    ("render.text", "from ..numbers import Fans"),
+    ("ties.groups", "from ..rules import Rule"),
 ]
-DOWNWARD = [
-    ("planner", "from .rules import Rule\nfrom . import recipes, errors"),
-    ("apply", "import torch\nfrom .fill import fill"),
-    ("recipes.resnet", "from ..rules import Recipe\nfrom .parts import conv"),
+RIGHT = [
+    ("plan.planner", "from ..rules import Rule\nfrom .. import recipes, errors"),
+    ("write.apply", "import torch\nfrom .fill import fill"),
+    ("recipes.resnet", "from ..rules import Recipe\nfrom ._shared import conv"),
     ("stream.eager", "from . import table\nfrom ..errors import InitkitError"),
-    ("fans", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .plan import Plan"),
-    ("__init__", "from .apply import apply_init\nfrom .decorator import initialized"),
+    (
+        "numbers.fans",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..plan import Plan",
+    ),
+    ("__init__", "from .write import apply_init\nfrom .ties.report import tie_report"),
+    ("plan.plan", "def apply():\n    from ..write import apply_plan"),
 ]
 
 
@@ -74,7 +86,7 @@ def _dotted(path: Path) -> str:
 
 
 def imported(module: str, text: str, is_package: bool) -> Iterator[str]:
-    """Yield the top-level modules of initkit that a module imports, anywhere but for typing."""
+    """Yield what a module imports of initkit, dotted, anywhere but for typing."""
     here = [] if module == "__init__" else module.split(".")
     package = here if is_package else here[:-1]
     for node in _runtime(ast.parse(text)):
@@ -89,9 +101,8 @@ def imported(module: str, text: str, is_package: bool) -> Iterator[str]:
             continue
         for name in dotted:
             first, _, rest = name.partition(".")
-            if first == "initkit" and rest != "__version__":  # a constant, for any floor to print
-                top = rest.partition(".")[0]
-                yield top if top in PLACES else "__init__"
+            if first == "initkit":
+                yield rest if rest.partition(".")[0] in FLOOR else "__init__"
 
 
 def _runtime(tree: ast.AST) -> Iterator[ast.AST]:
@@ -106,53 +117,115 @@ def _runtime(tree: ast.AST) -> Iterator[ast.AST]:
         yield from _runtime(node)
 
 
-def violations(texts: Mapping[str, str]) -> list[str]:
-    """Return a sentence for every import that goes up, sideways, or across the wings."""
-    packages = {name.rpartition(".")[0] for name in texts} | {"__init__"}
+def violations(texts: Mapping[str, str], modules: frozenset[str]) -> list[str]:
+    """Return a sentence for every import that goes up, sideways, or past a room's ``__init__``."""
+    packages = {name.partition(".")[0] for name in modules if "." in name} | {"__init__"}
     return [
         f"{module} must not import {other}"
         for module, text in sorted(texts.items())
-        if module.partition(".")[0] in PLACES
         for other in imported(module, text, module in packages)
-        if other != (own := module.partition(".")[0]) and not _below(PLACES[other], PLACES[own])
+        if not _allowed(module, other, modules)
     ]
 
 
-def _below(low: tuple[int, int, int], high: tuple[int, int, int]) -> bool:
-    return low[0] < high[0] or (low[:2] == high[:2] and low[2] < high[2])
+def _allowed(module: str, other: str, modules: frozenset[str]) -> bool:
+    own, room = module.partition(".")[0], other.partition(".")[0]
+    if own == room:
+        return True
+    if FLOOR[room] >= FLOOR[own]:
+        return (module, room) in UPWARD
+    inner = next((m for m in modules if "." in m and (other + ".").startswith(m + ".")), None)
+    return inner is None or own == "__init__" or inner in LATE or room in LATE or room == "stream"
 
 
 ROOT = Path(initkit.__file__).parent
+MODULES = frozenset(sources(ROOT))
 
 
-def test_every_module_has_its_place_on_a_floor() -> None:
-    homeless = {name.partition(".")[0] for name in sources(ROOT)} - PLACES.keys()
-    assert not homeless, f"say in HOUSE on which floor these live: {sorted(homeless)}"
+def test_every_room_has_its_place_on_a_floor() -> None:
+    homeless = {name.partition(".")[0] for name in MODULES} - FLOOR.keys()
+    assert not homeless, f"say in FLOORS on which floor these live: {sorted(homeless)}"
+    assert not FLOOR.keys() - {name.partition(".")[0] for name in MODULES}
 
 
-def test_imports_only_go_down() -> None:
-    assert violations(sources(ROOT)) == []
+def test_imports_only_go_down_and_through_the_doors_of_rooms() -> None:
+    assert violations(sources(ROOT), MODULES) == []
 
 
-@pytest.mark.parametrize(("module", "text"), UPWARD)
-def test_an_upward_import_would_be_caught(module: str, text: str) -> None:
-    assert len(violations({module: text})) == 1
+def test_every_import_that_goes_up_is_needed_and_waits_inside_a_function() -> None:
+    found = set()
+    for module, text in sources(ROOT).items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                for other in imported(module, ast.unparse(node), is_package=False):
+                    found.add((module, other.partition(".")[0]))
+    assert found >= UPWARD
+    at_the_top = {
+        (module, other.partition(".")[0])
+        for module, text in sources(ROOT).items()
+        for node in ast.parse(text).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for other in imported(module, ast.unparse(node), is_package=False)
+    }
+    assert not at_the_top & UPWARD
 
 
-@pytest.mark.parametrize(("module", "text"), DOWNWARD)
-def test_a_downward_import_is_accepted(module: str, text: str) -> None:
-    assert violations({module: text}) == []
+def test_a_room_has_no_circle_inside() -> None:
+    texts = sources(ROOT)
+    below: dict[str, set[str]] = {
+        module: {
+            inner
+            for node in ast.parse(text).body
+            if isinstance(node, ast.ImportFrom)
+            for other in imported(module, ast.unparse(node), is_package=False)
+            if (inner := other.rpartition(".")[0]) in texts and "." in inner and inner != module
+        }
+        for module, text in texts.items()
+        if "." in module
+    }
+    left = dict(below)
+    while free := [module for module, others in left.items() if not others & left.keys()]:
+        for module in free:
+            del left[module]
+    assert not left, f"these import each other: {sorted(left)}"
 
 
-@pytest.mark.parametrize("name", ["gains", "fans", "errors"])
+@pytest.mark.parametrize(("module", "text"), WRONG)
+def test_a_wrong_import_would_be_caught(module: str, text: str) -> None:
+    assert len(violations({module: text}, MODULES)) == 1
+
+
+@pytest.mark.parametrize(("module", "text"), RIGHT)
+def test_a_right_import_is_accepted(module: str, text: str) -> None:
+    assert violations({module: text}, MODULES) == []
+
+
+@pytest.mark.parametrize("name", ["numbers.gains", "numbers.fans", "numbers.formula", "errors"])
 def test_the_numbers_know_no_torch(name: str) -> None:
-    nodes = list(ast.walk(ast.parse((ROOT / f"{name}.py").read_text())))
+    nodes = list(ast.walk(ast.parse(sources(ROOT)[name])))
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     names += [str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)]
     assert "torch" not in {name.partition(".")[0] for name in names}
 
 
-@pytest.mark.parametrize("module", sorted(sources(ROOT)))
+@pytest.mark.parametrize("module", sorted(MODULES))
 def test_every_module_opens_with_one_plain_sentence(module: str) -> None:
     first = (ast.get_docstring(ast.parse(sources(ROOT)[module])) or "").partition("\n")[0]
     assert first[1:].endswith("."), f"{module} opens with {first!r}"
+
+
+def test_no_public_name_is_both_a_function_and_a_module() -> None:
+    names = {name for name in initkit.__all__ if callable(getattr(initkit, name))}
+    assert not names & {module.partition(".")[0] for module in MODULES}
+    for module in MODULES:
+        room, _, inner = module.partition(".")
+        assert not inner or not callable(getattr(getattr(initkit, room, None), inner, None))
+
+
+def test_no_file_is_longer_than_a_reader_follows() -> None:
+    long = {
+        module: lines
+        for module, text in sources(ROOT).items()
+        if (lines := text.count("\n")) > 450 and not module.startswith("recipes.")
+    }
+    assert not long

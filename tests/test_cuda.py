@@ -7,7 +7,8 @@ import torch
 from models import Recurrent, resnext, tied_lm
 from torch import nn
 
-from initkit import apply_init, deferred, tensor_digests, track_writes, values_digest
+from initkit import apply_init, deferred, model_digest, track_writes
+from initkit.write.digests import tensor_digests
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -29,13 +30,13 @@ DEFAULT = [{"tokens.weight": "normal(std=0.02)"}, "torch_default"]
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("law", LAWS)
-def test_every_law_has_the_bits_of_the_cpu(law: str, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("distribution", LAWS)
+def test_every_distribution_has_the_bits_of_the_cpu(distribution: str, dtype: torch.dtype) -> None:
     here = torch.empty(700, 500, dtype=dtype)
     there = [torch.empty_like(here, device="cuda"), torch.empty(500, 700, dtype=dtype).cuda().t()]
-    apply_init({"w": here}, {"w": law}, seed=1)
+    apply_init({"w": here}, {"w": distribution}, seed=1)
     for tensor in there:
-        apply_init({"w": tensor}, {"w": law}, seed=1)
+        apply_init({"w": tensor}, {"w": distribution}, seed=1)
         assert torch.equal(tensor.cpu(), here)
 
 
@@ -44,7 +45,7 @@ def test_models_have_the_digest_of_the_cpu(build: type[nn.Module]) -> None:
     here, there = build(), build().cuda()
     apply_init(here, DEFAULT, seed=2, idle="ignore")
     apply_init(there, DEFAULT, seed=2, idle="ignore")
-    assert values_digest(there) == values_digest(here)
+    assert model_digest(there) == model_digest(here)
 
 
 def test_a_deferred_model_gets_its_memory_on_the_gpu_buffers_included() -> None:
@@ -83,6 +84,6 @@ def test_fsdp2_on_one_gpu_has_the_digest_of_the_cpu() -> None:
         apply_init(model, DEFAULT, seed=3)
         whole = tied_lm()
         apply_init(whole, DEFAULT, seed=3)
-        assert values_digest(model) == values_digest(whole)
+        assert model_digest(model) == model_digest(whole)
     finally:
         dist.destroy_process_group()

@@ -6,7 +6,9 @@ import doctest
 import importlib
 import pkgutil
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -24,13 +26,17 @@ MODULES = [
 ]
 
 
+def _names(package: ModuleType) -> Sequence[str]:
+    return getattr(package, "__all__", ())
+
+
 @pytest.mark.parametrize("module", ["initkit", *MODULES])
 def test_docstring_examples_are_true(module: str) -> None:
-    """An example may use its module's names, and the public ones of its package."""
+    """An example may use its module's names, and the public ones of its room and of initkit."""
     torch.manual_seed(0)
     own = importlib.import_module(module)
-    package = importlib.import_module(own.__package__ or "initkit")
-    shown = {name: getattr(package, name) for name in getattr(package, "__all__", ())}
+    room = importlib.import_module(own.__package__ or "initkit")
+    shown = {n: getattr(package, n) for package in (initkit, room) for n in _names(package)}
     result = doctest.testmod(own, globs=shown | vars(own), optionflags=FLAGS)
     assert result.failed == 0
 

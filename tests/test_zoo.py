@@ -86,7 +86,7 @@ def test_numbers_depend_on_the_seed_and_not_on_what_was_there(name: str) -> None
     report = apply_init(one, "xavier_uniform", seed=3)
     apply_init(two, "xavier_uniform", seed=3)
     apply_init(other, "xavier_uniform", seed=4)
-    drawn = [s.name for s in report.steps if s.name in report.written and s.law.random]
+    drawn = [s.name for s in report.steps if s.name in report.written and s.distribution.random]
     first, second, third = (dict(m.named_parameters()) for m in (one, two, other))
     assert drawn or name == "norms"
     assert all(torch.equal(first[n], second[n]) for n in report.written if n in first)
@@ -95,7 +95,7 @@ def test_numbers_depend_on_the_seed_and_not_on_what_was_there(name: str) -> None
 
 @pytest.mark.parametrize("name", [n for n in ZOO if n not in PARAMETRIZED])
 def test_a_state_dict_gets_the_numbers_of_its_model(name: str) -> None:
-    """The laws are told by numbers alone here, so that fans make no difference."""
+    """The distributions are told by numbers alone here, so that fans make no difference."""
     one, two = BUILDERS[name](), BUILDERS[name]()
     rules = {"*.weight": "normal(std=0.02)", "*": "uniform(-0.1, 0.1)"}
     apply_init(one, rules, seed=5, idle="ignore")

@@ -31,6 +31,7 @@ from initkit import (
     list_schemes,
     load_recipe,
     materialize,
+    model_digest,
     plan_init,
     preserve_ties,
     register_layout,
@@ -40,14 +41,13 @@ from initkit import (
     save_recipe,
     schemes,
     suggest_recipe,
-    tensor_digests,
     tie,
     tie_report,
     tie_status,
     track_writes,
-    values_digest,
     verify_report,
 )
+from initkit.write.digests import tensor_digests
 
 
 def rules_in_every_form() -> None:
@@ -165,7 +165,7 @@ def many_machines() -> None:
     with track_writes(net) as writes:
         plan.apply(net, seed=1)
     writes.assert_complete()
-    assert_type(values_digest(net), str)
+    assert_type(model_digest(net), str)
     assert_type(tensor_digests(net), dict[str, str])
 
 

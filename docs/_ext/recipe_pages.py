@@ -45,7 +45,7 @@ def other_names(recipe: str) -> list[str]:
 
 def page(recipe: initkit.Recipe, siblings: Sequence[str]) -> str:
     """Return the page of one recipe."""
-    facts = [
+    info = [
         ("Also called", ", ".join(map(code, other_names(recipe.name)))),
         ("Fits", ", ".join(recipe.fits)),
         ("Source", recipe.source),
@@ -53,7 +53,7 @@ def page(recipe: initkit.Recipe, siblings: Sequence[str]) -> str:
         ("Other variants", ", ".join(link(name) for name in siblings if name != recipe.name)),
     ]
     parts = [f"# {recipe.name}", recipe.summary]
-    parts.append("\n".join(f"{what}\n: {text}\n" for what, text in facts if text))
+    parts.append("\n".join(f"{what}\n: {text}\n" for what, text in info if text))
     parts.append(f'```python\ninitkit.apply_init(model, "{recipe.name}", seed=0)\n```')
     if recipe.notes:
         parts += ["## How paper and code differ, and what to know", f"{_sentence(recipe.notes)}"]

@@ -17,10 +17,10 @@
     │   ├── IdleSelection        an entry of `only` or `protect` matches nothing
     │   ├── TieConflict          names of one memory want different values
     │   ├── SchemeMismatch       this scheme cannot start this tensor
-    │   ├── MemoryProblem        the tensor's memory cannot be written
-    │   ├── Unplanned            a plan is applied to a parameter that it doesn't know
-    │   ├── RanksDiffer          `verify_ranks`: processes have other plans or seeds
-    │   └── Uncovered            `strict`: no rule covers a parameter
+    │   ├── TensorProblem        the tensor's memory cannot be written
+    │   ├── UnplannedParameter            a plan is applied to a parameter that it doesn't know
+    │   ├── RankMismatch          `verify_ranks`: processes have other plans or seeds
+    │   └── UncoveredParameter            `strict`: no rule covers a parameter
     ├── PlanError                all problems of a plan; raised before the first write
     ├── DeferredError            a constructor needs values that are deferred (RuntimeError)
     ├── TieError                 these names cannot share one memory      (ValueError)
@@ -144,15 +144,15 @@ class SchemeMismatch(Problem):
     """This scheme cannot start this tensor."""
 
 
-class MemoryProblem(Problem):
+class TensorProblem(Problem):
     """The memory of a tensor cannot be written."""
 
 
-class Unplanned(Problem):
+class UnplannedParameter(Problem):
     """A plan made elsewhere does not know this parameter."""
 
 
-class RanksDiffer(Problem):
+class RankMismatch(Problem):
     """Processes that should initialise one model have different plans or seeds.
 
     Attribute: ``values``, what each rank has.
@@ -163,7 +163,7 @@ class RanksDiffer(Problem):
         super().__init__(message)
 
 
-class Uncovered(Problem):
+class UncoveredParameter(Problem):
     """No rule covers a parameter, and ``strict=True`` asked for all of them."""
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from .check.check import check_init
 from .check.report import CheckReport
-from .distributions import Written
+from .distributions import UserFunction
 from .errors import CheckError, TargetError, did_you_mean
 from .model import walk
 from .plan import UNCOVERED, Model, Plan, Step, plan_init, slots_of
@@ -140,7 +140,7 @@ def assert_reproducible(
     """Fail unless models that ``builder`` makes get the same values under one seed, and only then.
 
     It builds three models: two under ``seed`` must agree in every element, and one under
-    another seed must differ wherever a law is random. What no rule writes is not looked at.
+    another seed must differ wherever something is drawn. What no rule writes is not looked at.
 
     >>> from torch import nn
     >>> assert_reproducible(lambda: nn.Linear(3, 3), {"weight": "normal(std=0.02)", "bias": 0})
@@ -273,7 +273,7 @@ def plan_text(plan: Plan) -> str:
 
 def _line(step: Step) -> tuple[str, str, str]:
     parts = [step.start]
-    if step.padding is not None and step.law is not None:
+    if step.padding is not None and step.distribution is not None:
         parts.append(f"row {step.padding} zero")
     parts += [f"= {name}" for name in step.names[1:]]
     if step.kind and step.kind not in ("module", "parameter"):
@@ -328,7 +328,11 @@ def _guarded(known: Mapping[str, Tensor], entries: Sequence[str]) -> dict[str, T
 
 
 def _random(step: Step) -> bool:
-    return step.law is not None and step.law.random and not isinstance(step.law, Written)
+    return (
+        step.distribution is not None
+        and step.distribution.random
+        and not isinstance(step.distribution, UserFunction)
+    )
 
 
 def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor], name: str) -> bool:

@@ -12,19 +12,19 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from ..distributions import Blocks, Constant, Distribution, Written
+from ..distributions import Blocks, Constant, Distribution, UserFunction
 from ..errors import OptionError
 from ..model import Slot
 from ..plan import EMPTY, WRITE, Model, Plan, Selection, Step, plan_init, slots_of
 from ..rules import Table
 from ..ties import tie_slots
 from .diagnosis import left_initialisation, suspect
-from .duplicates import clones, echoes, repeats
+from .duplicates import clones, repeats, shared_runs
 from .measure import Measured, chunks, measure, plain
 from .norms import lengths
 from .report import Checked, CheckReport
 from .sample_tests import Test
-from .sanity import ills
+from .sanity import sanity_tests
 from .structure import examine, look
 
 
@@ -106,7 +106,7 @@ def _against(plan: Plan, slots: Sequence[Slot], level: float) -> CheckReport:
     report = CheckReport(checked, plan.title, level)
     trained = left_initialisation(checked, {failure.name for failure in report.failures})
     report.explain(lambda found: suspect(found, plan), trained)
-    return report.let_go()
+    return report.release_tensors()
 
 
 class _Held:
@@ -137,7 +137,7 @@ class _Held:
 
     def buffers(self, plan: Plan) -> list[Slot]:
         """Return the buffers that may hold NaN and are not planned."""
-        return [s for s in self.left(plan, "buffer") if s.door is None and _floating(s)]
+        return [s for s in self.left(plan, "buffer") if s.computed is None and _floating(s)]
 
     def tie(self, step: Step) -> Iterator[Test]:
         """Yield where names share memory otherwise than planned."""
@@ -174,12 +174,12 @@ def _checked(step: Step, held: _Held) -> Checked:
         text = f"its shape is {shapes[1]} where {shapes[0]} was planned"
         found.tests.append(Test("shape", 0.0, str(shapes[0]), str(shapes[1]), text))
         return found
-    if step.status == WRITE and step.law is not None:
-        _compare(step, step.law, value, found)
+    if step.status == WRITE and step.distribution is not None:
+        _compare(step, step.distribution, value, found)
     else:
         found.remark = step.start
         found.seen = measure([value])
-        found.tests += ills(found.seen, value.dtype)
+        found.tests += sanity_tests(found.seen, value.dtype)
     return found
 
 
@@ -195,14 +195,14 @@ def _value(slot: Slot, found: Checked) -> Tensor | None:
         text = "it is on the meta device and holds no values; materialize the model first"
         found.tests.append(Test("garbage", 0.0, "values", "none", text))
         return None
-    value = slot.door.read() if slot.door is not None else tensor.detach()
+    value = slot.computed.read() if slot.computed is not None else tensor.detach()
     if value is None:
-        found.remark = f"not checked: {slot.door.note if slot.door else ''}"
+        found.remark = f"not checked: {slot.computed.note if slot.computed else ''}"
     return value
 
 
-def _compare(step: Step, law: Distribution, value: Tensor, found: Checked) -> None:
-    """Add the tests of one tensor against its law."""
+def _compare(step: Step, distribution: Distribution, value: Tensor, found: Checked) -> None:
+    """Add the tests of one tensor against its distribution."""
     local = value.to_local() if hasattr(value, "to_local") else value
     whole = local.shape == value.shape
     if not local.numel():
@@ -214,36 +214,42 @@ def _compare(step: Step, law: Distribution, value: Tensor, found: Checked) -> No
     if not parts:
         return
     found.parts = parts
-    rounded = _rounded(law, parts[0])
-    found.seen = look(law, parts, rounded)
-    found.tests += ills(found.seen, value.dtype)
-    if isinstance(law, Written):
+    rounded = _rounded(distribution, parts[0])
+    found.seen = look(distribution, parts, rounded)
+    found.tests += sanity_tests(found.seen, value.dtype)
+    if isinstance(distribution, UserFunction):
         found.remark = "a function's values: only looked for garbage"
-    elif not whole and not _local(law):
+    elif not whole and not _local(distribution):
         found.remark = "not checked: this process holds a part of it"
     elif found.seen.finite:
         if rounded is not None:
             found.remark = f"ok, but its values have only the precision of {str(rounded)[6:]}"
-        exact = found.slot is None or found.slot.door is None
+        exact = found.slot is None or found.slot.computed is None
         cut = parts[0] is not local
-        found.tests += examine(law, parts, found.seen, exact=exact, cut=cut, dtype=rounded)
-        found.tests += _slices(law, parts[-1], rounded)
+        found.tests += examine(distribution, parts, found.seen, exact=exact, cut=cut, dtype=rounded)
+        found.tests += _slices(distribution, parts[-1], rounded)
 
 
-def _slices(law: Distribution, part: Tensor, rounded: torch.dtype | None) -> Iterator[Test]:
+def _slices(
+    distribution: Distribution, part: Tensor, rounded: torch.dtype | None
+) -> Iterator[Test]:
     """Compare rows, columns and other slices of a sample with each other."""
-    if _local(law) and law.random:
-        yield from lengths(part, law, rounded or part.dtype)
-    repeat = repeats(part, law) if _repeatable(law) else None
+    if _local(distribution) and distribution.random:
+        yield from lengths(part, distribution, rounded or part.dtype)
+    repeat = repeats(part, distribution) if _repeatable(distribution) else None
     if repeat is not None:
         seen = repeat.text.partition(" hold")[0] + " alike"
         yield Test("repeated", repeat.p, "independent values", seen, repeat.text)
 
 
-def _rounded(law: Distribution, tensor: Tensor) -> torch.dtype | None:
+def _rounded(distribution: Distribution, tensor: Tensor) -> torch.dtype | None:
     """Return the dtype of 16 bits that a sample in a wider one was rounded to; None for none."""
     some = plain(next(chunks(tensor, 1 << 12)))
-    if tensor.dtype.itemsize < 4 or not (law.elementwise and law.random) or some.numel() < 16:
+    if (
+        tensor.dtype.itemsize < 4
+        or not (distribution.elementwise and distribution.random)
+        or some.numel() < 16
+    ):
         return None
     for dtype in (torch.bfloat16, torch.float16):
         if torch.equal(some, some.to(dtype).to(some.dtype)):
@@ -251,14 +257,16 @@ def _rounded(law: Distribution, tensor: Tensor) -> torch.dtype | None:
     return None
 
 
-def _local(law: Distribution) -> bool:
-    """Whether any part of a tensor shows how the law stands."""
-    alike = law.elementwise and law.random and not isinstance(law, Blocks)
-    return isinstance(law, Constant) or alike
+def _local(distribution: Distribution) -> bool:
+    """Whether any part of a tensor shows how the distribution stands."""
+    alike = (
+        distribution.elementwise and distribution.random and not isinstance(distribution, Blocks)
+    )
+    return isinstance(distribution, Constant) or alike
 
 
-def _repeatable(law: Distribution) -> bool:
-    return law.random and all(part.random for part in getattr(law, "parts", ()))
+def _repeatable(distribution: Distribution) -> bool:
+    return distribution.random and all(part.random for part in getattr(distribution, "parts", ()))
 
 
 def _without_row(tensor: Tensor, row: int, found: Checked) -> list[Tensor]:
@@ -278,9 +286,9 @@ def _drawn(found: Checked) -> bool:
         and found.seen is not None
         and found.seen.finite
         and step is not None
-        and step.law is not None
-        and step.law.random
-        and not isinstance(step.law, Written)
+        and step.distribution is not None
+        and step.distribution.random
+        and not isinstance(step.distribution, UserFunction)
     )
 
 
@@ -295,21 +303,28 @@ def _add_clones(found: Sequence[Checked]) -> None:
 
 def _sampled(found: Checked) -> bool:
     """Whether every element is drawn by itself, so that no run of them should stand elsewhere."""
-    law = found.step.law if found.step is not None else None
-    return _drawn(found) and law is not None and law.elementwise and not isinstance(law, Blocks)
+    distribution = found.step.distribution if found.step is not None else None
+    return (
+        _drawn(found)
+        and distribution is not None
+        and distribution.elementwise
+        and not isinstance(distribution, Blocks)
+    )
 
 
 def _add_echoes(found: Sequence[Checked]) -> None:
     """Add repeats and copies of parts, where nothing else tells of them."""
-    laws = [c.step.law for c in found if c.step is not None and c.step.law is not None]
-    for echo in echoes([c.parts[-1] for c in found], laws):
-        one, two = found[echo.first], found[echo.second]
+    distributions = [
+        c.step.distribution for c in found if c.step is not None and c.step.distribution is not None
+    ]
+    for run in shared_runs([c.parts[-1] for c in found], distributions):
+        one, two = found[run.first], found[run.second]
         if one is two:
-            kind, text = "repeated", f"its values come again {abs(echo.gap):,} elements further on"
+            kind, text = "repeated", f"its values come again {abs(run.gap):,} elements further on"
         else:
             kind, text = "clone", f"a part of it holds the same values as a part of {one.name}"
         if all(test.kind != kind for test in two.tests):
-            two.tests.append(Test(kind, echo.p, "values of its own", text, text))
+            two.tests.append(Test(kind, run.p, "values of its own", text, text))
 
 
 def _unplanned(slot: Slot) -> Checked:
@@ -332,7 +347,7 @@ def _by_itself(slots: Sequence[Slot], title: str, level: float) -> CheckReport:
     ]
     _add_clones_by_look(checked)
     shown = [c for c in checked if c.tests or (c.slot and c.slot.kind != "buffer")]
-    return CheckReport(shown, title, level, planned=False).let_go()
+    return CheckReport(shown, title, level, planned=False).release_tensors()
 
 
 def _looked_at(slot: Slot) -> Checked:
@@ -347,7 +362,7 @@ def _looked_at(slot: Slot) -> Checked:
     value = value.to_local() if hasattr(value, "to_local") else value
     found.seen, found.parts = measure([value]), [value]
     if value.is_floating_point() or value.is_complex():
-        found.tests += ills(found.seen, value.dtype, tuple(value.shape))
+        found.tests += sanity_tests(found.seen, value.dtype, tuple(value.shape))
         found.remark = _remark(slot, found.seen)
     return found
 
@@ -363,7 +378,7 @@ def _floating(slot: Slot) -> bool:
 
 
 def _buffer(slot: Slot) -> Checked:
-    """Look for NaN alone: a mask may hold infinities and zeros."""
+    """ModelScan for NaN alone: a mask may hold infinities and zeros."""
     assert slot.tensor is not None
     found = Checked(slot.name, (), None, slot)
     if not _floating(slot):
@@ -371,7 +386,7 @@ def _buffer(slot: Slot) -> Checked:
     value = slot.tensor.detach()
     value = value.to_local() if hasattr(value, "to_local") else value
     found.shape, found.seen = tuple(value.shape), measure([value])
-    tests = ills(found.seen, value.dtype)
+    tests = sanity_tests(found.seen, value.dtype)
     found.tests += [test for test in tests if "NaN" in test.text]
     return found
 

@@ -1,4 +1,4 @@
-"""What a tensor that failed looks like instead: torch's default, another rule's law, a multiple."""
+"""What a tensor that failed looks like instead: torch's default, another rule, a multiple."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from torch import Tensor
 
 from ..distributions import Constant, Distribution, Normal, TruncatedNormal, Uniform
-from ..plan import WRITE, Plan, Step, facts_of
+from ..plan import WRITE, Plan, Step, slot_info
 from .measure import Measured
 from .report import Checked
 from .sample_tests import judge
 from .structure import look
 
-_FEWEST = 200  # elements that tell laws apart
+_FEWEST = 200  # elements that tell distributions apart
 _FITS = 1e-4
 _KNOWN = {"sqrt(2)": math.sqrt(2), "sqrt(3)": math.sqrt(3), "1/sqrt(2)": math.sqrt(0.5),
           "1/sqrt(3)": 1 / math.sqrt(3), "2": 2.0, "1/2": 0.5, "5/3": 5 / 3}  # fmt: skip
@@ -23,23 +23,33 @@ _KNOWN = {"sqrt(2)": math.sqrt(2), "sqrt(3)": math.sqrt(3), "1/sqrt(2)": math.sq
 def suspect(found: Checked, plan: Plan) -> str:
     """Return what the values of a failed tensor look like, or nothing."""
     step, seen = found.step, found.seen
-    if step is None or seen is None or step.law is None or not found.parts or not seen.finite:
+    if (
+        step is None
+        or seen is None
+        or step.distribution is None
+        or not found.parts
+        or not seen.finite
+    ):
         return ""
-    if isinstance(step.law, TruncatedNormal) and _torchs_edge(step.law, seen):
+    if isinstance(step.distribution, TruncatedNormal) and _torchs_edge(step.distribution, seen):
         return (
             "torch.nn.init.trunc_normal_ in float32 gives the bound itself once in 16 million "
             "elements; initkit never does"
         )
     if seen.n < _FEWEST or seen.low == seen.high:
         return ""
-    for law, told in _candidates(found, step.law, plan):
-        if law != step.law and _near(law, seen) and _fits(law, found.parts):
+    for distribution, told in _candidates(found, step.distribution, plan):
+        if (
+            distribution != step.distribution
+            and _near(distribution, seen)
+            and _fits(distribution, found.parts)
+        ):
             return told
     return ""
 
 
 def _candidates(
-    found: Checked, law: Distribution, plan: Plan
+    found: Checked, distribution: Distribution, plan: Plan
 ) -> Iterator[tuple[Distribution, str]]:
     default = _torch_default(found)
     if default is not None:
@@ -49,25 +59,37 @@ def _candidates(
     assert seen is not None and found.step is not None
     others: dict[Distribution, str] = {}
     for step in plan.steps:
-        if step.status == WRITE and step.law is not None and step.law.elementwise:
-            others.setdefault(step.law, step.name)
+        if step.status == WRITE and step.distribution is not None and step.distribution.elementwise:
+            others.setdefault(step.distribution, step.name)
     for other, name in others.items():
-        if other.random and other != law:
+        if other.random and other != distribution:
             yield other, f"it looks like {other}, which is planned for {name}"
-    if law.elementwise and law.random and law.mean == 0 and law.std:
-        bounded = math.isfinite(law.high) and law.high > 0
-        factor = seen.high / law.high if bounded and seen.n > 1000 else seen.std / law.std
+    if (
+        distribution.elementwise
+        and distribution.random
+        and distribution.mean == 0
+        and distribution.std
+    ):
+        bounded = math.isfinite(distribution.high) and distribution.high > 0
+        factor = (
+            seen.high / distribution.high
+            if bounded and seen.n > 1000
+            else seen.std / distribution.std
+        )
         name = next((text for text, v in _KNOWN.items() if abs(factor / v - 1) < 3e-3), "")
         times = f"{factor:.4g}" + (f", about {name}" if name else "")
-        yield law.scaled(factor), f"it looks like the planned law times {times}"
+        yield distribution.scaled(factor), f"it looks like the planned distribution times {times}"
     for kind in (Normal(seen.mean, seen.std), _uniform(seen)):
         yield kind, f"it looks like {kind}"
 
 
-def _torchs_edge(law: TruncatedNormal, seen: Measured) -> bool:
+def _torchs_edge(distribution: TruncatedNormal, seen: Measured) -> bool:
     """Whether a lone value stands on a bound that no value should come near."""
-    far = min(law.loc - law.low, law.high - law.loc) > 7 * law.scale
-    return far and (seen.low == law.low or seen.high == law.high)
+    far = (
+        min(distribution.loc - distribution.low, distribution.high - distribution.loc)
+        > 7 * distribution.scale
+    )
+    return far and (seen.low == distribution.low or seen.high == distribution.high)
 
 
 def _uniform(seen: Measured) -> Uniform:
@@ -76,25 +98,33 @@ def _uniform(seen: Measured) -> Uniform:
 
 
 def _torch_default(found: Checked) -> Distribution | None:
-    facts = facts_of(found.slot) if found.slot is not None else None
-    if facts is None or facts.law is None or not facts.law.value:
+    info = slot_info(found.slot) if found.slot is not None else None
+    if info is None or info.default is None or not info.default.value:
         return None
-    value = facts.law.value
-    if facts.law.kind == "uniform":
+    value = info.default.value
+    if info.default.kind == "uniform":
         return Uniform(-value, value)
-    return Normal(0.0, value) if facts.law.kind == "normal" else Constant(value)
+    return Normal(0.0, value) if info.default.kind == "normal" else Constant(value)
 
 
-def _near(law: Distribution, seen: Measured) -> bool:
+def _near(distribution: Distribution, seen: Measured) -> bool:
     """Whether mean and std are near enough for a closer look."""
-    if law.std is None or law.mean is None or not law.random or not law.std:
+    if (
+        distribution.std is None
+        or distribution.mean is None
+        or not distribution.random
+        or not distribution.std
+    ):
         return False
     room = 8 / math.sqrt(seen.n)
-    return abs(seen.std / law.std - 1) < room and abs(seen.mean - law.mean) < room * law.std
+    return (
+        abs(seen.std / distribution.std - 1) < room
+        and abs(seen.mean - distribution.mean) < room * distribution.std
+    )
 
 
-def _fits(law: Distribution, parts: Sequence[Tensor]) -> bool:
-    tests = judge(law, parts[0].dtype, look(law, parts))
+def _fits(distribution: Distribution, parts: Sequence[Tensor]) -> bool:
+    tests = judge(distribution, parts[0].dtype, look(distribution, parts))
     return all(test.p > _FITS for test in tests)
 
 
@@ -127,28 +157,32 @@ def left_initialisation(checked: Sequence[Checked], failed: set[str]) -> bool:
 def _still_default(failed: Sequence[Checked]) -> bool:
     """Whether some of the failed tensors are as torch's constructors left them."""
     large = [c for c in failed if c.parts and c.seen is not None and c.seen.n >= _FEWEST]
-    defaults = [(c, law) for c in large if (law := _torch_default(c)) is not None]
-    fits = [_near(law, c.seen) and _fits(law, c.parts) for c, law in defaults[:16] if c.seen]
+    defaults = [(c, distribution) for c in large if (distribution := _torch_default(c)) is not None]
+    fits = [
+        _near(distribution, c.seen) and _fits(distribution, c.parts)
+        for c, distribution in defaults[:16]
+        if c.seen
+    ]
     return sum(fits) * 4 > len(fits)
 
 
 def _law(c: Checked) -> object:
-    return c.step.law if c.step is not None else None
+    return c.step.distribution if c.step is not None else None
 
 
 def _scattered(c: Checked) -> bool:
     """Whether a constant became many values nearby."""
     assert c.seen is not None and isinstance(c.step, Step)
-    law = c.step.law
-    assert isinstance(law, Constant)
-    return c.seen.std > 0 and abs(c.seen.mean - law.value) < 1 + abs(law.value)
+    distribution = c.step.distribution
+    assert isinstance(distribution, Constant)
+    return c.seen.std > 0 and abs(c.seen.mean - distribution.value) < 1 + abs(distribution.value)
 
 
 def _ratio(c: Checked) -> float:
-    law, seen = c.step.law if c.step is not None else None, c.seen
-    if law is None or seen is None or not law.std:
+    distribution, seen = c.step.distribution if c.step is not None else None, c.seen
+    if distribution is None or seen is None or not distribution.std:
         return 1.0
-    return seen.std / law.std
+    return seen.std / distribution.std
 
 
 def _mild(checked: Sequence[Checked]) -> int:

@@ -36,7 +36,7 @@ class Repeat:
 # -------------------------------------------------------------------------- within one tensor
 
 
-def repeats(tensor: Tensor, law: Distribution) -> Repeat | None:
+def repeats(tensor: Tensor, distribution: Distribution) -> Repeat | None:
     """Return slices along some dimension that hold the same values up to signs, or None.
 
     >>> from initkit.distributions import Normal
@@ -44,12 +44,12 @@ def repeats(tensor: Tensor, law: Distribution) -> Repeat | None:
     >>> repeats(torch.cat([half, half]), Normal(0.0, 1.0)).text
     'slices 0 and 4 along dimension 0 hold the same values (4 of 8 repeat another)'
     """
-    if isinstance(law, DeltaOrthogonal):
+    if isinstance(distribution, DeltaOrthogonal):
         tensor = centre(tensor)
-        law = law._middle
-    if isinstance(law, Orthogonal) and max(law.grid[1:]) < _KEYS:
+        distribution = distribution._middle
+    if isinstance(distribution, Orthogonal) and max(distribution.grid[1:]) < _KEYS:
         return None
-    meeting = _meeting(law, tensor.dtype)
+    meeting = _meeting(distribution, tensor.dtype)
     for view, dim in _views(tensor):
         count = view.shape[dim]
         length = view.numel() // count
@@ -59,13 +59,13 @@ def repeats(tensor: Tensor, law: Distribution) -> Repeat | None:
     return None
 
 
-def _meeting(law: Distribution, dtype: torch.dtype) -> float:
+def _meeting(distribution: Distribution, dtype: torch.dtype) -> float:
     """Return the log of the chance that two elements agree."""
-    if dtype.is_floating_point and dtype.itemsize <= 2 and law.elementwise:
-        chance = 2 * float(expectation(law, dtype).grid[1].square().sum())
+    if dtype.is_floating_point and dtype.itemsize <= 2 and distribution.elementwise:
+        chance = 2 * float(expectation(distribution, dtype).grid[1].square().sum())
     else:
         chance = 2.0**-21 if dtype.itemsize > 2 else 2.0**-7
-        chance += sum(share * share for share in law.atoms.values())
+        chance += sum(share * share for share in distribution.atoms.values())
     return math.log(min(chance, 1.0))
 
 
@@ -251,7 +251,7 @@ def _eps(tensor: Tensor) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Echo:
+class SharedRun:
     """Runs of values that stand at two places: in which tensors, how many of them, and the chance.
 
     ``gap`` is how many elements lie between the first two in one tensor.
@@ -264,7 +264,9 @@ class Echo:
     p: float
 
 
-def echoes(tensors: Sequence[Tensor], laws: Sequence[Distribution]) -> list[Echo]:
+def shared_runs(
+    tensors: Sequence[Tensor], distributions: Sequence[Distribution]
+) -> list[SharedRun]:
     """Find long runs of values that one tensor has twice or two tensors share, wherever they stand.
 
     Which places are compared their values decide, so that a copied part is looked at in the copy,
@@ -272,8 +274,9 @@ def echoes(tensors: Sequence[Tensor], laws: Sequence[Distribution]) -> list[Echo
 
     >>> x = torch.randn(1 << 16, generator=torch.Generator().manual_seed(0))
     >>> from initkit.distributions import Normal
-    >>> found = echoes([x, torch.cat([x[-1:], x[1:30_000], x[40_000:]])], [Normal(0.0, 1.0)] * 2)
-    >>> [(echo.first, echo.second) for echo in found]
+    >>> y = torch.cat([x[-1:], x[1:30_000], x[40_000:]])
+    >>> found = shared_runs([x, y], [Normal(0.0, 1.0)] * 2)
+    >>> [(run.first, run.second) for run in found]
     [(0, 1)]
     """
     found = [_runs(tensor) for tensor in tensors]
@@ -289,10 +292,10 @@ def echoes(tensors: Sequence[Tensor], laws: Sequence[Distribution]) -> list[Echo
         pairs.setdefault((first, second), []).append(gap)
     result = []
     for (first, second), gaps in sorted(pairs.items()):
-        meeting = max(_meeting(laws[i], tensors[i].dtype) for i in (first, second))
+        meeting = max(_meeting(distributions[i], tensors[i].dtype) for i in (first, second))
         log_p = 2 * math.log(len(keys)) + (_RUN - 2) * meeting
         if len(gaps) > 1 and log_p < _CERTAIN / 2:
-            result.append(Echo(first, second, len(gaps), gaps[0], math.exp(log_p)))
+            result.append(SharedRun(first, second, len(gaps), gaps[0], math.exp(log_p)))
     return result
 
 

@@ -13,7 +13,7 @@ from .measure import CHUNK
 from .sample_tests import Expectation, Test, expectation, squares
 
 
-def lengths(tensor: Tensor, law: Distribution, dtype: torch.dtype) -> Iterator[Test]:
+def lengths(tensor: Tensor, distribution: Distribution, dtype: torch.dtype) -> Iterator[Test]:
     """Yield tests of the mean squares of a sample's rows and of its columns.
 
     A convolution counts as a matrix with a row for each output. ``dtype`` is the one that the
@@ -24,20 +24,22 @@ def lengths(tensor: Tensor, law: Distribution, dtype: torch.dtype) -> Iterator[T
     >>> alike.p < 1e-100, alike.seen
     (True, '64 rows of one length')
     """
-    meant = expectation(law, dtype)
+    meant = expectation(distribution, dtype)
     mean, std, _ = meant.moments
     if tensor.dim() < 2 or tensor.is_complex() or not std:
         return
     for what, found, each in _mean_squares(tensor, mean, std):
         if len(found) > 1 and each > 1:
-            if _is_normal(law):
+            if _is_normal(distribution):
                 yield _not_alike(what, found, each, meant.eps)
             yield _none_stands_out(what, found, each, meant)
 
 
-def _is_normal(law: Distribution) -> bool:
-    """Whether a law is normal and, if cut at all, cut where nothing is."""
-    return isinstance(law, Normal) or (isinstance(law, TruncatedNormal) and law.uncut)
+def _is_normal(distribution: Distribution) -> bool:
+    """Whether a distribution is normal and, if cut at all, cut where nothing is."""
+    return isinstance(distribution, Normal) or (
+        isinstance(distribution, TruncatedNormal) and distribution.uncut
+    )
 
 
 def _mean_squares(tensor: Tensor, mean: float, std: float) -> Iterator[tuple[str, Tensor, int]]:
@@ -55,7 +57,7 @@ def _mean_squares(tensor: Tensor, mean: float, std: float) -> Iterator[tuple[str
 
 
 def _none_stands_out(what: str, found: Tensor, each: int, meant: Expectation) -> Test:
-    """Compare the longest and the shortest with what so many elements of the law may give."""
+    """Compare the longest and the shortest with what so many elements may give."""
     ends = (int(found.argmax()), int(found.argmin()))
     p, place = min((squares(meant, float(found[end]) - 1, each), end) for end in ends)
     std, planned = meant.moments[1] * math.sqrt(float(found[place])), meant.moments[1]
@@ -83,7 +85,7 @@ def _not_alike(what: str, found: Tensor, each: int, eps: float) -> Test:
 
 
 def _densest(each: int) -> float:
-    """Return the highest density of the chi-squared law."""
+    """Return the highest density of the chi-squared distribution."""
     half, mode = each / 2, max(each - 2, 0)
     log = (half - 1) * math.log(mode) if mode else 0.0
     return math.exp(log - mode / 2 - half * math.log(2) - math.lgamma(half))

@@ -46,7 +46,7 @@ class Checked:
 
     @property
     def planned(self) -> str:
-        """The law, as the plan prints it."""
+        """The distribution, as the plan prints it."""
         return self.step.start if self.step is not None else ""
 
     @property
@@ -132,7 +132,7 @@ class CheckReport:
             for place, f in enumerate(self.failures)
         )
 
-    def let_go(self) -> CheckReport:
+    def release_tensors(self) -> CheckReport:
         """Forget the tensors, and return the report."""
         for c in self._checked:
             c.parts, c.slot = [], None

@@ -1,8 +1,8 @@
-"""Whether a sample looks drawn from a law: tests whose p-values hold for every sample size.
+"""Whether a sample looks drawn from a distribution: tests that hold for every sample size.
 
-Every p-value is a Chernoff bound on an exact law of the counts or sums, so it is never too small,
-for one element as for 10^9; what it gives away for that is about half a standard error. Values of
-16 bits are compared with the rounded law.
+Every p-value is a Chernoff bound on an exact distribution of the counts or sums, so it is never too
+small, for one element as for 10^9; what it gives away for that is about half a standard error.
+Values of 16 bits are compared with the rounded distribution.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from .measure import TINY, Measured
 
 _SHARES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.1, 0.2, 0.3, 0.4)
 _TARGETS = (*_SHARES, 0.5, *(1 - share for share in reversed(_SHARES)))
-_GRID = 8192  # points that stand for a law where sums over it are needed
+_GRID = 8192  # points that stand for a distribution where sums over it are needed
 _FINE = 1 << 17  # as many representable values are listed one by one
-_NEVER = 2.0**-22  # chance of an exact zero where the law has none: words of 24 bits have some
+_NEVER = (
+    2.0**-22
+)  # chance of an exact zero where the distribution has none: words of 24 bits have some
 _QUIET = 3.0  # standard errors below which no deviation matters
 
 
@@ -42,9 +44,9 @@ class Test:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a law says about values of one dtype."""
+    """What a distribution says about values of one dtype."""
 
-    law: Distribution
+    distribution: Distribution
     dtype: torch.dtype
 
     @cached_property
@@ -54,9 +56,9 @@ class Expectation:
 
     @cached_property
     def span(self) -> tuple[float, float]:
-        """Where all but a vanishing part of the law lies."""
-        mean, std = self.law.moments or (0.0, 1.0)
-        low, high = self.law.bounds
+        """Where all but a vanishing part of the distribution lies."""
+        mean, std = self.distribution.moments or (0.0, 1.0)
+        low, high = self.distribution.bounds
         return max(low, mean - 12 * std), min(high, mean + 12 * std)
 
     @cached_property
@@ -66,15 +68,17 @@ class Expectation:
 
     @cached_property
     def grid(self) -> tuple[Tensor, Tensor]:
-        """Points and their probabilities; sums over them are moments of the (rounded) law."""
+        """Points and their probabilities; sums over them are moments of the rounded values."""
         low, high = self.span
         points = self.steps
         if points is None:
             edges = torch.linspace(low, high, _GRID + 1, dtype=torch.float64, device="cpu")
-            mass = self.law.cdf(edges).diff()
-            atoms = torch.tensor([*self.law.atoms.items()], dtype=torch.float64, device="cpu")
+            mass = self.distribution.cdf(edges).diff()
+            atoms = torch.tensor(
+                [*self.distribution.atoms.items()], dtype=torch.float64, device="cpu"
+            )
             return _with_atoms((edges[1:] + edges[:-1]) / 2, mass, edges, atoms.reshape(-1, 2))
-        between = self.law.cdf((points[1:] + points[:-1]) / 2)
+        between = self.distribution.cdf((points[1:] + points[:-1]) / 2)
         ends = between.new_tensor([0.0]), between.new_tensor([1.0])
         return points, torch.cat([ends[0], between, ends[1]]).diff()
 
@@ -82,7 +86,7 @@ class Expectation:
     def moments(self) -> tuple[float, float, float]:
         """Mean, standard deviation and kurtosis."""
         points, mass = self.grid
-        mean, std = self.law.moments or (0.0, 1.0)
+        mean, std = self.distribution.moments or (0.0, 1.0)
         if self.steps is not None:
             mean = float((points * mass).sum())
             std = math.sqrt(float(((points - mean) ** 2 * mass).sum()))
@@ -97,7 +101,7 @@ class Expectation:
         level = mass.cumsum(0)
         place = torch.searchsorted(level, torch.tensor(_TARGETS, dtype=torch.float64, device="cpu"))
         found = points[place.clamp(max=len(points) - 1)]
-        if self.law.low < 0 < self.law.high:
+        if self.distribution.low < 0 < self.distribution.high:
             tiny = float(torch.finfo(self.dtype).tiny)
             found = torch.cat([found, found.new_tensor([-tiny, tiny])])
         rounded = torch.unique(found.to(self.dtype).double())
@@ -120,8 +124,8 @@ class Expectation:
     def windows(self) -> list[tuple[float, float]]:
         """Between which probabilities P(X <= edge) lies, however values were rounded."""
         edges, slack = self.edges.double(), self.eps / 2
-        low = self.law.cdf(self._beside(edges, -1)) if self.steps is not None else None
-        high = self.law.cdf(self._beside(edges, 1))
+        low = self.distribution.cdf(self._beside(edges, -1)) if self.steps is not None else None
+        high = self.distribution.cdf(self._beside(edges, 1))
         low = high if low is None else low
         room = torch.minimum(low, 1 - low) * 1e-6 + slack
         pairs = torch.stack([low - room, high + room], 1).clamp(0, 1)
@@ -129,7 +133,7 @@ class Expectation:
 
     @cached_property
     def middle(self) -> int | None:
-        """The place of the edge that halves the law; None where none does."""
+        """The place of the edge that halves the distribution; None where none does."""
         for place, (low, high) in enumerate(self.windows):
             if abs(low - 0.5) < 0.005 and abs(high - 0.5) < 0.005:
                 return place
@@ -138,11 +142,11 @@ class Expectation:
     @cached_property
     def zero(self) -> tuple[float, float]:
         """Between which probabilities an exact zero lies."""
-        if self.law.low > 0 or self.law.high < 0:
+        if self.distribution.low > 0 or self.distribution.high < 0:
             return 0.0, _NEVER
         low, high = self._around(0.0)
-        mass = self.law.cdf(high) - self.law.cdf(low)
-        if self.law.atoms.get(0.0):
+        mass = self.distribution.cdf(high) - self.distribution.cdf(low)
+        if self.distribution.atoms.get(0.0):
             return mass * (1 - 1e-6), mass * (1 + 1e-6)
         return mass / 4 if self.steps is not None else 0.0, 2 * mass + _NEVER
 
@@ -160,7 +164,7 @@ class Expectation:
         far = 1 if self.steps is None else 2  # in 16 bits torch.nn.init never gives a bound itself
         (under, _), (_, above) = self._around(low, far), self._around(high, far)
         places = torch.tensor((over, beneath, under, above), dtype=torch.float64, device="cpu")
-        shares = self.law.cdf(places).tolist()
+        shares = self.distribution.cdf(places).tolist()
         return shares[0], 1 - shares[1], shares[2], 1 - shares[3]
 
     @cached_property
@@ -168,7 +172,7 @@ class Expectation:
         """The bounds, as far out as rounding may bring a value."""
         low, high = (
             float(torch.tensor(x, dtype=torch.float64, device="cpu").to(self.dtype).double())
-            for x in self.law.bounds
+            for x in self.distribution.bounds
         )
         kind = torch.finfo(self.dtype)
         return (
@@ -178,10 +182,10 @@ class Expectation:
 
 
 @lru_cache(maxsize=512)
-def expectation(law: Distribution, dtype: torch.dtype) -> Expectation:
-    """Return what ``law`` says about values of ``dtype``; wide ones are made from float32."""
+def expectation(distribution: Distribution, dtype: torch.dtype) -> Expectation:
+    """Return what is expected of values of ``dtype``; wide ones are made from float32."""
     small = dtype.is_floating_point and dtype.itemsize <= 2
-    return Expectation(law, dtype if small else torch.float32)
+    return Expectation(distribution, dtype if small else torch.float32)
 
 
 def _with_atoms(
@@ -266,9 +270,9 @@ def _chernoff(points: Tensor, mass: Tensor, level: float, guess: float, n: int) 
 # ---------------------------------------------------------------------------------------- tests
 
 
-def judge(law: Distribution, dtype: torch.dtype, seen: Measured) -> Iterator[Test]:
-    """Yield the tests of one sample against the law that each of its elements should follow."""
-    meant = expectation(law, dtype)
+def judge(distribution: Distribution, dtype: torch.dtype, seen: Measured) -> Iterator[Test]:
+    """Yield the tests of one sample against the distribution of each of its elements."""
+    meant = expectation(distribution, dtype)
     yield from _ends(meant, seen)
     yield _zeros(meant, seen)
     if seen.tiny:
@@ -284,7 +288,7 @@ def _ends(meant: Expectation, seen: Measured) -> Iterator[Test]:
     low, high = meant.bounds
     if seen.low < low or seen.high > high:
         text = f"values reach from {short(seen.low)} to {short(seen.high)}"
-        planned = f"between {short(meant.law.low)} and {short(meant.law.high)}"
+        planned = f"between {short(meant.distribution.low)} and {short(meant.distribution.high)}"
         yield Test("bounds", 0.0, planned, text, f"{text}, and none should leave {planned}")
         return
     under, over, least, most = meant.tails(seen.low, seen.high)
@@ -293,10 +297,10 @@ def _ends(meant: Expectation, seen: Measured) -> Iterator[Test]:
     for what, value, roomy, tight in ends:
         far = min(1.0, n * roomy)  # some value lies as far out
         near = math.exp(n * math.log1p(-tight)) if tight < 1 else 0.0  # none lies further
-        bound = meant.law.low if what == "smallest" else meant.law.high
+        bound = meant.distribution.low if what == "smallest" else meant.distribution.high
         mean, std, _ = meant.moments
         bounded = abs(bound - mean) < 12 * std
-        planned = f"bound {short(bound)}" if bounded else meant.law.describe()
+        planned = f"bound {short(bound)}" if bounded else meant.distribution.describe()
         text = f"the {what} of {n:,} values is {value:.5g}"
         if not bounded and std:
             text += f" ({abs(value - mean) / std:.3g} standard deviations)"
@@ -321,14 +325,14 @@ def _zeros(meant: Expectation, seen: Measured) -> Test:
 
 
 def _tiny(meant: Expectation, seen: Measured) -> Test:
-    """Count denormals and their like, which no law with a density at 0 ever draws."""
+    """Count denormals and their like, which no distribution with a density at 0 ever draws."""
     ends = torch.tensor((-TINY, TINY), dtype=torch.float64, device="cpu")
-    chance = float(meant.law.cdf(ends).diff()) - meant.law.atoms.get(0.0, 0.0)
+    chance = float(meant.distribution.cdf(ends).diff()) - meant.distribution.atoms.get(0.0, 0.0)
     count = f"{seen.tiny:,} of {seen.n:,} elements {'is' if seen.tiny == 1 else 'are'}"
     return Test(
         "garbage",
         binomial(seen.tiny, seen.n, (0.0, max(chance - 1e-15, 0.0) + 1e-20)),
-        meant.law.describe(),
+        meant.distribution.describe(),
         f"{count} below {TINY:g}",
         f"{count} below {TINY:g} without being 0, as in memory that was never written",
     )
@@ -373,7 +377,7 @@ def _shrunk(off: float, slack: float) -> float:
 
 
 def _sum_test(
-    off: float, variance: float, n: int, law: Callable[[], tuple[Tensor, Tensor]]
+    off: float, variance: float, n: int, distribution: Callable[[], tuple[Tensor, Tensor]]
 ) -> float:
     """Return the p-value of a mean of n values that should be 0."""
     if not math.isfinite(off):
@@ -381,7 +385,7 @@ def _sum_test(
     z = off * math.sqrt(n / variance)
     if abs(z) < _QUIET:
         return 1.0
-    return min(1.0, 2 * _chernoff(*law(), off, off / variance, n))
+    return min(1.0, 2 * _chernoff(*distribution(), off, off / variance, n))
 
 
 def _shape(meant: Expectation, seen: Measured) -> Test:

@@ -14,13 +14,14 @@ from .sample_tests import Test
 _HUGE = 1e30  # no initialisation reaches it, and memory that holds something else often does
 
 
-def ills(seen: Measured, dtype: torch.dtype, shape: tuple[int, ...] = ()) -> Iterator[Test]:
+def sanity_tests(seen: Measured, dtype: torch.dtype, shape: tuple[int, ...] = ()) -> Iterator[Test]:
     """Yield what no starting value should be: NaN, infinity, huge or denormal numbers.
 
     With a ``shape``, a matrix of zeros is reported, too.
 
-    >>> from initkit.measure import measure
-    >>> [test.text for test in ills(measure([torch.tensor([1.0, torch.nan])]), torch.float32)]
+    >>> from initkit.check.measure import measure
+    >>> seen = measure([torch.tensor([1.0, torch.nan])])
+    >>> [test.text for test in sanity_tests(seen, torch.float32)]
     ['1 of 2 elements are NaN']
     """
     for count, what in ((seen.nans, "NaN"), (seen.infinities, "infinite")):

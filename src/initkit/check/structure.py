@@ -29,7 +29,7 @@ _PROBES = 8
 
 
 def examine(
-    law: Distribution,
+    distribution: Distribution,
     parts: Sequence[Tensor],
     seen: Measured,
     *,
@@ -37,39 +37,47 @@ def examine(
     cut: bool = False,
     dtype: torch.dtype | None = None,
 ) -> Iterator[Test]:
-    """Yield the tests of a tensor, given in parts along dimension 0, against its law.
+    """Yield the tests of a tensor, given in parts along dimension 0, against its distribution.
 
     ``seen`` is what one pass over the parts measured with :func:`look`; not ``exact`` are values
     that were computed from others; ``cut`` says that rows are left out, which no
     structure survives; ``dtype`` is the one that a sample was rounded to, if not its own.
     """
     whole = None if cut else parts[0]
-    if isinstance(law, Constant):
-        yield _constant(law, seen, parts[0].dtype, exact)
-    elif isinstance(law, Blocks) and whole is not None:
-        yield from _blocks(law, whole)
-    elif not law.random:
+    if isinstance(distribution, Constant):
+        yield _constant(distribution, seen, parts[0].dtype, exact)
+    elif isinstance(distribution, Blocks) and whole is not None:
+        yield from _blocks(distribution, whole)
+    elif not distribution.random:
         if whole is not None:
-            yield _table(law, whole)
-    elif isinstance(law, Sparse):
-        yield from _sparse(law, parts, cut)
-    elif isinstance(law, DeltaOrthogonal):
-        yield from _delta(law, parts, cut)
-    elif isinstance(law, Orthogonal):
+            yield _table(distribution, whole)
+    elif isinstance(distribution, Sparse):
+        yield from _sparse(distribution, parts, cut)
+    elif isinstance(distribution, DeltaOrthogonal):
+        yield from _delta(distribution, parts, cut)
+    elif isinstance(distribution, Orthogonal):
         if whole is not None:
-            yield from _orthogonal(law, whole)
-    elif law.elementwise and law.moments is not None:
-        yield from judge(law, dtype or parts[0].dtype, seen)
+            yield from _orthogonal(distribution, whole)
+    elif distribution.elementwise and distribution.moments is not None:
+        yield from judge(distribution, dtype or parts[0].dtype, seen)
 
 
 def look(
-    law: Distribution | None, parts: Sequence[Tensor], dtype: torch.dtype | None = None
+    distribution: Distribution | None, parts: Sequence[Tensor], dtype: torch.dtype | None = None
 ) -> Measured:
-    """Measure a tensor as its law, rounded to a dtype, asks for: one pass."""
-    if law is None or not (law.elementwise and law.random) or isinstance(law, Blocks):
-        centre = None if law is None or law.moments is None else law.moments[0]
+    """Measure a tensor as its distribution, rounded to a dtype, asks for: one pass."""
+    if (
+        distribution is None
+        or not (distribution.elementwise and distribution.random)
+        or isinstance(distribution, Blocks)
+    ):
+        centre = (
+            None
+            if distribution is None or distribution.moments is None
+            else distribution.moments[0]
+        )
         return measure(parts, centre=centre)
-    meant = expectation(law, dtype or parts[0].dtype)
+    meant = expectation(distribution, dtype or parts[0].dtype)
     stride = parts[0].shape[-1] if parts[0].dim() > 1 else 0
     return measure(
         parts, centre=meant.moments[0], edges=meant.edges, middle=meant.middle, stride=stride
@@ -80,8 +88,8 @@ def _exact(kind: str, wrong: bool, expected: str, seen: str, text: str) -> Test:
     return Test(kind, 0.0 if wrong else 1.0, expected, seen, text)
 
 
-def _constant(law: Constant, seen: Measured, dtype: torch.dtype, exact: bool) -> Test:
-    held = torch.tensor(law.value, dtype=torch.float64, device="cpu").to(dtype)
+def _constant(distribution: Constant, seen: Measured, dtype: torch.dtype, exact: bool) -> Test:
+    held = torch.tensor(distribution.value, dtype=torch.float64, device="cpu").to(dtype)
     value = float(held.real)
     room = 0.0 if exact else 8 * float(torch.finfo(dtype).eps) * abs(value)
     wrong = not (value - room <= seen.low and seen.high <= value + room)
@@ -91,13 +99,15 @@ def _constant(law: Constant, seen: Measured, dtype: torch.dtype, exact: bool) ->
         text = f"every element is {short(seen.low)}"
     else:
         text = f"values reach from {short(seen.low)} to {short(seen.high)}"
-    expected = law.describe()
+    expected = distribution.describe()
     return _exact("constant", wrong, expected, text, f"{text} where {expected} was planned")
 
 
-def _blocks(law: Blocks, whole: Tensor) -> Iterator[Test]:
-    for place, (part, piece) in enumerate(zip(law.parts, whole.chunk(len(law.parts)), strict=True)):
-        label = f"block {place} of {len(law.parts)}"
+def _blocks(distribution: Blocks, whole: Tensor) -> Iterator[Test]:
+    for place, (part, piece) in enumerate(
+        zip(distribution.parts, whole.chunk(len(distribution.parts)), strict=True)
+    ):
+        label = f"block {place} of {len(distribution.parts)}"
         for test in examine(part, [piece], look(part, [piece])):
             yield Test(
                 test.kind,
@@ -108,17 +118,19 @@ def _blocks(law: Blocks, whole: Tensor) -> Iterator[Test]:
             )
 
 
-def _table(law: Distribution, whole: Tensor) -> Test:
+def _table(distribution: Distribution, whole: Tensor) -> Test:
     """Compare with the values that the place alone decides."""
     inexact = whole.is_floating_point() or whole.is_complex()
     eps = max(float(torch.finfo(whole.dtype).eps), 1e-6) if inexact else 0.0
     wide = torch.complex128 if whole.is_complex() else torch.float64
-    loose = 1e-3 if isinstance(law, Sinusoids) else 0.0  # float32 angles, as most code has them
-    scale = max(abs(law.low), abs(law.high))
+    loose = (
+        1e-3 if isinstance(distribution, Sinusoids) else 0.0
+    )  # float32 angles, as most code has them
+    scale = max(abs(distribution.low), abs(distribution.high))
     wrong, first, start = 0, -1, 0
     for chunk in chunks(whole):
         expected = torch.empty(chunk.numel(), dtype=torch.float64, device="cpu")
-        law.write(expected, Source(0, ""), start)
+        distribution.write(expected, Source(0, ""), start)
         gap = (chunk.cpu().to(wide) - expected).abs()
         far = gap > 4 * eps * expected.abs() + loose * scale
         if bool(far.any()):
@@ -126,34 +138,41 @@ def _table(law: Distribution, whole: Tensor) -> Test:
             first = first if first >= 0 else start + int(far.nonzero()[0])
         start += chunk.numel()
     if not wrong:
-        return _exact("constant", False, law.describe(), law.describe(), "")
+        return _exact("constant", False, distribution.describe(), distribution.describe(), "")
     place = [int(i) for i in torch.unravel_index(torch.tensor(first), whole.shape)]
     value, one = whole[tuple(place)].item(), torch.empty(1, dtype=torch.float64, device="cpu")
-    law.write(one, Source(0, ""), first)
+    distribution.write(one, Source(0, ""), first)
     told = str(value) if isinstance(value, complex) else short(float(value))
     text = f"{wrong:,} elements differ, the first at {place}: {told} for {short(float(one))}"
-    kind = "structure" if law.placed else "constant"
-    return _exact(kind, True, law.describe(), f"{wrong:,} elements differ", text)
+    kind = "structure" if distribution.placed else "constant"
+    return _exact(kind, True, distribution.describe(), f"{wrong:,} elements differ", text)
 
 
 # ------------------------------------------------------------------------------------- matrices
 
 
-def _sparse(law: Sparse, parts: Sequence[Tensor], cut: bool) -> Iterator[Test]:
-    """Count zeros in each column; the rest is a sample of the normal law."""
+def _sparse(distribution: Sparse, parts: Sequence[Tensor], cut: bool) -> Iterator[Test]:
+    """Count zeros in each column; the rest is a sample of the normal distribution."""
     if not cut:
-        matrices = parts[0].reshape(law.grid)
-        zeros = law.grid[1] - torch.stack([m.count_nonzero(0) for m in matrices])
-        extra = int((zeros - law.zeros).clamp(min=0).sum())
-        missing = int((law.zeros - zeros).clamp(min=0).sum())
+        matrices = parts[0].reshape(distribution.grid)
+        zeros = distribution.grid[1] - torch.stack([m.count_nonzero(0) for m in matrices])
+        extra = int((zeros - distribution.zeros).clamp(min=0).sum())
+        missing = int((distribution.zeros - zeros).clamp(min=0).sum())
         low, high = int(zeros.min()), int(zeros.max())
-        expected = f"{law.zeros} zeros per column"
+        expected = f"{distribution.zeros} zeros per column"
         text = f"{low} to {high} zeros per column" if low < high else f"{low} zeros per column"
-        chance = expectation(Normal(0.0, law.scale), parts[0].dtype).zero
-        n = max(1, law.grid[0] * law.grid[2] * (law.grid[1] - law.zeros))
+        chance = expectation(Normal(0.0, distribution.scale), parts[0].dtype).zero
+        n = max(
+            1,
+            distribution.grid[0]
+            * distribution.grid[2]
+            * (distribution.grid[1] - distribution.zeros),
+        )
         p = 0.0 if missing else binomial(min(extra, n), n, (0.0, chance[1]))
-        yield Test("structure", p, expected, text, f"{text} where {law.zeros} were planned")
-    rest = Normal(0.0, law.scale)
+        yield Test(
+            "structure", p, expected, text, f"{text} where {distribution.zeros} were planned"
+        )
+    rest = Normal(0.0, distribution.scale)
     nonzero = [chunk[chunk != 0] for part in parts for chunk in chunks(part)]
     seen = look(rest, nonzero)
     if seen.n:
@@ -162,7 +181,7 @@ def _sparse(law: Sparse, parts: Sequence[Tensor], cut: bool) -> Iterator[Test]:
                 yield test
 
 
-def _delta(law: DeltaOrthogonal, parts: Sequence[Tensor], cut: bool) -> Iterator[Test]:
+def _delta(distribution: DeltaOrthogonal, parts: Sequence[Tensor], cut: bool) -> Iterator[Test]:
     centres = [centre(part) for part in parts]
     around = sum(int(part.count_nonzero()) for part in parts)
     around -= sum(int(c.count_nonzero()) for c in centres)
@@ -174,14 +193,14 @@ def _delta(law: DeltaOrthogonal, parts: Sequence[Tensor], cut: bool) -> Iterator
         f"{around:,} elements around the middle of the window are not 0",
     )
     if not cut:
-        yield from _orthogonal(law._middle, centres[0])
+        yield from _orthogonal(distribution._middle, centres[0])
 
 
-def _orthogonal(law: Orthogonal, whole: Tensor) -> Iterator[Test]:
-    grid = whole.reshape(law.grid)
-    _, rows, columns = law.grid
+def _orthogonal(distribution: Orthogonal, whole: Tensor) -> Iterator[Test]:
+    grid = whole.reshape(distribution.grid)
+    _, rows, columns = distribution.grid
     tall = grid if rows >= columns else grid.mT
-    gain = abs(law.gain)
+    gain = abs(distribution.gain)
     eps = max(float(torch.finfo(grid.dtype).eps), 1e-6)
     slack = eps * (4 + math.log2(max(rows, columns) + 1))
     worst, lengths = 0.0, (math.inf, 0.0)
@@ -198,7 +217,7 @@ def _orthogonal(law: Orthogonal, whole: Tensor) -> Iterator[Test]:
     yield _exact("structure", worst > slack, expected, seen, text)
     if worst <= slack:
         for matrix in tall:
-            yield _haar(matrix, law, slack)
+            yield _haar(matrix, distribution, slack)
 
 
 def _isometry(matrix: Tensor, gain: float) -> tuple[float, float, float]:
@@ -236,18 +255,18 @@ def _levels(length: int) -> list[tuple[float, float]]:
     return list(zip(edges.tolist(), shares.tolist(), strict=True))
 
 
-def _haar(matrix: Tensor, law: Orthogonal, slack: float) -> Test:
+def _haar(matrix: Tensor, distribution: Orthogonal, slack: float) -> Test:
     """Compare the columns with points of a sphere.
 
     Squares of a point's coordinates are negatively associated, so that counts of large ones obey
     the binomial bound; its signs are fair coins.
     """
     length = matrix.shape[0]
-    vectors = plain(matrix[:, :_VECTORS]).view(length, -1) / abs(law.gain)
+    vectors = plain(matrix[:, :_VECTORS]).view(length, -1) / abs(distribution.gain)
     found: list[tuple[float, str]] = []
     far = float(vectors.abs().max())
     chance = 2 * (1 - _sphere(length).cdf(far * (1 - slack)))
-    found.append((vectors.numel() * chance, f"an entry is {short(far * abs(law.gain))}"))
+    found.append((vectors.numel() * chance, f"an entry is {short(far * abs(distribution.gain))}"))
     for edge, share in _levels(length):
         slack = 2e-3 * share
         for count in (vectors.abs() > edge).sum(0).tolist():

@@ -4,7 +4,7 @@ from .base import Distribution, Grid, Runs, Source, from_dict, short, spans
 from .elementwise import Constant, MaskedUniform, Normal, TruncatedNormal, Uniform
 from .indexed import Arange, Indexed, Mapped, Rotated, Sinusoids, Sinusoids2d, mapped
 from .structured import Blocks, Dirac, Eye, Placed
-from .whole import DeltaOrthogonal, Orthogonal, Sparse, Whole, Written, function_name
+from .whole import DeltaOrthogonal, NonElementwise, Orthogonal, Sparse, UserFunction, function_name
 
 __all__ = [
     "Arange",
@@ -18,6 +18,7 @@ __all__ = [
     "Indexed",
     "Mapped",
     "MaskedUniform",
+    "NonElementwise",
     "Normal",
     "Orthogonal",
     "Placed",
@@ -29,8 +30,7 @@ __all__ = [
     "Sparse",
     "TruncatedNormal",
     "Uniform",
-    "Whole",
-    "Written",
+    "UserFunction",
     "from_dict",
     "function_name",
     "mapped",

@@ -59,12 +59,12 @@ _KINDS: dict[str, type[Distribution]] = {}
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Distribution(Value):
-    """Base of all laws: moments, bounds, CDF, and the one way to write its values."""
+    """Base of all distributions: moments, bounds, CDF, and the one way to write its values."""
 
     elementwise: ClassVar[bool] = True
     random: ClassVar[bool] = True
     placed: ClassVar[bool] = False  # whether the place alone decides the value
-    paired: ClassVar[bool] = True  # whether a complex number is written as two real ones
+    complex_as_pairs: ClassVar[bool] = True  # whether a complex number is written as two real ones
     any_shape: ClassVar[bool] = False  # whether it writes contiguous memory that is not flat, too
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -120,15 +120,15 @@ class Distribution(Value):
         return self.bounds[1]
 
     def describe(self) -> str:
-        """Return the law as the plan prints it."""
+        """Return the distribution as the plan prints it."""
         raise NotImplementedError
 
     def note(self) -> str:
-        """Return what a reader should know about this law, or nothing."""
+        """Return what a reader should know about this distribution, or nothing."""
         return ""
 
     def scaled(self, factor: float) -> Distribution:
-        """Return the law of ``factor`` times a value of this one."""
+        """Return the distribution of ``factor`` times a value of this one."""
         raise NotImplementedError
 
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
@@ -136,7 +136,7 @@ class Distribution(Value):
         raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the law as plain data; :func:`from_dict` reads it back."""
+        """Return the distribution as plain data; :func:`from_dict` reads it back."""
         data = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
         return {"kind": type(self).__name__, **data}
 

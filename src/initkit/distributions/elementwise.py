@@ -22,7 +22,7 @@ class Constant(Distribution):
 
     value: float
     random: ClassVar[bool] = False
-    paired: ClassVar[bool] = False
+    complex_as_pairs: ClassVar[bool] = False
 
     @property
     def moments(self) -> tuple[float, float]:
@@ -51,7 +51,7 @@ class Constant(Distribution):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Normal(Distribution):
-    """The normal law with ``mean`` and ``std``."""
+    """The normal distribution with ``mean`` and ``std``."""
 
     mean: float
     std: float
@@ -78,7 +78,7 @@ class Normal(Distribution):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Uniform(Distribution):
-    """The uniform law between ``low`` and ``high``."""
+    """The uniform distribution between ``low`` and ``high``."""
 
     low: float
     high: float
@@ -109,7 +109,7 @@ class Uniform(Distribution):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class TruncatedNormal(Distribution):
-    """The normal law of ``loc`` and ``scale``, given that it falls between ``low`` and ``high``."""
+    """The normal distribution of ``loc`` and ``scale``, cut at ``low`` and ``high``."""
 
     loc: float
     scale: float
@@ -136,8 +136,8 @@ class TruncatedNormal(Distribution):
         return share.clamp(0, 1)
 
     def describe(self) -> str:
-        law = f"{short(self.loc)}, {short(self.scale)}"
-        return f"TN({law}; {short(self.low)}, {short(self.high)})"
+        distribution = f"{short(self.loc)}, {short(self.scale)}"
+        return f"TN({distribution}; {short(self.low)}, {short(self.high)})"
 
     @property
     def uncut(self) -> bool:
@@ -160,7 +160,7 @@ class TruncatedNormal(Distribution):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class MaskedUniform(Distribution):
-    """The uniform law between ``low`` and ``high``, then 0 where ``|x| < threshold``."""
+    """The uniform distribution between ``low`` and ``high``, then 0 where ``|x| < threshold``."""
 
     low: float
     high: float
@@ -207,8 +207,8 @@ class MaskedUniform(Distribution):
         return torch.where(inside, step, above)
 
     def describe(self) -> str:
-        law = f"U({short(self.low)}, {short(self.high)})"
-        return f"{law}, 0 where |x| < {short(self.threshold)}"
+        distribution = f"U({short(self.low)}, {short(self.high)})"
+        return f"{distribution}, 0 where |x| < {short(self.threshold)}"
 
     def scaled(self, factor: float) -> Distribution:
         if not factor:

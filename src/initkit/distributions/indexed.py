@@ -15,7 +15,7 @@ from .. import stream
 from ..numbers import exact_math as elementary
 from .base import Distribution, Runs, Source, short, spans
 from .elementwise import Constant, Uniform
-from .whole import Whole
+from .whole import NonElementwise
 
 Map: TypeAlias = "tuple[str, float]"
 """A growing function and its number: ``("log", 0)``, ``("times", k)``, ``("at least", v)``."""
@@ -63,23 +63,25 @@ def _told(text: str, maps: Iterable[Map]) -> str:
     return text
 
 
-def mapped(law: Distribution, name: str, number: float = 0.0) -> Distribution:
-    """Return the law of a growing function of a value of ``law``.
+def mapped(distribution: Distribution, name: str, number: float = 0.0) -> Distribution:
+    """Return the distribution of a growing function of a value of ``distribution``.
 
     >>> print(mapped(Uniform(1.0, 16.0), "log"))
     log of U(1, 16)
     """
     step = (name, number)
-    if isinstance(law, Constant):
-        return Constant(float(_through(torch.tensor(law.value, dtype=torch.float64), [step])))
-    if isinstance(law, Indexed | Mapped):
-        return replace(law, maps=(*law.maps, step))
-    return Mapped(law, (step,))
+    if isinstance(distribution, Constant):
+        return Constant(
+            float(_through(torch.tensor(distribution.value, dtype=torch.float64), [step]))
+        )
+    if isinstance(distribution, Indexed | Mapped):
+        return replace(distribution, maps=(*distribution.maps, step))
+    return Mapped(distribution, (step,))
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Mapped(Distribution):
-    """The law of growing functions, one after the other, of a value of ``part``."""
+    """The distribution of growing functions, one after the other, of a value of ``part``."""
 
     part: Distribution
     maps: tuple[Map, ...]
@@ -89,8 +91,8 @@ class Mapped(Distribution):
         return self.part.elementwise
 
     @property
-    def paired(self) -> bool:  # type: ignore[override]
-        return self.part.paired
+    def complex_as_pairs(self) -> bool:  # type: ignore[override]
+        return self.part.complex_as_pairs
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -142,35 +144,35 @@ class Mapped(Distribution):
 
 
 @lru_cache(maxsize=256)
-def _mapped_moments(law: Mapped) -> tuple[float, float]:
+def _mapped_moments(distribution: Mapped) -> tuple[float, float]:
     """Sum the maps over a fine grid of the part's values, each with its probability."""
-    low, high = law.part.bounds
+    low, high = distribution.part.bounds
     if not (math.isfinite(low) and math.isfinite(high)):
-        mean, std = law.part.moments or (0.0, 1.0)
+        mean, std = distribution.part.moments or (0.0, 1.0)
         low, high = max(low, mean - 12 * std), min(high, mean + 12 * std)
     edges = torch.linspace(low, high, 20001, dtype=torch.float64, device="cpu")
-    mass = law.part.cdf(edges).diff()
-    value = _through((edges[1:] + edges[:-1]) / 2, law.maps)
+    mass = distribution.part.cdf(edges).diff()
+    value = _through((edges[1:] + edges[:-1]) / 2, distribution.maps)
     mean = float((mass * value).sum())
     return mean, math.sqrt(float((mass * (value - mean) ** 2).sum()))
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Indexed(Distribution):
-    """Base of laws whose values the index alone decides; nothing is drawn."""
+    """Base of distributions whose values the index alone decides; nothing is drawn."""
 
     shape: tuple[int, ...]
     maps: tuple[Map, ...] = field(default=(), kw_only=True)
     random: ClassVar[bool] = False
     placed: ClassVar[bool] = True
-    paired: ClassVar[bool] = False
+    complex_as_pairs: ClassVar[bool] = False
 
     def values(self, index: Tensor) -> Tensor:
         """Return the values at these global indices, in float64, before the maps."""
         raise NotImplementedError
 
     def told(self) -> str:
-        """Return the law as the plan prints it, before the maps."""
+        """Return the distribution as the plan prints it, before the maps."""
         raise NotImplementedError
 
     def table(self) -> Tensor:
@@ -206,8 +208,8 @@ class Indexed(Distribution):
 
 
 @lru_cache(maxsize=8)
-def _sorted_table(law: Indexed) -> Tensor:
-    return law.table().sort().values
+def _sorted_table(distribution: Indexed) -> Tensor:
+    return distribution.table().sort().values
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -299,7 +301,7 @@ class Sinusoids2d(Sinusoids):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Rotated(Whole):
+class Rotated(NonElementwise):
     """Pairs (x, y) of fixed lengths, each row of pairs turned by an angle of its own."""
 
     base: float

@@ -15,11 +15,11 @@ from .base import Distribution, Grid, Runs, Source, _blocks, short, spans
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Blocks(Distribution):
-    """Equal blocks of dimension 0, a law for each; ``size`` is the elements of the whole tensor."""
+    """Equal blocks of dimension 0, a distribution for each, of ``size`` elements together."""
 
     parts: tuple[Distribution, ...]
     size: int
-    paired: ClassVar[bool] = False
+    complex_as_pairs: ClassVar[bool] = False
 
     @property
     def elementwise(self) -> bool:  # type: ignore[override]
@@ -73,9 +73,9 @@ class Blocks(Distribution):
     def _write_part(
         part: Distribution, out: Tensor, source: Source, start: int, origin: int
     ) -> None:
-        if part.paired and out.is_complex():
+        if part.complex_as_pairs and out.is_complex():
             out, start, origin = torch.view_as_real(out).view(-1), 2 * start, 2 * origin
-        if part.placed:  # laws by place count from the start of their block
+        if part.placed:  # distributions by place count from the start of their block
             part.write(out, source, start - origin)
         elif part.elementwise:
             part.write(out, source, start)
@@ -87,13 +87,13 @@ class Blocks(Distribution):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Placed(Distribution):
-    """Base of laws that are 0 but for ``value`` at fixed places: identity and Dirac."""
+    """Base of distributions that are 0 but for ``value`` at fixed places: identity and Dirac."""
 
     shape: tuple[int, ...]
     value: float = field(default=1.0, kw_only=True)
     random: ClassVar[bool] = False
     placed: ClassVar[bool] = True
-    paired: ClassVar[bool] = False
+    complex_as_pairs: ClassVar[bool] = False
 
     def places(self) -> Tensor:
         """Return the sorted global indices that hold ``value``."""

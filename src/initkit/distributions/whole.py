@@ -17,8 +17,8 @@ from .elementwise import Constant, _ndtr
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Whole(Distribution):
-    """Base of laws that need the whole tensor: drawn in a keyed scratch, then sliced."""
+class NonElementwise(Distribution):
+    """Base of distributions that need the whole tensor: drawn in a keyed scratch, then sliced."""
 
     shape: tuple[int, ...]
     elementwise: ClassVar[bool] = False
@@ -34,7 +34,7 @@ class Whole(Distribution):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Orthogonal(Whole):
+class Orthogonal(NonElementwise):
     """Haar-distributed (semi-)orthogonal matrices of the ``grid``, times ``gain``."""
 
     gain: float
@@ -68,7 +68,7 @@ class Orthogonal(Whole):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class DeltaOrthogonal(Whole):
+class DeltaOrthogonal(NonElementwise):
     """A convolution that is 0 but for an orthogonal matrix in the middle of its window."""
 
     gain: float
@@ -114,8 +114,8 @@ class DeltaOrthogonal(Whole):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Sparse(Whole):
-    """A normal law of ``scale`` with ``zeros`` zeros in each column of each matrix of the grid."""
+class Sparse(NonElementwise):
+    """Normal values of ``scale`` with ``zeros`` zeros in each column of each matrix of the grid."""
 
     scale: float
     zeros: int
@@ -154,21 +154,21 @@ class Sparse(Whole):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Written(Whole):
-    """What a user's own function writes; nobody knows its law."""
+class UserFunction(NonElementwise):
+    """What a user's own function writes; nobody knows its distribution."""
 
     function: Callable[..., object]
     options: tuple[tuple[str, Any], ...] = ()
     factor: float = 1.0
     label: str = ""
-    paired: ClassVar[bool] = False
+    complex_as_pairs: ClassVar[bool] = False
 
     @property
     def moments(self) -> None:
         return None
 
     def _cdf(self, x: Tensor) -> Tensor:
-        raise NotImplementedError(f"nobody knows the law of {self.describe()}")
+        raise NotImplementedError(f"nobody knows the distribution of {self.describe()}")
 
     def describe(self) -> str:
         name = self.label or function_name(self.function)
@@ -177,7 +177,7 @@ class Written(Whole):
         text = f"{name}({options})"
         return text if self.factor == 1 else f"{short(self.factor)} x {text}"
 
-    def scaled(self, factor: float) -> Written:
+    def scaled(self, factor: float) -> UserFunction:
         return replace(self, factor=self.factor * factor)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,27 +1,36 @@
 """What a model holds: its slots, their layouts, what computes them, what of them is here."""
 
-from .computed_weights import Door, SharedDoor, doors
-from .layouts import Facts, facts, fans, kind_of, register_layout
-from .sharding import Held, device_type, held, is_elsewhere, is_sharded, problem, ranks, shapeless
+from .computed_weights import ComputedWeight, SharedWeight, find_computed_weights
+from .layouts import ParameterInfo, fans, kind_of, parameter_info, register_layout
+from .sharding import (
+    LocalShard,
+    device_type,
+    is_elsewhere,
+    is_sharded,
+    local_shard,
+    problem,
+    ranks,
+    shapeless,
+)
 from .slots import WRAPPERS, Slot, is_counted, is_wrapper_segment, walk, walk_state_dict
 
 __all__ = [
-    "Door",
-    "Facts",
-    "Held",
-    "SharedDoor",
-    "Slot",
     "WRAPPERS",
+    "ComputedWeight",
+    "LocalShard",
+    "ParameterInfo",
+    "SharedWeight",
+    "Slot",
     "device_type",
-    "doors",
-    "facts",
     "fans",
-    "held",
+    "find_computed_weights",
     "is_counted",
     "is_elsewhere",
     "is_sharded",
     "is_wrapper_segment",
     "kind_of",
+    "local_shard",
+    "parameter_info",
     "problem",
     "ranks",
     "register_layout",

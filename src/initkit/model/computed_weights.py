@@ -1,8 +1,8 @@
-"""How a computed weight is written: parametrizations, legacy norms and pruning, each behind a door.
+"""How weights are written that are computed from others: parametrizations, legacy norms, pruning.
 
-A weight such as ``weight_norm``'s is no parameter: it is computed from others. A :class:`Door`
-knows its public shape, which raw tensors lie behind it, and how to write them so that the public
-weight takes a value. Deciding never computes the weight: reading it while training moves buffers.
+A weight such as ``weight_norm``'s is no parameter. A :class:`ComputedWeight` knows its public
+shape, which raw tensors lie behind it, and how to write them so that the public weight takes a
+value. Deciding never computes the weight: reading it while training moves buffers.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
 
 T = TypeVar("T")
-BEFORE = "the law holds before {}"
+BEFORE = "the distribution holds before {}"
 
 
-class Door:
+class ComputedWeight:
     """Write a computed weight through the tensors that lie behind it.
 
     Attributes: ``raw``, the tensors behind it; ``main``, the one that mostly carries the value;
@@ -68,12 +68,12 @@ class Door:
             self._write(value)
 
     def read(self) -> Tensor | None:
-        """Return what the law of the weight speaks of, or None where that can't be read back."""
+        """Return what the weight's distribution is of, or None where that can't be read back."""
         with torch.no_grad():
             return self._read()
 
     def _read(self) -> Tensor | None:
-        return self.main.detach()  # what lies behind a hook starts by the law
+        return self.main.detach()  # what lies behind a hook starts by the distribution
 
     def _find_shape(self) -> torch.Size:
         return self.main.shape
@@ -85,7 +85,7 @@ class Door:
         self.main.copy_(value)
 
 
-class HookDoor(Door):
+class HookedWeight(ComputedWeight):
     """Write a weight that a legacy hook computes from ``weight_orig``: spectral norm, pruning."""
 
     __slots__ = ("_hook",)
@@ -108,7 +108,7 @@ class HookDoor(Door):
         return computed.detach()  # type: ignore[no-any-return]
 
 
-class WeightNormDoor(Door):
+class WeightNormWeight(ComputedWeight):
     """Write a weight g * v / |v| by its length g and its direction v."""
 
     __slots__ = ("_dim", "_hook")
@@ -137,7 +137,7 @@ class WeightNormDoor(Door):
                 setattr(self.owner, self.key, weight)
 
 
-class ParametrizeDoor(Door):
+class ParametrizedWeight(ComputedWeight):
     """Write a weight of `torch.nn.utils.parametrize` through its chain of ``right_inverse``."""
 
     __slots__ = ("_list",)
@@ -205,41 +205,41 @@ class ParametrizeDoor(Door):
                     raw.set_(found.detach().clone())  # type: ignore[call-overload]
 
 
-class SharedDoor(Door):
+class SharedWeight(ComputedWeight):
     """Write several computed weights at once, such as weight_norms over one direction.
 
     Each takes the same value, so what they share is written alike through all of them.
     """
 
-    __slots__ = ("_doors",)
+    __slots__ = ("_weights",)
 
-    def __init__(self, several: Sequence[Door]) -> None:
+    def __init__(self, several: Sequence[ComputedWeight]) -> None:
         first = several[0]
-        raw = {id(tensor): tensor for door in several for tensor in door.raw}
+        raw = {id(tensor): tensor for computed in several for tensor in computed.raw}
         super().__init__(first.owner, first.key, tuple(raw.values()), first.main)
-        self._doors = tuple(several)
-        self.note = "; ".join(dict.fromkeys(door.note for door in several if door.note))
+        self._weights = tuple(several)
+        self.note = "; ".join(dict.fromkeys(computed.note for computed in several if computed.note))
 
     def _find_refusal(self) -> str:
-        return next((door.refusal for door in self._doors if door.refusal), "")
+        return next((computed.refusal for computed in self._weights if computed.refusal), "")
 
     def _find_shape(self) -> torch.Size:
-        return self._doors[0].shape
+        return self._weights[0].shape
 
     def _write(self, value: Tensor) -> None:
-        for door in self._doors:
-            door.write(value)
+        for computed in self._weights:
+            computed.write(value)
 
 
-def doors(owner: nn.Module) -> dict[str, Door]:
+def find_computed_weights(owner: nn.Module) -> dict[str, ComputedWeight]:
     """Return the computed weights of a module by their public keys; most modules have none."""
-    found: dict[str, Door] = {}
+    found: dict[str, ComputedWeight] = {}
     for key, chain in chains(owner):
         found[key] = _open(owner, key, chain)
     for hook in owner._forward_pre_hooks.values():
-        door = _legacy(owner, hook)
-        if door is not None:
-            found[door.key] = door
+        computed = _legacy(owner, hook)
+        if computed is not None:
+            found[computed.key] = computed
     return found
 
 
@@ -267,10 +267,10 @@ def original_keys(chain: ParametrizationList) -> tuple[str, ...]:
 
 def legacy_keys(owner: nn.Module) -> set[str]:
     """Return the keys of the raw tensors that a module's legacy hooks compute from."""
-    return {raw for hook in owner._forward_pre_hooks.values() for raw in _behind(hook)[1]}
+    return {raw for hook in owner._forward_pre_hooks.values() for raw in _raw_keys(hook)[1]}
 
 
-def _behind(hook: object) -> tuple[str, tuple[str, ...]]:
+def _raw_keys(hook: object) -> tuple[str, tuple[str, ...]]:
     """Return the public key that a legacy hook computes, and the raw keys that it reads."""
     kind = _legacy_kind(hook)
     if not kind:
@@ -300,23 +300,23 @@ def _is_pruning(hook: object) -> bool:
     return _legacy_kind(hook) == "prune"
 
 
-def _legacy(owner: nn.Module, hook: object) -> Door | None:
-    key, keys = _behind(hook)
+def _legacy(owner: nn.Module, hook: object) -> ComputedWeight | None:
+    key, keys = _raw_keys(hook)
     raw = [owner._parameters.get(name) for name in keys]
     tensors = [tensor for tensor in raw if tensor is not None]
     if not tensors or len(tensors) < len(keys):
         return None
     if len(tensors) == 2:
-        return WeightNormDoor(owner, key, tensors[0], tensors[1], hook.dim, hook)  # type: ignore[attr-defined]
-    return HookDoor(owner, key, tensors[0], hook)
+        return WeightNormWeight(owner, key, tensors[0], tensors[1], hook.dim, hook)  # type: ignore[attr-defined]
+    return HookedWeight(owner, key, tensors[0], hook)
 
 
-def _open(owner: nn.Module, key: str, chain: ParametrizationList) -> Door:
+def _open(owner: nn.Module, key: str, chain: ParametrizationList) -> ComputedWeight:
     steps = _steps(chain)
     if len(steps) == 1 and _known(steps[0]) and type(steps[0]).__name__ == "_WeightNorm":
         g, v = originals(chain)
-        return WeightNormDoor(owner, key, g, v, steps[0].dim)  # type: ignore[arg-type]
-    return ParametrizeDoor(owner, key, chain)
+        return WeightNormWeight(owner, key, g, v, steps[0].dim)  # type: ignore[arg-type]
+    return ParametrizedWeight(owner, key, chain)
 
 
 def _steps(chain: ParametrizationList) -> list[nn.Module]:

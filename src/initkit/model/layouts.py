@@ -1,4 +1,4 @@
-"""One row per module type: axes, groups, blocks, padding row, sibling fan, torch's default law."""
+"""One row per module type: axes, groups, blocks, padding row, sibling fan, torch's default."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from ..errors import LayoutError, did_you_mean
-from ..numbers import Fans, Law, Layout, is_count, module_fans, tensor_fans
+from ..numbers import DefaultDistribution, Fans, Layout, is_count, module_fans, tensor_fans
 
 _Transformer = nn.Transformer
 Shape: TypeAlias = tuple[int, ...]
@@ -25,67 +25,77 @@ Count: TypeAlias = int | str
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ParameterInfo:
     """Hold what is known about one parameter of a known module.
 
-    ``law`` is what the module's own constructor draws, None where that is unknown; ``padding`` is
-    the embedding's padding row, counted from 0; ``sibling`` are a bias's fans: those of its weight.
+    ``default`` is what the module's own constructor draws, None where that is unknown; ``padding``
+    is the embedding's padding row, counted from 0; ``sibling`` are a bias's fans: its weight's.
     """
 
     role: Role
     layout: Layout | None
-    law: Law | None
+    default: DefaultDistribution | None
     padding: int | None
     sibling: Fans | None
 
 
 # What a constructor draws, from the tensor's shape, the sibling weight's, and the row's attribute.
-Draw: TypeAlias = Callable[[Shape, Shape | None, float], Law | None]
+Draw: TypeAlias = Callable[[Shape, Shape | None, float], DefaultDistribution | None]
 
 
-def _inverse_root(fan: float) -> Law:
-    return Law("uniform", 1 / math.sqrt(fan) if fan > 0 else 0.0)
+def _inverse_root(fan: float) -> DefaultDistribution:
+    return DefaultDistribution("uniform", 1 / math.sqrt(fan) if fan > 0 else 0.0)
 
 
-def _default_weight(shape: Shape, _sibling: Shape | None, _value: float) -> Law:
+def _default_weight(shape: Shape, _sibling: Shape | None, _value: float) -> DefaultDistribution:
     """kaiming_uniform_(a=sqrt(5)), with torch's fans: swapped where the layer is transposed."""
     return _inverse_root(tensor_fans(shape).fan_in)
 
 
-def _default_bias(_shape: Shape, sibling: Shape | None, _value: float) -> Law | None:
+def _default_bias(
+    _shape: Shape, sibling: Shape | None, _value: float
+) -> DefaultDistribution | None:
     if sibling is None or len(sibling) < 2:
         return None
     return _inverse_root(tensor_fans(sibling).fan_in)
 
 
-def _bilinear_weight(shape: Shape, _sibling: Shape | None, _value: float) -> Law:
+def _bilinear_weight(shape: Shape, _sibling: Shape | None, _value: float) -> DefaultDistribution:
     return _inverse_root(shape[1])
 
 
-def _bilinear_bias(_shape: Shape, sibling: Shape | None, _value: float) -> Law | None:
+def _bilinear_bias(
+    _shape: Shape, sibling: Shape | None, _value: float
+) -> DefaultDistribution | None:
     return None if sibling is None else _inverse_root(sibling[1])
 
 
-def _recurrent(_shape: Shape, _sibling: Shape | None, hidden: float) -> Law:
+def _recurrent(_shape: Shape, _sibling: Shape | None, hidden: float) -> DefaultDistribution:
     return _inverse_root(hidden)
 
 
-def _xavier(kind: Literal["uniform", "normal"], shape: Shape, _s: Shape | None, _v: float) -> Law:
+def _xavier(
+    kind: Literal["uniform", "normal"], shape: Shape, _s: Shape | None, _v: float
+) -> DefaultDistribution:
     fans = tensor_fans(shape)
     total = fans.fan_in + fans.fan_out
-    return Law(kind, math.sqrt((6 if kind == "uniform" else 2) / total) if total else 0.0)
+    return DefaultDistribution(
+        kind, math.sqrt((6 if kind == "uniform" else 2) / total) if total else 0.0
+    )
 
 
-def _normal(std: float, _shape: Shape, _sibling: Shape | None, _value: float) -> Law:
-    return Law("normal", std)
+def _normal(
+    std: float, _shape: Shape, _sibling: Shape | None, _value: float
+) -> DefaultDistribution:
+    return DefaultDistribution("normal", std)
 
 
-def _value(_shape: Shape, _sibling: Shape | None, value: float) -> Law:
-    return Law("constant", value)
+def _value(_shape: Shape, _sibling: Shape | None, value: float) -> DefaultDistribution:
+    return DefaultDistribution("constant", value)
 
 
 def _constant(value: float) -> Draw:
-    return lambda _shape, _sibling, _value: Law("constant", value)
+    return lambda _shape, _sibling, _value: DefaultDistribution("constant", value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +114,7 @@ class _Row:
     needs: str | None = None  # an attribute that tells this type from its namesakes
     origin: str | None = None  # whose registration this is; None for the table below
 
-    def facts(self, owner: nn.Module, key: str, shape: Shape) -> Facts | None:
+    def parameter_info(self, owner: nn.Module, key: str, shape: Shape) -> ParameterInfo | None:
         sibling, sibling_fans = _sibling(self, owner, key) if self.of else (None, None)
         row = None if not self.padding else getattr(owner, "padding_idx", None)
         return _facts(
@@ -120,7 +130,7 @@ class _Row:
 
     @property
     def fixed(self) -> bool:
-        """Whether the shape decides all facts, whatever else the module holds."""
+        """Whether the shape decides all info, whatever else the module holds."""
         counts = isinstance(self.groups, int) and isinstance(self.blocks, int)
         return counts and not (self.of or self.value or self.padding)
 
@@ -137,7 +147,7 @@ class _Row:
 
 
 @lru_cache(maxsize=8192)
-def _fixed_facts(row: _Row, shape: Shape) -> Facts | None:
+def _fixed_info(row: _Row, shape: Shape) -> ParameterInfo | None:
     assert isinstance(row.groups, int)
     assert isinstance(row.blocks, int)
     return _facts(row, shape, row.groups, row.blocks, 0, None, None, None)
@@ -153,15 +163,15 @@ def _facts(
     padding: int | None,
     sibling: Shape | None,
     sibling_fans: Fans | None,
-) -> Facts | None:
+) -> ParameterInfo | None:
     layout = Layout(tuple(row.axes.split()), groups, blocks) if row.axes else None
     fits = layout is None or layout.fits(shape)
     if not fits and row.origin is None:
         return None
-    law = row.draw(shape, sibling, value) if row.draw and fits else None
+    default = row.draw(shape, sibling, value) if row.draw and fits else None
     if padding is not None and padding < 0:
         padding += shape[0]
-    return Facts(row.role, layout, law, padding, sibling_fans)
+    return ParameterInfo(row.role, layout, default, padding, sibling_fans)
 
 
 def _sibling(row: _Row, owner: nn.Module, key: str) -> tuple[Shape | None, Fans | None]:
@@ -169,7 +179,7 @@ def _sibling(row: _Row, owner: nn.Module, key: str) -> tuple[Shape | None, Fans 
     assert row.of is not None
     weight = key.replace(*row.of, 1)
     shape = _shape(owner, weight)
-    known = facts(owner, weight, shape) if shape is not None else None
+    known = parameter_info(owner, weight, shape) if shape is not None else None
     if shape is None or known is None or known.layout is None or not known.layout.fits(shape):
         return shape, None
     return shape, module_fans(shape, known.layout)
@@ -259,9 +269,9 @@ _REGISTERED: dict[type | str, tuple[_Row, ...]] = {}
 _found: dict[tuple[type, str], tuple[_Row | None, bool]] = {}  # with the row, whether it is fixed
 
 
-def facts(
+def parameter_info(
     owner: nn.Module, key: str, shape: Sequence[int], parents: Iterable[nn.Module] = ()
-) -> Facts | None:
+) -> ParameterInfo | None:
     """Say what is known about a module's own parameter, or None where the module is unknown.
 
     ``key`` is the parameter's public name in ``owner`` and ``shape`` its public shape. A subclass
@@ -269,27 +279,27 @@ def facts(
     draws the matrices of its children anew. A layout from :func:`register_layout` is returned
     whether it fits the shape or not: to use one that does not is an error.
 
-    >>> facts(nn.Conv2d(16, 32, 3, groups=4), "weight", (32, 4, 3, 3)).layout
+    >>> parameter_info(nn.Conv2d(16, 32, 3, groups=4), "weight", (32, 4, 3, 3)).layout
     Layout(axes=('out', 'in', '...'), groups=4, blocks=1)
-    >>> facts(nn.Linear(16, 32), "bias", (32,)).law
-    Law(kind='uniform', value=0.25)
+    >>> parameter_info(nn.Linear(16, 32), "bias", (32,)).default
+    DefaultDistribution(kind='uniform', value=0.25)
     """
     row, fixed = _found.get((type(owner), key)) or _look_up(owner, key)
     if row is None:
         return None
     size = tuple(shape)
-    known = _fixed_facts(row, size) if fixed else row.facts(owner, key, size)
+    known = _fixed_info(row, size) if fixed else row.parameter_info(owner, key, size)
     if known is not None and len(size) > 1:
         for parent in parents:
             if isinstance(parent, _Transformer):
-                return replace(known, law=_xavier("uniform", size, None, 0))
+                return replace(known, default=_xavier("uniform", size, None, 0))
     return known
 
 
 def kind_of(owner: nn.Module | None, key: str) -> tuple[object, bool]:
     """Return what all parameters have in common that the same is known about, quickly.
 
-    And whether that, with the shape, decides all facts but the law.
+    And whether that, with the shape, decides all info but the default.
     """
     if owner is None:
         return None, True
@@ -331,7 +341,7 @@ def fans(
     """
     if isinstance(of, nn.Module):
         shape = _shape(of, key)
-        known = facts(of, key, shape) if shape is not None and layout is None else None
+        known = parameter_info(of, key, shape) if shape is not None and layout is None else None
         layout = known.layout if known else layout
         if shape is None or (layout is None and len(shape) != 2):
             raise LayoutError(_unknown(of, key, shape))
@@ -381,7 +391,7 @@ def register_layout(
     ...         super().__init__()
     ...         self.up = nn.Parameter(torch.empty(8, 64, 256))
     >>> register_layout(Experts, "E in out", key="up")
-    >>> module_fans((8, 64, 256), facts(Experts(), "up", (8, 64, 256)).layout)
+    >>> module_fans((8, 64, 256), parameter_info(Experts(), "up", (8, 64, 256)).layout)
     Fans(fan_in=64, fan_out=256)
     """
     _check_registration(module, key, groups, blocks)

@@ -19,7 +19,7 @@ Ranges: TypeAlias = tuple[Range, ...]
 
 
 @dataclass(frozen=True)
-class Held:
+class LocalShard:
     """The part of a global tensor that lies in this process.
 
     ``local`` is the memory, ``shape`` the global shape, and ``ranges`` say for every dimension
@@ -30,7 +30,7 @@ class Held:
     shape: tuple[int, ...]
     ranges: tuple[Ranges, ...]
 
-    def as_real(self) -> Held:
+    def as_real(self) -> LocalShard:
         """Return the same part of a complex tensor's ``view_as_real``."""
         local = torch.view_as_real(self.local)
         return replace(self, local=local, shape=(*self.shape, 2), ranges=(*self.ranges, ((0, 2),)))
@@ -133,7 +133,7 @@ def _spread(ranges: Ranges) -> Tensor:
 # -------------------------------------------------------------------------------- from DTensors
 
 
-def held(tensor: Tensor) -> Held | None:
+def local_shard(tensor: Tensor) -> LocalShard | None:
     """Return what this process holds of a sharded tensor; None where the tensor is not sharded."""
     if not is_sharded(tensor):
         return None
@@ -141,7 +141,7 @@ def held(tensor: Tensor) -> Held | None:
         local: Tensor = tensor.to_local()  # type: ignore[attr-defined]
     shape = tuple(tensor.shape)
     ranges = _ranges(tensor, shape)
-    return Held(local, shape, ranges)
+    return LocalShard(local, shape, ranges)
 
 
 def is_sharded(tensor: object) -> bool:
@@ -259,7 +259,7 @@ def _placement_problem(tensor: Any) -> str:
 
 
 def _shape_problem(tensor: Tensor) -> str:
-    part = held(tensor)
+    part = local_shard(tensor)
     assert part is not None
     expected = [sum(count for _, count in ranges) for ranges in part.ranges]
     if list(part.local.shape) == expected or (not part.local.numel() and 0 in expected):

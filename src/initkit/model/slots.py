@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
 
 from ..errors import TargetError
-from .computed_weights import Door, doors, legacy_keys, original_keys
+from .computed_weights import ComputedWeight, find_computed_weights, legacy_keys, original_keys
 
 WRAPPERS: Mapping[str, str] = {
     "module": "DataParallel DistributedDataParallel AveragedModel",
@@ -37,7 +37,7 @@ class Slot:
 
     ``name`` is the first of ``paths``, all names that the model shows; ``canonicals`` are the same
     without wrapper segments. ``tensor`` is the memory: None where registered as None, and the main
-    raw tensor of a computed weight, which is written through ``door``. ``kind`` is "parameter",
+    raw tensor of a computed weight, which is written through ``computed``. ``kind`` is "parameter",
     "buffer", or "entry" of a state_dict. ``lineage`` are the modules from the root to ``owner``.
     ``layer`` of ``n_layers`` is the index in the outermost ModuleList or numbered Sequential of the
     first path; where there are several paths, ``layers`` has both for each.
@@ -57,7 +57,7 @@ class Slot:
     lineage: tuple[nn.Module, ...]
     layer: int | None
     n_layers: int | None
-    door: Door | None = None
+    computed: ComputedWeight | None = None
     literal: bool = False
     visits: tuple[int, ...] = (0,)
     layers: tuple[Layer, ...] = ()
@@ -70,8 +70,8 @@ class Slot:
     @property
     def shape(self) -> torch.Size:
         """Return the public shape: of a computed weight, what the module shows."""
-        if self.door is not None:
-            return self.door.shape
+        if self.computed is not None:
+            return self.computed.shape
         if self.tensor is None:
             raise TargetError(f"{self.name} is registered as None and has no shape")
         return self.tensor.shape
@@ -101,7 +101,7 @@ class _Visit:
         tensor: Tensor | None,
         kind: str,
         visits: tuple[int, ...],
-        door: Door | None = None,
+        computed: ComputedWeight | None = None,
         literal: bool = False,
     ) -> Slot:
         """Make a slot of this module; most have one path, and no wrapper on it."""
@@ -125,7 +125,7 @@ class _Visit:
             self.lineage,
             self.layer,
             self.n_layers,
-            door,
+            computed,
             literal,
             visits,
             tuple(self.layers),
@@ -136,7 +136,7 @@ def walk(model: nn.Module, *, buffers: bool = False, raw: bool = False) -> list[
     """List the slots of a model, in registration order.
 
     A computed weight (parametrized, or under a legacy norm or pruning) is one slot with its public
-    name and a door; its raw tensors are literal slots. With ``raw`` there are only the names that
+    name; its raw tensors are literal slots. With ``raw`` there are only the names that
     ``named_parameters`` shows. Raises `TargetError` for what is no module.
 
     >>> [slot.name for slot in walk(nn.Sequential(nn.Linear(2, 2), nn.PReLU()))]
@@ -154,20 +154,20 @@ def walk(model: nn.Module, *, buffers: bool = False, raw: bool = False) -> list[
 def _emit(visit: _Visit, slots: list[Slot], buffers: bool, raw: bool) -> None:
     """Append the slots of one module."""
     module, make, visits = visit.module, visit.slot, tuple(visit.numbers)
-    computed: Mapping[str, Door] | None = None
+    weights: Mapping[str, ComputedWeight] = {}
     literal: Collection[str] = ()
     if not raw:
         if module._forward_pre_hooks or "parametrizations" in children_of(module):
-            computed, literal = doors(module), legacy_keys(module)
+            weights, literal = find_computed_weights(module), legacy_keys(module)
         if isinstance(module, ParametrizationList):
             literal = original_keys(module)
     tensor: Tensor | None
     for key, tensor in module._parameters.items():
         slots.append(make(key, tensor, "parameter", visits, None, key in literal))
-    for key, door in computed.items() if computed else ():
-        kind = "parameter" if any(isinstance(t, nn.Parameter) for t in door.raw) else "buffer"
+    for key, computed in weights.items():
+        kind = "parameter" if any(isinstance(t, nn.Parameter) for t in computed.raw) else "buffer"
         if buffers or kind == "parameter":
-            slots.append(make(key, door.main, kind, visits, door))
+            slots.append(make(key, computed.main, kind, visits, computed))
     if buffers:
         for key, tensor in module._buffers.items():
             if tensor is None or isinstance(tensor, Tensor):

@@ -1,19 +1,19 @@
 """The numbers that an initialisation is reckoned with: fans, gains, formulas."""
 
 from .call_syntax import Call, read_call
-from .fans import MODES, Fans, Law, Layout, is_count, module_fans, tensor_fans
+from .fans import MODES, DefaultDistribution, Fans, Layout, is_count, module_fans, tensor_fans
 from .formula import Formula, Number, read_number
 from .frozen import Value
 from .gains import gain, is_leaky
 from .gc_pause import no_collecting
 
 __all__ = [
+    "MODES",
     "Call",
+    "DefaultDistribution",
     "Fans",
     "Formula",
-    "Law",
     "Layout",
-    "MODES",
     "Number",
     "Value",
     "gain",

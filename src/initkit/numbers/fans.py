@@ -169,7 +169,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Law:
+class DefaultDistribution:
     """Name a distribution by its kind and its one number.
 
     ``uniform`` is U(-value, value), ``normal`` is N(0, value), ``constant`` is value everywhere.

@@ -7,7 +7,14 @@ from dataclasses import replace
 
 import torch
 
-from ..errors import MemoryProblem, OptionError, PlanError, Problem, Unplanned, did_you_mean
+from ..errors import (
+    OptionError,
+    PlanError,
+    Problem,
+    TensorProblem,
+    UnplannedParameter,
+    did_you_mean,
+)
 from ..model import WRAPPERS, Slot, shapeless
 from ..numbers import no_collecting
 from ..rules import paths_above
@@ -15,7 +22,7 @@ from ..ties import TieGroup, tie_slots
 from .conflicts import memory_problem
 from .plan import EMPTY, WRITE, Plan, Rename, Step, Target
 from .planner import Model, slots_of
-from .resolve import facts_of
+from .resolve import slot_info
 
 _HINTS = 5  # names that are looked up for what was meant; it takes milliseconds each
 
@@ -39,7 +46,7 @@ def bind(plan: Plan, model: Model, rename: Rename = None) -> Plan:
             f"no parameter of this model is in the plan, which has {plan.steps[0].name!r} and the "
             f"like; the model has {first!r}"
         )
-        raise PlanError([Unplanned(message)])
+        raise PlanError([UnplannedParameter(message)])
     return plan.replaced(binder.steps, binder.targets, whole=plan.digest())
 
 
@@ -101,10 +108,10 @@ class _Binder:
         names = tuple(path for slot in held for path in slot.paths)
         writer = (group.writer if group is not None else None) or held[0]
         text = self._misfit(step, held, writer)
-        if not text and step.status in (WRITE, EMPTY) and step.law is not None:
-            text = memory_problem(writer, step.law)
+        if not text and step.status in (WRITE, EMPTY) and step.distribution is not None:
+            text = memory_problem(writer, step.distribution)
         if text:
-            self.problems.append(MemoryProblem(f"{names[0]}: {text}", names=names))
+            self.problems.append(TensorProblem(f"{names[0]}: {text}", names=names))
             return
         assert writer.tensor is not None
         frozen = writer.kind == "parameter" and not writer.tensor.requires_grad
@@ -133,7 +140,7 @@ class _Binder:
     def _apart(self, names: Sequence[str], steps: Sequence[Step]) -> None:
         planned = " and ".join(repr(step.name) for step in steps)
         self.problems.append(
-            MemoryProblem(
+            TensorProblem(
                 f"{' and '.join(names[:4])} share memory here, and the plan has {planned} apart; "
                 "plan the model with its ties",
                 names=names,
@@ -144,7 +151,7 @@ class _Binder:
         hint = did_you_mean(asked, self.known) if len(self.problems) < _HINTS else ""
         as_asked = "" if asked == names[0] else f" (as {asked!r})"
         message = f"{names[0]}{as_asked} is not in the plan{hint or '; rename= leads to its names'}"
-        self.problems.append(Unplanned(message, names=names))
+        self.problems.append(UnplannedParameter(message, names=names))
 
 
 def _kind(dtype: torch.dtype) -> tuple[bool, bool]:
@@ -156,7 +163,7 @@ def _padded(step: Step, held: Sequence[Slot], writer: Slot) -> Slot | None:
     if step.padding is None:
         return None
     for slot in held:
-        known = facts_of(slot) if slot.owner is not None else None
+        known = slot_info(slot) if slot.owner is not None else None
         if known is not None and known.padding == step.padding:
             return slot
     return writer

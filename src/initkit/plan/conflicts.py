@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ..distributions import Blocks, Constant, Distribution, Uniform, Written, short
-from ..errors import MemoryProblem, Problem, TieConflict
+from ..distributions import Blocks, Constant, Distribution, Uniform, UserFunction, short
+from ..errors import Problem, TensorProblem, TieConflict
 from ..model import Slot, is_sharded
 from ..model import problem as unplaced
 from ..ties import TieGroup, self_overlapping
@@ -48,12 +48,12 @@ def winner(
 
 
 def _reshaped(group: TieGroup | None, choices: Sequence[Choice]) -> bool:
-    """Whether views of other geometry are started by a law that depends on the geometry."""
+    """Whether views of other geometry get a distribution that depends on the geometry."""
     if group is None or group.kind != "view":
         return False
     geometries = {(tuple(c.slot.shape), _strides(c.slot)) for c in choices}
     return len(geometries) > 1 and any(
-        isinstance(c.law, Blocks) or (c.site is not None and c.site.asked) for c in choices
+        isinstance(c.distribution, Blocks) or (c.site is not None and c.site.asked) for c in choices
     )
 
 
@@ -96,53 +96,53 @@ def memory_problems(
 ) -> list[Problem]:
     """Return why the memory cannot hold what the rule wants.
 
-    The law is for what is written and for what a rule speaks of: a view in another dtype that no
-    rule matches has no say.
+    The distribution is for what is written and for what a rule speaks of: a view in another dtype
+    that no rule matches has no say.
     """
-    law = choice.law
-    if law is None:
+    distribution = choice.distribution
+    if distribution is None:
         return []
     asked = {id(each.slot) for each in choices} | ({id(group.writer)} if group else set())
     texts: dict[str, str] = {}
     for slot in live:
-        if text := memory_problem(slot, law) if id(slot) in asked else place_problem(slot):
+        if text := memory_problem(slot, distribution) if id(slot) in asked else place_problem(slot):
             texts.setdefault(text, slot.name)
-    if group is not None and not _writable(group, law):
+    if group is not None and not _writable(group, distribution):
         what = "its members overlap and none holds the others, so it cannot be written once"
         texts[what] = names[0]
     rule = choice.clause.shown
     return [
-        MemoryProblem(f"{name}: {text} (rule {rule!r})", names=names, rule=rule)
+        TensorProblem(f"{name}: {text} (rule {rule!r})", names=names, rule=rule)
         for text, name in texts.items()
     ]
 
 
-def _writable(group: TieGroup, law: Distribution) -> bool:
+def _writable(group: TieGroup, distribution: Distribution) -> bool:
     """Whether one write does; a slot made up over overlaps is flat, and has no rows or columns."""
     writer = group.writer
     if writer is None:
         return False
-    made_up = writer.door is None and not any(writer is slot for slot in group.slots)
-    return law.elementwise or not made_up
+    made_up = writer.computed is None and not any(writer is slot for slot in group.slots)
+    return distribution.elementwise or not made_up
 
 
-def memory_problem(slot: Slot, law: Distribution) -> str:
-    """Return why this memory cannot hold the law, or nothing."""
+def memory_problem(slot: Slot, distribution: Distribution) -> str:
+    """Return why this memory cannot hold the distribution, or nothing."""
     assert slot.tensor is not None
     dtype = slot.tensor.dtype
-    plain = dtype in _PLAIN and not isinstance(law, Constant | Uniform)
-    return place_problem(slot) or ("" if plain else _dtype_problem(dtype, law))
+    plain = dtype in _PLAIN and not isinstance(distribution, Constant | Uniform)
+    return place_problem(slot) or ("" if plain else _dtype_problem(dtype, distribution))
 
 
 def place_problem(slot: Slot) -> str:
-    """Return why this memory cannot be written, whatever the law, or nothing."""
+    """Return why this memory cannot be written, whatever the distribution, or nothing."""
     tensor = slot.tensor
     assert tensor is not None
-    if slot.door is not None:
-        if any(is_sharded(raw) for raw in slot.door.raw):
+    if slot.computed is not None:
+        if any(is_sharded(raw) for raw in slot.computed.raw):
             return "it is computed from sharded tensors; initialise it before sharding"
-        if slot.door.refusal:
-            return f"{slot.door.refusal}; {_way_round(slot)}"
+        if slot.computed.refusal:
+            return f"{slot.computed.refusal}; {_way_round(slot)}"
     if (type(tensor) is not nn.Parameter or not tensor.numel()) and (text := unplaced(tensor)):
         return text
     if tensor.layout is not torch.strided:
@@ -166,24 +166,28 @@ def _holds(dtype: torch.dtype, value: float) -> bool:
     return value.is_integer() and limits.min <= value <= limits.max
 
 
-def _too_large(dtype: torch.dtype, law: Distribution) -> str:
-    """Return which bound of the law a floating dtype has no value for, or nothing."""
+def _too_large(dtype: torch.dtype, distribution: Distribution) -> str:
+    """Return which bound of the distribution a floating dtype has no value for, or nothing."""
     largest = torch.finfo(dtype).max
-    beyond = [x for x in (law.low, law.high) if largest < abs(x) < math.inf]
+    beyond = [x for x in (distribution.low, distribution.high) if largest < abs(x) < math.inf]
     return f"its dtype is {dtype}, which cannot hold {short(beyond[0])}" if beyond else ""
 
 
-def _dtype_problem(dtype: torch.dtype, law: Distribution) -> str:
-    constant = isinstance(law, Constant)
+def _dtype_problem(dtype: torch.dtype, distribution: Distribution) -> str:
+    constant = isinstance(distribution, Constant)
     if dtype in _PLAIN:
-        return _too_large(dtype, law)
+        return _too_large(dtype, distribution)
     if dtype in _SCALED and not constant:
         return f"its dtype is {dtype}, which holds scaled values; initialise before quantising"
     if not (dtype.is_floating_point or dtype.is_complex):
         if not constant:
-            return f"its dtype is {dtype}, and {law} needs floating point; write 'keep'"
-        if not _holds(dtype, law.low):
-            return f"its dtype is {dtype}, which cannot hold {short(law.low)}"
-    if dtype.is_complex and not law.elementwise and not isinstance(law, Written):
-        return f"its dtype is {dtype}, and {law} is defined for real numbers here"
+            return f"its dtype is {dtype}, and {distribution} needs floating point; write 'keep'"
+        if not _holds(dtype, distribution.low):
+            return f"its dtype is {dtype}, which cannot hold {short(distribution.low)}"
+    if (
+        dtype.is_complex
+        and not distribution.elementwise
+        and not isinstance(distribution, UserFunction)
+    ):
+        return f"its dtype is {dtype}, and {distribution} is defined for real numbers here"
     return ""

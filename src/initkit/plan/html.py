@@ -15,7 +15,7 @@ class Shown(Protocol):
 
     names: tuple[str, ...]
     shape: tuple[int, ...]
-    law: Distribution | None
+    distribution: Distribution | None
     rule: str
     fans: Fans | None
     status: str
@@ -56,7 +56,10 @@ def plan_page(
 
 
 def _table(steps: Sequence[Shown]) -> Table:
-    stds = [s.law.std if s.law is not None and s.status == "write" else None for s in steps]
+    stds = [
+        s.distribution.std if s.distribution is not None and s.status == "write" else None
+        for s in steps
+    ]
     rows = [
         (
             Cell(step.names[0]),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
-from ..distributions import Distribution, Written, from_dict
+from ..distributions import Distribution, UserFunction, from_dict
 from ..errors import PlanError, Problem, ReadError, TargetError, did_you_mean
 from ..model import Slot
 from ..numbers import Fans
@@ -48,7 +48,7 @@ class Step:
     shape: tuple[int, ...]
     dtype: torch.dtype
     status: str
-    law: Distribution | None = None
+    distribution: Distribution | None = None
     scheme: str = ""
     rule: str = ""
     fans: Fans | None = None
@@ -71,11 +71,11 @@ class Step:
     @property
     def start(self) -> str:
         """How the parameter starts, as the plan prints it."""
-        if self.status == WRITE and self.law is None:
+        if self.status == WRITE and self.distribution is None:
             return "cannot start"
-        if self.law is None or self.status not in (WRITE, EMPTY):
+        if self.distribution is None or self.status not in (WRITE, EMPTY):
             return {UNCOVERED: "keeps its value (no rule)"}.get(self.status, self.status)
-        return self.law.describe()
+        return self.distribution.describe()
 
     @property
     def remarks(self) -> str:
@@ -99,7 +99,7 @@ class Step:
             "shape": list(self.shape),
             "dtype": str(self.dtype).removeprefix("torch."),
             "status": self.status,
-            "law": self.law.to_dict() if self.law is not None else None,
+            "distribution": self.distribution.to_dict() if self.distribution is not None else None,
             "scheme": self.scheme,
             "rule": self.rule,
             "fans": [self.fans.fan_in, self.fans.fan_out] if self.fans else None,
@@ -119,7 +119,9 @@ class Step:
                 "names": tuple(data["names"]),
                 "shape": tuple(data["shape"]),
                 "dtype": getattr(torch, data["dtype"]),
-                "law": from_dict(data["law"]) if data["law"] is not None else None,
+                "distribution": from_dict(data["distribution"])
+                if data["distribution"] is not None
+                else None,
                 "fans": Fans(*data["fans"]) if data["fans"] else None,
             }
         )
@@ -306,7 +308,11 @@ class Plan:
         True
         """
         self.check()
-        own = [s.name for s in self.steps if s.law is not None and not _kept_in_json(s.law)]
+        own = [
+            s.name
+            for s in self.steps
+            if s.distribution is not None and not _kept_in_json(s.distribution)
+        ]
         if own:
             raise ReadError(f"JSON cannot carry the function that starts {', '.join(own)}")
         data = {"format": FORMAT, "digest": self.digest(), **self.to_dict()}
@@ -348,7 +354,7 @@ class Plan:
                     list(step.shape),
                     str(step.dtype),
                     step.status,
-                    step.law and step.law.to_dict(),
+                    step.distribution and step.distribution.to_dict(),
                     step.padding,
                 ]
             )
@@ -439,7 +445,11 @@ def _changes(mine: Step, other: Step) -> str:
     parts = []
     if mine.shape != other.shape:
         parts.append(f"shape {list(mine.shape)} -> {list(other.shape)}")
-    if mine.start != other.start or mine.law != other.law or mine.status != other.status:
+    if (
+        mine.start != other.start
+        or mine.distribution != other.distribution
+        or mine.status != other.status
+    ):
         parts.append(f"{mine.start} -> {other.start}")
     if mine.padding != other.padding:
         parts.append(f"padding row {mine.padding} -> {other.padding}")
@@ -448,10 +458,10 @@ def _changes(mine: Step, other: Step) -> str:
     return ", ".join(parts)
 
 
-def _kept_in_json(law: Distribution) -> bool:
-    parts = [getattr(law, f.name) for f in fields(law)]
+def _kept_in_json(distribution: Distribution) -> bool:
+    parts = [getattr(distribution, f.name) for f in fields(distribution)]
     inner = [p for part in parts for p in (part if isinstance(part, tuple) else (part,))]
-    return not isinstance(law, Written) and all(
+    return not isinstance(distribution, UserFunction) and all(
         _kept_in_json(part) for part in inner if isinstance(part, Distribution)
     )
 

@@ -13,21 +13,21 @@ from torch.nn.parameter import is_lazy
 
 from ..errors import (
     InitkitError,
-    MemoryProblem,
     OptionError,
     Problem,
     SchemeMismatch,
     TargetError,
+    TensorProblem,
     TieConflict,
-    Uncovered,
+    UncoveredParameter,
 )
-from ..model import Slot, facts, kind_of, shapeless, walk, walk_state_dict
+from ..model import Slot, kind_of, parameter_info, shapeless, walk, walk_state_dict
 from ..numbers import Fans, module_fans, no_collecting, tensor_fans
 from ..rules import Clause, Table, read_rules
-from ..ties import TieGroup, plainly_apart, tie_slots
+from ..ties import TieGroup, plainly_untied, tie_slots
 from .conflicts import memory_problem, memory_problems, place_problem, winner
 from .plan import EMPTY, KEEP, UNCOVERED, WRITE, Plan, Step, Target
-from .resolve import Choice, Chooser, facts_of
+from .resolve import Choice, Chooser, slot_info
 from .selection import Selection, listed_buffers, read_selection, select
 from .unused import idle_rules, types_in_state_dict
 
@@ -101,7 +101,7 @@ def _that_matter(problems: Sequence[Problem], steps: Sequence[Step]) -> list[Pro
         return []
     written = {name for s in steps if s.status in (WRITE, EMPTY) for name in s.names}
     decided = written.union(*(s.names for s in steps if s.status == KEEP))  # a name may want more
-    live = {SchemeMismatch: written, MemoryProblem: written, TieConflict: decided}
+    live = {SchemeMismatch: written, TensorProblem: written, TieConflict: decided}
     return [
         p
         for p in problems
@@ -160,13 +160,13 @@ class _Planner:
     ) -> None:
         self.chooser, self.slots = chooser, slots
         self.first_wins, self.buffers = first_wins, buffers
-        self.apart = plainly_apart(slots)
+        self.untied = plainly_untied(slots)
         self.problems: list[Problem] = []
         self._like: dict[tuple[object, ...], tuple[tuple[Any, ...], object]] = {}
 
     def decide(self) -> tuple[list[Step], list[Target]]:
         """Return one step per piece of memory, in registration order, and its memory."""
-        groups = [] if self.apart else tie_slots(self.slots)
+        groups = [] if self.untied else tie_slots(self.slots)
         group_of = {id(slot): group for group in groups for slot in group.slots}
         steps: list[Step] = []
         targets: list[Target] = []
@@ -197,8 +197,10 @@ class _Planner:
         raw = {id(t.writer.tensor): s for s, t in pairs if t.writer.literal}
         left = []
         for step, target in pairs:
-            door = target.writer.door
-            own = next((raw[id(r)] for r in door.raw if id(r) in raw), None) if door else None
+            computed = target.writer.computed
+            own = (
+                next((raw[id(r)] for r in computed.raw if id(r) in raw), None) if computed else None
+            )
             if own is None:
                 left.append((step, target))
             elif step.rule in step.names:
@@ -214,7 +216,7 @@ class _Planner:
     def _alone(self, slot: Slot) -> tuple[Step, Target] | None:
         """Return the step of a tensor that nothing is tied to: what nearly all are, so be quick."""
         tensor = slot.tensor
-        if tensor is None or slot.kind == "buffer" or (not self.apart and shapeless(tensor)):
+        if tensor is None or slot.kind == "buffer" or (not self.untied and shapeless(tensor)):
             return self._made((slot,), None)
         order = self.chooser.first(slot, slot.name, slot.canonicals[0])
         made = None if order is None else self._like_another(slot, tensor, order)
@@ -225,28 +227,28 @@ class _Planner:
         shape, owner, known = tensor.shape, slot.owner, None
         row, fixed = kind_of(owner, slot.key)
         if not self.chooser.asks_nothing(order) or (len(shape) > 1 and not fixed):
-            known = facts_of(slot)
+            known = slot_info(slot)
         own = id(row), id(known)
         kind = (order, type(owner), own, shape, tensor.dtype, tensor.requires_grad)
-        like = self._like.get(kind) if slot.door is None else None
+        like = self._like.get(kind) if slot.computed is None else None
         if like is not None:
             step = Step(slot.paths, slot.canonicals[0], *like[0])
-            if not self.apart and (text := place_problem(slot)):
+            if not self.untied and (text := place_problem(slot)):
                 self._refuse(step, text)
             return step, Target((slot,), slot, None if step.padding is None else slot)
         chosen = self.chooser.choice(slot, slot.name, order)
-        if chosen.law is None:
+        if chosen.distribution is None:
             return None
         step, target = _written((slot,), slot, chosen, None)
-        if text := memory_problem(slot, chosen.law):
+        if text := memory_problem(slot, chosen.distribution):
             self._refuse(step, text)
-        elif self.chooser.same_by_kind(order) and slot.door is None:
+        elif self.chooser.same_by_kind(order) and slot.computed is None:
             self._like[kind] = _all_but_names(step), known  # which must live for its id to be kept
         return step, target
 
     def _refuse(self, step: Step, text: str) -> None:
         text = f"{step.name}: {text} (rule {step.rule!r})"
-        self.problems.append(MemoryProblem(text, names=step.names, rule=step.rule))
+        self.problems.append(TensorProblem(text, names=step.names, rule=step.rule))
 
     def _made(self, slots: tuple[Slot, ...], group: TieGroup | None) -> tuple[Step, Target] | None:
         """Return the step of one piece of memory; None where nothing is there to start."""
@@ -285,7 +287,7 @@ class _Planner:
         names = tuple(path for slot in held for path in slot.paths)
         if status == WRITE:
             shown = rules[0].shown
-            problem = MemoryProblem(f"{names[0]}: {why} (rule {shown!r})", names=names, rule=shown)
+            problem = TensorProblem(f"{names[0]}: {why} (rule {shown!r})", names=names, rule=shown)
             self.problems.append(problem)
         tensor: Any = held[0].tensor
         lazy = is_lazy(tensor)
@@ -323,7 +325,7 @@ def _written(
         shape,
         dtype,
         EMPTY if 0 in shape else WRITE,
-        chosen.law,
+        chosen.distribution,
         clause.scheme_text,
         clause.shown,
         _shown_fans(chosen) if len(shape) > 1 else None,
@@ -338,7 +340,7 @@ def _written(
 
 def _all_but_names(step: Step) -> tuple[Any, ...]:
     """Return what a step may share with others, in the order in which a step takes it."""
-    placed = (step.shape, step.dtype, step.status, step.law, step.scheme, step.rule)
+    placed = (step.shape, step.dtype, step.status, step.distribution, step.scheme, step.rule)
     return *placed, step.fans, step.fans_from, step.padding, step.note, step.frozen
 
 
@@ -365,7 +367,7 @@ def _same_names(steps: Sequence[Step]) -> list[Problem]:
     """Return a problem for each pair of targets that would get the same numbers."""
     seen: dict[str, Step] = {}
     return [
-        MemoryProblem(
+        TensorProblem(
             f"{other.name!r} and {step.name!r} have one canonical name, {step.seed_name!r}, and "
             "would get the same numbers; rename one of the modules",
             names=[other.name, step.name],
@@ -381,7 +383,7 @@ def _shown_fans(chosen: Choice) -> Fans | None:
     slot, shape = chosen.slot, chosen.slot.shape
     if chosen.site is not None and chosen.site.by_shape:
         return tensor_fans(shape)
-    known = facts(slot.owner, slot.key, shape) if slot.owner is not None else None
+    known = parameter_info(slot.owner, slot.key, shape) if slot.owner is not None else None
     layout = chosen.clause.layout or (known.layout if known is not None else None)
     try:
         if layout is not None:
@@ -397,7 +399,7 @@ def _padding(slots: Sequence[Slot], clause: Clause) -> tuple[int | None, Slot | 
         return None, None
     for slot in slots:
         if slot.owner is not None and slot.owner.__dict__.get("padding_idx") is not None:
-            known = facts_of(slot)
+            known = slot_info(slot)
             if known is not None and known.padding is not None:
                 return known.padding, slot
     return None, None
@@ -405,21 +407,21 @@ def _padding(slots: Sequence[Slot], clause: Clause) -> tuple[int | None, Slot | 
 
 def _note(chosen: Choice, writer: Slot) -> str:
     """Return what a reader should know of this step, or nothing."""
-    site, law = chosen.site, chosen.law
-    parts = [law.note()] if law is not None else []
-    if site is None and writer.door is None:
+    site, distribution = chosen.site, chosen.distribution
+    parts = [distribution.note()] if distribution is not None else []
+    if site is None and writer.computed is None:
         return parts[0] if parts else ""
     if site is not None and site.asked and site.fans_from != "module":
         parts.append(f"fans from the {site.fans_from}")
-    if writer.door is not None:
-        parts.append(writer.door.note)
+    if writer.computed is not None:
+        parts.append(writer.computed.note)
     parts += [str(formula) for formula in chosen.clause.named_formulas]
     return "; ".join(part for part in parts if part)
 
 
 def _uncovered(steps: Sequence[Step]) -> list[Problem]:
     return [
-        Uncovered(
+        UncoveredParameter(
             f"no rule covers {step.name} {list(step.shape)}; add one, or 'keep'", names=step.names
         )
         for step in steps

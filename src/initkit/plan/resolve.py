@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..distributions import Distribution
 from ..errors import FormulaError, InitkitError, Problem, SchemeMismatch
-from ..model import Facts, Slot, facts, is_counted
+from ..model import ParameterInfo, Slot, is_counted, parameter_info
 from ..rules import Clause, Name
 from ..schemes import Scheme, Site
 
@@ -23,7 +23,7 @@ class Choice:
     order: int
     slot: Slot
     name: str
-    law: Distribution | None = None
+    distribution: Distribution | None = None
     site: Site | None = None
     error: Problem | None = None
 
@@ -38,10 +38,16 @@ class Choice:
             return self.keeps and other.keeps
         if self.error is not None or other.error is not None:
             return self.clause is other.clause
-        return self.law == other.law
+        return self.distribution == other.distribution
 
     def __str__(self) -> str:
-        what = "keep" if self.keeps else str(self.law) if self.law else "cannot start"
+        what = (
+            "keep"
+            if self.keeps
+            else str(self.distribution)
+            if self.distribution
+            else "cannot start"
+        )
         return f"{self.name}: {what} (rule {self.clause.shown!r})"
 
 
@@ -60,7 +66,9 @@ class Chooser:
             else:
                 self._numbered.append((order, clause.matcher.matches))
         self._formulas = [bool(clause.scheme.formulas) for clause in clauses]
-        self._everywhere: dict[int, Distribution] = {}  # laws that asked nothing of their site
+        self._everywhere: dict[
+            int, Distribution
+        ] = {}  # distributions that asked nothing of their site
         self._here: dict[Any, tuple[Distribution, Site]] = {}
         self._counts: dict[str, int] = {}
 
@@ -92,39 +100,39 @@ class Chooser:
                 yield self.choice(slot, name, order)
 
     def asks_nothing(self, order: int) -> bool:
-        """Whether a clause is known to give every slot the same law."""
+        """Whether a clause is known to give every slot the same distribution."""
         return order in self._everywhere
 
     def same_by_kind(self, order: int) -> bool:
-        """Whether shape and module decide what law a clause gives, and no name of a formula."""
+        """Whether shape and module alone decide what a clause gives, and no name of a formula."""
         return not self._formulas[order]
 
     def choice(self, slot: Slot, name: str, order: int) -> Choice:
         """Return how the clause at this place starts the slot."""
         choice = Choice(self.clauses[order], order, slot, name)
-        choice.law = self._everywhere.get(order)
-        if choice.law is None and not choice.keeps:
+        choice.distribution = self._everywhere.get(order)
+        if choice.distribution is None and not choice.keeps:
             return self._resolve(choice)
         return choice
 
     def _resolve(self, choice: Choice) -> Choice:
         clause, slot = choice.clause, choice.slot
         site = choice.site = self._site(slot, choice.name, clause)
-        key = None if self._formulas[choice.order] else (choice.order, site.shape, site.facts)
+        key = None if self._formulas[choice.order] else (choice.order, site.shape, site.info)
         if key in self._here:
-            choice.law, choice.site = self._here[key]
+            choice.distribution, choice.site = self._here[key]
             return choice
         site.touched = False
         try:
-            choice.law = _law_of(clause.scheme, site)
+            choice.distribution = _law_of(clause.scheme, site)
         except Exception as error:  # a user's own class may raise anything
             choice.error = _mismatch(error, choice)
             return choice
         if key is not None and site.touched:
-            self._here[key] = (choice.law, site)
+            self._here[key] = (choice.distribution, site)
         elif key is not None:
-            self._everywhere[choice.order] = choice.law
-            choice.site = None  # as for all that follow: this law asked nothing of it
+            self._everywhere[choice.order] = choice.distribution
+            choice.site = None  # as for all that follow: this distribution asked nothing of it
         return choice
 
     def _site(self, slot: Slot, name: str, clause: Clause) -> Site:
@@ -132,7 +140,7 @@ class Chooser:
             slot.shape,
             name=name,
             owner=type(slot.owner).__name__ if slot.owner is not None else "",
-            facts=facts_of(slot),
+            info=slot_info(slot),
             layout=clause.layout,
             context=lambda what: self._look_up(slot, name, what),
             shape_only=slot.owner is None,
@@ -167,18 +175,18 @@ class Chooser:
         return self._counts[kinds]
 
 
-def facts_of(slot: Slot) -> Facts | None:
+def slot_info(slot: Slot) -> ParameterInfo | None:
     """Return what is known of the slot's module, or None."""
     if slot.owner is None:
         return None
-    return facts(slot.owner, slot.key, slot.shape, slot.lineage)
+    return parameter_info(slot.owner, slot.key, slot.shape, slot.lineage)
 
 
 def _law_of(scheme: Scheme, site: Site) -> Distribution:
-    law = scheme.resolve(site)
-    if not isinstance(law, Distribution):
-        raise SchemeMismatch(f"its resolve returned {law!r}, which is no distribution")
-    return law
+    distribution = scheme.resolve(site)
+    if not isinstance(distribution, Distribution):
+        raise SchemeMismatch(f"its resolve returned {distribution!r}, which is no distribution")
+    return distribution
 
 
 def _mismatch(error: Exception, choice: Choice) -> Problem:

@@ -17,7 +17,7 @@ from ..render import fold, text_table
 from ..rules import (
     All,
     Clause,
-    HasLaw,
+    HasTorchDefault,
     Recipe,
     Role,
     Type,
@@ -346,7 +346,7 @@ def _speaks_of_family(clause: Clause | None, kind: _Kind) -> bool:
 
     What counts are the words of the rule that the parameter's names or classes really hold.
     """
-    if clause is None or isinstance(clause.matcher, HasLaw | Role):
+    if clause is None or isinstance(clause.matcher, HasTorchDefault | Role):
         return False
     text = clause.text.replace("\\w", "").replace("\\d", "")
     words = {word for word in re.findall(r"[A-Za-z_]\w+", text) if word.lower() not in _EVERYWHERE}

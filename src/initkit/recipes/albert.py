@@ -25,7 +25,7 @@ RECIPES = (
         {"*.predictions.bias": 0},
         summary="Every matrix N(0, initializer_range), padding row 0; biases 0.",
         paper=_PAPER,
-        notes="a plain normal law where the original code cuts it at two sigma",
+        notes="a plain normal distribution where the original code cuts it at two sigma",
     ),
 )
 ALIASES = {"albert": "albert/google", "albert/google-research": "albert/google"}

@@ -16,7 +16,7 @@ RECIPES = (
         source="facebookresearch/fairseq: fairseq/models/bart/model.py (init_bert_params)",
         paper=_PAPER,
         fits=("fairseq", "transformers"),
-        notes="the same law as bart/transformers at its default configuration",
+        notes="the same distribution as bart/transformers at its default configuration",
     ),
     published(
         "bart",

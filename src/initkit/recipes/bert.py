@@ -31,7 +31,7 @@ RECIPES = (
         {"*.predictions.bias": 0},
         summary="Every matrix N(0, initializer_range), the row of [PAD] 0; biases 0.",
         paper=PAPER,
-        notes="a plain normal law where the paper's code cuts it at two sigma (bert/google)",
+        notes="a plain normal where the paper's code cuts it at two sigma (bert/google)",
     ),
 )
 ALIASES = {"bert": "bert/google", "bert/google-research": "bert/google"}

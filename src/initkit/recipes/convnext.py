@@ -73,7 +73,7 @@ RECIPES = (
         },
         summary="Convolutions and linear layers N(0, initializer_range), LayerScale as configured.",
         paper=_PAPER,
-        notes="a plain normal law, which is the same in effect",
+        notes="a plain normal distribution, which is the same in effect",
     ),
     Recipe(
         "convnext/keras",
@@ -87,7 +87,7 @@ RECIPES = (
             },
             REST,
         ],
-        summary="Convolutions and linear layers Glorot's uniform law, LayerScale 1e-6.",
+        summary="Convolutions and linear layers Glorot's uniform distribution, LayerScale 1e-6.",
         source="keras-team/keras: keras/src/applications/convnext.py",
         paper=_PAPER,
         fits=("timm", "torchvision", "plain torch"),

@@ -90,7 +90,7 @@ RECIPES = (
             NORMS,
             REST,
         ],
-        summary="As TensorFlow, with truncated normal laws of the same std.",
+        summary="As TensorFlow, with truncated normal distributions of the same std.",
         source="keras-team/keras: keras/src/applications/efficientnet.py",
         paper=_PAPER,
         fits=("timm", "torchvision", "transformers"),

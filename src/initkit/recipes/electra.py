@@ -24,7 +24,7 @@ RECIPES = (
         "electra",
         summary="Every matrix N(0, initializer_range), padding row 0; biases 0.",
         paper=_PAPER,
-        notes="generator and discriminator alike; a plain normal law where the original code cuts "
+        notes="generator and discriminator alike; a plain normal where the original code cuts "
         "it at two sigma",
     ),
 )

@@ -64,7 +64,7 @@ RECIPES = (
     Recipe(
         "mobilenet_v2/keras",
         rules=KERAS_RULES,
-        summary="Convolutions and classifier Glorot's uniform law, biases 0.",
+        summary="Convolutions and classifier Glorot's uniform distribution, biases 0.",
         source="keras-team/keras: keras/src/applications/mobilenet_v2.py",
         paper=_PAPER,
         fits=("torchvision", "timm", "transformers"),

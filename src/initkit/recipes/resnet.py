@@ -87,7 +87,7 @@ RECIPES = (
     Recipe(
         "resnet/keras",
         rules=KERAS_RULES,
-        summary="Convolutions and classifier Glorot's uniform law, biases 0.",
+        summary="Convolutions and classifier Glorot's uniform distribution, biases 0.",
         source="keras-team/keras: keras/src/applications/resnet.py",
         paper=_PAPER,
         fits=("torchvision", "timm", "transformers"),

@@ -27,7 +27,7 @@ RECIPES = (
         "(init_bert_params)",
         paper=_PAPER,
         fits=("fairseq", "transformers", "plain torch"),
-        notes="the same law as roberta/transformers at its default configuration",
+        notes="the same distribution as roberta/transformers at its default configuration",
     ),
     published(
         "roberta",

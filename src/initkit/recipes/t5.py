@@ -62,7 +62,7 @@ RECIPES = (
         fits=("transformers",),
         notes="feed-forward and logits are TensorFlow's truncated_normal, not corrected: their std "
         "is 0.88 of the nominal one. relative_attention_bias takes TensorFlow's default, "
-        "glorot_uniform. transformers draws all of these from plain normal laws",
+        "glorot_uniform. transformers draws all of these from plain normal distributions",
         padding=False,
     ),
     published(

@@ -158,7 +158,7 @@ RECIPES = (
         source=f"{_TIMM_CODE} (fix_init=True)",
         paper="Bao et al. 2021, BEiT, section 2.5, arXiv:2106.08254",
         fits=("timm",),
-        notes="layers count from 0. The division cuts the bounds of -2 and 2 with the law",
+        notes="layers count from 0. The division cuts the bounds of -2 and 2 with the distribution",
     ),
     Recipe(
         "vit/timm-jax",

@@ -1,8 +1,9 @@
-"""Rules and recipes: what users write, read into ordered clauses."""
+"""What users write, read into ordered clauses: rules, recipes and what they match."""
 
 from .matchers import (
     All,
-    HasLaw,
+    HasTorchDefault,
+    Inside,
     Key,
     Listing,
     Matcher,
@@ -11,6 +12,7 @@ from .matchers import (
     Role,
     Scope,
     Type,
+    Where,
     compile_glob,
     paths_above,
 )
@@ -24,20 +26,22 @@ from .read import (
     aliases,
     describe_recipe,
     list_recipes,
-    load_recipes_with,
     read_rules,
     recipe_named,
+    register_recipe,
+    unregister_recipe,
 )
 
 __all__ = [
+    "REST",
     "All",
     "Clause",
-    "HasLaw",
+    "HasTorchDefault",
+    "Inside",
     "Key",
     "Listing",
     "Matcher",
     "Name",
-    "REST",
     "Recipe",
     "Regex",
     "Role",
@@ -45,13 +49,15 @@ __all__ = [
     "Scope",
     "Table",
     "Type",
+    "Where",
     "add_recipes",
     "aliases",
     "compile_glob",
     "describe_recipe",
     "list_recipes",
-    "load_recipes_with",
     "paths_above",
     "read_rules",
     "recipe_named",
+    "register_recipe",
+    "unregister_recipe",
 ]

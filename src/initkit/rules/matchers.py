@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from torch import nn
 
 from ..errors import RuleError
-from ..model import Slot, facts, is_wrapper_segment, shapeless
+from ..model import Slot, is_wrapper_segment, parameter_info, shapeless
 from ..numbers import Value
 
 _WILD = re.compile(r"[*?\[]")
@@ -132,7 +132,7 @@ class Role(Value):
     def matches(self, slot: Slot, name: str) -> bool:
         if slot.literal or slot.owner is None or slot.tensor is None:
             return False
-        known = facts(slot.owner, slot.key, _shape(slot))
+        known = parameter_info(slot.owner, slot.key, _shape(slot))
         return known is not None and known.role == self.role
 
     def __str__(self) -> str:
@@ -145,7 +145,7 @@ def _shape(slot: Slot) -> Sequence[int]:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class HasLaw(Value):
+class HasTorchDefault(Value):
     """torch's own constructor is known to start this parameter."""
 
     literal: bool = field(init=False, default=False, compare=False, repr=False)
@@ -154,8 +154,8 @@ class HasLaw(Value):
     def matches(self, slot: Slot, name: str) -> bool:
         if slot.literal or slot.owner is None or slot.tensor is None:
             return False
-        known = facts(slot.owner, slot.key, _shape(slot))
-        return known is not None and known.law is not None
+        known = parameter_info(slot.owner, slot.key, _shape(slot))
+        return known is not None and known.default is not None
 
     def __str__(self) -> str:
         return "every parameter of a torch module"

@@ -22,7 +22,7 @@ from ..numbers import Call, Formula, Layout, read_call
 from ..schemes import Keep, Scheme, read_scheme, registry
 from .matchers import (
     All,
-    HasLaw,
+    HasTorchDefault,
     Inside,
     Key,
     Matcher,
@@ -245,7 +245,7 @@ def read_rules(rules: Table) -> list[Clause]:
 
 def _clause(rule: Rule) -> Clause:
     if rule is REST:
-        return Clause(HasLaw(), rule.scheme, None, True, str(HasLaw()))
+        return Clause(HasTorchDefault(), rule.scheme, None, True, str(HasTorchDefault()))
     layout: Any = rule.layout  # a Layout by now
     return Clause(rule.matcher, rule.scheme, layout, rule.optional, str(rule))
 
@@ -385,7 +385,7 @@ def _read_name(key: str | re.Pattern[str]) -> Matcher:
     if key.startswith("role:"):
         return Role(key[5:])
     if key == "torch:*":
-        return HasLaw()
+        return HasTorchDefault()
     if not key.startswith("re:"):
         return Name(key)
     try:

@@ -1,6 +1,6 @@
 """Name every way to initialise; each resolves to a distribution for one tensor."""
 
-from .base import Scheme
+from .base import Scaled, Scheme
 from .basic import (
     Constant,
     Function,
@@ -14,7 +14,7 @@ from .basic import (
     ZeroMaskUniform,
     Zeros,
 )
-from .composite import Blocks, Scaled
+from .composite import Blocks
 from .fan_based import (
     KaimingNormal,
     KaimingUniform,

@@ -6,7 +6,7 @@ import math
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any, ClassVar
 
-from .. import distributions as law
+from .. import distributions
 from ..errors import FormulaError, OptionError, did_you_mean
 from ..numbers import (
     Formula,
@@ -14,7 +14,6 @@ from ..numbers import (
     Value,
     read_number,
 )
-from .composite import Scaled
 from .site import Site
 
 
@@ -42,7 +41,7 @@ class Scheme(Value):
             value = _coerce(self, option, getattr(self, option.name))
             object.__setattr__(self, option.name, value)
 
-    def resolve(self, site: Site) -> law.Distribution:
+    def resolve(self, site: Site) -> distributions.Distribution:
         """Return the distribution of the tensor that ``site`` describes."""
         raise NotImplementedError
 
@@ -75,6 +74,30 @@ class Scheme(Value):
         return f"{self.name}({', '.join(shown)})" if shown else self.name
 
 
+@dataclass(frozen=True, repr=False, eq=False)
+class Scaled(Scheme):
+    """Multiply every value of another scheme by a factor."""
+
+    scheme: Scheme
+    factor: Number
+
+    name: ClassVar[str] = "scaled"
+    formula: ClassVar[str] = "factor x"
+    source: ClassVar[str] = "initkit"
+    positional: ClassVar[tuple[str, ...]] = ("scheme", "factor")
+
+    @property
+    def formulas(self) -> tuple[Formula, ...]:
+        own = (self.factor,) if isinstance(self.factor, Formula) else ()
+        return self.scheme.formulas + own
+
+    def resolve(self, site: Site) -> distributions.Distribution:
+        return self.scheme.resolve(site).scaled(self.number(site, "factor"))
+
+    def __str__(self) -> str:
+        return f"scaled({self.scheme}, {_text(self.factor)})"
+
+
 def _text(value: object) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
@@ -104,7 +127,7 @@ def _coerce(scheme: Scheme, option: Field[Any], value: object) -> object:
 def _declared(option: Field[Any]) -> str:
     """Return an annotation as text, whether or not its module defers annotations."""
     kind = option.type.__name__ if isinstance(option.type, type) else str(option.type)
-    return kind.replace("initkit.formula.", "").replace("float | Formula", "Number")
+    return kind.replace("initkit.numbers.formula.", "").replace("float | Formula", "Number")
 
 
 def _no_names(name: str) -> float:
@@ -163,8 +186,8 @@ _AT_LEAST_0 = (0.0, math.inf)
 _FANS = ("module", "tensor")
 
 
-def _normal(mean: float, std: float) -> law.Distribution:
-    return law.Normal(mean, std) if std else law.Constant(mean)
+def _normal(mean: float, std: float) -> distributions.Distribution:
+    return distributions.Normal(mean, std) if std else distributions.Constant(mean)
 
 
 def _check_order(scheme: Scheme, low: Number, high: Number) -> None:

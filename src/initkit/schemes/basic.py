@@ -1,4 +1,4 @@
-"""Schemes that need no fans: constants, normal, uniform and truncated draws, a module's own default."""
+"""Schemes that need no fans: constants, plain draws, a module's own default."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from .. import distributions as law
+from .. import distributions
 from ..errors import SchemeMismatch
 from ..numbers import (
     Number,
@@ -26,7 +26,7 @@ class Keep(Scheme):
     formula: ClassVar[str] = "x"
     source: ClassVar[str] = "initkit"
 
-    def resolve(self, site: Site) -> law.Distribution:
+    def resolve(self, site: Site) -> distributions.Distribution:
         raise SchemeMismatch(
             "keep stands for a whole tensor; it cannot be scaled or be one of blocks",
             names=[site.name],
@@ -47,8 +47,8 @@ class Constant(Scheme):
     endless: ClassVar[tuple[str, ...]] = ("value",)
     synonyms: ClassVar[dict[str, str]] = {"val": "value"}
 
-    def resolve(self, site: Site) -> law.Distribution:
-        return law.Constant(self.number(site, "value"))
+    def resolve(self, site: Site) -> distributions.Distribution:
+        return distributions.Constant(self.number(site, "value"))
 
     def __str__(self) -> str:
         return _text(self.value) if isinstance(self.value, float) else f"constant({self.value})"
@@ -63,8 +63,8 @@ class Zeros(Scheme):
     source: ClassVar[str] = "torch.nn.init.zeros_"
     moments: ClassVar[str] = "mean 0, std 0"
 
-    def resolve(self, site: Site) -> law.Distribution:
-        return law.Constant(0.0)
+    def resolve(self, site: Site) -> distributions.Distribution:
+        return distributions.Constant(0.0)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -76,13 +76,13 @@ class Ones(Scheme):
     source: ClassVar[str] = "torch.nn.init.ones_"
     moments: ClassVar[str] = "mean 1, std 0"
 
-    def resolve(self, site: Site) -> law.Distribution:
-        return law.Constant(1.0)
+    def resolve(self, site: Site) -> distributions.Distribution:
+        return distributions.Constant(1.0)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class Normal(Scheme):
-    """Draw from the normal law with ``mean`` and ``std``."""
+    """Draw from the normal distribution with ``mean`` and ``std``."""
 
     mean: Number = 0.0
     std: Number = 1.0
@@ -93,13 +93,13 @@ class Normal(Scheme):
     moments: ClassVar[str] = "mean and std as given"
     limits: ClassVar[dict[str, tuple[float, float]]] = {"std": _AT_LEAST_0}
 
-    def resolve(self, site: Site) -> law.Distribution:
+    def resolve(self, site: Site) -> distributions.Distribution:
         return _normal(self.number(site, "mean"), self.number(site, "std"))
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Uniform(Scheme):
-    """Draw from the uniform law between ``low`` and ``high``."""
+    """Draw from the uniform distribution between ``low`` and ``high``."""
 
     low: Number = 0.0
     high: Number = 1.0
@@ -115,18 +115,18 @@ class Uniform(Scheme):
         super().__post_init__()
         _check_order(self, self.low, self.high)
 
-    def resolve(self, site: Site) -> law.Distribution:
+    def resolve(self, site: Site) -> distributions.Distribution:
         low, high = self.number(site, "low"), self.number(site, "high")
         _check_order(self, low, high)
-        return law.Uniform(low, high) if low < high else law.Constant(low)
+        return distributions.Uniform(low, high) if low < high else distributions.Constant(low)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class TruncNormal(Scheme):
-    """Draw from the normal law with ``mean`` and ``std``, given that it falls within bounds.
+    """Draw from the normal distribution with ``mean`` and ``std``, cut at bounds.
 
     ``cutoff`` gives the bounds in standard deviations, ``low`` and ``high`` absolutely. ``std`` is
-    that of the law before it is cut, unless ``preserve_std``.
+    that of the distribution before it is cut, unless ``preserve_std``.
     """
 
     mean: Number = 0.0
@@ -150,37 +150,40 @@ class TruncNormal(Scheme):
             raise _bad(self, "cutoff", "goes without low and high: bounds are given in one way")
         _check_order(self, self.low, self.high)
 
-    def resolve(self, site: Site) -> law.Distribution:
+    def resolve(self, site: Site) -> distributions.Distribution:
         mean, std = self.number(site, "mean"), self.number(site, "std")
         if std == 0:
-            return law.Constant(mean)
+            return distributions.Constant(mean)
         if self.cutoff is not None:
             cutoff = self.number(site, "cutoff")
             if cutoff == 0:
-                return law.Constant(mean)
+                return distributions.Constant(mean)
             scale = std / _cut_std(cutoff) if self.preserve_std else std
             return _truncated(mean, scale, mean - cutoff * scale, mean + cutoff * scale)
         low, high = self.number(site, "low"), self.number(site, "high")
         _check_order(self, low, high)
         if low == high:
-            return law.Constant(low)
+            return distributions.Constant(low)
         scale = self._wider(mean, std, low, high) if self.preserve_std else std
         return _truncated(mean, scale, low, high)
 
     def _wider(self, mean: float, std: float, low: float, high: float) -> float:
-        """Return the scale whose law, cut at the bounds, has ``std``."""
+        """Return the scale whose distribution, cut at the bounds, has ``std``."""
         widest = (high - low) / math.sqrt(12)
         if std >= widest:
             what = f"of {std:g} cannot be preserved between {low:g} and {high:g}"
-            raise _bad(self, "std", f"{what}, where no normal law has {widest:g} or more")
+            raise _bad(self, "std", f"{what}, where no normal distribution has {widest:g} or more")
         return _solve(
-            lambda s: law.TruncatedNormal(mean, s, low, high).moments[1], std, std, std * 2
+            lambda s: distributions.TruncatedNormal(mean, s, low, high).moments[1],
+            std,
+            std,
+            std * 2,
         )
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class ZeroMaskUniform(Scheme):
-    """Draw from the uniform law between ``low`` and ``high``, then zero what is small.
+    """Draw from the uniform distribution between ``low`` and ``high``, then zero what is small.
 
     Entries with ``|x| < threshold`` become 0. The defaults are the tutorials' example.
     """
@@ -201,13 +204,13 @@ class ZeroMaskUniform(Scheme):
         super().__post_init__()
         _check_order(self, self.low, self.high)
 
-    def resolve(self, site: Site) -> law.Distribution:
+    def resolve(self, site: Site) -> distributions.Distribution:
         low, high = self.number(site, "low"), self.number(site, "high")
         threshold = self.number(site, "threshold")
         _check_order(self, low, high)
         if low == high:
-            return law.Constant(low if abs(low) >= threshold else 0.0)
-        return law.MaskedUniform(low, high, threshold)
+            return distributions.Constant(low if abs(low) >= threshold else 0.0)
+        return distributions.MaskedUniform(low, high, threshold)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -221,11 +224,11 @@ class PriorBias(Scheme):
     source: ClassVar[str] = "Lin et al. 2017, Focal Loss for Dense Object Detection, section 4.1"
     moments: ClassVar[str] = "mean -log((1 - p)/p), std 0"
 
-    def resolve(self, site: Site) -> law.Distribution:
+    def resolve(self, site: Site) -> distributions.Distribution:
         p = self.number(site, "p")
         if not 0 < p < 1:
             raise _bad(self, "p", f"must lie strictly between 0 and 1, not {p:g}")
-        return law.Constant(-math.log((1 - p) / p))
+        return distributions.Constant(-math.log((1 - p) / p))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -241,19 +244,19 @@ class TorchDefault(Scheme):
     formula: ClassVar[str] = "as the module's reset_parameters; U(-1/sqrt(fan_in), ...) for Linear"
     source: ClassVar[str] = "torch.nn"
 
-    def resolve(self, site: Site) -> law.Distribution:
-        if site.law is None:
+    def resolve(self, site: Site) -> distributions.Distribution:
+        if site.default is None:
             whose = site.owner or "an unknown module"
             raise SchemeMismatch(
                 f"initkit does not know how the constructor of {whose} starts this tensor; name a "
                 "scheme for it, or 'keep'",
                 names=[site.name],
             )
-        if site.law.kind == "uniform":
-            return law.Uniform(-site.law.value, site.law.value)
-        if site.law.kind == "normal":
-            return _normal(0.0, site.law.value)
-        return law.Constant(site.law.value)
+        if site.default.kind == "uniform":
+            return distributions.Uniform(-site.default.value, site.default.value)
+        if site.default.kind == "normal":
+            return _normal(0.0, site.default.value)
+        return distributions.Constant(site.default.value)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -267,26 +270,28 @@ class Function(Scheme):
     source: ClassVar[str] = "the user's own function"
     name: ClassVar[str] = "function"
 
-    def resolve(self, site: Site) -> law.Distribution:
-        return law.Written(site.shape, self.function, self.options, label=self.label)
+    def resolve(self, site: Site) -> distributions.Distribution:
+        return distributions.UserFunction(site.shape, self.function, self.options, label=self.label)
 
     def __str__(self) -> str:
         options = ", ".join(f"{k}={_text(v)}" for k, v in self.options)
         if self.label:
             return f"{self.label}({options})" if options else self.label
-        name = getattr(self.function, "__qualname__", None) or law.function_name(self.function)
+        name = getattr(self.function, "__qualname__", None) or distributions.function_name(
+            self.function
+        )
         return f"{name}({options})"
 
 
-def _truncated(mean: float, scale: float, low: float, high: float) -> law.Distribution:
+def _truncated(mean: float, scale: float, low: float, high: float) -> distributions.Distribution:
     trunc_bounds(mean, scale, low, high)  # raises where too little is left to draw from
-    return law.TruncatedNormal(mean, scale, low, high)
+    return distributions.TruncatedNormal(mean, scale, low, high)
 
 
 @lru_cache(maxsize=256)
 def _cut_std(cutoff: float) -> float:
     """Return the std of a standard normal cut at ``cutoff`` on both sides."""
-    return law.TruncatedNormal(0.0, 1.0, -cutoff, cutoff).moments[1]
+    return distributions.TruncatedNormal(0.0, 1.0, -cutoff, cutoff).moments[1]
 
 
 def _solve(f: Callable[[float], float], wanted: float, low: float, high: float) -> float:

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .. import distributions as law
+from .. import distributions
 from ..errors import OptionError
 from ..numbers import (
     Formula,
-    Number,
 )
-from .base import Scheme, _text
+from .base import Scaled, Scheme
 from .basic import (
     Constant,
     Keep,
@@ -60,42 +59,22 @@ class Blocks(Scheme):
     def formulas(self) -> tuple[Formula, ...]:
         return tuple(f for part in self.parts for f in part.formulas)
 
-    def resolve(self, site: Site) -> law.Distribution:
+    def resolve(self, site: Site) -> distributions.Distribution:
         part = site.part(len(self.parts))
-        laws = tuple(scheme.resolve(part) for scheme in self.parts)
+        resolved = tuple(scheme.resolve(part) for scheme in self.parts)
         site.asked = part.asked
-        return laws[0] if _same_constant(laws) else law.Blocks(laws, site.numel)
+        return (
+            resolved[0] if _same_constant(resolved) else distributions.Blocks(resolved, site.numel)
+        )
 
     def __str__(self) -> str:
         return f"blocks({', '.join(map(str, self.parts))})"
 
 
-@dataclass(frozen=True, repr=False, eq=False)
-class Scaled(Scheme):
-    """Multiply every value of another scheme by a factor."""
-
-    scheme: Scheme
-    factor: Number
-
-    name: ClassVar[str] = "scaled"
-    formula: ClassVar[str] = "factor x"
-    source: ClassVar[str] = "initkit"
-    positional: ClassVar[tuple[str, ...]] = ("scheme", "factor")
-
-    @property
-    def formulas(self) -> tuple[Formula, ...]:
-        own = (self.factor,) if isinstance(self.factor, Formula) else ()
-        return self.scheme.formulas + own
-
-    def resolve(self, site: Site) -> law.Distribution:
-        return self.scheme.resolve(site).scaled(self.number(site, "factor"))
-
-    def __str__(self) -> str:
-        return f"scaled({self.scheme}, {_text(self.factor)})"
-
-
-def _same_constant(laws: Sequence[law.Distribution]) -> bool:
-    return isinstance(laws[0], law.Constant) and all(one == laws[0] for one in laws)
+def _same_constant(resolved: Sequence[distributions.Distribution]) -> bool:
+    return isinstance(resolved[0], distributions.Constant) and all(
+        one == resolved[0] for one in resolved
+    )
 
 
 CORE: tuple[type[Scheme], ...] = (

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .. import distributions as law
+from .. import distributions
 from ..numbers import (
     MODES,
     Number,
@@ -39,7 +39,7 @@ class VarianceScaling(Scheme):
         "fans": _FANS,
     }
 
-    def resolve(self, site: Site) -> law.Distribution:
+    def resolve(self, site: Site) -> distributions.Distribution:
         fan = site.fans(self.fans).of(self.mode)
         return _spread(self.distribution, _std(self.number(site, "scale"), fan))
 
@@ -59,7 +59,7 @@ class XavierUniform(Scheme):
     choices: ClassVar[dict[str, tuple[str, ...]]] = {"fans": _FANS}
     spread: ClassVar[str] = "uniform"
 
-    def resolve(self, site: Site) -> law.Distribution:
+    def resolve(self, site: Site) -> distributions.Distribution:
         std = _std(1.0, site.fans(self.fans).of("fan_avg"))
         return _spread(self.spread, self.number(site, "gain") * std)
 
@@ -96,7 +96,7 @@ class KaimingUniform(Scheme):
     def _gain(self, a: float) -> float:
         return gain_of(self.nonlinearity, a if is_leaky(self.nonlinearity) else None)
 
-    def resolve(self, site: Site) -> law.Distribution:
+    def resolve(self, site: Site) -> distributions.Distribution:
         fan = site.fans(self.fans).of(self.mode)
         return _spread(self.spread, self._gain(self.number(site, "a")) * _std(1.0, fan))
 
@@ -123,7 +123,7 @@ class LecunUniform(Scheme):
     choices: ClassVar[dict[str, tuple[str, ...]]] = {"fans": _FANS}
     spread: ClassVar[str] = "uniform"
 
-    def resolve(self, site: Site) -> law.Distribution:
+    def resolve(self, site: Site) -> distributions.Distribution:
         return _spread(self.spread, _std(1.0, site.fans(self.fans).fan_in))
 
 
@@ -140,14 +140,14 @@ def _std(scale: float, fan: float) -> float:
     return math.sqrt(scale / fan) if fan else 0.0
 
 
-def _spread(distribution: str, std: float) -> law.Distribution:
-    """Return the centred law of this kind and std."""
+def _spread(distribution: str, std: float) -> distributions.Distribution:
+    """Return the centred distribution of this kind and std."""
     if not std:
-        return law.Constant(0.0)
+        return distributions.Constant(0.0)
     if distribution == "uniform":
         bound = math.sqrt(3.0) * std
-        return law.Uniform(-bound, bound)
+        return distributions.Uniform(-bound, bound)
     if distribution == "normal":
-        return law.Normal(0.0, std)
+        return distributions.Normal(0.0, std)
     scale = std / _TRUNCATED_STD
-    return law.TruncatedNormal(0.0, scale, -2 * scale, 2 * scale)
+    return distributions.TruncatedNormal(0.0, scale, -2 * scale, 2 * scale)

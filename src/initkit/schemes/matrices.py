@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .. import distributions as law
+from .. import distributions
 from ..errors import SchemeMismatch
 from ..numbers import (
     Number,
@@ -31,10 +31,14 @@ class Orthogonal(Scheme):
     moments: ClassVar[str] = "mean 0, std gain/sqrt(max(rows, columns))"
     choices: ClassVar[dict[str, tuple[str, ...]]] = {"fans": _FANS}
 
-    def resolve(self, site: Site) -> law.Distribution:
+    def resolve(self, site: Site) -> distributions.Distribution:
         gain = self.number(site, "gain")
         grid = site.grid(self.fans)
-        return law.Orthogonal(site.shape, gain, grid) if gain else law.Constant(0.0)
+        return (
+            distributions.Orthogonal(site.shape, gain, grid)
+            if gain
+            else distributions.Constant(0.0)
+        )
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -48,7 +52,7 @@ class DeltaOrthogonal(Scheme):
     source: ClassVar[str] = "Xiao et al. 2018, How to Train 10,000-Layer Vanilla CNNs"
     moments: ClassVar[str] = "mean 0, std gain/sqrt(out window)"
 
-    def resolve(self, site: Site) -> law.Distribution:
+    def resolve(self, site: Site) -> distributions.Distribution:
         site.asked = True
         site.need(3, 5)
         out, inner = site.shape[:2]
@@ -58,7 +62,9 @@ class DeltaOrthogonal(Scheme):
                 names=[site.name],
             )
         gain = self.number(site, "gain")
-        return law.DeltaOrthogonal(site.shape, gain) if gain else law.Constant(0.0)
+        return (
+            distributions.DeltaOrthogonal(site.shape, gain) if gain else distributions.Constant(0.0)
+        )
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -73,9 +79,9 @@ class Eye(Scheme):
     moments: ClassVar[str] = "one 1 per row or column"
     choices: ClassVar[dict[str, tuple[str, ...]]] = {"fans": _FANS}
 
-    def resolve(self, site: Site) -> law.Distribution:
+    def resolve(self, site: Site) -> distributions.Distribution:
         _need_plain_matrices(site)
-        return law.Eye(site.shape, site.grid(self.fans))
+        return distributions.Eye(site.shape, site.grid(self.fans))
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -90,13 +96,13 @@ class Dirac(Scheme):
     moments: ClassVar[str] = "one 1 per output channel, as far as there are inputs"
     limits: ClassVar[dict[str, tuple[float, float]]] = {"groups": (1, math.inf)}
 
-    def resolve(self, site: Site) -> law.Distribution:
+    def resolve(self, site: Site) -> distributions.Distribution:
         site.asked = True
         site.need(3, 5)
         if site.shape[0] % self.groups:
             what = f"{self.groups} do not divide the {site.shape[0]} entries of dimension 0"
             raise _bad(self, "groups", what)
-        return law.Dirac(site.shape, self.groups)
+        return distributions.Dirac(site.shape, self.groups)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -114,11 +120,15 @@ class Sparse(Scheme):
     limits: ClassVar[dict[str, tuple[float, float]]] = {"sparsity": (0.0, 1.0), "std": _AT_LEAST_0}
     choices: ClassVar[dict[str, tuple[str, ...]]] = {"fans": _FANS}
 
-    def resolve(self, site: Site) -> law.Distribution:
+    def resolve(self, site: Site) -> distributions.Distribution:
         _need_plain_matrices(site)
         grid, std = site.grid(self.fans), self.number(site, "std")
         zeros = math.ceil(self.number(site, "sparsity") * grid[1])
-        return law.Sparse(site.shape, std, zeros, grid) if std else law.Constant(0.0)
+        return (
+            distributions.Sparse(site.shape, std, zeros, grid)
+            if std
+            else distributions.Constant(0.0)
+        )
 
 
 def _need_plain_matrices(site: Site) -> None:

@@ -68,7 +68,7 @@ class ExpOf(_MapOf):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class InverseSoftplusOf(_MapOf):
-    """Choose values whose softplus has another scheme's law."""
+    """Choose values whose softplus has another scheme's distribution."""
 
     name: ClassVar[str] = "inverse_softplus_of"
     formula: ClassVar[str] = "y + log(1 - e^-y), so that softplus of it is y"
@@ -106,8 +106,8 @@ class LogUniform(Scheme):
             raise SchemeMismatch(message, names=[site.name])
         if low == high:
             return Constant(max(low, floor))
-        law = mapped(Uniform(math.log(low), math.log(high)), "exp")
-        return mapped(law, "at least", floor) if floor > low else law
+        distribution = mapped(Uniform(math.log(low), math.log(high)), "exp")
+        return mapped(distribution, "at least", floor) if floor > low else distribution
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)

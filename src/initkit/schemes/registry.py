@@ -34,7 +34,7 @@ SYNONYMS = {
 }
 _TWO_MEANINGS = {
     "he_normal": "Keras and JAX truncate it, torch does not: write kaiming_normal for the plain "
-    "normal law, or variance_scaling(scale=2) for the truncated one",
+    "normal distribution, or variance_scaling(scale=2) for the truncated one",
 }
 _TORCH_INIT_OPTIONS = {"val": "value", "a": "low", "b": "high"}
 
@@ -106,6 +106,11 @@ def canonical_name(name: str) -> str | None:
         if spelled in _MAKERS:
             return spelled
     return None
+
+
+def maker(name: str) -> Maker:
+    """Return what makes the scheme of a registered name: its class, or a function's wrapper."""
+    return _MAKERS[name]
 
 
 def _made(name: str, maker: Maker, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Scheme:

@@ -9,8 +9,8 @@ from typing import Protocol
 from ..distributions import Grid
 from ..errors import FormulaError, SchemeMismatch
 from ..numbers import (
+    DefaultDistribution,
     Fans,
-    Law,
     Layout,
     module_fans,
     tensor_fans,
@@ -25,7 +25,7 @@ class Known(Protocol):
         """Which axes are inputs and outputs."""
 
     @property
-    def law(self) -> Law | None:
+    def default(self) -> DefaultDistribution | None:
         """What the module's own constructor draws."""
 
     @property
@@ -36,13 +36,13 @@ class Known(Protocol):
 class Site:
     """What a scheme may know of the tensor it starts.
 
-    ``shape``; ``layout`` (which axes are inputs and outputs, or None); ``law`` (what torch's own
-    constructor draws, or None); ``sibling`` (for a bias, the fans of its weight); ``context``,
+    ``shape``; ``layout`` (which axes are inputs and outputs, or None); ``default`` (what torch's
+    own constructor draws, or None); ``sibling`` (for a bias, the fans of its weight); ``context``,
     which gives the names of formulas that only the model knows; ``shape_only`` where there is no
     module, so that fans are torch's shape-only arithmetic. ``touched`` tells whether the scheme
     looked at anything here, ``asked`` whether it asked for fans or axes, ``by_shape`` whether it
-    wanted those of the shape alone. ``name`` is for messages: laws are shared among tensors that
-    differ in nothing else.
+    wanted those of the shape alone. ``name`` is for messages: distributions are shared among
+    tensors that differ in nothing else.
     """
 
     def __init__(
@@ -51,13 +51,13 @@ class Site:
         *,
         name: str = "",
         owner: str = "",
-        facts: Known | None = None,
+        info: Known | None = None,
         layout: Layout | None = None,
         context: Callable[[str], float] | None = None,
         shape_only: bool = False,
     ) -> None:
         self._shape, self.name, self._owner = tuple(shape), name, owner
-        self.facts, self._layout, self._context = facts, layout, context
+        self.info, self._layout, self._context = info, layout, context
         self.shape_only, self.touched = shape_only, False
         self.asked = self.by_shape = False
 
@@ -77,7 +77,7 @@ class Site:
     def layout(self) -> Layout | None:
         """Which axes are inputs and outputs: as the rule says, else as the module has them."""
         self.touched = True
-        return self._layout or (self.facts.layout if self.facts is not None else None)
+        return self._layout or (self.info.layout if self.info is not None else None)
 
     @property
     def fans_from(self) -> str:
@@ -86,19 +86,19 @@ class Site:
             return "shape"
         if self._layout is not None:
             return "layout"
-        return "module" if self.facts is not None and self.facts.layout is not None else "shape"
+        return "module" if self.info is not None and self.info.layout is not None else "shape"
 
     @property
-    def law(self) -> Law | None:
+    def default(self) -> DefaultDistribution | None:
         """What the module's own constructor draws."""
         self.touched = True
-        return self.facts.law if self.facts is not None else None
+        return self.info.default if self.info is not None else None
 
     @property
     def sibling(self) -> Fans | None:
         """The fans of the weight that a bias belongs to."""
         self.touched = True
-        return self.facts.sibling if self.facts is not None else None
+        return self.info.sibling if self.info is not None else None
 
     @property
     def numel(self) -> int:
@@ -185,7 +185,7 @@ class Site:
             (self.shape[0] // count, *self.shape[1:]),
             name=self.name,
             owner=self.owner,
-            facts=self.facts,
+            info=self.info,
             layout=layout.part(count) if layout is not None else None,
             context=self._context,
             shape_only=self.shape_only,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..errors import MemoryProblem, TargetError
+from ..errors import TargetError, TensorProblem
 
 FILLABLE = frozenset(
     {
@@ -30,20 +30,20 @@ def refuse(out: Tensor) -> None:
             "bfloat16, float32, float64 and complex numbers"
         )
     if out.layout is not torch.strided:
-        raise MemoryProblem(
+        raise TensorProblem(
             f"a tensor of layout {_short(out.layout)} cannot be filled: it must be strided"
         )
     if out.is_meta:
-        raise MemoryProblem(
+        raise TensorProblem(
             "a tensor on the meta device has no memory to fill; materialize it first"
         )
     if _overlapping(out):
-        raise MemoryProblem(
+        raise TensorProblem(
             f"a tensor of shape {tuple(out.shape)} and strides {out.stride()} holds one memory "
             "location several times (expand makes such tensors); fill what it was made from"
         )
     if _too_short(out):
-        raise MemoryProblem(
+        raise TensorProblem(
             f"the memory of a tensor of shape {tuple(out.shape)} has been freed or is too short"
         )
 

@@ -1,6 +1,6 @@
 """Find which names share memory; make, keep and report ties."""
 
-from .groups import TieGroup, find_tied_parameters, plainly_apart, tie_slots
+from .groups import TieGroup, find_tied_parameters, plainly_untied, tie_slots
 from .repair import TieStatus, preserve_ties, retie, tie, tie_status
 from .storage import self_overlapping
 
@@ -8,7 +8,7 @@ __all__ = [
     "TieGroup",
     "TieStatus",
     "find_tied_parameters",
-    "plainly_apart",
+    "plainly_untied",
     "preserve_ties",
     "retie",
     "self_overlapping",

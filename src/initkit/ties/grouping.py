@@ -23,7 +23,7 @@ from .storage import parts, regions
 KINDS = ("module", "parameter", "alias", "view", "overlap")
 """From the strongest link to the weakest."""
 
-Held: TypeAlias = dict[Hashable, tuple[Region, ...]]
+RegionCache: TypeAlias = dict[Hashable, tuple[Region, ...]]
 
 
 class _Item:
@@ -50,13 +50,13 @@ class Links:
     def __init__(self, slots: Sequence[Slot]) -> None:
         self.slots = slots
         self.items: dict[Hashable, _Item] = {}
-        self.held: Held = {}
+        self.held: RegionCache = {}
         for slot in slots:
             tensor = slot.tensor
             if tensor is None:
                 continue
-            door = slot.door
-            tensors = (tensor,) if door is None else door.raw
+            computed = slot.computed
+            tensors = (tensor,) if computed is None else computed.raw
             key = key_of(tensors)
             item = self.items.get(key)
             if item is None:

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from ..errors import UnknownNameError
-from ..model import Door, SharedDoor, Slot, walk, walk_state_dict
+from ..model import ComputedWeight, SharedWeight, Slot, walk, walk_state_dict
 from .byte_regions import Region, holds
-from .grouping import KINDS, Held, Links, is_solid, key_of
+from .grouping import KINDS, Links, RegionCache, is_solid, key_of
 from .storage import parts, regions, self_overlapping, spanning, unique_bytes
 
 __all__ = [
@@ -50,7 +50,7 @@ class TieGroup(Sequence[str]):
     (True, 'module')
     """
 
-    def __init__(self, slots: Sequence[Slot], kind: str, held: Held | None = None) -> None:
+    def __init__(self, slots: Sequence[Slot], kind: str, held: RegionCache | None = None) -> None:
         self.slots, self.kind = tuple(slots), kind
         places = sorted(
             (visit, order, path, slot)
@@ -125,10 +125,17 @@ class TieGroup(Sequence[str]):
 
 def _stand_in(first: Slot, slots: Sequence[Slot]) -> Slot | None:
     """Return a slot made up to write overlaps of which none holds the others."""
-    doors = [slot.door for slot in slots if slot.door is not None]
-    if doors:
-        alike = len(doors) == len(slots) and len({door.shape for door in doors}) == 1
-        return replace(first, door=SharedDoor(doors)) if alike and _one_main(doors) else None
+    weights = [slot.computed for slot in slots if slot.computed is not None]
+    if weights:
+        alike = (
+            len(weights) == len(slots)
+            and len({computed.shape for computed in weights}) == 1
+        )
+        return (
+            replace(first, computed=SharedWeight(weights))
+            if alike and _one_main(weights)
+            else None
+        )
     tensors = [slot.tensor for slot in slots if slot.tensor is not None]
     if any(map(self_overlapping, tensors)):
         return None
@@ -136,9 +143,14 @@ def _stand_in(first: Slot, slots: Sequence[Slot]) -> Slot | None:
     return None if flat is None else replace(first, tensor=flat)
 
 
-def _one_main(doors: Sequence[Door]) -> bool:
+def _one_main(weights: Sequence[ComputedWeight]) -> bool:
     """Say whether computed weights carry their values in one and the same memory."""
-    return len({(regions(door.main), door.main.stride()) for door in doors}) == 1
+    return (
+        len(
+            {(regions(computed.main), computed.main.stride()) for computed in weights}
+        )
+        == 1
+    )
 
 
 def find_tied_parameters(
@@ -183,7 +195,7 @@ def tie_slots(slots: Sequence[Slot]) -> list[TieGroup]:
 
     The raw tensors of a computed weight are not tied to it here: they are its own.
     """
-    if plainly_apart(slots):
+    if plainly_untied(slots):
         return []
     with torch._C.DisableTorchFunctionSubclass():  # a subclass may object to being looked at
         literal = [slot for slot in slots if slot.literal]
@@ -200,7 +212,7 @@ def _groups(slots: Sequence[Slot]) -> list[TieGroup]:
     return [TieGroup(members, kind, links.held) for members, kind in links.groups()]
 
 
-def plainly_apart(slots: Sequence[Slot]) -> bool:
+def plainly_untied(slots: Sequence[Slot]) -> bool:
     """Tell at a glance that nothing is tied, which spares most models the long look.
 
     True where each slot has one name and memory of its own in one piece, which can be written.
@@ -211,7 +223,11 @@ def plainly_apart(slots: Sequence[Slot]) -> bool:
         if tensor is None:
             continue
         cls = type(tensor)
-        if not (cls is Parameter or cls is Tensor) or slot.door is not None or len(slot.paths) > 1:
+        if (
+            not (cls is Parameter or cls is Tensor)
+            or slot.computed is not None
+            or len(slot.paths) > 1
+        ):
             return False
         if not is_solid(tensor):
             return False
@@ -243,7 +259,7 @@ class Outline:
         return self.offset + (last + 1) * self.dtype.itemsize
 
 
-def _outlines(slots: Sequence[Slot], regions_of: Held) -> tuple[Outline | None, ...]:
+def _outlines(slots: Sequence[Slot], regions_of: RegionCache) -> tuple[Outline | None, ...]:
     """Record for each name how it reads the memory; None for what is not plainly strided."""
     own = [_slot_regions(slot, regions_of) for slot in slots]
     base = min((region.start for found in own for region in found), default=0)
@@ -258,8 +274,8 @@ def _outlines(slots: Sequence[Slot], regions_of: Held) -> tuple[Outline | None, 
     return tuple(found)
 
 
-def _slot_regions(slot: Slot, held: Held) -> tuple[Region, ...]:
-    tensors = slot.door.raw if slot.door is not None else (slot.tensor,)
+def _slot_regions(slot: Slot, held: RegionCache) -> tuple[Region, ...]:
+    tensors = slot.computed.raw if slot.computed is not None else (slot.tensor,)
     key = key_of(tensors)
     if key in held:
         return held[key]

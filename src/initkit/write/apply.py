@@ -20,7 +20,7 @@ from ..rules import Table
 from . import distributed as ranks
 from .deferral import recorded, reports
 from .fill import fill
-from .materializer import Look, Memory, behind, off_reset, reset_running_stats
+from .materializer import Materializer, ModelScan, off_reset, raw_tensors, reset_running_stats
 from .report import Report
 
 Device = torch.device | str | None
@@ -200,7 +200,7 @@ class _Job:
         self.model, self.seed, self.prefix = model, read_seed(seed), read_prefix(prefix)
         self.device, self.progress, self.verify = device, progress, verify
         self.reset_buffers, self.began = reset_buffers, began
-        self.look = Look(model)
+        self.look = ModelScan(model)
 
     @no_collecting()
     def carry_out(self, plan: Plan, own: bool = False) -> Report:
@@ -213,7 +213,7 @@ class _Job:
         slots = [slot for _, target in written for slot in target.slots]
         slots += [t.writer for _, t in written if t.writer not in t.slots]  # made up over overlaps
         with ranks.together(self.verify):
-            memory = Memory(self.model, self.look, self.device, slots, own)
+            memory = Materializer(self.model, self.look, self.device, slots, own)
             if problems := [*plan.problems, *memory.problems]:
                 raise PlanError(problems)
             ranks.require_seed(self.seed, plan)
@@ -227,15 +227,10 @@ class _Job:
         reports.update(dict.fromkeys(waiting, report))
         return report
 
-    def _write(self, plan: Plan, seed: int, memory: Memory) -> None:
+    def _write(self, plan: Plan, seed: int, memory: Materializer) -> None:
         prefix = f"{self.prefix.removesuffix('.')}." if self.prefix else ""
         with _Bar(self.progress, plan) as bar:
             fill(plan, seed, prefix, ready=memory.give, advance=bar.advance)
-        coverage = sys.modules.get(f"{__package__}.coverage")
-        if coverage is not None and coverage.watching():
-            for step, target in zip(plan.steps, plan.targets, strict=True):
-                if step.status == WRITE:
-                    coverage.note(target.slots)
 
     def _buffers(self, written: list[tuple[Step, Target]]) -> list[str]:
         """Reset running statistics, or return the names of those off their reset value."""
@@ -303,7 +298,7 @@ def param_init_fn(
 
     def start(module: nn.Module) -> None:
         own = {id(t) for t in (*module._parameters.values(), *module._buffers.values())}
-        mine = [p for p in pairs if any(id(r) in own for s in p[1].slots for r in behind(s))]
+        mine = [p for p in pairs if any(id(r) in own for s in p[1].slots for r in raw_tensors(s))]
         part = bound.replaced([step for step, _ in mine], [target for _, target in mine])
         job = _Job(module, seed, prefix, device, None, False, False, time.perf_counter())
         job.carry_out(part, own=True)

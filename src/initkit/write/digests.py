@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from .. import stream
-from ..errors import MemoryProblem
-from ..model import Held, held, is_elsewhere, walk, walk_state_dict
+from ..errors import TensorProblem
+from ..model import LocalShard, is_elsewhere, local_shard, walk, walk_state_dict
 
 CHUNK = 1 << 18  # elements at a time on the CPU; elsewhere 64 times as many
 _MIX = (-0x61C8864680B583EB, 0x2545F4914F6CDD1D, 0x5851F42D4C957F2D)  # odd, without pattern
 
 
-def values_digest(model: nn.Module | Mapping[str, Any], *, buffers: bool = True) -> str:
+def model_digest(model: nn.Module | Mapping[str, Any], *, buffers: bool = True) -> str:
     """Return a short text that stands for every bit of a model's parameters and buffers.
 
     It depends on canonical names, shapes, dtypes and bits alone: not on the order of parameters,
@@ -27,10 +27,10 @@ def values_digest(model: nn.Module | Mapping[str, Any], *, buffers: bool = True)
     all ranks must call it; a rank leaves out what is on a mesh that it is not part of.
     ``buffers=False`` looks at parameters alone.
 
-    Raises :class:`MemoryProblem` where a tensor holds no values.
+    Raises :class:`TensorProblem` where a tensor holds no values.
 
     >>> from torch import nn
-    >>> values_digest(nn.BatchNorm1d(3)), values_digest(nn.BatchNorm1d(4))
+    >>> model_digest(nn.BatchNorm1d(3)), model_digest(nn.BatchNorm1d(4))
     ('4ef3fbc29e8c9397', '77a3b48c107e9276')
     """
     each = tensor_digests(model, buffers=buffers)
@@ -65,7 +65,7 @@ def tensor_digests(model: nn.Module | Mapping[str, Any], *, buffers: bool = True
 
 def _refuse(what: str, names: Sequence[str]) -> None:
     if names:
-        raise MemoryProblem(f"{what}: {', '.join(names[:5])}", names=names)
+        raise TensorProblem(f"{what}: {', '.join(names[:5])}", names=names)
 
 
 def _told(tensor: Tensor, total: int) -> str:
@@ -75,7 +75,7 @@ def _told(tensor: Tensor, total: int) -> str:
 
 def _sums(tensors: Sequence[Tensor]) -> list[int]:
     """Return the sum of the mixed words of each tensor, over all ranks that hold a part of it."""
-    parts = [held(tensor) for tensor in tensors]
+    parts = [local_shard(tensor) for tensor in tensors]
     chunks: list[list[int]] = [[] for _ in tensors]
     tasks = [
         task
@@ -87,7 +87,9 @@ def _sums(tensors: Sequence[Tensor]) -> list[int]:
     return _over_ranks(tensors, parts, sums)
 
 
-def _tasks(tensor: Tensor, part: Held | None, into: list[int]) -> Iterator[Callable[[], None]]:
+def _tasks(
+    tensor: Tensor, part: LocalShard | None, into: list[int]
+) -> Iterator[Callable[[], None]]:
     """Yield one task for each chunk; it appends the chunk's sum."""
     local = (tensor if part is None else part.local).detach()
     if local.layout is not torch.strided:
@@ -100,7 +102,7 @@ def _tasks(tensor: Tensor, part: Held | None, into: list[int]) -> Iterator[Calla
         yield partial(_mix, words, part, at, min(step, len(words) - at), into)
 
 
-def _mix(words: Tensor, part: Held | None, at: int, count: int, into: list[int]) -> None:
+def _mix(words: Tensor, part: LocalShard | None, at: int, count: int, into: list[int]) -> None:
     """Append the sum of a chunk's words, each mixed with its global index."""
     if part is None:
         index = torch.arange(at, at + count, device=words.device)
@@ -119,7 +121,7 @@ _WORDS = {8: torch.int64, 4: torch.int32, 2: torch.int16, 1: torch.uint8}
 
 
 def _over_ranks(
-    tensors: Sequence[Tensor], parts: Sequence[Held | None], sums: list[int]
+    tensors: Sequence[Tensor], parts: Sequence[LocalShard | None], sums: list[int]
 ) -> list[int]:
     """Add up the sums of sharded tensors along the dimensions of their meshes that split them."""
     split: dict[Any, list[int]] = {}

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import InitkitError, MemoryProblem, OptionError, PlanError, RanksDiffer
+from ..errors import InitkitError, OptionError, PlanError, RankMismatch, TensorProblem
 from ..model import ranks as ranks_of
 from ..plan import WRITE, Plan
 
@@ -53,7 +53,7 @@ def _refuse_flat(model: nn.Module, fsdp: Any) -> None:
         "whose shapes are lost; pass param_init_fn=plan.param_init_fn(model, device, seed=...) to "
         "it, or initialise before wrapping"
     )
-    raise PlanError([MemoryProblem(message, names=wrapped)])
+    raise PlanError([TensorProblem(message, names=wrapped)])
 
 
 def _summoned(module: Any) -> bool:
@@ -99,7 +99,7 @@ def verify(
     found: list[Any] = [None] * dist.get_world_size(chosen)
     dist.all_gather_object(found, mine, group=chosen)
     if error is None and any(other != found[0] for other in found):
-        raise PlanError([RanksDiffer(_told(found), values=found)])
+        raise PlanError([RankMismatch(_told(found), values=found)])
 
 
 def _shown(error: Exception | None) -> str:

@@ -14,13 +14,15 @@ from torch.nn import Parameter
 from torch.overrides import TorchFunctionMode
 
 from .. import stream
-from ..distributions import Constant, Distribution, Runs, Source, Whole, Written
+from ..distributions import Constant, Distribution, NonElementwise, Runs, Source, UserFunction
 from ..errors import FillError
-from ..model import Held, Slot, held, ranks
+from ..model import LocalShard, Slot, local_shard, ranks
 from ..plan import WRITE, Plan, Step, Target
 
 Task: TypeAlias = Callable[[], object]
 CHUNK = 1 << 18  # elements of one task: large enough for a thread, small enough for its scratch
+observers: list[Callable[[Sequence[Slot]], object]] = []
+"""Told of the slots of every step that was written; torch itself does not see the kernel write."""
 SMALL = 1 << 12  # below, the kernel keeps the interpreter's lock, and threads would only wait
 
 
@@ -41,7 +43,7 @@ def fill(
     drawn = {
         id(step): _run_function(step, target.writer, seed, prefix)
         for step, target in todo
-        if isinstance(step.law, Written)
+        if isinstance(step.distribution, UserFunction)
     }
     if ready is not None:
         ready()
@@ -55,6 +57,8 @@ def fill(
         for step, target in todo:
             if step.padding is not None:
                 _zero_padding(step.padding, target)
+            for observe in observers:
+                observe(target.slots)
 
 
 def _needs_inference_mode(todo: Sequence[tuple[Step, Target]]) -> bool:
@@ -112,52 +116,62 @@ def _together(
 
 def _add_plain(tasks: _Tasks, step: Step, slot: Slot, seed: int, prefix: str) -> bool:
     """Add the write of a small plain parameter, which most are; say whether it was one."""
-    law, tensor = step.law, slot.tensor
-    if type(tensor) is not Parameter or slot.door is not None:
+    distribution, tensor = step.distribution, slot.tensor
+    if type(tensor) is not Parameter or slot.computed is not None:
         return False
     elements = tensor.numel()
     if elements > CHUNK:
         return False
-    if type(law) is Constant:
-        tasks.add(partial(tensor.fill_, law.value) if law.value else tensor.zero_, elements)
+    if type(distribution) is Constant:
+        tasks.add(
+            partial(tensor.fill_, distribution.value) if distribution.value else tensor.zero_,
+            elements,
+        )
         return True
-    if law is not None and law.any_shape and tensor.is_contiguous() and not tensor.is_complex():
+    if (
+        distribution is not None
+        and distribution.any_shape
+        and tensor.is_contiguous()
+        and not tensor.is_complex()
+    ):
         source = Source(seed, prefix + step.seed_name)
-        tasks.add(partial(law.write, tensor, source), elements)
+        tasks.add(partial(distribution.write, tensor, source), elements)
         return True
     return False
 
 
 def _add(tasks: _Tasks, step: Step, slot: Slot, source: Source, drawn: Tensor | None) -> None:
     """Add the writes of one step."""
-    law, tensor = step.law, slot.tensor
-    assert law is not None
+    distribution, tensor = step.distribution, slot.tensor
+    assert distribution is not None
     assert tensor is not None
     kind = type(tensor)
-    if slot.door is not None:
-        tasks.add_whole(lambda: _through_door(slot, step, law, source, drawn), step.numel)
+    if slot.computed is not None:
+        tasks.add_whole(
+            lambda: _through_parametrization(slot, step, distribution, source, drawn), step.numel
+        )
         return
-    part = None if kind is Parameter or kind is Tensor else held(tensor)
+    part = None if kind is Parameter or kind is Tensor else local_shard(tensor)
     if part is not None:
-        _add_part(tasks, tensor, part, law, source, drawn)
+        _add_part(tasks, tensor, part, distribution, source, drawn)
         return
-    out = _real(tensor, law)
-    if isinstance(law, Constant):
-        tasks.add(lambda: _fill(out, law.value), out.numel())
-    elif drawn is not None or not law.elementwise:
-        tasks.add_whole(lambda: _copy(out, _whole(law, source, drawn, out)), out.numel())
+    out = _real(tensor, distribution)
+    if isinstance(distribution, Constant):
+        tasks.add(lambda: _fill(out, distribution.value), out.numel())
+    elif drawn is not None or not distribution.elementwise:
+        tasks.add_whole(lambda: _copy(out, _whole(distribution, source, drawn, out)), out.numel())
     elif out.numel() <= CHUNK and out.is_contiguous():
-        tasks.add(lambda: law.write(out.view(-1), source), out.numel())
+        tasks.add(lambda: distribution.write(out.view(-1), source), out.numel())
     else:
         for piece, start in pieces(out):
-            tasks.add(lambda p=piece, s=start: _write(p, law, source, s), piece.numel())  # type: ignore[misc]
+            tasks.add(lambda p=piece, s=start: _write(p, distribution, source, s), piece.numel())  # type: ignore[misc]
 
 
 def _add_part(
     tasks: _Tasks,
     tensor: Tensor,
-    part: Held,
-    law: Distribution,
+    part: LocalShard,
+    distribution: Distribution,
     source: Source,
     drawn: Tensor | None,
 ) -> None:
@@ -165,28 +179,34 @@ def _add_part(
     if not part.local.numel():
         return
     increment_version(tensor)  # the local tensor's own is raised where it is written
-    if part.local.is_complex() and law.paired:
+    if part.local.is_complex() and distribution.complex_as_pairs:
         part = part.as_real()
     out = part.local.detach()
-    if isinstance(law, Constant):
-        tasks.add(lambda: _fill(out, law.value), out.numel())
-    elif drawn is not None or not law.elementwise:
+    if isinstance(distribution, Constant):
+        tasks.add(lambda: _fill(out, distribution.value), out.numel())
+    elif drawn is not None or not distribution.elementwise:
         tasks.add_whole(
-            lambda: _copy(out, part.cut(_whole(law, source, drawn, tensor))), tensor.numel()
+            lambda: _copy(out, part.cut(_whole(distribution, source, drawn, tensor))),
+            tensor.numel(),
         )
     else:
         for piece, start in pieces(out):
-            tasks.add(lambda p=piece, s=start: _write_part(p, law, source, part, s), piece.numel())  # type: ignore[misc]
+            tasks.add(
+                lambda p=piece, s=start: _write_part(p, distribution, source, part, s),
+                piece.numel(),
+            )  # type: ignore[misc]
 
 
-def _write_part(out: Tensor, law: Distribution, source: Source, part: Held, start: int) -> None:
-    _write(out, law, source, part.runs(start, out.numel()))
+def _write_part(
+    out: Tensor, distribution: Distribution, source: Source, part: LocalShard, start: int
+) -> None:
+    _write(out, distribution, source, part.runs(start, out.numel()))
 
 
-def _real(tensor: Tensor, law: Distribution) -> Tensor:
+def _real(tensor: Tensor, distribution: Distribution) -> Tensor:
     """Return the memory to write, complex numbers as pairs of real ones."""
     out = tensor.detach()  # shares the version counter, unlike .data
-    if out.is_complex() and law.paired:
+    if out.is_complex() and distribution.complex_as_pairs:
         return torch.view_as_real(out)
     return out
 
@@ -211,12 +231,12 @@ def pieces(out: Tensor, start: int = 0) -> Iterator[tuple[Tensor, int]]:
         yield out.narrow(0, i, min(rows, out.shape[0] - i)), start + i * row
 
 
-def _write(out: Tensor, law: Distribution, source: Source, runs: Runs) -> None:
+def _write(out: Tensor, distribution: Distribution, source: Source, runs: Runs) -> None:
     if out.is_contiguous():
-        law.write(out.view(-1), source, runs)
+        distribution.write(out.view(-1), source, runs)
         return
     scratch = torch.empty(out.numel(), dtype=out.dtype, device=out.device)
-    law.write(scratch, source, runs)
+    distribution.write(scratch, source, runs)
     out.copy_(scratch.view(out.shape))
 
 
@@ -228,50 +248,52 @@ def _copy(out: Tensor, values: Tensor) -> None:
     out.copy_(values.reshape(out.shape))
 
 
-def _whole(law: Distribution, source: Source, drawn: Tensor | None, like: Tensor) -> Tensor:
-    """Return all values of a tensor whose law draws them at once; they may be of a wider dtype."""
+def _whole(
+    distribution: Distribution, source: Source, drawn: Tensor | None, like: Tensor
+) -> Tensor:
+    """Return all values of a tensor that are drawn at once; they may be of a wider dtype."""
     if drawn is not None:
         return drawn
-    if isinstance(law, Whole):
-        return law.draw(source)
+    if isinstance(distribution, NonElementwise):
+        return distribution.draw(source)
     scratch = torch.empty(like.numel(), dtype=like.dtype, device="cpu")
-    law.write(scratch, source)
+    distribution.write(scratch, source)
     return scratch
 
 
 _UNSURE = "other parameters may have been written already"
 
 
-def _through_door(
-    slot: Slot, step: Step, law: Distribution, source: Source, drawn: Tensor | None
+def _through_parametrization(
+    slot: Slot, step: Step, distribution: Distribution, source: Source, drawn: Tensor | None
 ) -> None:
     """Write a computed weight: make its values, then let the parametrization invert them."""
-    door, tensor = slot.door, slot.tensor
-    assert door is not None
+    computed, tensor = slot.computed, slot.tensor
+    assert computed is not None
     assert tensor is not None
-    value = torch.empty(tuple(door.shape), dtype=door.dtype, device=tensor.device)
-    if drawn is None and law.elementwise:
-        law.write(_real(value, law).view(-1), source)
+    value = torch.empty(tuple(computed.shape), dtype=computed.dtype, device=tensor.device)
+    if drawn is None and distribution.elementwise:
+        distribution.write(_real(value, distribution).view(-1), source)
     else:
-        _copy(value, _whole(law, source, drawn, value))
+        _copy(value, _whole(distribution, source, drawn, value))
     if step.padding is not None:
         value[step.padding].zero_()
     try:
-        door.write(value)
+        computed.write(value)
     except Exception as error:
         what = f"its parametrization cannot take the values: {error!r}"
         raise FillError(f"{step.name}: {what}; {_UNSURE}", name=step.name) from error
-    if door.note and any(raw.isnan().any() for raw in door.raw):
-        what = f"the right_inverse of its parametrization makes NaN of {law.describe()}"
+    if computed.note and any(raw.isnan().any() for raw in computed.raw):
+        what = f"the right_inverse of its parametrization makes NaN of {distribution.describe()}"
         raise FillError(f"{step.name}: {what}; {_UNSURE}", name=step.name)
 
 
 def _zero_padding(row: int, target: Target) -> None:
-    """Zero the padding row, which belongs to the memory and not to the law."""
+    """Zero the padding row, which belongs to the memory and not to the distribution."""
     slot = target.padded
-    if slot is None or slot.tensor is None or slot.door is not None:
+    if slot is None or slot.tensor is None or slot.computed is not None:
         return
-    part = held(slot.tensor)
+    part = local_shard(slot.tensor)
     place = row if part is None else part.place(row)
     if place is not None:
         with torch.no_grad():
@@ -319,43 +341,49 @@ _GET = "functions here get a tensor, not a module"
 
 def _run_function(step: Step, slot: Slot, seed: int, prefix: str) -> Tensor:
     """Return what a user's function writes into a scratch full of NaN, under a keyed generator."""
-    law = step.law
-    assert isinstance(law, Written)
+    distribution = step.distribution
+    assert isinstance(distribution, UserFunction)
     assert slot.tensor is not None
     dtype = slot.tensor.dtype
     wide = dtype if dtype in (torch.float64, torch.complex64, torch.complex128) else torch.float32
-    scratch = torch.full(law.shape, torch.nan, dtype=wide, device="cpu")
+    scratch = torch.full(distribution.shape, torch.nan, dtype=wide, device="cpu")
     key = Source(seed, prefix + step.seed_name).values
     generator = torch.default_generator
     state = generator.get_state()
     try:
         generator.manual_seed(key.k1 << 32 | key.k0)
         with torch.no_grad(), _one_generator(slot):
-            returned = law.function(scratch, **dict(law.options))
+            returned = distribution.function(scratch, **dict(distribution.options))
     except _OwnGenerator:
-        message = f"{step.name}: {law.describe()} {_ELSEWHERE}; nothing was written"
+        message = f"{step.name}: {distribution.describe()} {_ELSEWHERE}; nothing was written"
         raise FillError(message, name=step.name) from None
     except Exception as error:
         hint = f" ({_GET})" if isinstance(error, AttributeError) else ""
-        message = f"{step.name}: {law.describe()} failed: {error!r}{hint}; nothing was written"
+        message = (
+            f"{step.name}: {distribution.describe()} failed: {error!r}{hint}; nothing was written"
+        )
         raise FillError(message, name=step.name) from error
     finally:
         generator.set_state(state)
-    _check_written(step, law, scratch, returned)
-    return scratch if law.factor == 1 else scratch * law.factor
+    _check_written(step, distribution, scratch, returned)
+    return scratch if distribution.factor == 1 else scratch * distribution.factor
 
 
-def _check_written(step: Step, law: Written, scratch: Tensor, returned: object) -> None:
+def _check_written(
+    step: Step, distribution: UserFunction, scratch: Tensor, returned: object
+) -> None:
     left = int(scratch.isnan().sum())
-    resized = tuple(scratch.shape) != law.shape
+    resized = tuple(scratch.shape) != distribution.shape
     if not left and not resized:
         return
     if resized:
-        what = f"made the tensor {list(scratch.shape)}, and it must stay {list(law.shape)}"
+        what = f"made the tensor {list(scratch.shape)}, and it must stay {list(distribution.shape)}"
     elif left < scratch.numel():
         what = f"left {left} of {scratch.numel()} elements unwritten, or wrote NaN there"
     elif isinstance(returned, Tensor) and returned is not scratch:
         what = "wrote nothing but returned a tensor; write in place, as in tensor.copy_(values)"
     else:
         what = f"wrote nothing ({_GET}), or read the old values, which are NaN here"
-    raise FillError(f"{step.name}: {law.describe()} {what}; nothing was written", name=step.name)
+    raise FillError(
+        f"{step.name}: {distribution.describe()} {what}; nothing was written", name=step.name
+    )

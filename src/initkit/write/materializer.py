@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import MemoryProblem, OptionError, PlanError, Problem
-from ..model import Slot, device_type, doors, is_sharded, walk
+from ..errors import OptionError, PlanError, Problem, TensorProblem
+from ..model import Slot, device_type, find_computed_weights, is_sharded, walk
 
 Device = torch.device | str | None
 PENDING = "_initkit_pending"  # of a module: the rules that were recorded
@@ -51,7 +51,7 @@ def swap(tensor: Tensor, new: Tensor) -> bool:
 # --------------------------------------------------------------------------------- give memory
 
 
-class Look:
+class ModelScan:
     """One quick pass over a model: is anything on meta, are there recorded rules or statistics."""
 
     __slots__ = ("meta", "recorded", "statistics")
@@ -102,13 +102,13 @@ _FROM_DEFERRED = (
 )
 
 
-class Memory:
+class Materializer:
     """What of a model holds no values yet, and how it gets memory: in place, every storage once."""
 
     def __init__(
         self,
         model: object,
-        look: Look,
+        look: ModelScan,
         device: Device,
         written: Sequence[Slot],
         own: bool = False,
@@ -153,7 +153,7 @@ class Memory:
                 f"device={str(device)!r} is where parameters on the meta device get their memory, "
                 f"and these have theirs elsewhere: {_several(names)}; move the model with .to()"
             )
-            self.problems.append(MemoryProblem(message, names=names))
+            self.problems.append(TensorProblem(message, names=names))
 
     def _refuse_entries(self, written: Sequence[Slot]) -> None:
         names = [slot.name for slot in written if slot.tensor is not None and slot.tensor.is_meta]
@@ -161,7 +161,7 @@ class Memory:
 
     def _judge(self, written: Sequence[Slot]) -> None:
         """Find every tensor that would hold garbage or cannot get memory."""
-        sure = {id(raw) for slot in written for raw in behind(slot)}
+        sure = {id(raw) for slot in written for raw in raw_tensors(slot)}
         homeless = [s.name for s in self.slots if self._home(s) is None]
         if homeless:
             what = "say where they should live, as in device='cpu'"
@@ -194,7 +194,7 @@ class Memory:
         known = {id(slot.tensor) for slot in self.slots}
         assert isinstance(self.model, nn.Module)
         for path, module in self.model.named_modules():
-            written = doors(module)
+            written = find_computed_weights(module)
             for key, value in vars(module).items():
                 stray = isinstance(value, Tensor) and value.is_meta and id(value) not in known
                 if stray and key not in written and not self.own:
@@ -202,7 +202,7 @@ class Memory:
 
     def _problem(self, names: Sequence[str], what: str) -> None:
         message = f"on the meta device, which holds no values: {_several(names)}; {what}"
-        self.problems.append(MemoryProblem(message, names=names))
+        self.problems.append(TensorProblem(message, names=names))
 
     def _home(self, slot: Slot) -> torch.device | None:
         """Return where a tensor gets its memory: as asked, else where its constructor put it."""
@@ -221,7 +221,7 @@ class Memory:
         if not self.slots:
             return
         for slot in self.written:
-            if slot.door is not None and isinstance(vars(slot.owner).get(slot.key), Tensor):
+            if slot.computed is not None and isinstance(vars(slot.owner).get(slot.key), Tensor):
                 vars(slot.owner)[slot.key] = None  # its graph holds on to what it is computed from
         storages = _shared_storages(self.slots)
         given: set[int] = set()
@@ -250,7 +250,7 @@ class Memory:
             new = torch.empty(0, dtype=tensor.dtype, device=home).set_(storage.on(home), *place)
         if not swap(tensor, new):
             what = "cannot be given memory in place: a view or a graph holds on to it"
-            raise PlanError([MemoryProblem(f"{name} {what}", names=[name])])
+            raise PlanError([TensorProblem(f"{name} {what}", names=[name])])
 
     def _forget(self) -> None:
         """Drop the notes on modules that have their memory now."""
@@ -329,9 +329,9 @@ def _size(slot: Slot) -> int:
     return slot.tensor.numel() if slot.tensor is not None else 0
 
 
-def behind(slot: Slot) -> tuple[Tensor | None, ...]:
+def raw_tensors(slot: Slot) -> tuple[Tensor | None, ...]:
     """Return the tensors that carry a slot's value."""
-    return slot.door.raw if slot.door is not None else (slot.tensor,)
+    return slot.computed.raw if slot.computed is not None else (slot.tensor,)
 
 
 # ------------------------------------------------------------------------------------- buffers

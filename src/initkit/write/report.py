@@ -142,8 +142,8 @@ def checksum(data: Mapping[str, Any]) -> str:
 
 def _digest(step: Step, seed: int, prefix: str) -> str | None:
     """Return a short text of all that the values of one parameter follow from."""
-    if step.status != WRITE or step.law is None:
+    if step.status != WRITE or step.distribution is None:
         return None
     parts = [seed % 2**64, prefix, step.seed_name, step.shape, str(step.dtype), step.padding]
-    text = json.dumps([*parts, plain_data(step.law.to_dict())])
+    text = json.dumps([*parts, plain_data(step.distribution.to_dict())])
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

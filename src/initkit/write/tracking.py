@@ -15,10 +15,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ..errors import CheckError
-from ..model import Slot, held, is_sharded, walk
+from ..model import Slot, is_sharded, local_shard, walk
 from ..render import text_table
+from .fill import observers
 
-_watching: list[Writes] = []
 _weak: Any = StorageWeakRef
 
 
@@ -127,24 +127,13 @@ def track_writes(model: nn.Module, *, poison: bool = False) -> Iterator[Writes]:
             writes.close()  # after an error, too: it gives buffers their values back
         return
     tracked = _Tracked(model)
-    _watching.append(tracked)
+    observers.append(tracked.note)
     try:
         with _Mode(tracked):
             yield tracked
     finally:
-        _watching.remove(tracked)
+        observers.remove(tracked.note)
     tracked.close()
-
-
-def watching() -> bool:
-    """Tell whether anybody tracks writes."""
-    return bool(_watching)
-
-
-def note(slots: Sequence[Slot]) -> None:
-    """Tell all who track writes that initkit's kernel wrote these slots wholly."""
-    for writes in _watching:
-        writes.note(slots)
 
 
 def _slots(model: nn.Module) -> Iterator[tuple[Slot, Tensor | None]]:
@@ -155,7 +144,7 @@ def _slots(model: nn.Module) -> Iterator[tuple[Slot, Tensor | None]]:
         if is_lazy(slot.tensor):
             yield slot, None
         else:
-            part = held(slot.tensor)
+            part = local_shard(slot.tensor)
             yield slot, (slot.tensor if part is None else part.local).detach()
 
 
@@ -231,8 +220,8 @@ class _Tracked(Writes):
 
     def note(self, slots: Sequence[Slot]) -> None:
         for slot in slots:
-            for raw in slot.door.raw if slot.door is not None else (slot.tensor,):
-                part = held(raw) if raw is not None else None
+            for raw in slot.computed.raw if slot.computed is not None else (slot.tensor,):
+                part = local_shard(raw) if raw is not None else None
                 tensor = part.local if part is not None else raw
                 if tensor is not None and (found := self.find(tensor)) is not None:
                     found.write(tensor)

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..distributions import Written
 from ..errors import FileError, InitkitError
 from ..model import Slot
 from ..plan import WRITE, Model, Plan, Step, rich_data, slots_of
@@ -70,9 +69,9 @@ class Verification:
 def verify_report(model: Model, path: str | Path) -> Verification:
     """Compare a model with a report that was saved when it was initialised.
 
-    Every parameter that was written is drawn again from the report's seed and law, one at a time,
-    and compared bit for bit. ``model`` is a module or a state_dict. Raises :class:`FileError` for
-    what is no saved report, or one that was changed since.
+    Every parameter that was written is drawn again from the report's seed and distribution, one at
+    a time, and compared bit for bit. ``model`` is a module or a state_dict. Raises
+    :class:`FileError` for what is no saved report, or one that was changed since.
 
     >>> import tempfile, os
     >>> from torch import nn
@@ -117,8 +116,8 @@ def _read(path: Path) -> dict[str, Any]:
 def _steps(data: dict[str, Any]) -> Iterator[Step]:
     for row in data["steps"]:
         row = {key: value for key, value in row.items() if key != "digest"}
-        own = isinstance(row["law"], dict) and row["law"]["kind"] == Written.__name__
-        yield Step.from_dict({**row, "law": None} if own else row)
+        own = isinstance(row["distribution"], dict) and row["distribution"]["kind"] == "Written"
+        yield Step.from_dict({**row, "distribution": None} if own else row)
 
 
 def _written(step: Step) -> bool:
@@ -131,13 +130,13 @@ def _outcome(step: Step, slots: dict[str, Slot], seed: int, prefix: str) -> str:
         return MISSING
     if tuple(slot.shape) != step.shape or slot.tensor.dtype != step.dtype:
         return OTHER
-    if step.law is None or slot.door is not None:
+    if step.distribution is None or slot.computed is not None:
         return UNKNOWN
     wanted = _drawn(step, seed, prefix)
     found = slot.tensor.detach().cpu()
     if torch.equal(found, wanted):
         return AS_WRITTEN
-    near = not step.law.elementwise and torch.allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    near = not step.distribution.elementwise and torch.allclose(found, wanted, rtol=1e-5, atol=1e-6)
     return ROUNDED if near else CHANGED
 
 

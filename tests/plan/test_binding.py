@@ -1,0 +1,308 @@
+"""A plan is data: it travels as JSON, applies to parts by name, and refuses what it lacks."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+from models import tied_lm
+from torch import Tensor, nn
+
+import initkit
+from initkit import OptionError, Plan, PlanError, ReadError, apply_init, model_digest, plan_init
+
+DEFAULT = [{"tokens.weight": "normal(std=0.02)"}, "torch_default"]
+LAWS = (
+    "normal(std=0.02)",
+    "normal(mean=1, std=0.5)",
+    "uniform(-1, 2)",
+    "trunc_normal(std=0.02, cutoff=2)",
+    f"trunc_normal(std=0.02, low=0, high={math.inf})",
+    "zero_mask_uniform",
+    "kaiming_normal(nonlinearity='relu')",
+    "orthogonal(gain=2)",
+    "sparse(sparsity=0.5)",
+    "eye",
+    "constant(3)",
+    "blocks(0, 'uniform(0, 1)')",
+    "blocks('orthogonal', 'normal(std=1)')",
+)
+
+
+def back(plan: Plan) -> Plan:
+    return Plan.from_json(plan.to_json())
+
+
+@pytest.mark.parametrize("distribution", LAWS)
+def test_every_distribution_survives_json_bit_by_bit(distribution: str) -> None:
+    model = nn.Linear(6, 8)
+    plan = plan_init(model, {"weight": distribution, "bias": 0})
+    read = back(plan)
+    assert read.steps == plan.steps
+    assert read.digest() == plan.digest()
+    plan.apply(model, seed=1)
+    before = model_digest(model)
+    read.apply(model, seed=1)
+    assert model_digest(model) == before
+
+
+@pytest.mark.parametrize("recipe", ["resnext", "gpt2", "vit", "xavier_uniform", "torch_default"])
+def test_recipes_survive_json(recipe: str) -> None:
+    plan = plan_init(nn.Sequential(nn.Conv2d(4, 8, 3), nn.BatchNorm2d(8), nn.Linear(8, 2)), recipe)
+    if not plan.problems:
+        assert back(plan).steps == plan.steps
+
+
+def test_json_is_plain_and_says_what_it_is() -> None:
+    data = json.loads(plan_init(nn.Linear(2, 2), {"*": 0}).to_json(), parse_constant=pytest.fail)
+    assert data["format"] == "initkit-plan-1"
+    assert data["steps"][0]["names"] == ["weight"]
+    assert data["rules"] == ["*: 0"] or data["rules"]
+
+
+def test_the_digest_is_frozen() -> None:
+    plan = plan_init(nn.Linear(4, 4), {"weight": "normal(std=0.02)", "bias": 0})
+    assert plan.digest() == "f838dbe2ab5a19d1"
+
+
+def test_the_digest_depends_on_what_decides_values_alone() -> None:
+    def digest(rules: object, model: nn.Module | None = None) -> str:
+        return plan_init(model or nn.Linear(4, 4), rules).digest()
+
+    same = digest({"*": "normal(std=1)"})
+    assert digest({"weight": "normal(std=1)", "bias": "normal(std=1)"}) == same
+    assert digest({"*": "normal(std=2)"}) != same
+    assert digest({"*": "normal(std=1)"}, nn.Linear(4, 5)) != same
+    assert digest({"*": "normal(std=1)"}, nn.Linear(4, 4).double()) != same
+    assert digest({"*": "normal(std=1)"}, nn.DataParallel(nn.Linear(4, 4))) == same
+
+
+def test_a_changed_plan_is_refused() -> None:
+    text = plan_init(nn.Linear(2, 2), {"*": "normal(std=0.5)"}).to_json()
+    with pytest.raises(ReadError, match="^the plan was changed: its digest is [0-9a-f]{16}, not "):
+        Plan.from_json(text.replace("0.5", "0.6"))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "initkit-plan-1"}', "null"])
+def test_what_is_no_plan_is_refused(text: str) -> None:
+    with pytest.raises(ReadError, match="^this is no plan that initkit wrote: "):
+        Plan.from_json(text)
+
+
+def test_another_format_is_named() -> None:
+    with pytest.raises(ReadError, match="^this is a 'later', and 'initkit-plan-1' is known here$"):
+        Plan.from_json('{"format": "later"}')
+
+
+def test_a_users_function_cannot_travel_as_json() -> None:
+    def mine(tensor: Tensor) -> None:
+        tensor.fill_(1)
+
+    plan = plan_init(nn.Linear(2, 2), {"weight": mine, "bias": 0})
+    with pytest.raises(ReadError, match="^JSON cannot carry the function that starts weight$"):
+        plan.to_json()
+
+
+def test_a_plan_with_problems_is_not_written() -> None:
+    with pytest.raises(PlanError):
+        plan_init(nn.Linear(2, 2), {"nothing": 0, "*": 0}).to_json()
+
+
+# ------------------------------------------------------------------------------ Plan.apply
+
+
+def test_applying_a_plan_is_apply_init() -> None:
+    one, two = tied_lm(), tied_lm()
+    report = plan_init(one, DEFAULT).apply(one, seed=3, prefix="q1")
+    other = apply_init(two, DEFAULT, seed=3, prefix="q1")
+    assert report.digest == other.digest
+    assert report.written == other.written
+    assert model_digest(one) == model_digest(two)
+
+
+def test_a_plan_holds_on_to_no_memory_of_the_model_it_was_made_from() -> None:
+    model = nn.Linear(2, 2)
+    plan = plan_init(model, {"*": 1})
+    model.weight = nn.Parameter(torch.zeros(2, 2))
+    plan.apply(model, seed=0)
+    assert model.weight.tolist() == [[1.0, 1.0], [1.0, 1.0]], "the model is walked again"
+
+
+def test_a_plan_from_meta_applies_to_wrapped_and_unwrapped_models() -> None:
+    with torch.device("meta"):
+        plan = plan_init(nn.Linear(2, 2), {"*": "normal(std=1)"})
+    plain, wrapped = nn.Linear(2, 2), nn.DataParallel(nn.Linear(2, 2))
+    plan.apply(plain, seed=0)
+    plan.apply(wrapped, seed=0)
+    back(plan_init(wrapped, {"*": "normal(std=1)"})).apply(plain, seed=0)
+    assert torch.equal(plain.weight, wrapped.module.weight)
+
+
+def test_a_plan_applies_to_a_state_dict() -> None:
+    model, whole = tied_lm(), tied_lm()
+    plan = plan_init(model, DEFAULT)
+    plan.apply(model.state_dict(), seed=1)
+    plan.apply(whole, seed=1)
+    assert model_digest(model) == model_digest(whole)
+
+
+def test_kept_and_left_out_parameters_stay_as_they_are() -> None:
+    model = nn.Linear(2, 2)
+    before = model.bias.detach().clone()
+    report = back(plan_init(model, {"weight": 0, "bias": "keep"})).apply(model, seed=0)
+    assert torch.equal(model.bias, before)
+    assert report.written == ["weight"]
+    plan_init(model, {"*": 5}, only="weight").apply(model, seed=0)
+    assert torch.equal(model.bias, before)
+
+
+def test_rename_takes_modules_names_and_functions() -> None:
+    whole = nn.Sequential(*[nn.Linear(3, 3) for _ in range(4)])
+    plan = plan_init(whole, {"*": "normal(std=1)"})
+    plan.apply(whole, seed=0)
+    for rename in (
+        {"0": "2", "1": "3"},
+        {"0": "2", "1.weight": "3.weight", "1.bias": "3.bias"},
+        lambda name: f"{int(name[0]) + 2}{name[1:]}",
+    ):
+        part = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+        plan.apply(part, seed=0, rename=rename)
+        assert torch.equal(part[0].weight, whole[2].weight)
+        assert torch.equal(part[1].bias, whole[3].bias)
+
+
+def test_rename_puts_a_part_under_its_module() -> None:
+    whole = nn.ModuleDict({"trunk": nn.Sequential(nn.Linear(3, 3)), "head": nn.Linear(3, 2)})
+    plan = plan_init(whole, {"*": "normal(std=1)"})
+    plan.apply(whole, seed=0)
+    part = nn.Sequential(nn.Linear(3, 3))
+    plan.apply(part, seed=0, rename={"": "trunk"})
+    assert torch.equal(part[0].weight, whole["trunk"][0].weight)
+    bare = nn.Linear(3, 2)
+    plan.apply(bare, seed=0, rename={"": "head"})
+    assert torch.equal(bare.weight, whole["head"].weight)
+
+
+def test_rename_to_none_leaves_a_tensor_alone() -> None:
+    model = nn.ModuleDict({"new": nn.Linear(2, 2), "old": nn.Linear(2, 2)})
+    plan = plan_init(nn.ModuleDict({"old": nn.Linear(2, 2)}), {"*": 1})
+    before = model["new"].weight.detach().clone()
+    report = plan.apply(model, seed=0, rename={"new": None})
+    assert torch.equal(model["new"].weight, before)
+    assert report.written == ["old.weight", "old.bias"]
+
+
+class Half(nn.Module):
+    """The part of a language model that has the head alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(32, 64, bias=False)
+
+
+def test_a_tie_across_parts_agrees_padding_row_included() -> None:
+    plan = back(plan_init(tied_lm(), DEFAULT))
+    whole, part = tied_lm(), Half()
+    plan.apply(whole, seed=2)
+    plan.apply(part, seed=2)
+    assert torch.equal(part.head.weight, whole.tokens.weight)
+    assert not part.head.weight[0].any()
+
+
+def test_a_narrower_dtype_gets_the_same_numbers_rounded() -> None:
+    plan = plan_init(nn.Linear(8, 8), {"*": "normal(std=1)"})
+    one, two = nn.Linear(8, 8), nn.Linear(8, 8).bfloat16()
+    plan.apply(one, seed=0)
+    plan.apply(two, seed=0)
+    assert torch.equal(one.weight.bfloat16(), two.weight)
+
+
+# ------------------------------------------------------------------------------ refused by name
+
+
+def problems(plan: Plan, model: object, **options: object) -> list[str]:
+    digest = model_digest(model)
+    with pytest.raises(PlanError) as caught:
+        plan.apply(model, seed=0, **options)
+    assert model_digest(model) == digest, "nothing was written"
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_unknown_names_and_other_shapes_are_listed_together() -> None:
+    plan = plan_init(nn.ModuleDict({"fc": nn.Linear(2, 2), "head": nn.Linear(2, 3)}), {"*": 0})
+    model = nn.ModuleDict({"fc": nn.Linear(2, 2), "heda": nn.Linear(2, 3), "head": nn.Linear(2, 4)})
+    assert problems(plan, model) == [
+        "heda.weight is not in the plan; did you mean 'head.weight' or 'fc.weight'?",
+        "heda.bias is not in the plan; did you mean 'head.bias' or 'fc.bias'?",
+        "head.weight: its shape is [4, 2], and the plan has [3, 2]",
+        "head.bias: its shape is [4], and the plan has [3]",
+    ]
+
+
+def test_a_model_of_which_nothing_is_in_the_plan_is_refused() -> None:
+    plan = plan_init(nn.ModuleDict({"zzz": nn.Linear(2, 2)}), {"*": 0})
+    assert problems(plan, nn.Linear(2, 2)) == [
+        "weight is not in the plan; did you mean 'zzz.weight'?",
+        "bias is not in the plan; did you mean 'zzz.bias'?",
+    ]
+    (told,) = problems(plan, nn.BatchNorm1d(2, affine=False))
+    assert told == (
+        "no parameter of this model is in the plan, which has 'zzz.weight' and the like; the model "
+        "has 'running_mean'"
+    )
+    assert problems(plan, nn.ParameterDict({"q": torch.zeros(2)}))[0] == (
+        "q is not in the plan; rename= leads to its names"
+    )
+
+
+def test_another_kind_of_dtype_is_refused() -> None:
+    plan = plan_init({"w": torch.zeros(3)}, {"w": 1})
+    assert problems(plan, {"w": torch.zeros(3, dtype=torch.int64)}) == [
+        "w: its dtype is torch.int64, and the plan has torch.float32"
+    ]
+
+
+def test_memory_that_the_plan_has_apart_is_refused() -> None:
+    plan = plan_init(nn.ModuleDict({"a": nn.PReLU(), "b": nn.PReLU()}), {"*": "normal(std=1)"})
+    shared = nn.PReLU()
+    (told,) = problems(plan, nn.ModuleDict({"a": shared, "b": shared}))
+    assert told == (
+        "a.weight and b.weight share memory here, and the plan has 'a.weight' and 'b.weight' "
+        "apart; plan the model with its ties"
+    )
+
+
+def test_a_view_without_what_it_is_a_view_of_is_refused() -> None:
+    class Views(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = nn.Parameter(torch.zeros(3, 3))
+            self.b = nn.Parameter(self.a.data.t())
+
+    plan = plan_init(Views(), {"*": "normal(std=1)"})
+    part = nn.ParameterDict({"b": torch.zeros(3, 3)})
+    (told,) = problems(plan, part)
+    assert told == (
+        "b: the plan writes it through 'a', of which it is a view, and this part of the model does "
+        "not have that one"
+    )
+
+
+def test_a_rename_that_matches_nothing_is_an_error() -> None:
+    plan = plan_init(nn.Linear(2, 2), {"*": 0})
+    with pytest.raises(OptionError) as caught:
+        plan.apply(nn.Linear(2, 2), seed=0, rename={"wieght": "weight"})
+    assert str(caught.value) == (
+        "rename has 'wieght', which is no name and no module here; did you mean 'weight'?"
+    )
+    with pytest.raises(OptionError, match="^rename takes a mapping or a function, not 3$"):
+        plan.apply(nn.Linear(2, 2), seed=0, rename=3)
+
+
+def test_applying_a_plan_with_problems_raises_all_of_them() -> None:
+    plan = plan_init(nn.Linear(2, 2), {"nothing": 0})
+    with pytest.raises(PlanError):
+        plan.apply(nn.Linear(2, 2), seed=0)
+    assert issubclass(initkit.errors.UnplannedParameter, initkit.Problem)
