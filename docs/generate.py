@@ -54,13 +54,13 @@ def schemes() -> str:
 
 def _scheme(name: str) -> str:
     info = initkit.describe_scheme(name)
-    info = [
+    rows = [
         ("Formula", code(info.formula)),
         ("Moments", info.moments),
         ("Source", info.source),
         ("Also called", ", ".join(map(code, info.synonyms))),
     ]
-    told = " · ".join(f"*{what}* {text}" for what, text in info if text)
+    told = " · ".join(f"*{what}* {text}" for what, text in rows if text)
     return f"{code(info.signature)}\n: {info.summary}\n\n  {told}\n"
 
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from .check.report import CheckReport
 from .distributions import UserFunction
 from .errors import CheckError, TargetError, did_you_mean
 from .model import walk
-from .plan import UNCOVERED, Model, Plan, Step, plan_init, slots_of
+from .plan import UNCOVERED, Model, Plan, PlanOptions, Step, plan_init, slots_of
 from .rules import Listing, Table
 from .ties import TieGroup, find_tied_parameters
 from .write import apply_init
@@ -39,7 +39,7 @@ __all__ = [
 
 
 def assert_initialized(
-    model: Model, rules: Table | Plan, *, level: float = 1e-6, **options: Any
+    model: Model, rules: Table | Plan, *, level: float = 1e-6, **options: Unpack[PlanOptions]
 ) -> CheckReport:
     """Fail unless every parameter of ``model`` looks as ``rules`` plan it; return the report.
 
@@ -61,7 +61,7 @@ def assert_initialized(
 
 
 def assert_covered(
-    model: Model, rules: Table, *, allow: str | Iterable[str] = (), **options: Any
+    model: Model, rules: Table, *, allow: str | Iterable[str] = (), **options: Unpack[PlanOptions]
 ) -> Plan:
     """Fail unless a rule decides about every parameter of ``model``; return the plan.
 
@@ -135,7 +135,7 @@ def assert_not_tied(model: Model, *names: str) -> None:
 
 
 def assert_reproducible(
-    builder: Callable[[], nn.Module], rules: Table, *, seed: int = 0, **options: Any
+    builder: Callable[[], nn.Module], rules: Table, *, seed: int = 0, **options: Unpack[PlanOptions]
 ) -> None:
     """Fail unless models that ``builder`` makes get the same values under one seed, and only then.
 
@@ -211,7 +211,7 @@ def assert_plan(
     snapshot: str | os.PathLike[str],
     *,
     update: bool = False,
-    **options: Any,
+    **options: Unpack[PlanOptions],
 ) -> Plan:
     """Fail with a diff where the plan is no longer the one in the file ``snapshot``.
 

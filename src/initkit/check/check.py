@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +16,10 @@ from torch import Tensor, nn
 from ..distributions import Blocks, Constant, Distribution, UserFunction
 from ..errors import OptionError
 from ..model import Slot
-from ..plan import EMPTY, WRITE, Model, Plan, Selection, Step, plan_init, slots_of
+from ..plan import EMPTY, WRITE, Model, Plan, PlanOptions, Step, plan_init, slots_of, takes
 from ..rules import Table
 from ..ties import tie_slots
+from ..write import Report
 from .diagnosis import left_initialisation, suspect
 from .duplicates import clones, repeats, shared_runs
 from .measure import Measured, chunks, measure, plain
@@ -28,17 +30,13 @@ from .sanity import sanity_tests
 from .structure import examine, look
 
 
+@takes(PlanOptions)
 def check_init(
     model: Model,
-    rules: Table | Plan | None = None,
+    rules: Table | Plan | Report | None = None,
     *,
     level: float = 1e-6,
-    strict: bool = False,
-    idle: str = "error",
-    only: Selection = None,
-    protect: Selection = None,
-    on_tie_conflict: str = "error",
-    buffers: bool = False,
+    **options: Unpack[PlanOptions],
 ) -> CheckReport:
     """Compare every parameter of ``model`` with what ``rules`` plan for it; change nothing.
 
@@ -67,26 +65,11 @@ def check_init(
     slots = slots_of(model)
     if rules is None:
         return _by_itself(slots, _what(model), level)
-    plan = _plan_of(rules)
-    if plan is None:
-        assert not isinstance(rules, Plan)
-        plan = plan_init(
-            model,
-            rules,
-            strict=strict,
-            idle=idle,
-            only=only,
-            protect=protect,
-            on_tie_conflict=on_tie_conflict,
-            buffers=buffers,
-        )
+    if isinstance(rules, Report):
+        rules = rules.plan
+    plan = rules if isinstance(rules, Plan) else plan_init(model, rules, **options)
     plan.check()
     return _against(plan, slots, level)
-
-
-def _plan_of(rules: object) -> Plan | None:
-    plan = rules if isinstance(rules, Plan) else getattr(rules, "plan", None)
-    return plan if isinstance(plan, Plan) else None
 
 
 def _what(model: Model) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, overload
 
 import torch
 from torch import Tensor
 
 from .. import stream
-from ..numbers import Value
+from ..numbers import Value, frozen
 
 Runs: TypeAlias = stream.Runs
 
@@ -57,7 +57,7 @@ else:
 _KINDS: dict[str, type[Distribution]] = {}
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Distribution(Value):
     """Base of all distributions: moments, bounds, CDF, and the one way to write its values."""
 

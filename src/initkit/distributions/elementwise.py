@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
@@ -11,12 +10,13 @@ import torch
 from torch import Tensor
 
 from .. import stream
+from ..numbers import frozen
 from .base import Distribution, Runs, Source, short
 
 _ROOT2 = math.sqrt(2.0)
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Constant(Distribution):
     """Every element is ``value``."""
 
@@ -49,7 +49,7 @@ class Constant(Distribution):
         out.fill_(self.value)
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Normal(Distribution):
     """The normal distribution with ``mean`` and ``std``."""
 
@@ -76,7 +76,7 @@ class Normal(Distribution):
         stream.normal_(out, source.values, self.mean, self.std, runs)
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Uniform(Distribution):
     """The uniform distribution between ``low`` and ``high``."""
 
@@ -107,7 +107,7 @@ class Uniform(Distribution):
         stream.uniform_(out, source.values, self.low, self.high, runs)
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class TruncatedNormal(Distribution):
     """The normal distribution of ``loc`` and ``scale``, cut at ``low`` and ``high``."""
 
@@ -158,7 +158,7 @@ class TruncatedNormal(Distribution):
         stream.trunc_normal_(out, source.values, self.loc, self.scale, self.low, self.high, runs)
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class MaskedUniform(Distribution):
     """The uniform distribution between ``low`` and ``high``, then 0 where ``|x| < threshold``."""
 

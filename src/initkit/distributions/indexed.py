@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from typing import ClassVar, TypeAlias
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .. import stream
 from ..numbers import exact_math as elementary
+from ..numbers import frozen
 from .base import Distribution, Runs, Source, short, spans
 from .elementwise import Constant, Uniform
 from .whole import NonElementwise
@@ -79,7 +80,7 @@ def mapped(distribution: Distribution, name: str, number: float = 0.0) -> Distri
     return Mapped(distribution, (step,))
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Mapped(Distribution):
     """The distribution of growing functions, one after the other, of a value of ``part``."""
 
@@ -157,7 +158,7 @@ def _mapped_moments(distribution: Mapped) -> tuple[float, float]:
     return mean, math.sqrt(float((mass * (value - mean) ** 2).sum()))
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Indexed(Distribution):
     """Base of distributions whose values the index alone decides; nothing is drawn."""
 
@@ -212,7 +213,7 @@ def _sorted_table(distribution: Indexed) -> Tensor:
     return distribution.table().sort().values
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Arange(Indexed):
     """``start + step i``, ``i`` the index along ``axis``."""
 
@@ -241,7 +242,7 @@ class Arange(Indexed):
         return f"({', '.join(first + dots + last)}){axis}"
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Sinusoids(Indexed):
     """Sines and cosines of the position, at geometric frequencies, one pair of columns each."""
 
@@ -280,7 +281,7 @@ class Sinusoids(Indexed):
         return f"sinusoids of the position, {order}{_blank(self.blank)}"
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Sinusoids2d(Sinusoids):
     """Sines and cosines of the column and of the row of a grid, half of the width each."""
 
@@ -300,7 +301,7 @@ class Sinusoids2d(Sinusoids):
         return f"sinusoids of {order}, {rows} x {self.columns}{_blank(self.blank)}"
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Rotated(NonElementwise):
     """Pairs (x, y) of fixed lengths, each row of pairs turned by an angle of its own."""
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
+from ..numbers import frozen
 from .base import Distribution, Grid, Runs, Source, _blocks, short, spans
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Blocks(Distribution):
     """Equal blocks of dimension 0, a distribution for each, of ``size`` elements together."""
 
@@ -85,7 +86,7 @@ class Blocks(Distribution):
             out.copy_(whole.narrow(0, start - origin, out.numel()))
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Placed(Distribution):
     """Base of distributions that are 0 but for ``value`` at fixed places: identity and Dirac."""
 
@@ -134,7 +135,7 @@ class Placed(Distribution):
             out[here.to(out.device)] = self.value
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Eye(Placed):
     """Ones on the diagonal of every matrix of the ``grid``."""
 
@@ -150,7 +151,7 @@ class Eye(Placed):
         return size + _blocks(self.grid)
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Dirac(Placed):
     """The identity of a convolution: ones in the middle of the window, per group."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from .. import stream
+from ..numbers import frozen
 from .base import Distribution, Grid, Runs, Source, _blocks, short, spans
 from .elementwise import Constant, _ndtr
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class NonElementwise(Distribution):
     """Base of distributions that need the whole tensor: drawn in a keyed scratch, then sliced."""
 
@@ -33,7 +34,7 @@ class NonElementwise(Distribution):
             out.narrow(0, local, length).copy_(whole.narrow(0, start, length))
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Orthogonal(NonElementwise):
     """Haar-distributed (semi-)orthogonal matrices of the ``grid``, times ``gain``."""
 
@@ -67,7 +68,7 @@ class Orthogonal(NonElementwise):
         return torch.stack(blocks).reshape(self.shape)
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class DeltaOrthogonal(NonElementwise):
     """A convolution that is 0 but for an orthogonal matrix in the middle of its window."""
 
@@ -113,7 +114,7 @@ class DeltaOrthogonal(NonElementwise):
         return out
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Sparse(NonElementwise):
     """Normal values of ``scale`` with ``zeros`` zeros in each column of each matrix of the grid."""
 
@@ -153,7 +154,7 @@ class Sparse(NonElementwise):
         return out.view(self.shape)
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class UserFunction(NonElementwise):
     """What a user's own function writes; nobody knows its distribution."""
 

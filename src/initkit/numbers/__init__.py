@@ -3,9 +3,9 @@
 from .call_syntax import Call, read_call
 from .fans import MODES, DefaultDistribution, Fans, Layout, is_count, module_fans, tensor_fans
 from .formula import Formula, Number, read_number
-from .frozen import Value
 from .gains import gain, is_leaky
 from .gc_pause import no_collecting
+from .value import Value, frozen
 
 __all__ = [
     "MODES",
@@ -16,6 +16,7 @@ __all__ = [
     "Layout",
     "Number",
     "Value",
+    "frozen",
     "gain",
     "is_count",
     "is_leaky",

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 import torch
 
@@ -17,6 +17,7 @@ from ..model import Slot
 from ..numbers import Fans
 from ..render import fold, text_table
 from .html import plan_page
+from .options import WriteOptions
 
 if TYPE_CHECKING:
     from torch import nn
@@ -210,14 +211,8 @@ class Plan:
     def apply(
         self,
         model: nn.Module | Mapping[str, Any],
-        *,
-        seed: int | None = None,
-        prefix: str = "",
-        device: torch.device | str | None = None,
         rename: Rename = None,
-        progress: bool | None = None,
-        verify_ranks: object = False,
-        reset_buffers: bool = False,
+        **options: Unpack[WriteOptions],
     ) -> Report:
         """Write what the plan says into ``model``, or into a part of the model, and report it.
 
@@ -238,17 +233,7 @@ class Plan:
         """
         from ..write import apply_plan  # upward, and lazy: a plan is made without what writes it
 
-        return apply_plan(
-            self,
-            model,
-            seed=seed,
-            prefix=prefix,
-            device=device,
-            rename=rename,
-            progress=progress,
-            verify_ranks=verify_ranks,
-            reset_buffers=reset_buffers,
-        )
+        return apply_plan(self, model, rename, **options)
 
     def param_init_fn(
         self,

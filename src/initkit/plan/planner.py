@@ -6,14 +6,13 @@ Nothing here reads or writes a tensor's values.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, Unpack
 
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ..errors import (
     InitkitError,
-    OptionError,
     Problem,
     SchemeMismatch,
     TargetError,
@@ -26,25 +25,17 @@ from ..numbers import Fans, module_fans, no_collecting, tensor_fans
 from ..rules import Clause, Table, read_rules
 from ..ties import TieGroup, plainly_untied, tie_slots
 from .conflicts import memory_problem, memory_problems, place_problem, winner
+from .options import DEFAULTS, InitOptions, PlanOptions, takes
 from .plan import EMPTY, KEEP, UNCOVERED, WRITE, Plan, Step, Target
 from .resolve import Choice, Chooser, slot_info
-from .selection import Selection, listed_buffers, read_selection, select
+from .selection import listed_buffers, read_selection, select
 from .unused import idle_rules, types_in_state_dict
 
 Model: TypeAlias = "nn.Module | Mapping[str, Any]"
 
 
-def plan_init(
-    model: Model,
-    rules: Table,
-    *,
-    strict: bool = False,
-    idle: str = "error",
-    only: Selection = None,
-    protect: Selection = None,
-    on_tie_conflict: str = "error",
-    buffers: bool = False,
-) -> Plan:
+@takes(PlanOptions)
+def plan_init(model: Model, rules: Table, **options: Unpack[PlanOptions]) -> Plan:
     """Decide how every parameter of ``model`` starts; write nothing.
 
     ``model`` is a module or a state_dict. Rules are read as :class:`initkit.Rule` says; the first
@@ -59,14 +50,15 @@ def plan_init(
     >>> [(step.name, step.start) for step in plan]
     [('weight', 'N(0, 0.01)'), ('bias', 'constant 0')]
     """
-    _one_of("idle", idle, ("error", "ignore"))
-    _one_of("on_tie_conflict", on_tie_conflict, ("error", "first"))
-    wanted, guarded = read_selection("only", only), read_selection("protect", protect)
+    settings: InitOptions = {**DEFAULTS, **options}
+    idle, buffers = settings["idle"], settings["buffers"]
+    wanted = read_selection("only", settings["only"])
+    guarded = read_selection("protect", settings["protect"])
     clauses = read_rules(rules)
     with no_collecting():  # of many parameters half the time went there
         slots = slots_of(model)
         chooser = Chooser(model, clauses)
-        planner = _Planner(chooser, slots, on_tie_conflict == "first", buffers)
+        planner = _Planner(chooser, slots, settings["on_tie_conflict"] == "first", buffers)
         steps, targets = planner.decide()
     problems = planner.problems
     if not isinstance(model, nn.Module):
@@ -76,7 +68,7 @@ def plan_init(
     unused = idle_rules(chooser, slots, hints=idle == "error")
     if idle == "error":
         problems += unused
-    if strict:
+    if settings["strict"]:
         problems += _uncovered(steps)
     return Plan(
         steps,
@@ -87,12 +79,6 @@ def plan_init(
         targets=targets,
         notes=() if buffers else listed_buffers(slots, wanted),
     )
-
-
-def _one_of(option: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        message = f"{option} must be one of {', '.join(map(repr, known))}, not {value!r}"
-        raise OptionError(message, option=option)
 
 
 def _that_matter(problems: Sequence[Problem], steps: Sequence[Step]) -> list[Problem]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 from torch import Tensor
 
 from ..errors import IdleSelection, OptionError, Problem, did_you_mean
 from ..model import Slot
 from ..rules import Listing, compile_glob, paths_above
+from .options import Selection
 from .plan import LEFT_OUT, PROTECTED, Step, Target
-
-Selection: TypeAlias = "str | Iterable[str] | None"
 
 
 def read_selection(option: str, value: Selection) -> list[str] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -13,7 +13,7 @@ from torch import nn
 
 from ..errors import RuleError
 from ..model import Slot, is_wrapper_segment, parameter_info, shapeless
-from ..numbers import Value
+from ..numbers import Value, frozen
 
 _WILD = re.compile(r"[*?\[]")
 
@@ -33,7 +33,7 @@ class Matcher(Protocol):
         """Tell whether this takes ``slot``, called ``name``."""
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Name(Value):
     """A glob on the whole name, case-sensitive; ``*`` crosses dots, a first ``*.`` may be empty."""
 
@@ -53,7 +53,7 @@ class Name(Value):
         return self.glob
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Key(Value):
     """A glob on the parameter's name in its own module."""
 
@@ -68,7 +68,7 @@ class Key(Value):
         return self.glob
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Regex(Value):
     """A regular expression on the whole name."""
 
@@ -83,7 +83,7 @@ class Regex(Value):
         return f"re:{self.pattern.pattern}"
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Type(Value):
     """The owner is of one of these classes; a string is a glob on the class names in its MRO."""
 
@@ -100,7 +100,7 @@ class Type(Value):
         return "|".join(k if isinstance(k, str) else k.__name__ for k in self.kinds)
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Where(Value):
     """A user's predicate on the slot (``.name .key .owner .tensor``)."""
 
@@ -121,7 +121,7 @@ class Where(Value):
         return getattr(self.predicate, "__name__", repr(self.predicate))
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Role(Value):
     """What the parameter is to its module: weight, bias, norm weight, norm bias or slope."""
 
@@ -144,7 +144,7 @@ def _shape(slot: Slot) -> Sequence[int]:
     return (1, 1) if slot.tensor is not None and shapeless(slot.tensor) else slot.shape
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class HasTorchDefault(Value):
     """torch's own constructor is known to start this parameter."""
 
@@ -161,7 +161,7 @@ class HasTorchDefault(Value):
         return "every parameter of a torch module"
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class All(Value):
     """Every one of several matchers takes the slot."""
 
@@ -184,7 +184,7 @@ class All(Value):
         return text or "*"
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Scope(Value):
     """The names relative to each module whose path matches a glob."""
 
@@ -205,7 +205,7 @@ class Scope(Value):
         return f"{self.path}: {self.inner}"
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Inside(Value):
     """The names relative to each module around the slot that is of one of these classes."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, fields
 from typing import Any, ClassVar
 
 from .. import distributions
@@ -12,12 +12,13 @@ from ..numbers import (
     Formula,
     Number,
     Value,
+    frozen,
     read_number,
 )
 from .site import Site
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Scheme(Value):
     """Base of all schemes: a frozen value with its name, formula and source.
 
@@ -74,7 +75,7 @@ class Scheme(Value):
         return f"{self.name}({', '.join(shown)})" if shown else self.name
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Scaled(Scheme):
     """Multiply every value of another scheme by a factor."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -12,13 +12,14 @@ from .. import distributions
 from ..errors import SchemeMismatch
 from ..numbers import (
     Number,
+    frozen,
 )
 from ..stream import trunc_bounds
 from .base import _AT_LEAST_0, Scheme, _bad, _check_order, _normal, _text
 from .site import Site
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Keep(Scheme):
     """Leave the tensor as it is."""
 
@@ -33,7 +34,7 @@ class Keep(Scheme):
         )
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Constant(Scheme):
     """Set every element to ``value``."""
 
@@ -54,7 +55,7 @@ class Constant(Scheme):
         return _text(self.value) if isinstance(self.value, float) else f"constant({self.value})"
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Zeros(Scheme):
     """Set every element to 0."""
 
@@ -67,7 +68,7 @@ class Zeros(Scheme):
         return distributions.Constant(0.0)
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Ones(Scheme):
     """Set every element to 1."""
 
@@ -80,7 +81,7 @@ class Ones(Scheme):
         return distributions.Constant(1.0)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@frozen(kw_only=True)
 class Normal(Scheme):
     """Draw from the normal distribution with ``mean`` and ``std``."""
 
@@ -97,7 +98,7 @@ class Normal(Scheme):
         return _normal(self.number(site, "mean"), self.number(site, "std"))
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Uniform(Scheme):
     """Draw from the uniform distribution between ``low`` and ``high``."""
 
@@ -121,7 +122,7 @@ class Uniform(Scheme):
         return distributions.Uniform(low, high) if low < high else distributions.Constant(low)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@frozen(kw_only=True)
 class TruncNormal(Scheme):
     """Draw from the normal distribution with ``mean`` and ``std``, cut at bounds.
 
@@ -181,7 +182,7 @@ class TruncNormal(Scheme):
         )
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class ZeroMaskUniform(Scheme):
     """Draw from the uniform distribution between ``low`` and ``high``, then zero what is small.
 
@@ -213,7 +214,7 @@ class ZeroMaskUniform(Scheme):
         return distributions.MaskedUniform(low, high, threshold)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@frozen(kw_only=True)
 class PriorBias(Scheme):
     """Start a classifier's bias so that it predicts the rare class with probability ``p``."""
 
@@ -236,7 +237,7 @@ class PriorBias(Scheme):
             raise _bad(self, "p", f"must lie strictly between 0 and 1, not {self.p:g}")
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class TorchDefault(Scheme):
     """Start as torch's own constructor of the module does."""
 
@@ -259,7 +260,7 @@ class TorchDefault(Scheme):
         return distributions.Constant(site.default.value)
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Function(Scheme):
     """Let a user's own function write into the tensor it is given."""
 

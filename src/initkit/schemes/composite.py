@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from .. import distributions
 from ..errors import OptionError
 from ..numbers import (
     Formula,
+    frozen,
 )
 from .base import Scaled, Scheme
 from .basic import (
@@ -37,7 +37,7 @@ from .matrices import DeltaOrthogonal, Dirac, Eye, Orthogonal, Sparse
 from .site import Site
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class Blocks(Scheme):
     """Start each of several equal blocks of dimension 0 in its own way."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 from .. import distributions
 from ..numbers import (
     MODES,
     Number,
+    frozen,
     is_leaky,
 )
 from ..numbers import gain as gain_of
@@ -19,7 +19,7 @@ from .site import Site
 _TRUNCATED_STD = 0.87962566103423978  # std of a standard normal cut at two sigma
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@frozen(kw_only=True)
 class VarianceScaling(Scheme):
     """Draw with variance ``scale / fan``, the fan chosen by ``mode``."""
 
@@ -44,7 +44,7 @@ class VarianceScaling(Scheme):
         return _spread(self.distribution, _std(self.number(site, "scale"), fan))
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@frozen(kw_only=True)
 class XavierUniform(Scheme):
     """Keep the variance of activations and gradients: uniform form."""
 
@@ -64,7 +64,7 @@ class XavierUniform(Scheme):
         return _spread(self.spread, self.number(site, "gain") * std)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@frozen(kw_only=True)
 class XavierNormal(XavierUniform):
     """Keep the variance of activations and gradients: normal form, not truncated."""
 
@@ -73,7 +73,7 @@ class XavierNormal(XavierUniform):
     spread: ClassVar[str] = "normal"
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@frozen(kw_only=True)
 class KaimingUniform(Scheme):
     """Keep the variance through a rectifier: uniform form."""
 
@@ -101,7 +101,7 @@ class KaimingUniform(Scheme):
         return _spread(self.spread, self._gain(self.number(site, "a")) * _std(1.0, fan))
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@frozen(kw_only=True)
 class KaimingNormal(KaimingUniform):
     """Keep the variance through a rectifier: normal form, not truncated."""
 
@@ -110,7 +110,7 @@ class KaimingNormal(KaimingUniform):
     spread: ClassVar[str] = "normal"
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@frozen(kw_only=True)
 class LecunUniform(Scheme):
     """Keep the variance of a linear layer: uniform form."""
 
@@ -127,7 +127,7 @@ class LecunUniform(Scheme):
         return _spread(self.spread, _std(1.0, site.fans(self.fans).fan_in))
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@frozen(kw_only=True)
 class LecunNormal(LecunUniform):
     """Keep the variance of a linear layer: normal form, not truncated."""
 

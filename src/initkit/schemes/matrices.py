@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 from .. import distributions
 from ..errors import SchemeMismatch
 from ..numbers import (
     Number,
+    frozen,
 )
 from .base import _AT_LEAST_0, _FANS, Scheme, _bad
 from .site import Site
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@frozen(kw_only=True)
 class Orthogonal(Scheme):
     """Draw a (semi-)orthogonal matrix from the Haar measure, per gate and per packed projection.
 
@@ -41,7 +41,7 @@ class Orthogonal(Scheme):
         )
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@frozen(kw_only=True)
 class DeltaOrthogonal(Scheme):
     """Start a convolution as an orthogonal matrix in the middle of its window, zero elsewhere."""
 
@@ -67,7 +67,7 @@ class DeltaOrthogonal(Scheme):
         )
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@frozen(kw_only=True)
 class Eye(Scheme):
     """Start with the identity, per block."""
 
@@ -84,7 +84,7 @@ class Eye(Scheme):
         return distributions.Eye(site.shape, site.grid(self.fans))
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@frozen(kw_only=True)
 class Dirac(Scheme):
     """Start a convolution as the identity, per group."""
 
@@ -105,7 +105,7 @@ class Dirac(Scheme):
         return distributions.Dirac(site.shape, self.groups)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@frozen(kw_only=True)
 class Sparse(Scheme):
     """Draw from N(0, std) and zero the same share of every column."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
 from ..distributions import (
@@ -17,12 +17,12 @@ from ..distributions import (
     mapped,
 )
 from ..errors import SchemeMismatch
-from ..numbers import Formula, Number
+from ..numbers import Formula, Number, frozen
 from .base import Scheme
 from .site import Site
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class _MapOf(Scheme):
     scheme: Scheme
 
@@ -46,7 +46,7 @@ class _MapOf(Scheme):
         return f"{self.name}({self.scheme})"
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class LogOf(_MapOf):
     """Take the natural logarithm of another scheme's values."""
 
@@ -56,7 +56,7 @@ class LogOf(_MapOf):
     map: ClassVar[str] = "log"
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class ExpOf(_MapOf):
     """Take e to the power of another scheme's values."""
 
@@ -66,7 +66,7 @@ class ExpOf(_MapOf):
     map: ClassVar[str] = "exp"
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class InverseSoftplusOf(_MapOf):
     """Choose values whose softplus has another scheme's distribution."""
 
@@ -76,7 +76,7 @@ class InverseSoftplusOf(_MapOf):
     map: ClassVar[str] = "inverse softplus"
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@frozen
 class LogUniform(Scheme):
     """Draw so that the logarithm is uniform between those of ``low`` and ``high``.
 
@@ -110,7 +110,7 @@ class LogUniform(Scheme):
         return mapped(distribution, "at least", floor) if floor > low else distribution
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@frozen(kw_only=True)
 class ArangeScheme(Scheme):
     """Count along an axis, every other axis repeating the same values."""
 
@@ -133,7 +133,7 @@ class ArangeScheme(Scheme):
         return Arange(site.shape, start, step, self.axis) if step else Constant(start)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@frozen(kw_only=True)
 class SinusoidsScheme(Scheme):
     """Fill a (positions, width) table with sines and cosines of the position.
 
@@ -166,7 +166,7 @@ class SinusoidsScheme(Scheme):
         return Sinusoids(site.shape, base, *options)
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@frozen(kw_only=True)
 class Sincos2dScheme(Scheme):
     """Fill a (positions, width) table with sines and cosines of the place on a grid.
 
@@ -218,7 +218,7 @@ class Sincos2dScheme(Scheme):
         raise SchemeMismatch(f"sincos_2d: {message}", names=[site.name])
 
 
-@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+@frozen(kw_only=True)
 class RotatedFrequencies(Scheme):
     """Draw the two-dimensional frequencies of mixed rotary positions, each head turned at random.
 

@@ -8,14 +8,32 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Never, Self
+from typing import Any, Self, Unpack
 
 import torch
 from torch import nn
 
-from ..errors import OptionError, PlanError, Problem, did_you_mean
+from ..errors import OptionError, PlanError, Problem
 from ..numbers import no_collecting
-from ..plan import EMPTY, WRITE, Model, Plan, Rename, Selection, Step, Target, bind, plan_init
+from ..plan import (
+    DEFAULTS,
+    EMPTY,
+    WRITE,
+    Device,
+    InitOptions,
+    MaterializeOptions,
+    Model,
+    Plan,
+    PlanOptions,
+    Rename,
+    Step,
+    Target,
+    WriteOptions,
+    bind,
+    of_kind,
+    plan_init,
+    takes,
+)
 from ..rules import Table
 from . import distributed as ranks
 from .deferral import recorded, reports
@@ -23,27 +41,9 @@ from .fill import fill
 from .materializer import Materializer, ModelScan, off_reset, raw_tensors, reset_running_stats
 from .report import Report
 
-Device = torch.device | str | None
 
-
-def apply_init(
-    model: Model,
-    rules: Table,
-    *,
-    seed: int | None = None,
-    strict: bool = False,
-    idle: str = "error",
-    only: Selection = None,
-    protect: Selection = None,
-    on_tie_conflict: str = "error",
-    buffers: bool = False,
-    prefix: str = "",
-    device: torch.device | str | None = None,
-    progress: bool | None = None,
-    verify_ranks: object = False,
-    reset_buffers: bool = False,
-    **unknown: Never,
-) -> Report:
+@takes(InitOptions)
+def apply_init(model: Model, rules: Table, **options: Unpack[InitOptions]) -> Report:
     """Write how every parameter of ``model`` starts, and report it.
 
     ``model`` is a module or a state_dict; it is written in place. Every value depends on ``seed``,
@@ -66,54 +66,32 @@ def apply_init(
     (['weight', 'bias'], [0.0, 0.0, 0.0, 0.0])
     """
     began = time.perf_counter()
-    with ranks.together(verify_ranks):
-        _refuse_unknown(unknown)
+    settings: InitOptions = {**DEFAULTS, **options}
+    with ranks.together(settings["verify_ranks"]):
         ranks.prepare(model)
-        plan = plan_init(
-            model,
-            rules,
-            strict=strict,
-            idle=idle,
-            only=only,
-            protect=protect,
-            on_tie_conflict=on_tie_conflict,
-            buffers=buffers,
-        )
-        job = _Job(model, seed, prefix, device, progress, verify_ranks, reset_buffers, began)
+        plan = plan_init(model, rules, **of_kind(PlanOptions, settings))
+        job = _Job(model, settings, began)
         plan = _with_recorded(plan, model) if job.look.recorded else plan
     return job.carry_out(plan)
 
 
+@takes(WriteOptions)
 def apply_plan(
-    plan: Plan,
-    model: Model,
-    *,
-    seed: int | None,
-    prefix: str,
-    device: Device,
-    rename: Rename,
-    progress: bool | None,
-    verify_ranks: object,
-    reset_buffers: bool,
+    plan: Plan, model: Model, rename: Rename = None, **options: Unpack[WriteOptions]
 ) -> Report:
     """Carry out a plan on a model or a part of one; ``Plan.apply`` leads here."""
     began = time.perf_counter()
-    with ranks.together(verify_ranks):
+    settings: InitOptions = {**DEFAULTS, **options}
+    with ranks.together(settings["verify_ranks"]):
         ranks.prepare(model)
-        job = _Job(model, seed, prefix, device, progress, verify_ranks, reset_buffers, began)
+        job = _Job(model, settings, began)
         bound = bind(plan, model, rename)
     return job.carry_out(bound)
 
 
+@takes(MaterializeOptions)
 def materialize(
-    model: nn.Module,
-    device: Device = None,
-    *,
-    seed: int | None = None,
-    prefix: str = "",
-    progress: bool | None = None,
-    verify_ranks: object = False,
-    reset_buffers: bool = False,
+    model: nn.Module, device: Device = None, **options: Unpack[MaterializeOptions]
 ) -> Report:
     """Give every parameter that is on the meta device its memory, and carry out the recorded rules.
 
@@ -135,11 +113,12 @@ def materialize(
     (['0.weight', '0.bias'], 'cpu')
     """
     began = time.perf_counter()
-    with ranks.together(verify_ranks):
+    settings: InitOptions = {**DEFAULTS, **options, "device": device}
+    with ranks.together(settings["verify_ranks"]):
         ranks.prepare(model)
         plan = plan_init(model, {"*": "keep"}, idle="ignore")
         plan.title, plan.idle = f"{type(model).__name__} by recorded rules", ()
-        job = _Job(model, seed, prefix, device, progress, verify_ranks, reset_buffers, began)
+        job = _Job(model, settings, began)
         plan = _with_recorded(plan, model)
     return job.carry_out(plan)
 
@@ -186,20 +165,10 @@ def _started(
 class _Job:
     """One initialisation: check everything, then write."""
 
-    def __init__(
-        self,
-        model: Model,
-        seed: int | None,
-        prefix: str,
-        device: Device,
-        progress: bool | None,
-        verify: object,
-        reset_buffers: bool,
-        began: float,
-    ) -> None:
-        self.model, self.seed, self.prefix = model, read_seed(seed), read_prefix(prefix)
-        self.device, self.progress, self.verify = device, progress, verify
-        self.reset_buffers, self.began = reset_buffers, began
+    def __init__(self, model: Model, settings: InitOptions, began: float) -> None:
+        self.model, self.settings, self.began = model, settings, began
+        self.seed, self.prefix = read_seed(settings["seed"]), read_prefix(settings["prefix"])
+        self.verify = settings["verify_ranks"]
         self.look = ModelScan(model)
 
     @no_collecting()
@@ -213,7 +182,7 @@ class _Job:
         slots = [slot for _, target in written for slot in target.slots]
         slots += [t.writer for _, t in written if t.writer not in t.slots]  # made up over overlaps
         with ranks.together(self.verify):
-            memory = Materializer(self.model, self.look, self.device, slots, own)
+            memory = Materializer(self.model, self.look, self.settings["device"], slots, own)
             if problems := [*plan.problems, *memory.problems]:
                 raise PlanError(problems)
             ranks.require_seed(self.seed, plan)
@@ -229,12 +198,12 @@ class _Job:
 
     def _write(self, plan: Plan, seed: int, memory: Materializer) -> None:
         prefix = f"{self.prefix.removesuffix('.')}." if self.prefix else ""
-        with _Bar(self.progress, plan) as bar:
+        with _Bar(self.settings["progress"], plan) as bar:
             fill(plan, seed, prefix, ready=memory.give, advance=bar.advance)
 
     def _buffers(self, written: list[tuple[Step, Target]]) -> list[str]:
         """Reset running statistics, or return the names of those off their reset value."""
-        if self.reset_buffers:
+        if self.settings["reset_buffers"]:
             reset_running_stats(self.model)
             return []
         if not self.look.statistics:
@@ -300,7 +269,8 @@ def param_init_fn(
         own = {id(t) for t in (*module._parameters.values(), *module._buffers.values())}
         mine = [p for p in pairs if any(id(r) in own for s in p[1].slots for r in raw_tensors(s))]
         part = bound.replaced([step for step, _ in mine], [target for _, target in mine])
-        job = _Job(module, seed, prefix, device, None, False, False, time.perf_counter())
+        settings: InitOptions = {**DEFAULTS, "seed": seed, "prefix": prefix, "device": device}
+        job = _Job(module, settings, time.perf_counter())
         job.carry_out(part, own=True)
 
     return start
@@ -326,18 +296,3 @@ def read_prefix(prefix: object) -> str:
 def draw_seed() -> int:
     """Return a seed of 63 bits from torch's global generator."""
     return int(torch.randint(2**63 - 1, (), dtype=torch.int64, device="cpu"))
-
-
-_OPTIONS = (
-    "seed", "strict", "idle", "only", "protect", "on_tie_conflict", "buffers", "prefix", "device",
-    "progress", "verify_ranks", "reset_buffers",
-)  # fmt: skip
-
-
-def _refuse_unknown(unknown: dict[str, Any]) -> None:
-    for option in unknown:
-        if option == "generator":
-            what = "apply_init takes a seed, not a generator: write seed=generator.initial_seed()"
-        else:
-            what = f"apply_init has no option {option!r}{did_you_mean(option, _OPTIONS)}"
-        raise OptionError(what, option=option)

@@ -191,10 +191,8 @@ def _add_part(
         )
     else:
         for piece, start in pieces(out):
-            tasks.add(
-                lambda p=piece, s=start: _write_part(p, distribution, source, part, s),
-                piece.numel(),
-            )  # type: ignore[misc]
+            write = partial(_write_part, piece, distribution, source, part, start)
+            tasks.add(write, piece.numel())
 
 
 def _write_part(

@@ -144,10 +144,8 @@ def _drawn(step: Step, seed: int, prefix: str) -> Tensor:
     """Return the values that a step wrote."""
     out = torch.empty(step.shape, dtype=step.dtype, device="cpu")
     plan = Plan([step], [])
-    options: dict[str, Any] = {"rename": None, "progress": False, "device": None}
-    options |= {"verify_ranks": False, "reset_buffers": False}
     try:
-        apply_plan(plan, {step.name: out}, seed=seed, prefix=prefix, **options)
+        apply_plan(plan, {step.name: out}, seed=seed, prefix=prefix, progress=False)
     except InitkitError as error:
         raise FileError(f"cannot draw {step.name} again: {error}", path="") from error
     if step.padding is not None:

@@ -1,0 +1,60 @@
+"""Look at tensors piece by piece and bit by bit, whatever their layout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+CHUNK = 1 << 18  # elements: few enough for the cache, enough that a thread is worth while
+
+
+def chunks(tensor: Tensor, size: int = CHUNK) -> Iterator[tuple[Tensor, int]]:
+    """Yield views of a tensor of at most ``size`` elements, each with its first element's index.
+
+    In row-major order, and never a copy: what is not contiguous comes as rows, in its own shape.
+
+    >>> [(part.shape, start) for part, start in chunks(torch.zeros(4, 3).T, 5)]
+    [(torch.Size([1, 4]), 0), (torch.Size([1, 4]), 4), (torch.Size([1, 4]), 8)]
+    """
+    yield from _chunks(tensor, size, 0)
+
+
+def _chunks(tensor: Tensor, size: int, start: int) -> Iterator[tuple[Tensor, int]]:
+    if tensor.numel() <= size or tensor.dim() == 0:
+        yield tensor, start
+        return
+    if tensor.is_contiguous():
+        flat = tensor.view(-1)
+        for at in range(0, flat.numel(), size):
+            yield flat.narrow(0, at, min(size, flat.numel() - at)), start + at
+        return
+    row = tensor.numel() // tensor.shape[0]
+    if row > size:
+        for i in range(tensor.shape[0]):
+            yield from _chunks(tensor[i], size, start + i * row)
+        return
+    rows = max(1, size // row)
+    for i in range(0, tensor.shape[0], rows):
+        yield tensor.narrow(0, i, min(rows, tensor.shape[0] - i)), start + i * row
+
+
+def same_bits(one: Tensor, other: Tensor) -> bool:
+    """Tell whether two tensors are the same bit by bit, NaN and the sign of zero included.
+
+    >>> same_bits(torch.tensor(0.0), torch.tensor(-0.0))
+    False
+    """
+    if one.shape != other.shape or one.dtype != other.dtype or one.is_meta != other.is_meta:
+        return False
+    return one.is_meta or not bool(differing(one, other).any())
+
+
+def differing(one: Tensor, other: Tensor) -> Tensor:
+    """Return which elements of two tensors of one shape and dtype differ in a bit, flat."""
+    a, b = (
+        t.detach().resolve_conj().resolve_neg().reshape(-1).contiguous().view(torch.uint8)
+        for t in (one, other)
+    )
+    return (a != b).view(one.numel(), one.dtype.itemsize).any(1)

@@ -1,0 +1,142 @@
+"""Options of planning and of writing: each has its name, type, default and choices here alone.
+
+A function takes them as ``**options: Unpack[PlanOptions]`` under :func:`takes`, so that an editor
+completes them, a type checker knows them, and a name that is none of them is refused.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, get_args
+
+import torch
+
+from ..errors import OptionError, did_you_mean
+
+F = TypeVar("F", bound=Callable[..., Any])
+Selection: TypeAlias = "str | Iterable[str] | None"
+Device: TypeAlias = "torch.device | str | None"
+Idle = Literal["error", "ignore"]
+OnTieConflict = Literal["error", "first"]
+
+
+class PlanOptions(TypedDict, total=False):
+    """What decides together with the rules who gets what."""
+
+    strict: bool
+    idle: Idle
+    only: Selection
+    protect: Selection
+    on_tie_conflict: OnTieConflict
+    buffers: bool
+
+
+class MaterializeOptions(TypedDict, total=False):
+    """How a plan is carried out, but for the device."""
+
+    seed: int | None
+    prefix: str
+    progress: bool | None
+    verify_ranks: object
+    reset_buffers: bool
+
+
+class WriteOptions(MaterializeOptions, total=False):
+    """How a plan is carried out."""
+
+    device: Device
+
+
+class InitOptions(PlanOptions, WriteOptions, total=False):
+    """What :func:`initkit.apply_init` takes: it plans and writes."""
+
+
+DEFAULTS: InitOptions = {
+    "strict": False,
+    "idle": "error",
+    "only": None,
+    "protect": None,
+    "on_tie_conflict": "error",
+    "buffers": False,
+    "seed": None,
+    "prefix": "",
+    "device": None,
+    "progress": None,
+    "verify_ranks": False,
+    "reset_buffers": False,
+}
+_CHOICES = {"idle": get_args(Idle), "on_tie_conflict": get_args(OnTieConflict)}
+_MEANT = {"generator": "takes a seed, not a generator: write seed=generator.initial_seed()"}
+
+
+def takes(kind: type) -> Callable[[F], F]:
+    """Let a function take the options of ``kind``, and refuse all others before it begins.
+
+    Raises :class:`OptionError` for a name that is no option, and for a value that it cannot have.
+
+    >>> @takes(PlanOptions)
+    ... def count(rules, **options): ...
+    >>> count({}, strickt=True)
+    Traceback (most recent call last):
+    initkit.errors.OptionError: count has no option 'strickt'; did you mean 'strict'?
+    """
+
+    def decorate(function: F) -> F:
+        signature = _with(inspect.signature(function), kind)
+        known = [p.name for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
+
+        @functools.wraps(function)
+        def checked(*args: Any, **options: Any) -> Any:
+            check_options(function.__name__, options, [*signature.parameters], known)
+            return function(*args, **options)
+
+        checked.__signature__ = signature  # type: ignore[attr-defined]
+        wrapped: Any = checked
+        return wrapped  # type: ignore[no-any-return]
+
+    return decorate
+
+
+def _with(signature: inspect.Signature, kind: type) -> inspect.Signature:
+    """Return a signature with the options of ``kind`` where it says ``**options``."""
+    defaults: Mapping[str, Any] = DEFAULTS
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    options = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=defaults[name],
+            annotation=getattr(annotation, "__forward_arg__", annotation),
+        )
+        for name, annotation in kind.__annotations__.items()
+    ]
+    return signature.replace(parameters=[*own, *options])
+
+
+def check_options(
+    owner: str, options: Mapping[str, object], known: Iterable[str], shown: Iterable[str]
+) -> None:
+    """Raise unless every option is ``known`` and has a value that it may have."""
+    names = set(known)
+    for option, value in options.items():
+        if option not in names:
+            what = _MEANT.get(option) or f"has no option {option!r}{did_you_mean(option, shown)}"
+            raise OptionError(f"{owner} {what}", option=option)
+        choices = _CHOICES.get(option)
+        if choices is not None and value not in choices:
+            listed = ", ".join(map(repr, choices))
+            raise OptionError(f"{option} must be one of {listed}, not {value!r}", option=option)
+
+
+K = TypeVar("K")
+
+
+def of_kind(kind: Callable[..., K], options: Mapping[str, Any]) -> K:
+    """Return those of the options that are of one kind.
+
+    >>> of_kind(PlanOptions, {"strict": True, "seed": 0})
+    {'strict': True}
+    """
+    return kind(**{name: options[name] for name in kind.__annotations__ if name in options})
