@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from ..errors import OptionError, PlanError, Problem
+from ..model import Model, ModelView
 from ..numbers import no_collecting
 from ..plan import (
     DEFAULTS,
@@ -22,24 +23,22 @@ from ..plan import (
     Device,
     InitOptions,
     MaterializeOptions,
-    Model,
     Plan,
-    PlanOptions,
     Rename,
     Step,
     Target,
     WriteOptions,
-    bind,
-    of_kind,
-    plan_init,
+    bind_view,
+    plan_view,
     takes,
 )
 from ..rules import Table
 from . import distributed as ranks
 from .deferral import recorded, reports
 from .fill import fill
-from .materializer import Materializer, ModelScan, off_reset, raw_tensors, reset_running_stats
+from .materializer import Materializer, raw_tensors
 from .report import Report
+from .running_stats import off_reset, reset_running_stats
 
 
 @takes(InitOptions)
@@ -69,9 +68,9 @@ def apply_init(model: Model, rules: Table, **options: Unpack[InitOptions]) -> Re
     settings: InitOptions = {**DEFAULTS, **options}
     with ranks.together(settings["verify_ranks"]):
         ranks.prepare(model)
-        plan = plan_init(model, rules, **of_kind(PlanOptions, settings))
-        job = _Job(model, settings, began)
-        plan = _with_recorded(plan, model) if job.look.recorded else plan
+        view = ModelView(model)
+        plan = _with_recorded(plan_view(view, rules, settings), view)
+        job = _Job(view, settings, began)
     return job.carry_out(plan)
 
 
@@ -84,8 +83,9 @@ def apply_plan(
     settings: InitOptions = {**DEFAULTS, **options}
     with ranks.together(settings["verify_ranks"]):
         ranks.prepare(model)
-        job = _Job(model, settings, began)
-        bound = bind(plan, model, rename)
+        view = ModelView(model)
+        bound = bind_view(plan, view, rename)
+        job = _Job(view, settings, began)
     return job.carry_out(bound)
 
 
@@ -116,33 +116,35 @@ def materialize(
     settings: InitOptions = {**DEFAULTS, **options, "device": device}
     with ranks.together(settings["verify_ranks"]):
         ranks.prepare(model)
-        plan = plan_init(model, {"*": "keep"}, idle="ignore")
-        plan.title, plan.idle = f"{type(model).__name__} by recorded rules", ()
-        job = _Job(model, settings, began)
-        plan = _with_recorded(plan, model)
+        view = ModelView(model)
+        kept = plan_view(view, {"*": "keep"}, {**DEFAULTS, "idle": "ignore"})
+        kept = kept.replaced(title=f"{view.title} by recorded rules", idle=())
+        plan = _with_recorded(kept, view)
+        job = _Job(view, settings, began)
     return job.carry_out(plan)
 
 
-def _with_recorded(plan: Plan, model: Model) -> Plan:
+def _with_recorded(plan: Plan, view: ModelView) -> Plan:
     """Let recorded rules start what the plan leaves as it is and what holds no values."""
     started: dict[int, tuple[Step, Target, str]] = {}
     problems: list[Problem] = []
-    for _, module, rules, options in recorded(model):
-        prefix = options.get("prefix", "")
-        inner = plan_init(module, rules, **{k: v for k, v in options.items() if k != "prefix"})
+    for module, rules, options in recorded(view):
+        inner = plan_view(ModelView(module), rules, {**DEFAULTS, **options})
         problems += inner.problems
         for step, target in zip(inner.steps, inner.targets, strict=True):
             if step.status in (WRITE, EMPTY):
-                started[id(target.writer.tensor)] = step, target, prefix
+                started[id(target.writer.tensor)] = step, target, options.get("prefix", "")
     if not started and not problems:
         return plan
     pairs = [
         _started(step, target, started)
         for step, target in zip(plan.steps, plan.targets, strict=True)
     ]
-    made = plan.replaced([step for step, _ in pairs], [target for _, target in pairs])
-    made.problems = (*plan.problems, *problems)
-    return made
+    return plan.replaced(
+        steps=[step for step, _ in pairs],
+        targets=[target for _, target in pairs],
+        problems=(*plan.problems, *problems),
+    )
 
 
 def _started(
@@ -165,11 +167,10 @@ def _started(
 class _Job:
     """One initialisation: check everything, then write."""
 
-    def __init__(self, model: Model, settings: InitOptions, began: float) -> None:
-        self.model, self.settings, self.began = model, settings, began
+    def __init__(self, view: ModelView, settings: InitOptions, began: float) -> None:
+        self.view, self.settings, self.began = view, settings, began
         self.seed, self.prefix = read_seed(settings["seed"]), read_prefix(settings["prefix"])
         self.verify = settings["verify_ranks"]
-        self.look = ModelScan(model)
 
     @no_collecting()
     def carry_out(self, plan: Plan, own: bool = False) -> Report:
@@ -182,14 +183,14 @@ class _Job:
         slots = [slot for _, target in written for slot in target.slots]
         slots += [t.writer for _, t in written if t.writer not in t.slots]  # made up over overlaps
         with ranks.together(self.verify):
-            memory = Materializer(self.model, self.look, self.settings["device"], slots, own)
+            memory = Materializer(self.view, self.settings["device"], slots, own)
             if problems := [*plan.problems, *memory.problems]:
                 raise PlanError(problems)
             ranks.require_seed(self.seed, plan)
         seed = draw_seed() if self.seed is None else self.seed
         if self.verify:
             ranks.verify(plan.digest(), seed, self.prefix, None, self.verify)
-        waiting = [m for _, m, *_ in recorded(self.model)] if self.look.recorded else ()
+        waiting = [module for module, *_ in recorded(self.view)]
         self._write(plan, seed, memory)
         report = Report(plan, seed=seed, prefix=self.prefix, buffers=self._buffers(written))
         report.seconds = time.perf_counter() - self.began
@@ -204,12 +205,10 @@ class _Job:
     def _buffers(self, written: list[tuple[Step, Target]]) -> list[str]:
         """Reset running statistics, or return the names of those off their reset value."""
         if self.settings["reset_buffers"]:
-            reset_running_stats(self.model)
-            return []
-        if not self.look.statistics:
+            reset_running_stats(self.view.modules)
             return []
         owners = {id(slot.owner) for _, target in written for slot in target.slots}
-        return off_reset(self.model, owners)
+        return off_reset(self.view.slots, owners)
 
 
 _SOON_DONE = 1 << 27  # elements that no machine needs two seconds for
@@ -262,15 +261,15 @@ def param_init_fn(
     """Return a function that starts a module's own parameters, as ``Plan.param_init_fn`` says."""
     if read_seed(seed) is None:
         raise OptionError(ranks.NEEDS_SEED, option="seed")
-    bound = bind(plan, model, rename)
+    bound = bind_view(plan, ModelView(model), rename)
     pairs = list(zip(bound.steps, bound.targets, strict=True))
 
     def start(module: nn.Module) -> None:
         own = {id(t) for t in (*module._parameters.values(), *module._buffers.values())}
         mine = [p for p in pairs if any(id(r) in own for s in p[1].slots for r in raw_tensors(s))]
-        part = bound.replaced([step for step, _ in mine], [target for _, target in mine])
+        part = bound.replaced(steps=[step for step, _ in mine], targets=[t for _, t in mine])
         settings: InitOptions = {**DEFAULTS, "seed": seed, "prefix": prefix, "device": device}
-        job = _Job(module, settings, time.perf_counter())
+        job = _Job(ModelView(module), settings, time.perf_counter())
         job.carry_out(part, own=True)
 
     return start
