@@ -51,7 +51,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a class": (nn.Linear, "give the instance, not the class"),
     "a tensor": (torch.zeros(2), r"put it into a dict with its name: \{'weight': tensor\}"),
     "a list": ([torch.zeros(2)], r"a list; give the model, or dict\(model.named_parameters\(\)\)"),
-    "a number": (3, "a module or a state_dict can be initialised, not 3"),
+    "a number": (3, "a model is a module or a state_dict, not 3"),
     "a checkpoint": (
         {"epoch": 1, "model": {"w": torch.zeros(2)}},
         r"contains a state_dict under 'model'; give that one: checkpoint\['model'\]",

@@ -955,7 +955,7 @@ def test_a_state_dict_of_buffers_lists_them_as_entries() -> None:
 
 
 def test_what_is_no_model_is_refused() -> None:
-    with pytest.raises(errors.TargetError, match="a model is an nn.Module; this is a list"):
+    with pytest.raises(errors.TargetError, match="a model is a module or a state_dict, not a list"):
         find_tied_parameters([])
 
 

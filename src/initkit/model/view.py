@@ -35,7 +35,7 @@ class ModelView:
             _refuse_checkpoint(model)
         else:
             raise TargetError(
-                f"a module or a state_dict can be initialised, not {_what_it_is(model)}"
+                f"a model is a module or a state_dict, not {_what_it_is(model)}"
             )
 
     @property
