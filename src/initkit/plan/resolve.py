@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..distributions import Distribution
 from ..errors import FormulaError, InitkitError, Problem, SchemeMismatch
 from ..model import ParameterInfo, Slot, is_counted, parameter_info
-from ..rules import Clause, Name
+from ..rules import Clause
 from ..schemes import Scheme, Site
 
 
@@ -61,8 +61,8 @@ class Chooser:
         self._named: dict[str, int] = {}  # looked up: there may be a rule for every parameter
         self._numbered: list[tuple[int, Callable[[Slot, str], bool]]] = []
         for order, clause in enumerate(clauses):
-            if type(clause.matcher) is Name and clause.matcher.literal:
-                self._named.setdefault(clause.matcher.glob, order)
+            if (name := clause.matcher.exact) is not None:
+                self._named.setdefault(name, order)
             else:
                 self._numbered.append((order, clause.matcher.matches))
         self._formulas = [bool(clause.scheme.formulas) for clause in clauses]

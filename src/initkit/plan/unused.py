@@ -6,21 +6,9 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from ..errors import IdleRule, Problem, did_you_mean, nearest
+from ..errors import IdleRule, Problem
 from ..model import Slot
-from ..rules import (
-    All,
-    Clause,
-    Key,
-    Matcher,
-    Name,
-    Recipe,
-    Regex,
-    Scope,
-    Type,
-    compile_glob,
-    paths_above,
-)
+from ..rules import Clause, Recipe, Scope, hint_module
 from .resolve import Chooser
 
 
@@ -70,7 +58,7 @@ def _idle(
             f"above {'that' if len(above) == 1 else 'those'}",
             rule=clause.shown,
         )
-    hint = _hint(slots, clause) if hints else ""
+    hint = clause.matcher.hint(slots) if hints else ""
     return IdleRule(f"the rule {clause.shown!r} matches no parameter{hint}", rule=clause.shown)
 
 
@@ -84,63 +72,6 @@ def _takers(chooser: Chooser, slots: Sequence[Slot], order: int) -> list[str]:
                 if above is not None and above != order:
                     found[chooser.clauses[above].shown] = None
     return list(found)
-
-
-def _hint(slots: Sequence[Slot], clause: Clause) -> str:
-    matcher, scope = clause.matcher, ""
-    while isinstance(matcher, Scope):
-        scope, matcher = f"{scope}{matcher.path}.", matcher.inner
-    if scope and not any(compile_glob(scope[:-1])(path) for path in _paths(slots)):
-        path = did_you_mean(scope[:-1], _paths(slots))
-        return path or f"; there is no module at {scope[:-1]!r}"
-    if isinstance(matcher, Name):
-        return _name_hint(slots, scope + matcher.glob)
-    if clause.matcher.typed:
-        return _key_hint(slots, matcher) or _type_hint(slots, matcher)
-    return _like(slots) if isinstance(matcher, Regex) else ""
-
-
-def _key_hint(slots: Sequence[Slot], matcher: Matcher) -> str:
-    """Return what the parameters of a type are called, where a rule names one of them wrongly."""
-    parts = matcher.parts if isinstance(matcher, All) else ()
-    kind = next((part for part in parts if isinstance(part, Type)), None)
-    key = next((part for part in parts if isinstance(part, Key)), None)
-    if kind is None or key is None:
-        return ""
-    own = list(dict.fromkeys(s.key for s in slots if kind.matches(s, s.name)))
-    if not own:
-        return ""
-    return did_you_mean(key.glob, own) or f"; a {kind} here has {', '.join(own[:12])}"
-
-
-def _type_hint(slots: Sequence[Slot], matcher: Matcher) -> str:
-    kinds = sorted({type(s.owner).__name__ for s in slots if s.owner is not None})
-    near = nearest(str(matcher).split(".")[0].split("|")[0], kinds)
-    return f"; module types with parameters here are {', '.join((near or kinds)[:12])}"
-
-
-def _paths(slots: Sequence[Slot]) -> list[str]:
-    """Return the paths of all modules that hold something."""
-    return list(dict.fromkeys(path for slot in slots for path in paths_above(slot.name)))
-
-
-def _name_hint(slots: Sequence[Slot], glob: str) -> str:
-    names = [path for slot in slots if slot.kind != "buffer" for path in slot.paths]
-    if any(name.startswith(glob + ".") for name in names):
-        return f"; {glob!r} is a module: write '{glob}.*', or a dict of its own names under it"
-    if any(glob in slot.paths for slot in slots if slot.kind == "buffer"):
-        return f"; {glob!r} is a buffer: buffers=True initialises those, too"
-    if not names:
-        return _like(slots)
-    tails = sorted({name.rsplit(".", 1)[-1] for name in names})
-    tail = glob.rsplit(".", 1)[-1].strip("*")
-    near = did_you_mean(glob, names) or did_you_mean(tail, tails)
-    return near or _like(slots)
-
-
-def _like(slots: Sequence[Slot]) -> str:
-    first = next((slot.name for slot in slots if slot.kind != "buffer"), None)
-    return f"; names here are like {first!r}" if first else "; the model has no parameters"
 
 
 def _idle_recipes(chooser: Chooser, slots: Sequence[Slot], by_type: bool) -> list[Problem]:
@@ -161,9 +92,7 @@ def _idle_recipe(clause: Clause, slots: Sequence[Slot]) -> Problem:
     assert recipe is not None
     where, hint = "here", _fits(recipe)
     if isinstance(matcher, Scope):
-        where, paths = f"under {matcher.path!r}", _paths(slots)
-        if not any(compile_glob(matcher.path)(path) for path in paths):
-            hint = did_you_mean(matcher.path, paths) or f"; there is no module at {matcher.path!r}"
+        where, hint = f"under {matcher.path!r}", hint_module(slots, matcher.path) or hint
     text = f"no rule of the recipe {recipe.label} decides anything {where}{hint}"
     return IdleRule(text, rule=recipe.label)
 
