@@ -198,7 +198,7 @@ def _known(slot: Slot) -> ParameterInfo | None:
     """Return what is known of the slot's module, or None."""
     if slot.literal or slot.owner is None or slot.tensor is None:
         return None
-    # neither a role nor having a default depends on sizes: a lazy parameter has both already
+    # a stand-in serves a lazy parameter: roles go by module and name, whatever the sizes will be
     shape = (1, 1) if shapeless(slot.tensor) else slot.shape
     return parameter_info(slot.owner, slot.key, shape)
 
