@@ -30,7 +30,9 @@ def ramp(tensor: Tensor) -> None:
 MINE = Recipe("mine/net", rules={"*": 0})
 TABLES: dict[str, tuple[Any, list[str]]] = {
     "a dict, in its order": ({"b": 1, "a": 0}, ["b -> 1", "a -> 0"]),
-    "a sequence of tables": ([{"b": 1}, [{"a": 0}], MINE], ["b -> 1", "a -> 0", "mine/net: * -> 0"]),
+    "a sequence of tables": ([{"b": 1}, [MINE], {"a": 0}], [
+        "b -> 1", "mine/net: * -> 0", "a -> 0",
+    ]),
     "a rule": (Rule(1, name="a", type="B"), ["B a -> 1"]),
     "a recipe": (MINE, ["mine/net: * -> 0"]),
     "a scheme": (Constant(3.0), [
@@ -38,7 +40,9 @@ TABLES: dict[str, tuple[Any, list[str]]] = {
         "3: every norm bias -> 0", "3: every slope -> torch_default",
     ]),
     "the name of a scheme": ("keep", ["keep: * -> keep"]),
-    "the name of a recipe": ("he2015_msr", [str(c) for c in read_rules("he2015_msr")]),
+    "the name of a recipe": ("torch_default", [
+        "torch_default: every parameter of a torch module -> torch_default",
+    ]),
     "a class alone is its weights": ({nn.Linear: 1}, ["Linear.*weight* -> 1"]),
     "a dict under a class": ({nn.Linear: {"weight": 1, "b*": 2}}, [
         "Linear.weight -> 1", "Linear.b* -> 2",
@@ -148,7 +152,6 @@ BAD_TABLES: dict[str, tuple[Any, type[InitkitError], str]] = {
     "a recipe's name under a type": (
         {nn.Linear: "resnext"},
         RuleError,
-        "under the type Linear stands 'resnext'; a type takes a scheme, or a dict from its own "
         "parameter names to schemes. A recipe goes under a module's path",
     ),
     "a class under a type": (
@@ -159,8 +162,7 @@ BAD_TABLES: dict[str, tuple[Any, type[InitkitError], str]] = {
     "a recipe for one parameter": (
         {nn.Linear: {"weight": "resnext"}},
         UnknownNameError,
-        "in the rule 'Linear.weight': there is no scheme 'resnext'. It is a recipe, which stands "
-        "alone or under a module's path.",
+        "no scheme 'resnext'. It is a recipe, which stands alone or under a module's path.",
     ),
     "an unknown scheme": (
         {"*": "nromal"},

@@ -25,9 +25,9 @@ def test_a_slot_must_meet_all_that_is_given(net: nn.Module) -> None:
         Rule(3),
     ]
     got = plan_init(net, rules)
-    assert [got[n].start for n in ("head.weight", "body.0.weight", "head.bias", "conv1.weight")] == [
-        "constant 1", "constant 2", "constant 2", "constant 3"
-    ]  # fmt: skip
+    assert got["head.weight"].start == "constant 1"
+    assert got["body.0.weight"].start == got["head.bias"].start == "constant 2"
+    assert got["conv1.weight"].start == "constant 3"
 
 
 @pytest.mark.parametrize(
