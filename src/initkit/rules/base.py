@@ -12,7 +12,9 @@ from ..model import Slot
 from ..numbers import Value
 from .hints import hint_type
 
-BY_PREFIX: dict[str, type[Matcher]] = {}  # a colon ends every prefix: one lookup decides
+# Text key's prefix -> its matcher. A colon ends every prefix and stands nowhere else in it, so that
+# what a key opens with is one lookup and no prefix hides another.
+BY_PREFIX: dict[str, type[Matcher]] = {}
 
 
 class Matcher(Value, ABC):
@@ -49,7 +51,8 @@ class Matcher(Value, ABC):
     """What stands before it where a rule names several matchers."""
 
     def __init_subclass__(cls, prefix: str = "") -> None:
-        # `frozen` returns the class that it is given, so what is registered here is what is used.
+        # `frozen` returns the class that it is given, so that what is registered here is what is
+        # used; a dataclass with slots would be another class.
         super().__init_subclass__()
         if not prefix:
             return
@@ -57,6 +60,7 @@ class Matcher(Value, ABC):
             message = f"{cls.__name__}: the prefix {prefix!r} must be a word and a colon"
             raise RuleError(message)
         other = BY_PREFIX.get(prefix)
+        # under one qualified name it is the same class, defined anew by a notebook or a reload
         if other is not None and other.__qualname__ != cls.__qualname__:
             message = f"the prefix {prefix!r} belongs to {other.__name__} already; choose another"
             raise DuplicateNameError(message)
@@ -79,7 +83,10 @@ class Matcher(Value, ABC):
 
     @property
     def exact(self) -> str | None:
-        """The name without which it matches nothing and with which it does, whatever the slot."""
+        """The one name that it matches, on any slot; None where more than a name decides.
+
+        Plans look such rules up by name: a table may hold one for every parameter.
+        """
         return None
 
     def around(self, inner: Matcher) -> Matcher | None:

@@ -17,7 +17,7 @@ _ALIASES: dict[str, str] = {}
 
 def recipe_named(name: str) -> Recipe | None:
     """Return the recipe of this name, or None."""
-    if name not in _ALIASES:
+    if name not in _ALIASES:  # only a loaded family has aliases
         _load(name)
     target = _ALIASES.get(name, name)
     _load(target)  # an alias may stand for a recipe of another family
@@ -34,7 +34,7 @@ def _load(name: str | None) -> None:
 
 def add_recipes(recipes: Iterable[Recipe], aliases: Mapping[str, str] | None = None) -> None:
     """Register recipes, and other names for them."""
-    for recipe in recipes:
+    for recipe in recipes:  # one by one, so that two of one batch cannot share a name either
         _refuse_taken(recipe.name)
         _RECIPES[recipe.name] = recipe
     for alias, name in (aliases or {}).items():

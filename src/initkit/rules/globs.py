@@ -15,7 +15,7 @@ def has_wildcard(glob: str) -> bool:
     return _WILD.search(glob) is not None
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096)  # of a pure function: matchers stay plain values without compiled parts
 def compile_glob(glob: str) -> Callable[[str], bool]:
     """Return the test that a glob stands for: case-sensitive, and ``*`` crosses dots.
 
@@ -28,7 +28,7 @@ def compile_glob(glob: str) -> Callable[[str], bool]:
     if not glob.startswith("*."):
         return _translated(glob)
     tail = glob[2:]  # a first "*." may be empty, so that "*.weight" names one at the root, too
-    if not has_wildcard(tail):
+    if not has_wildcard(tail):  # such as "*.weight", the most common of all: no regex
         end = "." + tail
         return lambda name: name == tail or name.endswith(end)
     at_the_root, below = _translated(tail), _translated(glob)

@@ -214,7 +214,7 @@ class Where(Matcher):
     joiner = " if "
 
     def matches(self, slot: Slot, name: str) -> bool:
-        if slot.literal or slot.tensor is None:
+        if slot.literal or slot.tensor is None:  # a predicate may count on a tensor and its shape
             return False
         try:
             return bool(self.predicate(slot))
@@ -272,6 +272,7 @@ class Scope(Matcher):
 
     def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
         path = scope + self.path
+        # the innermost of nested scopes asks for the whole path, so that what is near is, too
         missing = "" if isinstance(self.inner, Scope) else hint_module(slots, path)
         return missing or self.inner.hint(slots, f"{path}.")
 
@@ -322,6 +323,7 @@ def _splits(name: str) -> Iterator[tuple[str, str]]:
 
 def _names_below(slot: Slot, depth: int) -> list[str]:
     """Return the slot's name relative to a module of its lineage, with and without wrappers."""
+    # lineage[0] is the root, and each later module adds one segment to the slot's (first) name
     parts = slot.name.split(".")[depth:]
     owners = (*slot.lineage[depth:-1], None)  # the last part is the parameter's own name
     plain = [

@@ -72,6 +72,7 @@ def read_rules(rules: Table) -> list[Clause]:
     >>> [str(clause) for clause in read_rules({"*.weight": "normal(std=0.01)", "*.bias": 0})]
     ['*.weight -> normal(std=0.01)', '*.bias -> 0']
     """
+    # a text before sequences, since it is one
     if isinstance(rules, Scheme):
         return _from_recipe(scheme_recipe(rules))
     if isinstance(rules, str):
@@ -108,14 +109,17 @@ def _from_recipe(recipe: Recipe) -> list[Clause]:
 
 
 def _from_entry(key: object, value: object) -> list[Clause]:
-    """Read one key of a table with what stands under it."""
+    """Read one key of a table with what stands under it.
+
+    Its matcher knows what it matches and is a scope of; a type alone has a grammar of its own.
+    """
     matcher = read_key(key)
     if isinstance(matcher, Type):
         return _under_type(matcher, value)
     if not _is_table(value):
         return [_from_value(matcher, value)]
     around: Callable[[Matcher], Any] = matcher.around
-    if around(Name("*")) is None:
+    if around(Name("*")) is None:  # asked before the table is read, which may be empty
         message = f"a table under {key!r}: only a name or a glob can be the scope of a table"
         raise RuleError(message)
     return [replace(clause, matcher=around(clause.matcher)) for clause in _read_scoped(value)]

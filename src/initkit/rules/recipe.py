@@ -61,6 +61,7 @@ class Recipe(Value):
                 )
                 message = f"the recipe {self.name} has no option {option!r}{what}"
                 raise OptionError(message, owner=self.name, option=option)
+        # sorted, so that the order in which options were given tells no two recipes apart
         merged = dict(self.given) | options
         return replace(self, given=tuple(sorted(merged.items())))
 

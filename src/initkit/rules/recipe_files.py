@@ -45,25 +45,12 @@ def load_recipe(path: str | Path) -> Recipe:
     """
     file = _File(Path(path))
     data = file.parse()
-    for key in data:
-        if key not in _KEYS:
-            raise file.error(f"unknown key {key!r}; a recipe has {', '.join(_KEYS)}", key)
-    if "rules" not in data:
-        raise file.error("there are no rules: write a table [rules]")
-    for key in _TEXTS:
-        if not isinstance(data.get(key, ""), str):
-            raise file.error(f"{key} must be a text, not {data[key]!r}", key)
-    fits = data.get("fits", [])
-    if not isinstance(fits, list) or not all(isinstance(one, str) for one in fits):
-        raise file.error(f"fits must be a list of texts, not {fits!r}", "fits")
-    if not isinstance(data.get("padding", True), bool):
-        raise file.error(f"padding must be true or false, not {data['padding']!r}", "padding")
+    file.check(data)
     texts = {key: data[key] for key in _TEXTS if key in data}
-    texts.setdefault("name", file.path.stem)
     return Recipe(
-        **texts,
+        **{"name": file.path.stem, **texts},
         rules=file.rules(data["rules"]),
-        fits=tuple(fits),
+        fits=tuple(data.get("fits", ())),
         padding=data.get("padding", True),
         general="name" in data,
     )
@@ -126,6 +113,22 @@ class _File:
             raise self.error("a recipe is a table with the key 'rules'")
         return data
 
+    def check(self, data: Mapping[str, Any]) -> None:
+        """Raise for what is no recipe, but for its rules."""
+        for key in data:
+            if key not in _KEYS:
+                raise self.error(f"unknown key {key!r}; a recipe has {', '.join(_KEYS)}", key)
+        if "rules" not in data:
+            raise self.error("there are no rules: write a table [rules]")
+        for key in _TEXTS:
+            if not isinstance(data.get(key, ""), str):
+                raise self.error(f"{key} must be a text, not {data[key]!r}", key)
+        fits = data.get("fits", [])
+        if not isinstance(fits, list) or not all(isinstance(one, str) for one in fits):
+            raise self.error(f"fits must be a list of texts, not {fits!r}", "fits")
+        if not isinstance(data.get("padding", True), bool):
+            raise self.error(f"padding must be true or false, not {data['padding']!r}", "padding")
+
     def error(self, what: str, key: str = "") -> FileError:
         line = self._line(key) if key else 0
         place = f"{self.path}:{line}" if line else str(self.path)
@@ -155,7 +158,7 @@ class _File:
 
     def _rule(self, value: dict[str, Any]) -> Rule:
         options = {key: one for key, one in value.items() if key != "scheme"}
-        shown = value.get("name") or value.get("type") or "scheme"
+        key = value.get("name") or value.get("type") or "scheme"  # where its line is looked for
         if isinstance(options.get("type"), list):
             options["type"] = tuple(options["type"])
         if not isinstance(options.get("optional", False), bool):
@@ -163,7 +166,7 @@ class _File:
         try:
             return Rule(value["scheme"], **options)
         except InitkitError as error:
-            raise self.error(str(error), str(shown)) from None
+            raise self.error(str(error), str(key)) from None
 
     def _entry(self, key: str, value: Any) -> Any:
         """Check one entry of a table; a table under a key is a scope of its own."""
