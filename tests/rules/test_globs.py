@@ -36,11 +36,11 @@ def test_but_for_its_first_segment_a_glob_is_that_of_fnmatch(glob: str, name: st
 
 
 @pytest.mark.parametrize(
-    ("name", "takes"),
+    ("name", "matches"),
     [("a.b", True), ("a.b.weight", True), ("a.bc", False), ("c.bias", True), ("d[0]", True)],
 )
-def test_a_listing_takes_names_the_subtrees_of_paths_and_globs(name: str, takes: bool) -> None:
-    assert Listing(["a.b", "c.*", "d[0]"]).takes(name) is takes
+def test_a_listing_takes_names_the_subtrees_of_paths_and_globs(name: str, matches: bool) -> None:
+    assert Listing(["a.b", "c.*", "d[0]"]).matches(name) is matches
 
 
 @pytest.mark.parametrize(("name", "paths"), [("w", []), ("a.w", ["a"]), ("a.b.w", ["a.b", "a"])])

@@ -86,7 +86,7 @@ def test_the_rules_of_a_file_without_a_name_are_as_strict_as_a_table() -> None:
 
 def test_a_rule_of_a_recipe_inside_a_recipe_belongs_to_the_inner_one() -> None:
     (clause,) = read_rules(Recipe("outer/net", rules=[MINE]))
-    assert (clause.shown, clause.mention and clause.mention.name) == ("mine/net: *", "outer/net")
+    assert (clause.label, clause.mention and clause.mention.name) == ("mine/net: *", "outer/net")
 
 
 def test_two_clauses_that_say_the_same_are_two() -> None:

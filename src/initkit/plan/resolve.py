@@ -48,7 +48,7 @@ class Choice:
             if self.distribution
             else "cannot start"
         )
-        return f"{self.name}: {what} (rule {self.clause.shown!r})"
+        return f"{self.name}: {what} (rule {self.clause.label!r})"
 
 
 class Chooser:
@@ -190,7 +190,7 @@ def _law_of(scheme: Scheme, site: Site) -> Distribution:
 
 
 def _mismatch(error: Exception, choice: Choice) -> Problem:
-    rule, recipe = choice.clause.shown, choice.clause.recipe
+    rule, recipe = choice.clause.label, choice.clause.recipe
     missing = error.formula.rpartition(".")[2] if isinstance(error, FormulaError) else ""
     option = (
         f"; or say it: {recipe.name}({missing}=...)" if recipe and missing in recipe.options else ""

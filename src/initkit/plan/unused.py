@@ -32,7 +32,7 @@ def types_in_state_dict(chooser: Chooser) -> list[Problem]:
     """Return a problem for every rule that looks at types, where there are none."""
     typed = [clause for clause in chooser.clauses if clause.matcher.typed]
     whose = [
-        (c.shown, f"the rule {c.shown!r}")
+        (c.label, f"the rule {c.label!r}")
         if c.recipe is None
         else (c.recipe.label, f"the recipe {c.recipe.label}")
         for c in typed
@@ -54,12 +54,12 @@ def _idle(
     if above:
         rules = ", ".join(repr(text) for text in above)
         return IdleRule(
-            f"the rule {clause.shown!r} never decides: what it matches is taken by {rules}; put it "
+            f"the rule {clause.label!r} never decides: what it matches is taken by {rules}; put it "
             f"above {'that' if len(above) == 1 else 'those'}",
-            rule=clause.shown,
+            rule=clause.label,
         )
     hint = clause.matcher.hint(slots) if hints else ""
-    return IdleRule(f"the rule {clause.shown!r} matches no parameter{hint}", rule=clause.shown)
+    return IdleRule(f"the rule {clause.label!r} matches no parameter{hint}", rule=clause.label)
 
 
 def _takers(chooser: Chooser, slots: Sequence[Slot], order: int) -> list[str]:
@@ -70,7 +70,7 @@ def _takers(chooser: Chooser, slots: Sequence[Slot], order: int) -> list[str]:
             if chooser.takes(order, slot, name, canonical):
                 above = chooser.first(slot, name, canonical)
                 if above is not None and above != order:
-                    found[chooser.clauses[above].shown] = None
+                    found[chooser.clauses[above].label] = None
     return list(found)
 
 

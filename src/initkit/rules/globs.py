@@ -48,8 +48,8 @@ class Listing:
         self.plain = frozenset(entries)
         self.globs = [compile_glob(entry) for entry in entries if has_wildcard(entry)]
 
-    def takes(self, name: str) -> bool:
-        """Tell whether one of the entries takes ``name``."""
+    def matches(self, name: str) -> bool:
+        """Tell whether one of the entries is or covers ``name``."""
         if name in self.plain or any(path in self.plain for path in paths_above(name)):
             return True
         return any(takes(name) for takes in self.globs)

@@ -41,7 +41,7 @@ class Clause:
         return str(self.matcher)
 
     @cached_property
-    def shown(self) -> str:
+    def label(self) -> str:
         """The rule as plans print it: the recipe's name, then the rule."""
         return f"{self.recipe.label}: {self.text}" if self.recipe else self.text
 
@@ -61,7 +61,7 @@ class Clause:
         return tuple(formula for formula in self.scheme.formulas if formula.names)
 
     def __str__(self) -> str:
-        return f"{self.shown} -> {self.scheme}"
+        return f"{self.label} -> {self.scheme}"
 
 
 def read_rules(rules: Table) -> list[Clause]:
