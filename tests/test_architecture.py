@@ -43,7 +43,7 @@ LATE = {
 # Imports that go up, inside a function, each for a reason that stands beside it.
 UPWARD = {
     ("schemes.registry", "rules"),
-    ("rules.read", "recipes"),
+    ("rules.catalog", "recipes"),
     ("plan.plan", "write"),
 }
 WRONG = [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from generate import code, table
 
 import initkit
-from initkit.rules.read import aliases
+from initkit.rules import aliases
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx

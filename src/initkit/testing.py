@@ -75,7 +75,7 @@ def assert_covered(
     plan = plan_init(model, rules, **options)
     plan.check()
     allowed = Listing(_entries(allow))
-    open_ = [s for s in plan.with_status(UNCOVERED) if not any(map(allowed.takes, s.names))]
+    open_ = [s for s in plan.with_status(UNCOVERED) if not any(map(allowed.matches, s.names))]
     if open_:
         listed = "\n".join(f"  {step.name} {list(step.shape)}" for step in open_)
         raise CheckError(
@@ -320,11 +320,11 @@ def _guarded(known: Mapping[str, Tensor], entries: Sequence[str]) -> dict[str, T
     if not entries:
         raise TargetError("assert_untouched guards at least one name, and got none")
     for entry in entries:
-        if not any(map(Listing([entry]).takes, known)):
+        if not any(map(Listing([entry]).matches, known)):
             hint = did_you_mean(entry, list(known))
             raise TargetError(f"the model has nothing called {entry!r}{hint}")
     guarded = Listing(entries)
-    return {name: tensor for name, tensor in known.items() if guarded.takes(name)}
+    return {name: tensor for name, tensor in known.items() if guarded.matches(name)}
 
 
 def _random(step: Step) -> bool:

@@ -19,11 +19,8 @@ from initkit import (
     DuplicateNameError,
     FillError,
     InitkitError,
-    LayoutError,
     PlanError,
-    Rule,
     apply_init,
-    describe_recipe,
     describe_scheme,
     initialized,
     plan_init,
@@ -57,46 +54,6 @@ def one(dtype: torch.dtype) -> nn.Module:
 
 
 # ------------------------------------------------------------------------------------ messages
-
-
-@pytest.mark.parametrize(
-    ("rules", "text"),
-    [
-        ({nn.Conv2d: {"weigth": 0}, "*": "keep"}, "no parameter; did you mean 'weight'?"),
-        ({nn.Conv2d: {"xyz": 0}, "*": "keep"}, "a Conv2d here has weight, bias"),
-        ({"type:Conv2D": "eye", "*": "keep"}, "module types with parameters here are Conv2d"),
-        ({re.compile("conv.*"): 0, "*": "keep"}, "names here are like '0.weight'"),
-    ],
-)
-def test_an_idle_rule_is_answered_with_what_the_user_may_have_meant(rules: Any, text: str) -> None:
-    assert text in refusal(rules)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ("nan", "constant: value must be a number, not NaN"),
-        ("kaiming_normal(nonlinearity='gleu')", "there is no nonlinearity 'gleu'; did you mean"),
-        ("sparse(0.1)", "write sparse(sparsity=...), not sparse(0.1)"),
-        ("normal(0.02)", "write normal(std=...), not normal(0.02)"),
-        ("uniform(0, 1, 2)", "uniform takes no more than uniform(low, high), not uniform(0, 1, 2)"),
-        ("keep(1)", "keep takes no more than keep, not keep(1)"),
-        (nn.Linear, "the class Linear is no way to start a parameter"),
-        (torch.ones(2), "a Tensor that is no single number cannot start a parameter"),
-        (np.ones(2), "write a function that copies it in"),
-    ],
-)
-def test_a_value_that_cannot_be_read_is_answered_in_its_own_words(value: Any, text: str) -> None:
-    said = refusal({"*": value})
-    assert said.startswith("in the rule '*': ")
-    assert text in said
-
-
-def test_a_recipe_in_the_place_of_a_scheme_is_told_its_places() -> None:
-    assert refusal({nn.Linear: {"weight": "resnext"}}) == (
-        "in the rule 'Linear.weight': there is no scheme 'resnext'. It is a recipe, which stands "
-        "alone or under a module's path."
-    )
 
 
 @pytest.mark.parametrize("of", [list, iter])
@@ -161,21 +118,6 @@ def test_keep_as_the_rules_of_a_whole_model_keeps_every_parameter() -> None:
     report = apply_init(model, "keep", seed=0)
     assert report.written == []
     assert all(map(torch.equal, before, model.parameters()))
-
-
-def test_a_recipe_is_printed_with_its_variants_and_other_names() -> None:
-    lines = str(describe_recipe("olmo")).splitlines()
-    assert lines[0] == "olmo/mitchell"
-    assert "  variants olmo/full_megatron, olmo/normal, olmo/transformers" in lines
-    assert "  names    olmo, olmo/olmo-1" in lines
-    assert "  options  cutoff=3.0" in lines
-    given = str(describe_recipe("olmo(cutoff=2)"))
-    assert given.startswith("olmo/mitchell(cutoff=2)\n")
-    assert "options" not in given
-
-
-def test_every_schemes_name_is_described_as_the_recipe_that_it_stands_for() -> None:
-    assert ("every weight", "xavier_uniform") in describe_recipe("xavier_uniform").rows
 
 
 def test_a_recipes_name_asked_as_a_scheme_leads_to_the_recipe() -> None:
@@ -428,11 +370,6 @@ def test_what_a_registered_class_does_wrong_is_a_problem_with_its_parameter() ->
     text = refusal({"0.*": "mine_by_class", "3.weight": "mine_by_class(half=1)", "*": "keep"})
     assert "0.bias: mine_by_class cannot start it (rule '0.*'): ValueError('not here')" in text
     assert "its resolve returned 'no distribution', which is no distribution" in text
-
-
-def test_a_layout_that_is_no_text_is_refused() -> None:
-    with pytest.raises(LayoutError, match="a layout is written like 'E in out', not 3"):
-        Rule("xavier_uniform", layout=3)  # type: ignore[arg-type]
 
 
 def _errors() -> list[InitkitError]:

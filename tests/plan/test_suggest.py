@@ -14,7 +14,7 @@ from torch import nn
 import initkit
 from initkit import Recipe, register_recipe, suggest_recipe
 from initkit.errors import TargetError
-from initkit.rules.read import unregister_recipe
+from initkit.rules import unregister_recipe
 
 
 def _hf(model: str, config: str, **options: Any) -> Callable[[], nn.Module]:

@@ -32,13 +32,13 @@ def test_a_true_recipe_passes() -> None:
         (0, "the values are from"),
     ],
 )
-def test_a_wrong_distribution_is_told(rule: object, what: str) -> None:
+def test_a_wrong_distribution_is_found(rule: object, what: str) -> None:
     """Each comparison catches what it is for."""
     with pytest.raises(pytest.fail.Exception, match=what):
         check_model({"weight": rule, "bias": 0}, lambda: draws(std=0.5))
 
 
-def test_a_parameter_that_the_recipe_leaves_open_is_told() -> None:
+def test_a_parameter_that_the_recipe_leaves_open_is_named() -> None:
     with pytest.raises(AssertionError, match="leaves 1 parameters open: bias"):
         check_model({"weight": "normal(std=0.5)"}, lambda: draws(std=0.5))
 
@@ -91,6 +91,6 @@ def test_figures_are_read_rightly() -> None:
         (0, "the values are from"),
     ],
 )
-def test_figures_that_differ_are_told(rule: object, what: str) -> None:
+def test_figures_that_differ_are_reported(rule: object, what: str) -> None:
     with pytest.raises(pytest.fail.Exception, match=what):
         check_facts([{"linear.weight": rule}, "torch_default"], "torch_default torch.nn 2.13")

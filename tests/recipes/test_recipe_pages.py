@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 import initkit
-from initkit.rules.read import aliases
+from initkit.rules import aliases
 
 DOCS = Path(__file__).parents[2] / "docs"
 

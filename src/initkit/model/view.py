@@ -34,9 +34,7 @@ class ModelView:
         elif isinstance(model, Mapping):
             _refuse_checkpoint(model)
         else:
-            raise TargetError(
-                f"a model is a module or a state_dict, not {_what_it_is(model)}"
-            )
+            raise TargetError(f"a model is a module or a state_dict, not {_what_it_is(model)}")
 
     @property
     def title(self) -> str:

@@ -148,7 +148,7 @@ def memory_problems(
     if group is not None and not _writable(group, distribution):
         what = "its members overlap and none holds the others, so it cannot be written once"
         texts[what] = names[0]
-    rule = choice.clause.shown
+    rule = choice.clause.label
     return [
         TensorProblem(f"{name}: {text} (rule {rule!r})", names=names, rule=rule)
         for text, name in texts.items()

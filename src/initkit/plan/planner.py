@@ -238,7 +238,7 @@ class _Planner:
         status = UNCOVERED if not rules else KEEP if rules[0].keeps else WRITE
         names = tuple(path for slot in held for path in slot.paths)
         if status == WRITE:
-            shown = rules[0].shown
+            shown = rules[0].label
             problem = TensorProblem(f"{names[0]}: {why} (rule {shown!r})", names=names, rule=shown)
             self.problems.append(problem)
         tensor: Any = held[0].tensor
@@ -253,7 +253,7 @@ def _left(
 ) -> tuple[Step, Target]:
     """Return the step of a tensor that keeps its value."""
     status = UNCOVERED if chosen is None else KEEP
-    rule = "" if chosen is None else chosen.clause.shown
+    rule = "" if chosen is None else chosen.clause.label
     step = Step(
         *_head(held, first, group, status),
         rule=rule,
@@ -278,7 +278,7 @@ def _written(
         EMPTY if 0 in shape else WRITE,
         chosen.distribution,
         clause.scheme_text,
-        clause.shown,
+        clause.label,
         _shown_fans(chosen) if len(shape) > 1 else None,
         chosen.site.fans_from if chosen.site is not None else "",
         padding,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..distributions import Distribution
 from ..errors import FormulaError, InitkitError, Problem, SchemeMismatch
 from ..model import ModelView, ParameterInfo, Slot, is_counted, parameter_info
-from ..rules import Clause, Name
+from ..rules import Clause
 from ..schemes import Scheme, Site
 
 
@@ -48,7 +48,7 @@ class Choice:
             if self.distribution
             else "cannot start"
         )
-        return f"{self.name}: {what} (rule {self.clause.shown!r})"
+        return f"{self.name}: {what} (rule {self.clause.label!r})"
 
 
 class Chooser:
@@ -60,8 +60,8 @@ class Chooser:
         self._named: dict[str, int] = {}  # looked up: there may be a rule for every parameter
         self._numbered: list[tuple[int, Callable[[Slot, str], bool]]] = []
         for order, clause in enumerate(clauses):
-            if type(clause.matcher) is Name and clause.matcher.literal:
-                self._named.setdefault(clause.matcher.glob, order)
+            if (name := clause.matcher.exact) is not None:
+                self._named.setdefault(name, order)
             else:
                 self._numbered.append((order, clause.matcher.matches))
         self._formulas = [bool(clause.scheme.formulas) for clause in clauses]
@@ -187,7 +187,7 @@ def _law_of(scheme: Scheme, site: Site) -> Distribution:
 
 
 def _mismatch(error: Exception, choice: Choice) -> Problem:
-    rule, recipe = choice.clause.shown, choice.clause.recipe
+    rule, recipe = choice.clause.label, choice.clause.recipe
     missing = error.formula.rpartition(".")[2] if isinstance(error, FormulaError) else ""
     option = (
         f"; or say it: {recipe.name}({missing}=...)" if recipe and missing in recipe.options else ""

@@ -70,7 +70,7 @@ def _all_names(target: Target) -> Iterator[tuple[str, str]]:
 
 
 def _listed(listing: Listing, names: Iterable[str]) -> bool:
-    return any(map(listing.takes, names))
+    return any(map(listing.matches, names))
 
 
 def _idle_entries(

@@ -18,6 +18,7 @@ from ..rules import (
     All,
     Clause,
     HasTorchDefault,
+    ParameterOf,
     Recipe,
     Role,
     Type,
@@ -349,7 +350,7 @@ def _speaks_of_family(clause: Clause | None, kind: _Kind) -> bool:
         return False
     text = clause.text.replace("\\w", "").replace("\\d", "")
     words = {word for word in re.findall(r"[A-Za-z_]\w+", text) if word.lower() not in _EVERYWHERE}
-    if isinstance(clause.matcher, Type | All) and words & _torch_classes():
+    if isinstance(clause.matcher, Type | ParameterOf | All) and words & _torch_classes():
         return False
     held = " ".join([*kind.classes, *(slot.name for slot in kind.slots)])
     return any(word in held for word in words - _torch_classes())

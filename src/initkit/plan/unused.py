@@ -4,21 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 
-from ..errors import IdleRule, Problem, did_you_mean, nearest
+from ..errors import IdleRule, Problem
 from ..model import Slot
-from ..rules import (
-    All,
-    Clause,
-    Key,
-    Matcher,
-    Name,
-    Recipe,
-    Regex,
-    Scope,
-    Type,
-    compile_glob,
-    paths_above,
-)
+from ..rules import Clause, Recipe, Scope, hint_module
 from .options import InitOptions
 from .resolve import Chooser
 
@@ -43,7 +31,8 @@ def unused_rules(
     found: list[Problem] = []
     for order, clause in idle:
         above = _takers(chooser, started, order)
-        hint = _hint(slots, clause) if not above and settings["idle"] == "error" else ""
+        asked = not above and settings["idle"] == "error"
+        hint = clause.matcher.hint(slots) if asked else ""
         found.append(_idle(clause, above, hint))
     return found + _idle_recipes(judged, decided, slots)
 
@@ -52,7 +41,7 @@ def types_in_state_dict(clauses: Sequence[Clause]) -> list[Problem]:
     """Return a problem for every rule that looks at types, where there are none."""
     typed = [clause for clause in clauses if clause.matcher.typed]
     whose = [
-        (c.shown, f"the rule {c.shown!r}")
+        (c.label, f"the rule {c.label!r}")
         if c.recipe is None
         else (c.recipe.label, f"the recipe {c.recipe.label}")
         for c in typed
@@ -72,11 +61,11 @@ def _idle(clause: Clause, above: Sequence[str], hint: str) -> Problem:
     if above:
         rules = ", ".join(repr(text) for text in above)
         return IdleRule(
-            f"the rule {clause.shown!r} never decides: what it matches is taken by {rules}; put it "
+            f"the rule {clause.label!r} never decides: what it matches is taken by {rules}; put it "
             f"above {'that' if len(above) == 1 else 'those'}",
-            rule=clause.shown,
+            rule=clause.label,
         )
-    return IdleRule(f"the rule {clause.shown!r} matches no parameter{hint}", rule=clause.shown)
+    return IdleRule(f"the rule {clause.label!r} matches no parameter{hint}", rule=clause.label)
 
 
 def _takers(chooser: Chooser, slots: Sequence[Slot], order: int) -> list[str]:
@@ -87,65 +76,8 @@ def _takers(chooser: Chooser, slots: Sequence[Slot], order: int) -> list[str]:
             if chooser.takes(order, slot, name, canonical):
                 above = chooser.first(slot, name, canonical)
                 if above is not None and above != order:
-                    found[chooser.clauses[above].shown] = None
+                    found[chooser.clauses[above].label] = None
     return list(found)
-
-
-def _hint(slots: Sequence[Slot], clause: Clause) -> str:
-    matcher, scope = clause.matcher, ""
-    while isinstance(matcher, Scope):
-        scope, matcher = f"{scope}{matcher.path}.", matcher.inner
-    if scope and not any(compile_glob(scope[:-1])(path) for path in _paths(slots)):
-        path = did_you_mean(scope[:-1], _paths(slots))
-        return path or f"; there is no module at {scope[:-1]!r}"
-    if isinstance(matcher, Name):
-        return _name_hint(slots, scope + matcher.glob)
-    if clause.matcher.typed:
-        return _key_hint(slots, matcher) or _type_hint(slots, matcher)
-    return _like(slots) if isinstance(matcher, Regex) else ""
-
-
-def _key_hint(slots: Sequence[Slot], matcher: Matcher) -> str:
-    """Return what the parameters of a type are called, where a rule names one of them wrongly."""
-    parts = matcher.parts if isinstance(matcher, All) else ()
-    kind = next((part for part in parts if isinstance(part, Type)), None)
-    key = next((part for part in parts if isinstance(part, Key)), None)
-    if kind is None or key is None:
-        return ""
-    own = list(dict.fromkeys(s.key for s in slots if kind.matches(s, s.name)))
-    if not own:
-        return ""
-    return did_you_mean(key.glob, own) or f"; a {kind} here has {', '.join(own[:12])}"
-
-
-def _type_hint(slots: Sequence[Slot], matcher: Matcher) -> str:
-    kinds = sorted({type(s.owner).__name__ for s in slots if s.owner is not None})
-    near = nearest(str(matcher).split(".")[0].split("|")[0], kinds)
-    return f"; module types with parameters here are {', '.join((near or kinds)[:12])}"
-
-
-def _paths(slots: Sequence[Slot]) -> list[str]:
-    """Return the paths of all modules that hold something."""
-    return list(dict.fromkeys(path for slot in slots for path in paths_above(slot.name)))
-
-
-def _name_hint(slots: Sequence[Slot], glob: str) -> str:
-    names = [path for slot in slots if slot.kind != "buffer" for path in slot.paths]
-    if any(name.startswith(glob + ".") for name in names):
-        return f"; {glob!r} is a module: write '{glob}.*', or a dict of its own names under it"
-    if any(glob in slot.paths for slot in slots if slot.kind == "buffer"):
-        return f"; {glob!r} is a buffer: buffers=True initialises those, too"
-    if not names:
-        return _like(slots)
-    tails = sorted({name.rsplit(".", 1)[-1] for name in names})
-    tail = glob.rsplit(".", 1)[-1].strip("*")
-    near = did_you_mean(glob, names) or did_you_mean(tail, tails)
-    return near or _like(slots)
-
-
-def _like(slots: Sequence[Slot]) -> str:
-    first = next((slot.name for slot in slots if slot.kind != "buffer"), None)
-    return f"; names here are like {first!r}" if first else "; the model has no parameters"
 
 
 def _idle_recipes(
@@ -169,9 +101,7 @@ def _idle_recipe(clause: Clause, slots: Sequence[Slot]) -> Problem:
     assert recipe is not None
     where, hint = "here", _fits(recipe)
     if isinstance(matcher, Scope):
-        where, paths = f"under {matcher.path!r}", _paths(slots)
-        if not any(compile_glob(matcher.path)(path) for path in paths):
-            hint = did_you_mean(matcher.path, paths) or f"; there is no module at {matcher.path!r}"
+        where, hint = f"under {matcher.path!r}", hint_module(slots, matcher.path) or hint
     text = f"no rule of the recipe {recipe.label} decides anything {where}{hint}"
     return IdleRule(text, rule=recipe.label)
 

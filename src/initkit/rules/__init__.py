@@ -1,36 +1,25 @@
 """What users write, read into ordered clauses: rules, recipes and what they match."""
 
+from .base import Matcher
+from .catalog import add_recipes, aliases, list_recipes, recipe_named, unregister_recipe
+from .globs import Listing, compile_glob, paths_above
+from .hints import hint_module
 from .matchers import (
     All,
     HasTorchDefault,
     Inside,
-    Key,
-    Listing,
-    Matcher,
     Name,
+    ParameterOf,
     Regex,
     Role,
     Scope,
     Type,
     Where,
-    compile_glob,
-    paths_above,
+    read_key,
 )
-from .read import (
-    REST,
-    Clause,
-    Recipe,
-    Rule,
-    Table,
-    add_recipes,
-    aliases,
-    describe_recipe,
-    list_recipes,
-    read_rules,
-    recipe_named,
-    register_recipe,
-    unregister_recipe,
-)
+from .read import Clause, Table, read_rules
+from .recipe import Recipe, describe_recipe, register_recipe
+from .rule import REST, Rule
 
 __all__ = [
     "REST",
@@ -38,10 +27,10 @@ __all__ = [
     "Clause",
     "HasTorchDefault",
     "Inside",
-    "Key",
     "Listing",
     "Matcher",
     "Name",
+    "ParameterOf",
     "Recipe",
     "Regex",
     "Role",
@@ -54,8 +43,10 @@ __all__ = [
     "aliases",
     "compile_glob",
     "describe_recipe",
+    "hint_module",
     "list_recipes",
     "paths_above",
+    "read_key",
     "read_rules",
     "recipe_named",
     "register_recipe",

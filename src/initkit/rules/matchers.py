@@ -1,115 +1,220 @@
-"""Small frozen predicates on slots: name glob, regex, type, predicate, and scopes of names."""
+"""Small frozen predicates on slots: by name, by type and role, by a function, and in scopes."""
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import field
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 from torch import nn
 
 from ..errors import RuleError
-from ..model import Slot, is_wrapper_segment, parameter_info, shapeless
-from ..numbers import Value, frozen
+from ..model import ParameterInfo, Slot, is_wrapper_segment, parameter_info, shapeless
+from ..numbers import frozen
+from .base import BY_PREFIX, Matcher
+from .globs import compile_glob, has_wildcard
+from .hints import hint_example, hint_module, hint_name, hint_own_name
 
-_WILD = re.compile(r"[*?\[]")
-
-
-class Matcher(Protocol):
-    """Tell whether a rule takes a slot under one of its names."""
-
-    @property
-    def literal(self) -> bool:
-        """Whether it names one parameter, without wildcards."""
-
-    @property
-    def typed(self) -> bool:
-        """Whether it looks at the owner's type, which a state_dict does not have."""
-
-    def matches(self, slot: Slot, name: str) -> bool:
-        """Tell whether this takes ``slot``, called ``name``."""
+# -------------------------------------------------------------------------- by what it is called
 
 
 @frozen
-class Name(Value):
+class Name(Matcher):
     """A glob on the whole name, case-sensitive; ``*`` crosses dots, a first ``*.`` may be empty."""
 
     glob: str
-    literal: bool = field(init=False, compare=False, repr=False)
-    typed: bool = field(init=False, default=False, compare=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "literal", not _WILD.search(self.glob))
+    @property
+    def literal(self) -> bool:
+        return not has_wildcard(self.glob)
+
+    @property
+    def exact(self) -> str | None:
+        return self.glob if self.literal else None
 
     def matches(self, slot: Slot, name: str) -> bool:
-        if slot.literal:
-            return name == self.glob
-        return compile_glob(self.glob)(name)
+        return name == self.glob if slot.literal else compile_glob(self.glob)(name)
+
+    def around(self, inner: Matcher) -> Matcher:
+        return Scope(self.glob, inner)
+
+    def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
+        return hint_name(slots, scope + self.glob)
+
+    def spell(self) -> str:
+        return self.glob
 
     def __str__(self) -> str:
         return self.glob
 
 
 @frozen
-class Key(Value):
-    """A glob on the parameter's name in its own module."""
-
-    glob: str
-    literal: bool = field(init=False, default=False, compare=False, repr=False)
-    typed: bool = field(init=False, default=False, compare=False, repr=False)
-
-    def matches(self, slot: Slot, name: str) -> bool:
-        return (slot.key == self.glob) if slot.literal else compile_glob(self.glob)(slot.key)
-
-    def __str__(self) -> str:
-        return self.glob
-
-
-@frozen
-class Regex(Value):
+class Regex(Matcher, prefix="re:"):
     """A regular expression on the whole name."""
 
     pattern: re.Pattern[str]
-    literal: bool = field(init=False, default=False, compare=False, repr=False)
-    typed: bool = field(init=False, default=False, compare=False, repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Matcher:
+        try:
+            return cls(re.compile(text))
+        except re.error as error:
+            message = f"cannot read the regular expression in {cls.prefix + text!r}: {error}"
+            raise RuleError(message) from None
 
     def matches(self, slot: Slot, name: str) -> bool:
         return not slot.literal and self.pattern.fullmatch(name) is not None
 
+    def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
+        return hint_example(slots)
+
+    def spell(self) -> str:
+        if self.pattern.flags & ~re.UNICODE:
+            raise RuleError(f"a file cannot carry the flags of {self.pattern!r}")
+        return str(self)
+
     def __str__(self) -> str:
-        return f"re:{self.pattern.pattern}"
+        return f"{self.prefix}{self.pattern.pattern}"
+
+
+# ----------------------------------------------------------------------- by the module around it
 
 
 @frozen
-class Type(Value):
+class Type(Matcher, prefix="type:"):
     """The owner is of one of these classes; a string is a glob on the class names in its MRO."""
 
     kinds: tuple[type | str, ...]
-    literal: bool = field(init=False, default=False, compare=False, repr=False)
-    typed: bool = field(init=False, default=True, compare=False, repr=False)
+    typed = True
+
+    @classmethod
+    def of(cls, value: object) -> Type:
+        """Return the matcher that a class, a class name or a tuple of them stands for."""
+        kinds = value if isinstance(value, tuple | list) else (value,)
+        flat: list[type | str] = []
+        for kind in kinds:
+            if isinstance(kind, str):
+                flat += [part.strip() for part in re.split(r"[|,]", kind.removeprefix(cls.prefix))]
+            elif isinstance(kind, type) and issubclass(kind, nn.Module):
+                flat.append(kind)
+            else:
+                message = f"{kind!r} is no module class; a type key is a class such as nn.Linear"
+                raise RuleError(message)
+        if not flat or not all(flat):
+            raise RuleError(f"{value!r} names no module class")
+        return cls(tuple(flat))
+
+    @classmethod
+    def parse(cls, text: str) -> Matcher:
+        return cls.of(cls.prefix + text)
 
     def matches(self, slot: Slot, name: str) -> bool:
-        if slot.literal or slot.owner is None:
-            return False
-        return _is_kind(type(slot.owner), self.kinds)
+        return not slot.literal and slot.owner is not None and self.covers(slot.owner)
+
+    def covers(self, module: nn.Module) -> bool:
+        """Tell whether a module is of one of these classes."""
+        cls: Any = type(module)
+        return _is_one_of(cls, self.kinds)
 
     def __str__(self) -> str:
         return "|".join(k if isinstance(k, str) else k.__name__ for k in self.kinds)
 
 
+@lru_cache(maxsize=4096)  # of classes: neither their bases nor their names change once they stand
+def _is_one_of(owner: type, kinds: tuple[type | str, ...]) -> bool:
+    names = [cls.__name__ for cls in owner.__mro__]
+    return any(
+        any(map(compile_glob(k), names)) if isinstance(k, str) else issubclass(owner, k)
+        for k in kinds
+    )
+
+
 @frozen
-class Where(Value):
+class ParameterOf(Matcher):
+    """A glob on what the modules of a class call their own parameters."""
+
+    kind: Type
+    glob: str
+    typed = True
+
+    def matches(self, slot: Slot, name: str) -> bool:
+        return self.kind.matches(slot, name) and compile_glob(self.glob)(slot.key)
+
+    def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
+        own = list(dict.fromkeys(s.key for s in slots if self.kind.matches(s, s.name)))
+        return hint_own_name(own, self.glob, str(self.kind)) if own else self.kind.hint(slots)
+
+    def __str__(self) -> str:
+        return f"{self.kind}.{self.glob}"
+
+
+@frozen
+class Role(Matcher, prefix="role:"):
+    """What the parameter is to its module: weight, bias, norm weight, norm bias or slope."""
+
+    role: str
+    typed = True
+
+    @classmethod
+    def parse(cls, text: str) -> Matcher:
+        return cls(text)
+
+    def matches(self, slot: Slot, name: str) -> bool:
+        known = _known(slot)
+        return known is not None and known.role == self.role
+
+    def spell(self) -> str:
+        return f"{self.prefix}{self.role}"
+
+    def __str__(self) -> str:
+        return f"every {self.role}"
+
+
+@frozen
+class HasTorchDefault(Matcher, prefix="torch:"):
+    """torch's own constructor is known to start this parameter."""
+
+    typed = True
+
+    @classmethod
+    def parse(cls, text: str) -> Matcher:
+        if text != "*":
+            raise RuleError(f"behind 'torch:' stands '*', for all that torch starts, not {text!r}")
+        return cls()
+
+    def matches(self, slot: Slot, name: str) -> bool:
+        known = _known(slot)
+        return known is not None and known.default is not None
+
+    def spell(self) -> str:
+        return f"{self.prefix}*"
+
+    def __str__(self) -> str:
+        return "every parameter of a torch module"
+
+
+def _known(slot: Slot) -> ParameterInfo | None:
+    """Return what is known of the slot's module, or None."""
+    if slot.literal or slot.owner is None or slot.tensor is None:
+        return None
+    # a stand-in serves a lazy parameter: roles go by module and name, whatever the sizes will be
+    shape = (1, 1) if shapeless(slot.tensor) else slot.shape
+    return parameter_info(slot.owner, slot.key, shape)
+
+
+# --------------------------------------------------------------------- by what the user tells of it
+
+
+@frozen
+class Where(Matcher):
     """A user's predicate on the slot (``.name .key .owner .tensor``)."""
 
     predicate: Callable[[Slot], object]
-    literal: bool = field(init=False, default=False, compare=False, repr=False)
-    typed: bool = field(init=False, default=False, compare=False, repr=False)
+    joiner = " if "
 
     def matches(self, slot: Slot, name: str) -> bool:
-        if slot.literal or slot.tensor is None:
+        if slot.literal or slot.tensor is None:  # a predicate may count on a tensor and its shape
             return False
         try:
             return bool(self.predicate(slot))
@@ -121,120 +226,90 @@ class Where(Value):
         return getattr(self.predicate, "__name__", repr(self.predicate))
 
 
-@frozen
-class Role(Value):
-    """What the parameter is to its module: weight, bias, norm weight, norm bias or slope."""
-
-    role: str
-    literal: bool = field(init=False, default=False, compare=False, repr=False)
-    typed: bool = field(init=False, default=True, compare=False, repr=False)
-
-    def matches(self, slot: Slot, name: str) -> bool:
-        if slot.literal or slot.owner is None or slot.tensor is None:
-            return False
-        known = parameter_info(slot.owner, slot.key, _shape(slot))
-        return known is not None and known.role == self.role
-
-    def __str__(self) -> str:
-        return f"every {self.role}"
-
-
-def _shape(slot: Slot) -> Sequence[int]:
-    """Return the slot's shape; a stand-in where it has none, since a role does not depend on it."""
-    return (1, 1) if slot.tensor is not None and shapeless(slot.tensor) else slot.shape
+# ----------------------------------------------------------------------------------- of others
 
 
 @frozen
-class HasTorchDefault(Value):
-    """torch's own constructor is known to start this parameter."""
-
-    literal: bool = field(init=False, default=False, compare=False, repr=False)
-    typed: bool = field(init=False, default=True, compare=False, repr=False)
-
-    def matches(self, slot: Slot, name: str) -> bool:
-        if slot.literal or slot.owner is None or slot.tensor is None:
-            return False
-        known = parameter_info(slot.owner, slot.key, _shape(slot))
-        return known is not None and known.default is not None
-
-    def __str__(self) -> str:
-        return "every parameter of a torch module"
-
-
-@frozen
-class All(Value):
+class All(Matcher):
     """Every one of several matchers takes the slot."""
 
     parts: tuple[Matcher, ...]
-    literal: bool = field(init=False, compare=False, repr=False)
-    typed: bool = field(init=False, compare=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "literal", any(p.literal for p in self.parts))
-        object.__setattr__(self, "typed", any(p.typed for p in self.parts))
+    @property
+    def literal(self) -> bool:
+        return any(part.literal for part in self.parts)
+
+    @property
+    def typed(self) -> bool:
+        return any(part.typed for part in self.parts)
 
     def matches(self, slot: Slot, name: str) -> bool:
         return all(part.matches(slot, name) for part in self.parts)
 
     def __str__(self) -> str:
-        text = ""
-        for part in self.parts:
-            before = " if " if isinstance(part, Where) else "." if isinstance(part, Key) else " "
-            text += f"{before if text else ''}{part}"
-        return text or "*"
+        first, *others = self.parts
+        return str(first) + "".join(f"{part.joiner}{part}" for part in others)
 
 
 @frozen
-class Scope(Value):
+class Scope(Matcher):
     """The names relative to each module whose path matches a glob."""
 
     path: str
     inner: Matcher
-    typed: bool = field(init=False, compare=False, repr=False)
-    literal: bool = field(init=False, compare=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "typed", self.inner.typed)
-        object.__setattr__(self, "literal", self.inner.literal and not _WILD.search(self.path))
+    @property
+    def literal(self) -> bool:
+        return self.inner.literal and not has_wildcard(self.path)
+
+    @property
+    def typed(self) -> bool:
+        return self.inner.typed
 
     def matches(self, slot: Slot, name: str) -> bool:
         takes = compile_glob(self.path)
         return any(takes(path) and self.inner.matches(slot, inner) for path, inner in _splits(name))
+
+    def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
+        path = scope + self.path
+        # the innermost of nested scopes asks for the whole path, so that what is near is, too
+        missing = "" if isinstance(self.inner, Scope) else hint_module(slots, path)
+        return missing or self.inner.hint(slots, f"{path}.")
 
     def __str__(self) -> str:
         return f"{self.path}: {self.inner}"
 
 
 @frozen
-class Inside(Value):
+class Inside(Matcher, prefix="in:"):
     """The names relative to each module around the slot that is of one of these classes."""
 
-    kinds: tuple[type | str, ...]
-    inner: Matcher
-    literal: bool = field(init=False, default=False, compare=False, repr=False)
-    typed: bool = field(init=False, default=True, compare=False, repr=False)
+    kind: Type
+    inner: Matcher = Name("*")
+    typed = True
+
+    @classmethod
+    def parse(cls, text: str) -> Matcher:
+        return cls(Type.of(text))
 
     def matches(self, slot: Slot, name: str) -> bool:
-        for depth, module in enumerate(slot.lineage):
-            if _is_kind(type(module), self.kinds) and any(
-                self.inner.matches(slot, inner) for inner in _names_below(slot, depth)
-            ):
-                return True
-        return False
+        return any(
+            self.inner.matches(slot, inner)
+            for depth, module in enumerate(slot.lineage)
+            if self.kind.covers(module)
+            for inner in _names_below(slot, depth)
+        )
+
+    def around(self, inner: Matcher) -> Matcher:
+        return Inside(self.kind, inner)
+
+    def spell(self) -> str:
+        if self.inner != Name("*"):
+            raise RuleError(f"a file carries {self} as a table under '{self.prefix}{self.kind}'")
+        return f"{self.prefix}{self.kind}"
 
     def __str__(self) -> str:
-        return f"in {Type(self.kinds)}: {self.inner}"
-
-
-def _names_below(slot: Slot, depth: int) -> list[str]:
-    """Return the slot's name relative to a module of its lineage, with and without wrappers."""
-    parts = slot.name.split(".")[depth:]
-    owners = (*slot.lineage[depth:-1], None)  # the last part is the parameter's own name
-    plain = [
-        p for p, m in zip(parts, owners, strict=True) if m is None or not is_wrapper_segment(m, p)
-    ]
-    name = ".".join(parts)
-    return [name] if plain == parts else [name, ".".join(plain)]
+        return f"in {self.kind}: {self.inner}"
 
 
 def _splits(name: str) -> Iterator[tuple[str, str]]:
@@ -246,75 +321,45 @@ def _splits(name: str) -> Iterator[tuple[str, str]]:
         at = name.find(".", at + 1)
 
 
-@lru_cache(maxsize=4096)
-def compile_glob(glob: str) -> Callable[[str], bool]:
-    """Return the test that a glob stands for."""
-    if not _WILD.search(glob):
-        return glob.__eq__
-    pattern = glob
-    if glob.startswith("*."):
-        rest = re.compile(fnmatch.translate(glob[2:])).match
-        tail = glob[2:]
-        if not _WILD.search(tail):
-            end = "." + tail
-            return lambda name: name == tail or name.endswith(end)
-        whole = re.compile(fnmatch.translate(glob)).match
-        return lambda name: rest(name) is not None or whole(name) is not None
-    found = re.compile(fnmatch.translate(pattern)).match
-    return lambda name: found(name) is not None
+def _names_below(slot: Slot, depth: int) -> list[str]:
+    """Return the slot's name relative to a module of its lineage, with and without wrappers."""
+    # lineage[0] is the root, and each later module adds one segment to the slot's (first) name
+    parts = slot.name.split(".")[depth:]
+    owners = (*slot.lineage[depth:-1], None)  # the last part is the parameter's own name
+    plain = [
+        p for p, m in zip(parts, owners, strict=True) if m is None or not is_wrapper_segment(m, p)
+    ]
+    name = ".".join(parts)
+    return [name] if plain == parts else [name, ".".join(plain)]
 
 
-def _is_kind(owner: Any, kinds: tuple[type | str, ...]) -> bool:
-    return _class_is_kind(owner, kinds)
+# -------------------------------------------------------------------------------------- reading
 
 
-@lru_cache(maxsize=4096)
-def _class_is_kind(owner: type, kinds: tuple[type | str, ...]) -> bool:
-    names = [cls.__name__ for cls in owner.__mro__]
-    return any(
-        any(map(compile_glob(k), names)) if isinstance(k, str) else issubclass(owner, k)
-        for k in kinds
+def read_key(key: object) -> Matcher:
+    """Return the matcher that a key of a rule table stands for.
+
+    >>> read_key("type:Conv2d|Linear"), read_key("head.*")
+    (Type(kinds=('Conv2d', 'Linear')), Name(glob='head.*'))
+    """
+    if isinstance(key, str | re.Pattern):
+        return read_name(key)
+    if isinstance(key, type | tuple):
+        return Type.of(key)
+    raise RuleError(
+        f"{key!r} is no key of a rule table; keys are names or globs, compiled regular "
+        "expressions, and module classes or tuples of them"
     )
 
 
-class Listing:
-    """Names, globs and modules' paths (each its subtree), to be asked about thousands of names."""
-
-    def __init__(self, entries: Sequence[str]) -> None:
-        self.plain = frozenset(entries)
-        self.globs = [compile_glob(entry) for entry in entries if _WILD.search(entry)]
-
-    def takes(self, name: str) -> bool:
-        """Tell whether one of the entries takes ``name``."""
-        if name in self.plain or any(path in self.plain for path in paths_above(name)):
-            return True
-        return any(takes(name) for takes in self.globs)
-
-
-def paths_above(name: str) -> list[str]:
-    """Return the paths of the modules around a name, the nearest first; the root has none.
-
-    >>> paths_above("a.b.weight")
-    ['a.b', 'a']
-    """
-    found = []
-    while (at := name.rfind(".")) > 0:
-        name = name[:at]
-        found.append(name)
-    return found
-
-
-def read_types(value: object) -> Type:
-    """Return the type matcher that a class, a class name or a tuple of them stands for."""
-    kinds = value if isinstance(value, tuple | list) else (value,)
-    flat: list[type | str] = []
-    for kind in kinds:
-        if isinstance(kind, str):
-            flat += [part.strip() for part in re.split(r"[|,]", kind.removeprefix("type:"))]
-        elif isinstance(kind, type) and issubclass(kind, nn.Module):
-            flat.append(kind)
-        else:
-            raise RuleError(f"{kind!r} is no module class; a type key is a class such as nn.Linear")
-    if not flat or not all(flat):
-        raise RuleError(f"{value!r} names no module class")
-    return Type(tuple(flat))
+def read_name(name: str | re.Pattern[str]) -> Matcher:
+    """Return the matcher that a glob, a compiled regex or a text with a prefix stands for."""
+    if isinstance(name, re.Pattern):
+        return Regex(name)
+    if not isinstance(name, str):
+        raise RuleError(
+            f"{name!r} is no name: write a glob such as '*.weight', or a compiled regex"
+        )
+    head, colon, text = name.partition(":")
+    kind = BY_PREFIX.get(head + colon)
+    return Name(name) if kind is None else kind.parse(text)

@@ -14,11 +14,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import FileError, InitkitError
+from ..errors import FileError, InitkitError, ReadError, RuleError
 from ..numbers import Formula
-from ..schemes import Constant, Function, Scheme
-from .matchers import Type
-from .read import REST, Recipe, Rule, Table, read_rules, recipe_named
+from ..schemes import Constant, Function, Scheme, read_scheme
+from .catalog import recipe_named
+from .matchers import Type, read_key, read_name
+from .read import Table, read_rules
+from .recipe import Recipe
+from .rule import Rule
 
 _TEXTS = ("name", "summary", "source", "paper", "notes")
 _KEYS = (*_TEXTS, "fits", "padding", "rules", "$schema")
@@ -42,25 +45,12 @@ def load_recipe(path: str | Path) -> Recipe:
     """
     file = _File(Path(path))
     data = file.parse()
-    for key in data:
-        if key not in _KEYS:
-            raise file.error(f"unknown key {key!r}; a recipe has {', '.join(_KEYS)}", key)
-    if "rules" not in data:
-        raise file.error("there are no rules: write a table [rules]")
-    for key in _TEXTS:
-        if not isinstance(data.get(key, ""), str):
-            raise file.error(f"{key} must be a text, not {data[key]!r}", key)
-    fits = data.get("fits", [])
-    if not isinstance(fits, list) or not all(isinstance(one, str) for one in fits):
-        raise file.error(f"fits must be a list of texts, not {fits!r}", "fits")
-    if not isinstance(data.get("padding", True), bool):
-        raise file.error(f"padding must be true or false, not {data['padding']!r}", "padding")
+    file.check(data)
     texts = {key: data[key] for key in _TEXTS if key in data}
-    texts.setdefault("name", file.path.stem)
     return Recipe(
-        **texts,
+        **{"name": file.path.stem, **texts},
         rules=file.rules(data["rules"]),
-        fits=tuple(fits),
+        fits=tuple(data.get("fits", ())),
         padding=data.get("padding", True),
         general="name" in data,
     )
@@ -79,7 +69,11 @@ def save_recipe(rules: Table, path: str | Path) -> Path:
     """
     target = Path(path)
     read_rules(rules)  # what cannot be read is not written
-    data = _recipe_data(rules, target)
+    try:
+        data = _recipe_data(rules)
+    except ReadError as error:
+        key = getattr(error, "key", "")
+        raise FileError(f"{target}: {error}", path=target, key=key) from None
     if target.suffix == ".json":
         text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
     elif target.suffix == ".toml":
@@ -119,6 +113,22 @@ class _File:
             raise self.error("a recipe is a table with the key 'rules'")
         return data
 
+    def check(self, data: Mapping[str, Any]) -> None:
+        """Raise for what is no recipe, but for its rules."""
+        for key in data:
+            if key not in _KEYS:
+                raise self.error(f"unknown key {key!r}; a recipe has {', '.join(_KEYS)}", key)
+        if "rules" not in data:
+            raise self.error("there are no rules: write a table [rules]")
+        for key in _TEXTS:
+            if not isinstance(data.get(key, ""), str):
+                raise self.error(f"{key} must be a text, not {data[key]!r}", key)
+        fits = data.get("fits", [])
+        if not isinstance(fits, list) or not all(isinstance(one, str) for one in fits):
+            raise self.error(f"fits must be a list of texts, not {fits!r}", "fits")
+        if not isinstance(data.get("padding", True), bool):
+            raise self.error(f"padding must be true or false, not {data['padding']!r}", "padding")
+
     def error(self, what: str, key: str = "") -> FileError:
         line = self._line(key) if key else 0
         place = f"{self.path}:{line}" if line else str(self.path)
@@ -148,17 +158,15 @@ class _File:
 
     def _rule(self, value: dict[str, Any]) -> Rule:
         options = {key: one for key, one in value.items() if key != "scheme"}
-        shown = value.get("name") or value.get("type") or "scheme"
+        key = value.get("name") or value.get("type") or "scheme"  # where its line is looked for
         if isinstance(options.get("type"), list):
             options["type"] = tuple(options["type"])
         if not isinstance(options.get("optional", False), bool):
             raise self.error("optional must be true or false", "optional")
-        if value == _rest():
-            return REST
         try:
             return Rule(value["scheme"], **options)
         except InitkitError as error:
-            raise self.error(str(error), str(shown)) from None
+            raise self.error(str(error), str(key)) from None
 
     def _entry(self, key: str, value: Any) -> Any:
         """Check one entry of a table; a table under a key is a scope of its own."""
@@ -177,13 +185,12 @@ class _File:
 # ----------------------------------------------------------------------------------- writing
 
 
-def _rest() -> dict[str, Any]:
-    return {"scheme": "torch_default", "name": "torch:*", "optional": True}
+# What a file cannot carry is refused below without its name; `save_recipe` adds that once.
 
 
-def _recipe_data(rules: Table, path: Path) -> dict[str, Any]:
+def _recipe_data(rules: Table) -> dict[str, Any]:
     if not isinstance(rules, Recipe):
-        return {"rules": _plain(rules, path)}
+        return {"rules": _table_data(rules)}
     data: dict[str, Any] = {key: getattr(rules, key) for key in _TEXTS if getattr(rules, key)}
     if not rules.general:
         del data["name"]  # it is the file's own
@@ -191,55 +198,52 @@ def _recipe_data(rules: Table, path: Path) -> dict[str, Any]:
         data["fits"] = list(rules.fits)
     if not rules.padding:
         data["padding"] = False
-    return {**data, "rules": _carried(rules, path)}
+    return {**data, "rules": _own_rules(rules)}
 
 
-def _carried(recipe: Recipe, path: Path) -> Any:
+def _own_rules(recipe: Recipe) -> Any:
     """Return a recipe's rules; the name alone where one that ships has predicates of its own."""
     try:
-        return _plain(recipe.table, path)
-    except FileError:
+        return _table_data(recipe.table)
+    except ReadError:
         if recipe_named(recipe.name) is None:
             raise
         return recipe.label
 
 
-def _plain(value: Any, path: Path) -> Any:
-    """Return rules as plain data."""
+def _table_data(value: Any) -> Any:
+    """Return rules, or what stands under a key, as plain data."""
     if isinstance(value, Rule):
-        return _rule_data(value, path)
+        return _rule_data(value)
     if isinstance(value, Recipe):
-        return value.label if not value.given else _plain(value.table, path)
+        return value.label if not value.given else _table_data(value.table)
     if isinstance(value, Mapping):
-        return _plain_table(value, path)
+        return _mapping_data(value)
     if isinstance(value, str | bool | int | float) or value is None:
         return value
     if isinstance(value, Sequence):
-        return [_plain(one, path) for one in value]
-    return _scheme_data(value, path)
+        return [_table_data(one) for one in value]
+    return _scheme_data(value)
 
 
-def _plain_table(table: Mapping[Any, Any], path: Path) -> dict[str, Any]:
+def _mapping_data(table: Mapping[Any, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in table.items():
-        text = _key(key, path)
+        text = key if isinstance(key, str) else read_key(key).spell()
         if text in found:
-            message = f"{path}: two rules would stand under one key {text!r}; use a list of tables"
-            raise FileError(message, path=path, key=text)
-        found[text] = _plain(value, path)
+            message = f"two rules would stand under one key {text!r}; use a list of tables"
+            raise FileError(message, path="", key=text)
+        found[text] = _table_data(value)
     return found
 
 
-def _scheme_data(value: Any, path: Path) -> Any:
-    from ..schemes import read_scheme
-
+def _scheme_data(value: Any) -> Any:
     scheme = read_scheme(value)
     own = [s for s in _parts(scheme) if isinstance(s, Function) and not s.label]
     if own:
-        raise FileError(
-            f"{path}: a file cannot carry the function {own[0]}; register it with "
-            "@register_scheme('name') and write its name",
-            path=path,
+        raise RuleError(
+            f"a file cannot carry the function {own[0]}; register it with "
+            "@register_scheme('name') and write its name"
         )
     if isinstance(scheme, Constant) and not isinstance(scheme.value, Formula):
         return int(scheme.value) if scheme.value.is_integer() else scheme.value
@@ -253,37 +257,20 @@ def _parts(scheme: Scheme) -> Iterator[Scheme]:
             yield from _parts(part)
 
 
-def _rule_data(rule: Rule, path: Path) -> dict[str, Any]:
-    if rule is REST:
-        return _rest()
+def _rule_data(rule: Rule) -> dict[str, Any]:
     if rule.where is not None:
-        message = f"{path}: a file cannot carry the predicate of the rule {rule}; match names"
-        raise FileError(message, path=path)
-    data: dict[str, Any] = {"scheme": _scheme_data(rule.scheme, path)}
+        raise RuleError(f"a file cannot carry the predicate of the rule {rule}; match names")
+    data: dict[str, Any] = {"scheme": _scheme_data(rule.scheme)}
     if rule.name is not None:
-        data["name"] = _key(rule.name, path)
+        data["name"] = read_name(rule.name).spell()
     if rule.type is not None:
-        data["type"] = _key(rule.type, path).removeprefix("type:")
+        data["type"] = str(Type.of(rule.type))
     if rule.layout is not None:
         axes = getattr(rule.layout, "axes", None)
         data["layout"] = " ".join(axes) if axes else rule.layout
     if rule.optional:
         data["optional"] = True
     return data
-
-
-def _key(key: Any, path: Path) -> str:
-    """Return the text form of a key."""
-    from .matchers import read_types
-
-    if isinstance(key, str):
-        return key
-    if isinstance(key, re.Pattern):
-        if key.flags & ~re.UNICODE:
-            raise FileError(f"{path}: a file cannot carry the flags of {key!r}", path=path)
-        return f"re:{key.pattern}"
-    kinds: Type = read_types(key)
-    return f"type:{kinds}"
 
 
 def _toml(data: Mapping[str, Any]) -> Iterator[str]:

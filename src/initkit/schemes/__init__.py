@@ -38,9 +38,12 @@ from .positional import (
 from .registry import (
     blocks,
     canonical_name,
+    check_name,
     describe_scheme,
     list_schemes,
+    names_and_more,
     read_scheme,
+    refuse_taken,
     register_scheme,
     unregister_scheme,
 )
@@ -84,9 +87,12 @@ __all__ = [
     "Zeros",
     "blocks",
     "canonical_name",
+    "check_name",
     "describe_scheme",
     "list_schemes",
+    "names_and_more",
     "read_scheme",
+    "refuse_taken",
     "register_scheme",
     "unregister_scheme",
 ]

@@ -1,0 +1,112 @@
+"""What every matcher is: a frozen predicate on slots, which a key of a rule table may spell."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from ..errors import DuplicateNameError, RuleError
+from ..model import Slot
+from ..numbers import Value
+from .hints import hint_type
+
+# Text key's prefix -> its matcher. A colon ends every prefix and stands nowhere else in it, so that
+# what a key opens with is one lookup and no prefix hides another.
+BY_PREFIX: dict[str, type[Matcher]] = {}
+
+
+class Matcher(Value, ABC):
+    """Tell whether a rule takes a slot under one of its names.
+
+    A subclass says what it :meth:`matches` and how it prints; with a ``prefix`` it is a key of rule
+    tables and files as well. Matching is pure: the answer depends on slot and name alone. A raw
+    tensor of a computed weight (``slot.literal``) is taken by its whole name alone.
+
+    >>> from initkit.numbers import frozen
+    >>> @frozen
+    ... class Dimensions(Matcher, prefix="dim:"):
+    ...     n: int
+    ...
+    ...     @classmethod
+    ...     def parse(cls, text):
+    ...         return cls(int(text))
+    ...
+    ...     def matches(self, slot, name):
+    ...         return not slot.literal and slot.tensor is not None and len(slot.shape) == self.n
+    ...
+    ...     def __str__(self):
+    ...         return str(self.n)
+    >>> from initkit.rules import read_key
+    >>> read_key("dim:2")
+    Dimensions(n=2)
+    >>> read_key("dim:2").spell()
+    'dim:2'
+    >>> del BY_PREFIX["dim:"]
+    """
+
+    prefix: ClassVar[str] = ""
+    joiner: ClassVar[str] = " "
+    """What stands before it where a rule names several matchers."""
+
+    def __init_subclass__(cls, prefix: str = "") -> None:
+        # `frozen` returns the class that it is given, so that what is registered here is what is
+        # used; a dataclass with slots would be another class.
+        super().__init_subclass__()
+        if not prefix:
+            return
+        if not re.fullmatch(r"\w+:", prefix):
+            message = f"{cls.__name__}: the prefix {prefix!r} must be a word and a colon"
+            raise RuleError(message)
+        other = BY_PREFIX.get(prefix)
+        # under one qualified name it is the same class, defined anew by a notebook or a reload
+        if other is not None and other.__qualname__ != cls.__qualname__:
+            message = f"the prefix {prefix!r} belongs to {other.__name__} already; choose another"
+            raise DuplicateNameError(message)
+        cls.prefix = prefix
+        BY_PREFIX[prefix] = cls
+
+    @abstractmethod
+    def matches(self, slot: Slot, name: str) -> bool:
+        """Tell whether this takes ``slot``, called ``name``."""
+
+    @property
+    def literal(self) -> bool:
+        """Whether it names one parameter, without wildcards."""
+        return False
+
+    @property
+    def typed(self) -> bool:
+        """Whether it looks at the owner's type, which a state_dict does not have."""
+        return False
+
+    @property
+    def exact(self) -> str | None:
+        """The one name that it matches, on any slot; None where more than a name decides.
+
+        Plans look such rules up by name: a table may hold one for every parameter.
+        """
+        return None
+
+    def around(self, inner: Matcher) -> Matcher | None:
+        """Return ``inner``, relative to the modules that this names; None if it is no scope."""
+        return None
+
+    def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
+        """Say what a rule that matches none of ``slots`` may have meant, or nothing.
+
+        ``scope`` is the path, with its dot, to which names are relative.
+        """
+        return hint_type(slots, str(self)) if self.typed else ""
+
+    @classmethod
+    def parse(cls, text: str) -> Matcher:
+        """Return what a key stands for, from the text behind its prefix."""
+        raise RuleError(f"{cls.__name__} has no parse, so that {cls.prefix + text!r} is no key")
+
+    def spell(self) -> str:
+        """Return the key that stands for it in a table or file; :func:`read_key` reads it back."""
+        if not self.prefix:
+            raise RuleError(f"a file cannot carry {self}")
+        return f"{self.prefix}{self}"

@@ -1,0 +1,69 @@
+"""A rule: how the parameters that it matches start."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import field
+from functools import cached_property
+from typing import Any
+
+from ..errors import RuleError
+from ..model import Slot
+from ..numbers import Layout, Value, frozen
+from ..schemes import read_scheme
+from .base import Matcher
+from .matchers import All, Name, Type, Where, read_name
+
+
+@frozen
+class Rule(Value):
+    """Say how the parameters that match a name, a type and a predicate start.
+
+    ``name`` is a glob or a compiled regex on the full name; ``type`` a module class, a class name,
+    or a tuple of them; ``where`` a predicate on the slot (``.name .key .owner .tensor``); a slot
+    must meet all that are given. ``layout`` names the axes of the tensor (``"E in out"``). An
+    ``optional`` rule may match nothing.
+
+    Raises :class:`RuleError` for what cannot be read.
+
+    >>> rule = Rule("normal(std=0.01)", name="*.experts.*", layout="E in out")
+    >>> str(rule)
+    '*.experts.*'
+    """
+
+    scheme: Any
+    name: str | re.Pattern[str] | None = field(default=None, kw_only=True)
+    type: Any = field(default=None, kw_only=True)
+    where: Callable[[Slot], object] | None = field(default=None, kw_only=True)
+    layout: str | Layout | None = field(default=None, kw_only=True)
+    optional: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scheme", read_scheme(self.scheme))
+        if self.layout is not None and not isinstance(self.layout, Layout):
+            object.__setattr__(self, "layout", Layout.parse(self.layout))
+        if self.where is not None and not callable(self.where):
+            raise RuleError(f"where must be a function of the slot, not {self.where!r}")
+        self.matcher  # noqa: B018  read at once, so that a bad one is refused here
+
+    @cached_property
+    def matcher(self) -> Matcher:
+        """The predicate that this rule stands for."""
+        parts: list[Matcher] = []
+        if self.type is not None:
+            parts.append(Type.of(self.type))
+        if self.name is not None:
+            parts.append(read_name(self.name))
+        if self.where is not None:
+            parts.append(Where(self.where))
+        if len(parts) > 1:
+            return All(tuple(parts))
+        return parts[0] if parts else Name("*")
+
+    def __str__(self) -> str:
+        return str(self.matcher)
+
+
+REST = Rule("torch_default", name="torch:*", optional=True)
+"""The last rule of a complete recipe: whatever torch's constructor starts, starts so."""

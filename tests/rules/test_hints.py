@@ -1,0 +1,92 @@
+"""A rule that matches nothing is answered with what its author may have meant."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from torch import nn
+
+from initkit import Rule, plan_init
+from initkit.errors import IdleRule
+from initkit.model import Slot
+from initkit.rules import hint_module
+from initkit.rules.hints import hint_example, hint_own_name
+
+
+def never(slot: Slot) -> bool:
+    return False
+
+
+HERE = "; module types with parameters here are "
+IDLE: dict[str, tuple[Any, str]] = {
+    "a misspelt name": (
+        {"haed.weight": 1},
+        "; did you mean 'head.weight' or 'body.2.weight' or 'body.0.weight'?",
+    ),
+    "a misspelt tail": (
+        {"*.wieght": 1},
+        "; did you mean 'bn1.weight' or 'head.weight' or 'conv1.weight'?",
+    ),
+    "a name like none": ({"*zzz": 1}, "; names here are like 'conv1.weight'"),
+    "a module": (
+        {"head": 1},
+        "; 'head' is a module: write 'head.*', or a dict of its own names under it",
+    ),
+    "a buffer": (
+        {"bn1.running_mean": 1},
+        "; 'bn1.running_mean' is a buffer: buffers=True initialises those, too",
+    ),
+    "a regex": ({re.compile("conv.*?x"): 1}, "; names here are like 'conv1.weight'"),
+    "a type that is near one here": ({nn.Conv1d: 1}, f"{HERE}Conv2d"),
+    "a misspelt type": ({"type:Conv2D": "eye"}, f"{HERE}Conv2d"),
+    "a type that is near none": ({nn.LSTM: 1}, f"{HERE}BatchNorm2d, Conv2d, Linear"),
+    "types": ({"type:Linaer|LSTM": 1}, f"{HERE}Linear"),
+    "a misspelt own name": (
+        {nn.Linear: {"wieght": 1}},
+        "'Linear.wieght' matches no parameter; did you mean 'weight'?",
+    ),
+    "another own name": ({nn.Linear: {"zz": 1}}, "; a Linear here has weight, bias"),
+    "a role": ({"role:slope": 1}, f"{HERE}BatchNorm2d, Conv2d, Linear"),
+    "a misspelt class around": (
+        {"in:Blok": {"bn.weight": 0}},
+        f"'in Blok: bn.weight' matches no parameter{HERE}BatchNorm2d, Conv2d, Linear",
+    ),
+    "a misspelt scope": (
+        {"boddy": {"*": 1}},
+        "'boddy: *' matches no parameter; did you mean 'body' or 'body.2' or 'body.0'?",
+    ),
+    "a scope in a scope": (
+        {"body": {"7": {"x": 1}}},
+        "'body: 7: x' matches no parameter; did you mean 'body.2' or 'body.0' or 'body'?",
+    ),
+    "a misspelt name in a scope": (
+        {"body": {"0": {"wieght": 1}}},
+        "; did you mean 'body.0.weight' or 'body.2.weight' or 'body.0.bias'?",
+    ),
+    "a type in a scope": ({"body": {nn.Conv2d: 1}}, "; did you mean 'weight'?"),
+    "a scope like none": ({"zz": {"*": 1}}, "; there is no module at 'zz'"),
+    "a type and a name": ([Rule(1, type="Linear", name="zz")], f"{HERE}Linear"),
+    "a predicate": ([Rule(1, where=never)], "the rule 'never' matches no parameter"),
+}
+
+
+@pytest.mark.parametrize("case", IDLE)
+def test_a_rule_that_matches_nothing_is_a_problem_with_a_way_out(case: str, net: nn.Module) -> None:
+    rules, text = IDLE[case]
+    (problem,) = plan_init(net, [rules, {"*": "keep"}]).problems
+    assert type(problem) is IdleRule
+    assert str(problem).endswith(text)
+
+
+def test_a_recipe_under_a_misspelt_path_is_answered_with_near_paths(net: nn.Module) -> None:
+    (problem,) = plan_init(net, {"boddy": "resnext", "*": "keep"}).problems
+    hint = "decides anything under 'boddy'; did you mean 'body' or 'body.2' or 'body.0'?"
+    assert str(problem).endswith(hint)
+
+
+def test_where_nothing_can_be_near_the_hint_says_what_there_is() -> None:
+    assert hint_example([]) == "; the model has no parameters"
+    assert hint_module([], "a") == "; there is no module at 'a'"
+    assert hint_own_name([f"p{i}" for i in range(20)], "zz", "Big").endswith(", p11")
