@@ -16,7 +16,6 @@ from initkit.distributions.elementwise import Uniform
 from initkit.distributions.indexed import Arange, mapped
 from initkit.errors import InitkitError
 from initkit.numbers import exact_math as elementary
-from initkit.schemes.positional import SPECIAL
 from initkit.schemes.site import Site
 
 MANY = 200_000
@@ -214,7 +213,7 @@ def test_a_map_of_a_number_is_a_number() -> None:
     assert start("log_of(2)", 3)[0].tolist() == pytest.approx([math.log(2)] * 3)
     assert str(mapped(Uniform(0.5, 1.0), "times", 2.0)) == "2 x U(0.5, 1)"
     assert str(mapped(Arange((2,)), "exp")) == "exp of (0, 1)"
-    assert SPECIAL[0]().resolve(Site((3,))) == Arange((3,))
+    assert schemes.Arange().resolve(Site((3,))) == Arange((3,))
 
 
 # ------------------------------------------------------------------------ exact elementaries

@@ -16,8 +16,8 @@ from initkit import apply_init, distributions, plan_init, schemes
 from initkit.errors import FormulaError, InitkitError, OptionError, SchemeMismatch
 from initkit.numbers.fans import MODES, Fans, Layout
 from initkit.schemes.base import Scheme
-from initkit.schemes.composite import CORE
-from initkit.schemes.registry import list_schemes, read_scheme
+from initkit.schemes import registry
+from initkit.schemes import list_schemes, read_scheme
 from initkit.schemes.site import Site
 
 LINEAR = Site((300, 200), layout=Layout.parse("out in"))

@@ -1,8 +1,17 @@
 """The numbers that an initialisation is reckoned with: fans, gains, formulas."""
 
 from .call_syntax import Call, read_call
-from .fans import MODES, DefaultDistribution, Fans, Layout, is_count, module_fans, tensor_fans
-from .formula import Formula, Number, read_number
+from .fans import (
+    MODES,
+    DefaultDistribution,
+    FanMode,
+    Fans,
+    Layout,
+    is_count,
+    module_fans,
+    tensor_fans,
+)
+from .formula import Formula, Lookup, Number, read_number
 from .gains import gain, is_leaky
 from .gc_pause import no_collecting
 from .value import Value, frozen
@@ -11,9 +20,11 @@ __all__ = [
     "MODES",
     "Call",
     "DefaultDistribution",
+    "FanMode",
     "Fans",
     "Formula",
     "Layout",
+    "Lookup",
     "Number",
     "Value",
     "frozen",

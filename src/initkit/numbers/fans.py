@@ -6,12 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, TypeAlias, get_args
 
 from ..errors import LayoutError, UnknownNameError
 
 _COUNTED = ("in", "out", "k", "...")
-MODES = ("fan_in", "fan_out", "fan_avg", "fan_geo_avg")
+FanMode: TypeAlias = Literal["fan_in", "fan_out", "fan_avg", "fan_geo_avg"]
+MODES: tuple[FanMode, ...] = get_args(FanMode)
 # A word that somebody wrote for one of the three that count; as a copy it would give a wrong fan.
 _MEANT = {
     **dict.fromkeys(("input", "inputs", "in_features", "in_channels", "fan_in", "i", "in"), "in"),

@@ -53,7 +53,7 @@ def _reshaped(group: TieGroup | None, choices: Sequence[Choice]) -> bool:
         return False
     geometries = {(tuple(c.slot.shape), _strides(c.slot)) for c in choices}
     return len(geometries) > 1 and any(
-        isinstance(c.distribution, Blocks) or (c.site is not None and c.site.asked) for c in choices
+        isinstance(c.distribution, Blocks) or c.fans is not None for c in choices
     )
 
 

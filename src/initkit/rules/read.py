@@ -19,7 +19,16 @@ from ..errors import (
 )
 from ..model import Slot
 from ..numbers import Call, Formula, Layout, read_call
-from ..schemes import Keep, Scheme, read_scheme, registry
+from ..schemes import (
+    Keep,
+    Scheme,
+    canonical_name,
+    check_name,
+    read_scheme,
+    read_scheme_call,
+    refuse_taken,
+    scheme_names,
+)
 from .matchers import (
     All,
     HasTorchDefault,
@@ -293,7 +302,7 @@ def _is_table(value: object) -> bool:
 def _names_recipe(text: str) -> bool:
     try:
         name = read_call(text).name
-        return registry.canonical_name(name) is None and recipe_named(name) is not None
+        return canonical_name(name) is None and recipe_named(name) is not None
     except RuleError:
         return False  # to be refused as a scheme, in the words of its rule
 
@@ -403,8 +412,8 @@ _ALIASES: dict[str, str] = {}
 def read_recipe(text: str) -> Recipe:
     """Return the recipe that a name stands for; a scheme's name stands for one, too."""
     call = read_call(text)
-    if recipe_named(call.name) is None and registry.canonical_name(call.name) is not None:
-        return scheme_recipe(registry.make(call))
+    if recipe_named(call.name) is None and canonical_name(call.name) is not None:
+        return scheme_recipe(read_scheme_call(call))
     return find_recipe(call)
 
 
@@ -412,7 +421,7 @@ def find_recipe(call: Call) -> Recipe:
     """Return the recipe that a call names, with its options."""
     recipe = recipe_named(call.name)
     if recipe is None:
-        choices = [*list_recipes(), *registry.names_and_more()]
+        choices = [*list_recipes(), *scheme_names()]
         raise UnknownNameError("recipe or scheme", call.name, choices, _SHOW_ALL)
     if call.args:
         message = f"the recipe {call.name} takes its options by name, not {call.args[0]!r}"
@@ -451,12 +460,12 @@ def add_recipes(recipes: Iterable[Recipe], aliases: Mapping[str, str] | None = N
 
 
 def _refuse_taken(name: str) -> None:
-    registry.check_name(name)
+    check_name(name)
     if name in _RECIPES or name in _ALIASES:
         message = f"the name {name!r} belongs to a recipe already; choose another"
         raise DuplicateNameError(message)
     if name != "torch_default":  # the one name that means the same as scheme and as recipe
-        registry.refuse_taken(name)
+        refuse_taken(name)
 
 
 def register_recipe(recipe: Recipe) -> Recipe:

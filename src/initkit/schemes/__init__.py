@@ -15,6 +15,7 @@ from .basic import (
     Zeros,
 )
 from .composite import Blocks
+from .describe import SchemeInfo, describe_scheme
 from .fan_based import (
     KaimingNormal,
     KaimingUniform,
@@ -26,34 +27,38 @@ from .fan_based import (
 )
 from .matrices import DeltaOrthogonal, Dirac, Eye, Orthogonal, Sparse
 from .positional import (
-    ArangeScheme,
+    Arange,
     ExpOf,
     InverseSoftplusOf,
     LogOf,
     LogUniform,
     RotatedFrequencies,
-    Sincos2dScheme,
-    SinusoidsScheme,
+    Sincos2d,
+    Sinusoids,
 )
+from .read import blocks, read_scheme, read_scheme_call
 from .registry import (
-    blocks,
     canonical_name,
-    describe_scheme,
+    check_name,
+    factory_of,
     list_schemes,
-    read_scheme,
+    refuse_taken,
     register_scheme,
+    scheme_names,
     unregister_scheme,
 )
-from .site import Site
+from .resolution import Needs, needs_of, resolve
+from .site import FansOf, Site
 
 __all__ = [
-    "ArangeScheme",
+    "Arange",
     "Blocks",
     "Constant",
     "DeltaOrthogonal",
     "Dirac",
     "ExpOf",
     "Eye",
+    "FansOf",
     "Function",
     "InverseSoftplusOf",
     "KaimingNormal",
@@ -63,6 +68,7 @@ __all__ = [
     "LecunUniform",
     "LogOf",
     "LogUniform",
+    "Needs",
     "Normal",
     "Ones",
     "Orthogonal",
@@ -70,8 +76,9 @@ __all__ = [
     "RotatedFrequencies",
     "Scaled",
     "Scheme",
-    "Sincos2dScheme",
-    "SinusoidsScheme",
+    "SchemeInfo",
+    "Sincos2d",
+    "Sinusoids",
     "Site",
     "Sparse",
     "TorchDefault",
@@ -84,9 +91,16 @@ __all__ = [
     "Zeros",
     "blocks",
     "canonical_name",
+    "check_name",
     "describe_scheme",
+    "factory_of",
     "list_schemes",
+    "needs_of",
     "read_scheme",
+    "read_scheme_call",
+    "refuse_taken",
     "register_scheme",
+    "resolve",
+    "scheme_names",
     "unregister_scheme",
 ]
