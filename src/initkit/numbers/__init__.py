@@ -1,4 +1,4 @@
-"""The numbers that an initialisation is reckoned with: fans, gains, formulas."""
+"""Compute the numbers of an initialisation: fans, gains, formulas."""
 
 from .call_syntax import Call, read_call
 from .fans import (
@@ -12,7 +12,7 @@ from .fans import (
     tensor_fans,
 )
 from .formula import Formula, Lookup, Number, read_number
-from .gains import gain, is_leaky
+from .gains import gain, gain_formula, gain_names, is_leaky
 from .gc_pause import no_collecting
 from .value import Value, frozen
 
@@ -29,6 +29,8 @@ __all__ = [
     "Value",
     "frozen",
     "gain",
+    "gain_formula",
+    "gain_names",
     "is_count",
     "is_leaky",
     "module_fans",
