@@ -101,7 +101,7 @@ CONVENTIONS = set(TORCH_NAMES) - {"relu", "leaky_relu"}
 
 
 def test_every_name_is_checked_and_says_what_it_is() -> None:
-    assert all(map(formula, gain_names()))
+    assert all(map(gain_formula, gain_names()))
     assert set(gain_names()) == set(FUNCTIONS) | CONVENTIONS | {"rrelu"}
 
 

@@ -155,7 +155,7 @@ def _hint(cls: type[Any], field: Field[Any]) -> Any:
     if not isinstance(field.type, str):
         return field.type
     home = next(c for c in cls.__mro__ if field.name in get_annotations(c))
-    names = vars(sys.modules[home.__module__])
+    names = getattr(sys.modules.get(home.__module__), "__dict__", {})
     holder = SimpleNamespace(__annotations__={field.name: field.type})
     try:
         return get_type_hints(holder, names, {"Number": Number}, include_extras=True)[field.name]
