@@ -66,6 +66,7 @@ class Chooser:
             else:
                 self._numbered.append((order, clause.matcher.matches))
         self._needs = [needs_of(clause.scheme) for clause in clauses]
+        # By a key that holds all that decides a distribution; None is no key, and never here.
         self._shared: dict[object, Distribution] = {}
         self._counts: dict[str, int] = {}
 
@@ -110,10 +111,9 @@ class Chooser:
         choice = Choice(clause, order, slot, name)
         if choice.keeps:
             return choice
-        if self.same_everywhere(order):
-            key: object = order
-            info = None
-        else:
+        key: object = order
+        info = None
+        if not self.same_everywhere(order):
             info = slot_info(slot)
             choice.fans = self._needs[order].fans if len(slot.shape) > 1 else None
             choice.fans_from = _fans_from(choice.fans, clause, info)

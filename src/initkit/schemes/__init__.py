@@ -9,7 +9,6 @@ from .basic import (
     Ones,
     PriorBias,
     TorchDefault,
-    TruncNormal,
     Uniform,
     ZeroMaskUniform,
     Zeros,
@@ -49,6 +48,7 @@ from .registry import (
 )
 from .resolution import Needs, needs_of, resolve
 from .site import FansOf, Site
+from .truncated import TruncNormal
 
 __all__ = [
     "Arange",

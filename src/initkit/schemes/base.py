@@ -60,7 +60,7 @@ class Scheme(Value):
     def __post_init__(self) -> None:
         for option in self._options().values():
             value = option.read(self.name, getattr(self, option.name))
-            object.__setattr__(self, option.name, value)
+            object.__setattr__(self, option.name, value)  # the last change before it is frozen
 
     def resolve(self, site: Site) -> distributions.Distribution:
         """Return the distribution of the tensor that ``site`` describes."""

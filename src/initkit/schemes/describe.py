@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import math
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING
 from typing import Any
 
 from ..errors import UnknownNameError
+from ..numbers import Value, frozen
 from .registry import (
     SYNONYMS,
     RegisteredFunction,
@@ -19,8 +20,8 @@ from .registry import (
 )
 
 
-@dataclass(frozen=True)
-class SchemeInfo:
+@frozen
+class SchemeInfo(Value):
     """Hold what is known of a scheme: name, summary, formula, moments, source and options."""
 
     name: str

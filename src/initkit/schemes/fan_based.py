@@ -13,6 +13,7 @@ from .site import FansOf, Site
 
 Spread: TypeAlias = Literal["normal", "uniform", "truncated_normal"]
 
+# JAX's constant, so that the last bit is JAX's, too.
 _TRUNCATED_STD = 0.87962566103423978  # std of a standard normal cut at two sigma
 
 
@@ -152,6 +153,8 @@ class LecunNormal(_Lecun, name="lecun_normal", formula="N(0, 1/sqrt(fan_in))", r
     distribution = "normal"
 
 
+# The order of operations is part of the values: a gain multiplies the root, and a scale stands
+# under it, since sqrt(2) sqrt(1 / fan) and sqrt(2 / fan) differ in the last bit.
 def _root(scale: float, fan: float) -> float:
     return math.sqrt(scale / fan) if fan else 0.0
 

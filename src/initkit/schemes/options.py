@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, fields
+from dataclasses import Field, fields
 from functools import cache, reduce
 from inspect import get_annotations
 from operator import or_
@@ -13,11 +13,11 @@ from types import NoneType, SimpleNamespace, UnionType
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from ..errors import FormulaError, OptionError, did_you_mean
-from ..numbers import Number, read_number
+from ..numbers import Number, Value, frozen, read_number
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+@frozen
+class Limits(Value):
     """Hold what a number must lie between, and whether it may be infinite."""
 
     low: float = -math.inf
@@ -25,6 +25,8 @@ class Limits:
     infinite: bool = False
 
 
+# What a scheme's class writes beside an option; the limits are read off it at run time. Limits
+# are included, so 1e-300 stands for all above 0.
 NonNegative: TypeAlias = Annotated[Number, Limits(0.0)]
 Positive: TypeAlias = Annotated[Number, Limits(1e-300)]
 AtLeastOne: TypeAlias = Annotated[Number, Limits(1.0)]
@@ -39,8 +41,8 @@ def option_error(owner: str, option: str, what: str) -> OptionError:
     return OptionError(f"{owner}: {option} {what}", owner=owner, option=option)
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+@frozen
+class Option(Value):
     """What one option takes: numbers within limits, one of its choices, or anything."""
 
     name: str
@@ -121,6 +123,7 @@ def _truth(option: Option, owner: str, value: object) -> bool:
     return value
 
 
+# A union is found by the set of its members, so `float | Formula` is `Number`, however spelled.
 _READERS: dict[object, Callable[[Option, str, object], object]] = {
     Number: _number,
     float: _float,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from typing import Any, TypeAlias, TypeVar
 
 from ..errors import DuplicateNameError, RuleError, UnknownNameError
+from ..numbers import Value, frozen
 
 # Each defines schemes, which are registered below by being subclasses with a name.
-from . import basic, composite, fan_based, matrices, positional  # noqa: F401
+from . import basic, composite, fan_based, matrices, positional, truncated  # noqa: F401
 from .base import Scheme
 from .basic import Function
 
@@ -32,8 +33,8 @@ AMBIGUOUS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RegisteredFunction:
+@frozen
+class RegisteredFunction(Value):
     """A user's function that is a scheme by its name: calling it with options makes the scheme."""
 
     name: str
@@ -55,6 +56,8 @@ def _defined(base: type[Scheme]) -> Iterator[type[Scheme]]:
         yield from _defined(cls)
 
 
+# Nobody else can have defined a scheme before this module is loaded: `initkit.schemes` loads it
+# before anyone can reach `Scheme`. So these are initkit's own, and users' come by registering.
 _FACTORIES: dict[str, Factory] = {cls.name: cls for cls in _defined(Scheme)}
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ..distributions import Distribution
 from ..errors import SchemeMismatch
+from ..numbers import Value, frozen
 from .base import Reads, Scheme
 from .site import FansOf, Site
 
+# Each reads what those before it do, and more: the most that any part reads is what all do.
 _FROM_LEAST: tuple[Reads, ...] = ("options", "shape", "axes", "site")
 _FAN_NAMES = frozenset(("fan_in", "fan_out", "fan_avg"))
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+@frozen
+class Needs(Value):
     """Hold what a scheme goes by: ``reads``, and whose fans or axes it takes, if it does.
 
     Tensors that agree in what it reads have one distribution.
