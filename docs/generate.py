@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import initkit
+from initkit.numbers import gain_formula, gain_names
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 GROUPS = {
@@ -41,15 +41,15 @@ def code(text: str) -> str:
 
 def schemes() -> str:
     """Return an entry for every scheme, in groups: how it is written, and what it is."""
-    told = {group: names.split() for group, names in GROUPS.items()}
-    known = [name for names in told.values() for name in names]
-    told["More"] = [name for name in initkit.list_schemes() if name not in known]
-    parts = [
+    groups = {group: names.split() for group, names in GROUPS.items()}
+    grouped = {name for names in groups.values() for name in names}
+    groups["More"] = [name for name in initkit.list_schemes() if name not in grouped]
+    entries = (
         "\n".join([f"### {group}\n", *map(_scheme, names)])
-        for group, names in told.items()
+        for group, names in groups.items()
         if names
-    ]
-    return "\n".join(parts)
+    )
+    return "\n".join(entries)
 
 
 def _scheme(name: str) -> str:
@@ -60,14 +60,13 @@ def _scheme(name: str) -> str:
         ("Source", info.source),
         ("Also called", ", ".join(map(code, info.synonyms))),
     ]
-    told = " · ".join(f"*{what}* {text}" for what, text in rows if text)
-    return f"{code(info.signature)}\n: {info.summary}\n\n  {told}\n"
+    about = " · ".join(f"*{what}* {text}" for what, text in rows if text)
+    return f"{code(info.signature)}\n: {info.summary}\n\n  {about}\n"
 
 
 def gains() -> str:
     """Return one row a nonlinearity."""
-    module = importlib.import_module("initkit.gains")
-    rows = [[code(n), code(module.formula(n)), f"{initkit.gain(n):.6g}"] for n in module.names()]
+    rows = [[code(n), code(gain_formula(n)), f"{initkit.gain(n):.6g}"] for n in gain_names()]
     return table(["Nonlinearity", "f(z)", "Gain"], rows)
 
 

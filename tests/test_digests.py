@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from initkit import apply_init, list_schemes, model_digest, plan_init
-from initkit.schemes.registry import maker
+from initkit.schemes import factory_of
 
 FILE = Path(__file__).parent / "data" / "digests.json"
 SEED = 20_240_229
@@ -46,7 +46,7 @@ def _tensor(scheme: str, dtype: torch.dtype) -> torch.Tensor:
 
 
 def _built_in() -> list[str]:
-    return [name for name in list_schemes() if maker(name).__module__.startswith("initkit.")]
+    return [name for name in list_schemes() if factory_of(name).__module__.startswith("initkit.")]
 
 
 def _by_scheme() -> Iterator[tuple[str, Callable[[], Any], Any]]:

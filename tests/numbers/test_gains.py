@@ -16,7 +16,7 @@ from scipy.stats import norm
 from torch import Tensor, nn
 
 from initkit.errors import OptionError, UnknownNameError
-from initkit.numbers.gains import formula, gain, is_leaky, names, second_moment
+from initkit.numbers.gains import gain, gain_formula, gain_names, is_leaky, second_moment
 
 LAWS = settings(deadline=None, derandomize=True)
 TORCH_NAMES = [
@@ -101,8 +101,8 @@ CONVENTIONS = set(TORCH_NAMES) - {"relu", "leaky_relu"}
 
 
 def test_every_name_is_checked_and_says_what_it_is() -> None:
-    assert all(map(formula, names()))
-    assert set(names()) == set(FUNCTIONS) | CONVENTIONS | {"rrelu"}
+    assert all(map(gain_formula, gain_names()))
+    assert set(gain_names()) == set(FUNCTIONS) | CONVENTIONS | {"rrelu"}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

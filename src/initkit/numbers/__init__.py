@@ -1,9 +1,18 @@
-"""The numbers that an initialisation is reckoned with: fans, gains, formulas."""
+"""Compute the numbers of an initialisation: fans, gains, formulas."""
 
 from .call_syntax import Call, read_call
-from .fans import MODES, DefaultDistribution, Fans, Layout, is_count, module_fans, tensor_fans
-from .formula import Formula, Number, read_number
-from .gains import gain, is_leaky
+from .fans import (
+    MODES,
+    DefaultDistribution,
+    FanMode,
+    Fans,
+    Layout,
+    is_count,
+    module_fans,
+    tensor_fans,
+)
+from .formula import Formula, Lookup, Number, read_number
+from .gains import gain, gain_formula, gain_names, is_leaky
 from .gc_pause import no_collecting
 from .value import Value, frozen
 
@@ -11,13 +20,17 @@ __all__ = [
     "MODES",
     "Call",
     "DefaultDistribution",
+    "FanMode",
     "Fans",
     "Formula",
     "Layout",
+    "Lookup",
     "Number",
     "Value",
     "frozen",
     "gain",
+    "gain_formula",
+    "gain_names",
     "is_count",
     "is_leaky",
     "module_fans",

@@ -6,14 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, TypeAlias, get_args
 
 from ..errors import LayoutError, UnknownNameError
 
 _COUNTED = ("in", "out", "k", "...")
-MODES = ("fan_in", "fan_out", "fan_avg", "fan_geo_avg")
+FanMode: TypeAlias = Literal["fan_in", "fan_out", "fan_avg", "fan_geo_avg"]
+MODES: tuple[FanMode, ...] = get_args(FanMode)
 # A word that somebody wrote for one of the three that count; as a copy it would give a wrong fan.
-_MEANT = {
+_AXIS_SYNONYMS = {
     **dict.fromkeys(("input", "inputs", "in_features", "in_channels", "fan_in", "i", "in"), "in"),
     **dict.fromkeys(
         ("output", "outputs", "out_features", "out_channels", "fan_out", "o", "out"), "out"
@@ -231,7 +232,7 @@ def is_count(n: object) -> bool:
 def _check_axes(axes: tuple[str, ...]) -> None:
     text = " ".join(map(str, axes))
     for word in axes:
-        problem = _problem(word, axes)
+        problem = _axis_problem(word, axes)
         if problem:
             raise LayoutError(f"layout {text!r}: {problem}")
     if "..." in axes[:-1]:
@@ -240,8 +241,8 @@ def _check_axes(axes: tuple[str, ...]) -> None:
         raise LayoutError(f"layout {text!r} names neither 'in' nor 'out'")
 
 
-def _problem(word: str, axes: tuple[str, ...]) -> str | None:
-    meant = _MEANT.get(word.lower(), word)
+def _axis_problem(word: str, axes: tuple[str, ...]) -> str | None:
+    meant = _AXIS_SYNONYMS.get(word.lower(), word)
     if meant != word:
         return f"{word!r} is no axis word; did you mean {meant!r}?"
     if word != "..." and not word.isidentifier():

@@ -132,7 +132,7 @@ def _check(node: ast.expr, text: str, names: list[str]) -> None:
         return
     parts = _parts(node)
     if parts is None:
-        _refuse(node, text)
+        _raise_unknown(node, text)
     if isinstance(node, ast.Call):
         _check_count(node, text)
     for part in parts:
@@ -166,7 +166,7 @@ def _check_count(call: ast.Call, text: str) -> None:
         raise FormulaError(message, formula=text)
 
 
-def _refuse(node: ast.expr, text: str) -> NoReturn:
+def _raise_unknown(node: ast.expr, text: str) -> NoReturn:
     piece = ast.unparse(node)
     known = "+ - * / **, sqrt, log, exp, min, max, pi, " + ", ".join(NAMES)
     message = (

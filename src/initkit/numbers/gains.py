@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from ..errors import OptionError, UnknownNameError
 
-Function: TypeAlias = Callable[[float], float]
+Activation: TypeAlias = Callable[[float], float]
 _REACH = 13.0  # beyond it the normal density times any activation squared adds nothing to a double
 
 
@@ -38,26 +38,26 @@ def gain(nonlinearity: object, param: float | None = None) -> float:
     >>> round(gain("leaky_relu", 0.2), 4)
     1.3868
     """
-    name = _name(nonlinearity)
+    name = _name_of(nonlinearity)
     return _gain(name, _options(_GAINS[name][1], nonlinearity, param))
 
 
-def names() -> tuple[str, ...]:
+def gain_names() -> tuple[str, ...]:
     """Return the names that have a gain.
 
-    >>> "silu" in names()
+    >>> "silu" in gain_names()
     True
     """
     return tuple(_GAINS)
 
 
-def formula(name: str) -> str:
-    """Return the function behind a name, as text.
+def gain_formula(name: str) -> str:
+    """Return the function behind a name of a nonlinearity, as text.
 
-    >>> formula("silu")
+    >>> gain_formula("silu")
     'z s(z)'
     """
-    return _GAINS[_name(name)][0]
+    return _GAINS[_name_of(name)][0]
 
 
 @lru_cache(maxsize=1024)
@@ -72,17 +72,17 @@ def _gain(name: str, options: tuple[float | str, ...]) -> float:
     return value
 
 
-def _name(nonlinearity: object) -> str:
+def _name_of(nonlinearity: object) -> str:
     """Find the table's name for a name, a class, an instance or a function."""
     if isinstance(nonlinearity, str):
-        return _known(nonlinearity) or _refuse(nonlinearity)
+        return _spelled(nonlinearity) or _raise_unknown(nonlinearity)
     cls = nonlinearity if isinstance(nonlinearity, type) else type(nonlinearity)
     spoken = getattr(nonlinearity, "__name__", None) if cls is not nonlinearity else None
     for word in (spoken, *(c.__name__ for c in cls.__mro__)):
-        found = _known(word) if word else None
+        found = _spelled(word) if word else None
         if found:
             return found
-    return _refuse(spoken or cls.__name__)
+    return _raise_unknown(spoken or cls.__name__)
 
 
 def is_leaky(nonlinearity: object) -> bool:
@@ -91,27 +91,28 @@ def is_leaky(nonlinearity: object) -> bool:
     >>> is_leaky("LeakyReLU"), is_leaky("relu")
     (True, False)
     """
-    return _name(nonlinearity) == "leaky_relu"
+    return _name_of(nonlinearity) == "leaky_relu"
 
 
-def _known(word: str) -> str | None:
-    plain = _plain(word)
+def _spelled(word: str) -> str | None:
+    plain = _normalised(word)
     return _spellings().get(plain) or _spellings().get(plain.removesuffix("activation"))
 
 
-def _plain(word: str) -> str:
+def _normalised(word: str) -> str:
     return word.lower().replace("_", "").replace("-", "").replace(" ", "")
 
 
 @cache
 def _spellings() -> dict[str, str]:
     return {
-        _plain(word): name for word, name in (*zip(_GAINS, _GAINS, strict=True), *_SAME.items())
+        _normalised(word): name
+        for word, name in (*zip(_GAINS, _GAINS, strict=True), *_SYNONYMS.items())
     }
 
 
-def _refuse(word: str) -> NoReturn:
-    mixes = _plain(word) in ("softmax", "softmin", "logsoftmax", "softmax2d")
+def _raise_unknown(word: str) -> NoReturn:
+    mixes = _normalised(word) in ("softmax", "softmin", "logsoftmax", "softmax2d")
     why = f"{word} mixes its inputs, so no gain describes it. " if mixes else ""
     raise UnknownNameError("nonlinearity", word, _GAINS, f"{why}A gain of your own is a number.")
 
@@ -140,7 +141,7 @@ def _number(name: str, value: Any) -> float:
 # --- the integral ---
 
 
-def second_moment(f: Function, *kinks: float) -> float:
+def second_moment(f: Activation, *kinks: float) -> float:
     """Return E[f(z)^2] for z ~ N(0, 1), to about 13 digits.
 
     ``kinks`` are the points where ``f`` or a derivative of it jumps.
@@ -159,7 +160,7 @@ def second_moment(f: Function, *kinks: float) -> float:
     return total
 
 
-def _terms(f: Function, cuts: list[float], pieces: int) -> Iterator[float]:
+def _terms(f: Activation, cuts: list[float], pieces: int) -> Iterator[float]:
     for low, high in pairwise(cuts):
         half = (high - low) / (2 * pieces)
         for i in range(pieces):
@@ -190,7 +191,7 @@ def _legendre_at(n: int, x: float) -> tuple[float, float]:
     return p, n * (x * p - before) / (x * x - 1)
 
 
-def _integrated(f: Function, *kinks: float) -> float:
+def _integrated(f: Activation, *kinks: float) -> float:
     return 1 / math.sqrt(second_moment(f, *kinks))
 
 
@@ -270,29 +271,29 @@ def _cos(frequency: float = 1.0) -> float:
     return math.sqrt(2 / (1 + math.exp(-2 * frequency**2)))
 
 
-def _one() -> float:
+def _unit() -> float:
     return 1.0
 
 
 # f(z), and the rule that gives its gain. Phi is the normal distribution function, s the sigmoid.
 _GAINS: dict[str, tuple[str, Callable[..., float]]] = {
     # torch's names and numbers
-    "linear": ("z", _one),
-    "identity": ("z", _one),
-    "conv1d": ("z", _one),
-    "conv2d": ("z", _one),
-    "conv3d": ("z", _one),
-    "conv_transpose1d": ("z", _one),
-    "conv_transpose2d": ("z", _one),
-    "conv_transpose3d": ("z", _one),
-    "sigmoid": ("s(z); torch's convention", _one),
+    "linear": ("z", _unit),
+    "identity": ("z", _unit),
+    "conv1d": ("z", _unit),
+    "conv2d": ("z", _unit),
+    "conv3d": ("z", _unit),
+    "conv_transpose1d": ("z", _unit),
+    "conv_transpose2d": ("z", _unit),
+    "conv_transpose3d": ("z", _unit),
+    "sigmoid": ("s(z); torch's convention", _unit),
     "tanh": ("tanh(z); torch's convention", lambda: 5 / 3),
     "relu": ("max(z, 0)", lambda: math.sqrt(2)),
     "leaky_relu": ("z, or negative_slope z below 0", _leaky),
     "selu": ("scaled elu; torch's convention", lambda: 3 / 4),
     # closed forms
-    "attention_value": ("z: nothing follows but a sum", _one),
-    "abs": ("|z|", _one),
+    "attention_value": ("z: nothing follows but a sum", _unit),
+    "abs": ("|z|", _unit),
     "prelu": ("z, or init z below 0", _prelu),
     "rrelu": ("z, or a z below 0 with a ~ U(lower, upper)", _rrelu),
     "relu_squared": ("max(z, 0)^2", lambda: math.sqrt(2 / 3)),
@@ -330,7 +331,7 @@ _GAINS: dict[str, tuple[str, Callable[..., float]]] = {
     "swiglu": ("x silu(z), x ~ N(0, 1)", lambda: gain("silu")),
     "geglu": ("x gelu(z), x ~ N(0, 1)", lambda: gain("gelu")),
 }
-_SAME = {
+_SYNONYMS = {
     "swish": "silu",
     "sine": "sin",
     "cosine": "cos",

@@ -89,8 +89,7 @@ def _reshaped(group: TieGroup | None, choices: Sequence[Choice]) -> bool:
         return False
     geometries = {_geometry(c.slot) for c in choices}
     return len(geometries) > 1 and any(
-        (c.distribution is not None and by_place(c.distribution))
-        or (c.site is not None and c.site.asked)
+        (c.distribution is not None and by_place(c.distribution)) or c.fans is not None
         for c in choices
     )
 

@@ -170,7 +170,7 @@ class _Planner:
         """Return a step that takes all but its names from an earlier slot, where one was alike."""
         shape, owner, known = tensor.shape, slot.owner, None
         row, fixed = kind_of(owner, slot.key)
-        if not self.chooser.asks_nothing(order) or (len(shape) > 1 and not fixed):
+        if not self.chooser.same_everywhere(order) or (len(shape) > 1 and not fixed):
             known = slot_info(slot)
         own = id(row), id(known)
         kind = (order, type(owner), own, shape, tensor.dtype, tensor.requires_grad)
@@ -280,7 +280,7 @@ def _written(
         clause.scheme_text,
         clause.label,
         _shown_fans(chosen) if len(shape) > 1 else None,
-        chosen.site.fans_from if chosen.site is not None else "",
+        chosen.fans_from,
         padding,
         _note(chosen, writer),
         _frozen(next((slot for slot in held if slot.kind != "buffer"), writer)),
@@ -328,7 +328,7 @@ def _same_names(steps: Sequence[Step]) -> list[Problem]:
 def _shown_fans(chosen: Choice) -> Fans | None:
     """Return the fans that the scheme took; those of the module where it asked for none."""
     slot, shape = chosen.slot, chosen.slot.shape
-    if chosen.site is not None and chosen.site.by_shape:
+    if chosen.fans == "tensor":
         return tensor_fans(shape)
     known = parameter_info(slot.owner, slot.key, shape) if slot.owner is not None else None
     layout = chosen.clause.layout or (known.layout if known is not None else None)
@@ -354,12 +354,10 @@ def _padding(slots: Sequence[Slot], clause: Clause) -> tuple[int | None, Slot | 
 
 def _note(chosen: Choice, writer: Slot) -> str:
     """Return what a reader should know of this step, or nothing."""
-    site, distribution = chosen.site, chosen.distribution
+    distribution = chosen.distribution
     parts = [distribution.note()] if distribution is not None else []
-    if site is None and writer.computed is None:
-        return parts[0] if parts else ""
-    if site is not None and site.asked and site.fans_from != "module":
-        parts.append(f"fans from the {site.fans_from}")
+    if chosen.fans is not None and chosen.fans_from != "module":
+        parts.append(f"fans from the {chosen.fans_from}")
     if writer.computed is not None:
         parts.append(writer.computed.note)
     parts += [str(formula) for formula in chosen.clause.named_formulas]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -12,7 +11,7 @@ from ..distributions import Distribution
 from ..errors import FormulaError, InitkitError, Problem, SchemeMismatch
 from ..model import ModelView, ParameterInfo, Slot, is_counted, parameter_info
 from ..rules import Clause
-from ..schemes import Scheme, Site
+from ..schemes import FansOf, Site, needs_of, resolve
 
 
 @dataclass(slots=True)
@@ -24,7 +23,8 @@ class Choice:
     slot: Slot
     name: str
     distribution: Distribution | None = None
-    site: Site | None = None
+    fans: FansOf | None = None
+    fans_from: str = ""
     error: Problem | None = None
 
     @property
@@ -64,11 +64,9 @@ class Chooser:
                 self._named.setdefault(name, order)
             else:
                 self._numbered.append((order, clause.matcher.matches))
-        self._formulas = [bool(clause.scheme.formulas) for clause in clauses]
-        self._everywhere: dict[
-            int, Distribution
-        ] = {}  # distributions that asked nothing of their site
-        self._here: dict[Any, tuple[Distribution, Site]] = {}
+        self._needs = [needs_of(clause.scheme) for clause in clauses]
+        # By a key that holds all that decides a distribution; None is no key, and never here.
+        self._shared: dict[object, Distribution] = {}
         self._counts: dict[str, int] = {}
 
     def first(self, slot: Slot, name: str, canonical: str) -> int | None:
@@ -96,49 +94,51 @@ class Chooser:
             if order is not None:
                 yield self.choice(slot, name, order)
 
-    def asks_nothing(self, order: int) -> bool:
-        """Whether a clause is known to give every slot the same distribution."""
-        return order in self._everywhere
+    def same_everywhere(self, order: int) -> bool:
+        """Whether a clause gives every slot the same distribution."""
+        return self._needs[order].reads == "options"
 
     def same_by_kind(self, order: int) -> bool:
-        """Whether shape and module alone decide what a clause gives, and no name of a formula."""
-        return not self._formulas[order]
+        """Whether shape and module alone decide what a clause gives, and no slot's name."""
+        return self._needs[order].reads != "site"
 
     def choice(self, slot: Slot, name: str, order: int) -> Choice:
         """Return how the clause at this place starts the slot."""
-        choice = Choice(self.clauses[order], order, slot, name)
-        choice.distribution = self._everywhere.get(order)
-        if choice.distribution is None and not choice.keeps:
-            return self._resolve(choice)
+        clause = self.clauses[order]
+        choice = Choice(clause, order, slot, name)
+        if choice.keeps:
+            return choice
+        key: object = order
+        info = None
+        if not self.same_everywhere(order):
+            info = slot_info(slot)
+            choice.fans = self._needs[order].fans if len(slot.shape) > 1 else None
+            choice.fans_from = _fans_from(choice.fans, clause, info)
+            key = (order, tuple(slot.shape), info) if self.same_by_kind(order) else None
+        choice.distribution = self._shared.get(key)
+        if choice.distribution is None:
+            self._resolve(choice, info, key)
         return choice
 
-    def _resolve(self, choice: Choice) -> Choice:
-        clause, slot = choice.clause, choice.slot
-        site = choice.site = self._site(slot, choice.name, clause)
-        key = None if self._formulas[choice.order] else (choice.order, site.shape, site.info)
-        if key in self._here:
-            choice.distribution, choice.site = self._here[key]
-            return choice
-        site.touched = False
+    def _resolve(self, choice: Choice, info: ParameterInfo | None, key: object) -> None:
+        """Find the distribution; a key says which other slots have the same, None that none has."""
+        site = self._site(choice.slot, choice.name, choice.clause, info)
         try:
-            choice.distribution = _law_of(clause.scheme, site)
+            choice.distribution = resolve(choice.clause.scheme, site)
         except Exception as error:  # a user's own class may raise anything
             choice.error = _mismatch(error, choice)
-            return choice
-        if key is not None and site.touched:
-            self._here[key] = (choice.distribution, site)
-        elif key is not None:
-            self._everywhere[choice.order] = choice.distribution
-            choice.site = None  # as for all that follow: this distribution asked nothing of it
-        return choice
+            return
+        if key is not None:
+            self._shared[key] = choice.distribution
 
-    def _site(self, slot: Slot, name: str, clause: Clause) -> Site:
+    def _site(self, slot: Slot, name: str, clause: Clause, info: ParameterInfo | None) -> Site:
         return Site(
-            slot.shape,
+            tuple(slot.shape),
             name=name,
             owner=type(slot.owner).__name__ if slot.owner is not None else "",
-            info=slot_info(slot),
-            layout=clause.layout,
+            layout=clause.layout or (info.layout if info is not None else None),
+            default=info.default if info is not None else None,
+            sibling=info.sibling if info is not None else None,
             context=lambda what: self._look_up(slot, name, what),
             shape_only=slot.owner is None,
         )
@@ -179,11 +179,13 @@ def slot_info(slot: Slot) -> ParameterInfo | None:
     return parameter_info(slot.owner, slot.key, slot.shape, slot.lineage)
 
 
-def _law_of(scheme: Scheme, site: Site) -> Distribution:
-    distribution = scheme.resolve(site)
-    if not isinstance(distribution, Distribution):
-        raise SchemeMismatch(f"its resolve returned {distribution!r}, which is no distribution")
-    return distribution
+def _fans_from(fans: FansOf | None, clause: Clause, info: ParameterInfo | None) -> str:
+    """Return where fans come from: the rule's layout, the module, or the shape alone."""
+    if fans == "tensor":
+        return "shape"
+    if clause.layout is not None:
+        return "layout"
+    return "module" if info is not None and info.layout is not None else "shape"
 
 
 def _mismatch(error: Exception, choice: Choice) -> Problem:

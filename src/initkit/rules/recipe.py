@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import OptionError, RuleError, UnknownNameError, did_you_mean
 from ..numbers import Call, Value, frozen, read_call
-from ..schemes import Keep, Scheme, canonical_name, names_and_more, read_scheme
+from ..schemes import Keep, Scheme, canonical_name, read_scheme, scheme_names
 from .catalog import add_recipes, list_recipes, other_names, recipe_named, variants
 
 SHOW_ALL = "list_recipes() and list_schemes() show all names"
@@ -151,7 +151,7 @@ def find_recipe(call: Call) -> Recipe:
     """Return the recipe that a call names, with its options."""
     recipe = recipe_named(call.name)
     if recipe is None:
-        choices = [*list_recipes(), *names_and_more()]
+        choices = [*list_recipes(), *scheme_names()]
         raise UnknownNameError("recipe or scheme", call.name, choices, SHOW_ALL)
     if call.args:
         message = f"the recipe {call.name} takes its options by name, not {call.args[0]!r}"

@@ -9,12 +9,12 @@ from .basic import (
     Ones,
     PriorBias,
     TorchDefault,
-    TruncNormal,
     Uniform,
     ZeroMaskUniform,
     Zeros,
 )
 from .composite import Blocks
+from .describe import SchemeInfo, describe_scheme
 from .fan_based import (
     KaimingNormal,
     KaimingUniform,
@@ -26,37 +26,39 @@ from .fan_based import (
 )
 from .matrices import DeltaOrthogonal, Dirac, Eye, Orthogonal, Sparse
 from .positional import (
-    ArangeScheme,
+    Arange,
     ExpOf,
     InverseSoftplusOf,
     LogOf,
     LogUniform,
     RotatedFrequencies,
-    Sincos2dScheme,
-    SinusoidsScheme,
+    Sincos2d,
+    Sinusoids,
 )
+from .read import blocks, read_scheme, read_scheme_call
 from .registry import (
-    blocks,
     canonical_name,
     check_name,
-    describe_scheme,
+    factory_of,
     list_schemes,
-    names_and_more,
-    read_scheme,
     refuse_taken,
     register_scheme,
+    scheme_names,
     unregister_scheme,
 )
-from .site import Site
+from .resolution import Needs, needs_of, resolve
+from .site import FansOf, Site
+from .truncated import TruncNormal
 
 __all__ = [
-    "ArangeScheme",
+    "Arange",
     "Blocks",
     "Constant",
     "DeltaOrthogonal",
     "Dirac",
     "ExpOf",
     "Eye",
+    "FansOf",
     "Function",
     "InverseSoftplusOf",
     "KaimingNormal",
@@ -66,6 +68,7 @@ __all__ = [
     "LecunUniform",
     "LogOf",
     "LogUniform",
+    "Needs",
     "Normal",
     "Ones",
     "Orthogonal",
@@ -73,8 +76,9 @@ __all__ = [
     "RotatedFrequencies",
     "Scaled",
     "Scheme",
-    "Sincos2dScheme",
-    "SinusoidsScheme",
+    "SchemeInfo",
+    "Sincos2d",
+    "Sinusoids",
     "Site",
     "Sparse",
     "TorchDefault",
@@ -89,10 +93,14 @@ __all__ = [
     "canonical_name",
     "check_name",
     "describe_scheme",
+    "factory_of",
     "list_schemes",
-    "names_and_more",
+    "needs_of",
     "read_scheme",
+    "read_scheme_call",
     "refuse_taken",
     "register_scheme",
+    "resolve",
+    "scheme_names",
     "unregister_scheme",
 ]

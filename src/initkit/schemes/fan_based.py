@@ -1,153 +1,172 @@
-"""Schemes whose spread follows from the fans."""
+"""Schemes whose spread follows from the fans: points of one engine, variance scaling."""
 
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Literal, TypeAlias
 
-from .. import distributions
-from ..numbers import (
-    MODES,
-    Number,
-    frozen,
-    is_leaky,
-)
-from ..numbers import gain as gain_of
-from .base import _AT_LEAST_0, _FANS, Scheme
-from .site import Site
+from ..distributions import Constant, Distribution, Normal, TruncatedNormal, Uniform
+from ..numbers import FanMode, Number, frozen, gain, is_leaky
+from .base import Scheme
+from .options import NonNegative
+from .site import FansOf, Site
 
+Spread: TypeAlias = Literal["normal", "uniform", "truncated_normal"]
+
+# JAX's constant, so that the last bit is JAX's, too.
 _TRUNCATED_STD = 0.87962566103423978  # std of a standard normal cut at two sigma
 
 
+class _FanBased(Scheme):
+    """Draw around 0 with the std that ``std`` makes of one fan; the engine of all schemes here.
+
+    A scheme says which fan (``mode``), whose (``fans``) and which ``distribution``, each as an
+    option or as a constant of its class.
+    """
+
+    fans: FansOf
+    mode: FanMode = "fan_in"
+    distribution: Spread
+
+    def std(self, site: Site, fan: float) -> float:
+        """Return the standard deviation, given the fan that ``mode`` names."""
+        return _root(1.0, fan)
+
+    def resolve(self, site: Site) -> Distribution:
+        return _centred(self.distribution, self.std(site, site.fans(self.fans).of(self.mode)))
+
+
 @frozen(kw_only=True)
-class VarianceScaling(Scheme):
+class VarianceScaling(
+    _FanBased,
+    name="variance_scaling",
+    formula="std = sqrt(scale/fan)",
+    source="jax.nn.initializers.variance_scaling; He et al. 2015",
+    moments="mean 0, std sqrt(scale/fan), corrected where it is truncated",
+    reads="axes",
+):
     """Draw with variance ``scale / fan``, the fan chosen by ``mode``."""
 
-    scale: Number = 1.0
-    mode: str = "fan_in"
-    distribution: str = "truncated_normal"
-    fans: str = "module"
+    scale: NonNegative = 1.0
+    mode: FanMode = "fan_in"
+    distribution: Spread = "truncated_normal"
+    fans: FansOf = "module"
 
-    name: ClassVar[str] = "variance_scaling"
-    formula: ClassVar[str] = "std = sqrt(scale/fan)"
-    source: ClassVar[str] = "jax.nn.initializers.variance_scaling; He et al. 2015"
-    moments: ClassVar[str] = "mean 0, std sqrt(scale/fan), corrected where it is truncated"
-    limits: ClassVar[dict[str, tuple[float, float]]] = {"scale": _AT_LEAST_0}
-    choices: ClassVar[dict[str, tuple[str, ...]]] = {
-        "mode": MODES,
-        "distribution": ("normal", "uniform", "truncated_normal"),
-        "fans": _FANS,
-    }
-
-    def resolve(self, site: Site) -> distributions.Distribution:
-        fan = site.fans(self.fans).of(self.mode)
-        return _spread(self.distribution, _std(self.number(site, "scale"), fan))
+    def std(self, site: Site, fan: float) -> float:
+        return _root(self.number(site, "scale"), fan)
 
 
 @frozen(kw_only=True)
-class XavierUniform(Scheme):
+class _Xavier(
+    _FanBased,
+    source="Glorot & Bengio 2010",
+    moments="mean 0, std gain sqrt(2/(fan_in + fan_out))",
+):
+    gain: NonNegative = 1.0
+    fans: FansOf = "module"
+    mode = "fan_avg"
+
+    def std(self, site: Site, fan: float) -> float:
+        return self.number(site, "gain") * _root(1.0, fan)
+
+
+@frozen(kw_only=True)
+class XavierUniform(
+    _Xavier,
+    name="xavier_uniform",
+    formula="U(-b, b), b = gain sqrt(6/(fan_in + fan_out))",
+    reads="axes",
+):
     """Keep the variance of activations and gradients: uniform form."""
 
-    gain: Number = 1.0
-    fans: str = "module"
-
-    name: ClassVar[str] = "xavier_uniform"
-    formula: ClassVar[str] = "U(-b, b), b = gain sqrt(6/(fan_in + fan_out))"
-    source: ClassVar[str] = "Glorot & Bengio 2010"
-    moments: ClassVar[str] = "mean 0, std gain sqrt(2/(fan_in + fan_out))"
-    limits: ClassVar[dict[str, tuple[float, float]]] = {"gain": _AT_LEAST_0}
-    choices: ClassVar[dict[str, tuple[str, ...]]] = {"fans": _FANS}
-    spread: ClassVar[str] = "uniform"
-
-    def resolve(self, site: Site) -> distributions.Distribution:
-        std = _std(1.0, site.fans(self.fans).of("fan_avg"))
-        return _spread(self.spread, self.number(site, "gain") * std)
+    distribution = "uniform"
 
 
 @frozen(kw_only=True)
-class XavierNormal(XavierUniform):
+class XavierNormal(
+    _Xavier,
+    name="xavier_normal",
+    formula="N(0, gain sqrt(2/(fan_in + fan_out)))",
+    reads="axes",
+):
     """Keep the variance of activations and gradients: normal form, not truncated."""
 
-    name: ClassVar[str] = "xavier_normal"
-    formula: ClassVar[str] = "N(0, gain sqrt(2/(fan_in + fan_out)))"
-    spread: ClassVar[str] = "normal"
+    distribution = "normal"
 
 
 @frozen(kw_only=True)
-class KaimingUniform(Scheme):
-    """Keep the variance through a rectifier: uniform form."""
-
+class _Kaiming(_FanBased, source="He et al. 2015", moments="mean 0, std gain/sqrt(fan)"):
     a: Number = 0.0
-    mode: str = "fan_in"
-    nonlinearity: str = "leaky_relu"
-    fans: str = "module"
-
-    name: ClassVar[str] = "kaiming_uniform"
-    formula: ClassVar[str] = "U(-b, b), b = gain sqrt(3/fan)"
-    source: ClassVar[str] = "He et al. 2015"
-    moments: ClassVar[str] = "mean 0, std gain/sqrt(fan)"
-    choices: ClassVar[dict[str, tuple[str, ...]]] = {"mode": MODES, "fans": _FANS}
-    spread: ClassVar[str] = "uniform"
+    mode: FanMode = "fan_in"
+    nonlinearity: object = "leaky_relu"
+    fans: FansOf = "module"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._gain(0.0)
+        self._gain(0.0)  # so that an unknown nonlinearity is refused where it is written
+
+    def std(self, site: Site, fan: float) -> float:
+        return self._gain(self.number(site, "a")) * _root(1.0, fan)
 
     def _gain(self, a: float) -> float:
-        return gain_of(self.nonlinearity, a if is_leaky(self.nonlinearity) else None)
-
-    def resolve(self, site: Site) -> distributions.Distribution:
-        fan = site.fans(self.fans).of(self.mode)
-        return _spread(self.spread, self._gain(self.number(site, "a")) * _std(1.0, fan))
+        return gain(self.nonlinearity, a if is_leaky(self.nonlinearity) else None)
 
 
 @frozen(kw_only=True)
-class KaimingNormal(KaimingUniform):
+class KaimingUniform(
+    _Kaiming, name="kaiming_uniform", formula="U(-b, b), b = gain sqrt(3/fan)", reads="axes"
+):
+    """Keep the variance through a rectifier: uniform form."""
+
+    distribution = "uniform"
+
+
+@frozen(kw_only=True)
+class KaimingNormal(_Kaiming, name="kaiming_normal", formula="N(0, gain/sqrt(fan))", reads="axes"):
     """Keep the variance through a rectifier: normal form, not truncated."""
 
-    name: ClassVar[str] = "kaiming_normal"
-    formula: ClassVar[str] = "N(0, gain/sqrt(fan))"
-    spread: ClassVar[str] = "normal"
+    distribution = "normal"
 
 
 @frozen(kw_only=True)
-class LecunUniform(Scheme):
+class _Lecun(
+    _FanBased,
+    source="LeCun et al. 1998, Efficient BackProp",
+    moments="mean 0, std 1/sqrt(fan_in)",
+):
+    fans: FansOf = "module"
+
+
+@frozen(kw_only=True)
+class LecunUniform(
+    _Lecun, name="lecun_uniform", formula="U(-b, b), b = sqrt(3/fan_in)", reads="axes"
+):
     """Keep the variance of a linear layer: uniform form."""
 
-    fans: str = "module"
-
-    name: ClassVar[str] = "lecun_uniform"
-    formula: ClassVar[str] = "U(-b, b), b = sqrt(3/fan_in)"
-    source: ClassVar[str] = "LeCun et al. 1998, Efficient BackProp"
-    moments: ClassVar[str] = "mean 0, std 1/sqrt(fan_in)"
-    choices: ClassVar[dict[str, tuple[str, ...]]] = {"fans": _FANS}
-    spread: ClassVar[str] = "uniform"
-
-    def resolve(self, site: Site) -> distributions.Distribution:
-        return _spread(self.spread, _std(1.0, site.fans(self.fans).fan_in))
+    distribution = "uniform"
 
 
 @frozen(kw_only=True)
-class LecunNormal(LecunUniform):
+class LecunNormal(_Lecun, name="lecun_normal", formula="N(0, 1/sqrt(fan_in))", reads="axes"):
     """Keep the variance of a linear layer: normal form, not truncated."""
 
-    name: ClassVar[str] = "lecun_normal"
-    formula: ClassVar[str] = "N(0, 1/sqrt(fan_in))"
-    spread: ClassVar[str] = "normal"
+    distribution = "normal"
 
 
-def _std(scale: float, fan: float) -> float:
+# The order of operations is part of the values: a gain multiplies the root, and a scale stands
+# under it, since sqrt(2) sqrt(1 / fan) and sqrt(2 / fan) differ in the last bit.
+def _root(scale: float, fan: float) -> float:
     return math.sqrt(scale / fan) if fan else 0.0
 
 
-def _spread(distribution: str, std: float) -> distributions.Distribution:
-    """Return the centred distribution of this kind and std."""
+def _centred(distribution: Spread, std: float) -> Distribution:
+    """Return the distribution around 0 of this kind and std."""
     if not std:
-        return distributions.Constant(0.0)
+        return Constant(0.0)
     if distribution == "uniform":
         bound = math.sqrt(3.0) * std
-        return distributions.Uniform(-bound, bound)
+        return Uniform(-bound, bound)
     if distribution == "normal":
-        return distributions.Normal(0.0, std)
+        return Normal(0.0, std)
     scale = std / _TRUNCATED_STD
-    return distributions.TruncatedNormal(0.0, scale, -2 * scale, 2 * scale)
+    return TruncatedNormal(0.0, scale, -2 * scale, 2 * scale)

@@ -1,0 +1,84 @@
+"""What is known of a scheme, laid out for a reader."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from dataclasses import MISSING
+from typing import Any
+
+from ..errors import UnknownNameError
+from ..numbers import Value, frozen
+from .registry import (
+    SYNONYMS,
+    RegisteredFunction,
+    canonical_name,
+    defaults_of,
+    factory_of,
+    kind_elsewhere,
+    scheme_names,
+)
+
+
+@frozen
+class SchemeInfo(Value):
+    """Hold what is known of a scheme: name, summary, formula, moments, source and options."""
+
+    name: str
+    summary: str
+    formula: str
+    moments: str
+    source: str
+    options: tuple[tuple[str, Any], ...]
+    synonyms: tuple[str, ...]
+
+    @property
+    def signature(self) -> str:
+        """The scheme as a rule writes it, with every option."""
+        if self.name == "blocks":
+            return "blocks(s0, s1, ...)"
+        options = (f"{k}" if v is MISSING else f"{k}={_default(v)}" for k, v in self.options)
+        return f"{self.name}({', '.join(options)})"
+
+    def __str__(self) -> str:
+        rows = [("formula", self.formula), ("moments", self.moments), ("source", self.source)]
+        rows += [("also", ", ".join(self.synonyms))]
+        body = "\n".join(f"  {k:<8} {v}" for k, v in rows if v)
+        return f"{self.signature}\n  {self.summary}\n{body}"
+
+
+def describe_scheme(name: str) -> SchemeInfo:
+    """Show a scheme's formula, moments, source and options.
+
+    Raises :class:`UnknownNameError` for an unknown name.
+
+    >>> print(describe_scheme("lecun_normal"))
+    lecun_normal(fans='module')
+      Keep the variance of a linear layer: normal form, not truncated.
+      formula  N(0, 1/sqrt(fan_in))
+      moments  mean 0, std 1/sqrt(fan_in)
+      source   LeCun et al. 1998, Efficient BackProp
+    """
+    found = canonical_name(name)
+    if found is None:
+        kind = kind_elsewhere(name)
+        hint = f"It is a {kind}: describe_{kind}({name!r}) shows it." if kind else ""
+        raise UnknownNameError("scheme", name, scheme_names(), hint)
+    factory = factory_of(found)
+    if isinstance(factory, RegisteredFunction):
+        doc, about = inspect.getdoc(factory.function), ("", "", "a registered function")
+    else:
+        doc, about = inspect.getdoc(factory), (factory.formula, factory.moments, factory.source)
+    return SchemeInfo(
+        found,
+        (doc or "").split("\n", 1)[0],
+        *about,
+        tuple(defaults_of(factory).items()),
+        tuple(other for other, meant in SYNONYMS.items() if meant == found),
+    )
+
+
+def _default(value: object) -> str:
+    if isinstance(value, float) and math.isfinite(value):
+        return format(value, "g")
+    return repr(value)

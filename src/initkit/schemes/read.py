@@ -1,0 +1,190 @@
+"""Scheme from what a rule says: a number, a name with options in call syntax, or a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING
+from functools import partial
+from numbers import Real
+from typing import Any, cast
+
+from ..errors import OptionError, RuleError, UnknownNameError, did_you_mean
+from ..numbers import Call, read_call
+from .base import Scheme
+from .basic import Constant, Function
+from .composite import Blocks
+from .registry import (
+    Factory,
+    canonical_name,
+    defaults_of,
+    factory_of,
+    kind_elsewhere,
+    scheme_names,
+)
+
+_TORCH_INIT_OPTIONS = {"val": "value", "a": "low", "b": "high"}
+
+
+def read_scheme(value: object) -> Scheme:
+    """Return the scheme that a rule's value stands for.
+
+    A number is a constant, a string a name with options or a number, a callable a function that
+    writes into the tensor it is given. Functions of ``torch.nn.init`` become the scheme of that
+    name.
+
+    >>> read_scheme("kaiming_normal(mode='fan_out')")
+    KaimingNormal(a=0.0, mode='fan_out', nonlinearity='leaky_relu', fans='module')
+    """
+    if isinstance(value, Scheme):
+        return value
+    if isinstance(value, str):
+        return _read_text(value)
+    if isinstance(value, bool) or value is None:
+        raise RuleError(f"{value!r} is no way to start a parameter; write a number or a scheme")
+    if isinstance(value, Real) or (hasattr(value, "__float__") and not callable(value)):
+        return Constant(_number(value))
+    if isinstance(value, type) and issubclass(value, Scheme):
+        return _make(value.name, value, (), {})
+    if callable(value) and not isinstance(value, type) and not hasattr(value, "named_parameters"):
+        return _read_function(value)
+    raise RuleError(
+        f"{_what(value)} is no way to start a parameter; write a number, a scheme's name such as "
+        "'normal(std=0.02)', a Scheme, or a function that writes into the tensor it is given"
+    )
+
+
+def read_scheme_call(call: Call) -> Scheme:
+    """Return the scheme that a call names."""
+    name = canonical_name(call.name)
+    if name is None:
+        hint = "list_schemes() and list_recipes() show all names"
+        if kind := kind_elsewhere(call.name):
+            hint = f"It is a {kind}, which stands alone or under a module's path."
+        raise UnknownNameError("scheme", call.name, scheme_names(), hint)
+    return _make(name, factory_of(name), call.args, call.kwargs)
+
+
+def blocks(*parts: object) -> Blocks:
+    """Start each of as many equal blocks of dimension 0 in its own way.
+
+    Each part is a scheme or a number, in the order of the blocks. torch's LSTM gates are input,
+    forget, cell, output, so that the forget gate's bias starts at 1 with:
+
+    >>> str(blocks(0, 1, 0, 0))
+    'blocks(0, 1, 0, 0)'
+    """
+    if len(parts) == 1 and isinstance(parts[0], list | tuple):
+        parts = tuple(parts[0])
+    return Blocks(tuple(read_scheme(part) for part in parts))
+
+
+def _number(value: object) -> float:
+    try:
+        return float(cast(Any, value))
+    except (TypeError, ValueError) as error:  # a tensor or an array of several
+        message = f"a {type(value).__name__} that is no single number cannot start a parameter"
+        raise RuleError(f"{message}: {error}; write a function that copies it in") from None
+
+
+def _read_text(text: str) -> Scheme:
+    try:
+        number = float(text)
+    except ValueError:
+        return read_scheme_call(read_call(text))
+    return Constant(number)
+
+
+def _what(value: object) -> str:
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    kind = type(value).__name__
+    return f"a {kind}" if hasattr(value, "named_parameters") else f"{value!r} ({kind})"
+
+
+# ------------------------------------------------------------------------ a name with its options
+
+
+def _make(name: str, factory: Factory, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Scheme:
+    """Return the scheme of a name, from options that are checked by name here."""
+    if "generator" in kwargs:
+        message = f"{name} takes no generator; give apply_init seed=g.initial_seed() instead"
+        raise OptionError(message, owner=name, option="generator")
+    if factory is Blocks:
+        if kwargs:
+            raise OptionError("blocks takes schemes or numbers, no options", owner=name)
+        return blocks(*args)
+    defaults = defaults_of(factory)
+    places = getattr(factory, "positional", ())
+    _check_places(name, places, defaults, args)
+    options = dict(zip(places, args, strict=False))
+    _add_by_name(options, name, getattr(factory, "synonyms", {}), defaults, kwargs)
+    missing = [k for k, default in defaults.items() if default is MISSING and k not in options]
+    if missing:
+        message = f"{name} needs the option {missing[0]}: {name}({missing[0]}=...)"
+        raise OptionError(message, owner=name, option=missing[0])
+    if "scheme" in options and isinstance(factory, type):
+        options["scheme"] = read_scheme(options["scheme"])
+    return factory(**options)
+
+
+def _check_places(
+    name: str, places: Sequence[str], defaults: Mapping[str, Any], args: Sequence[Any]
+) -> None:
+    """Raise where more options come without their names than may."""
+    if len(args) <= len(places):
+        return
+    given = f"not {name}({', '.join(map(repr, args))})"
+    free = [option for option in defaults if option not in places]
+    if not free:
+        takes = f"{name}({', '.join(places)})" if places else name
+        raise OptionError(f"{name} takes no more than {takes}, {given}", owner=name)
+    needed = next((option for option in free if defaults[option] is MISSING), None)
+    wanted = needed or ("std" if "std" in free else free[0])
+    message = f"{name} takes its options by name: write {name}({wanted}=...), {given}"
+    raise OptionError(message, owner=name)
+
+
+def _add_by_name(
+    options: dict[str, Any],
+    name: str,
+    synonyms: Mapping[str, str],
+    defaults: Mapping[str, Any],
+    kwargs: Mapping[str, Any],
+) -> None:
+    for option, value in kwargs.items():
+        target = option if option in defaults else synonyms.get(option, option)
+        if target not in defaults:
+            near = did_you_mean(option, defaults) or f"; it takes {', '.join(defaults) or 'none'}"
+            message = f"{name} has no option {option!r}{near}"
+            raise OptionError(message, owner=name, option=option)
+        if target in options:
+            message = f"{name}: {target} is given twice"
+            raise OptionError(message, owner=name, option=target)
+        options[target] = value
+
+
+# --------------------------------------------------------------------------- users' functions
+
+
+def _read_function(function: Callable[..., object]) -> Scheme:
+    inner, args, kwargs = function, (), {}
+    if isinstance(function, partial):
+        inner, args, kwargs = function.func, function.args, function.keywords
+    if getattr(inner, "__module__", "") == "torch.nn.init" and not args:
+        name = canonical_name(inner.__name__)
+        if name is not None:
+            return _from_torch(name, kwargs)
+    if "generator" in kwargs:
+        message = "a function here takes no generator; give apply_init seed=g.initial_seed()"
+        raise OptionError(message, option="generator")
+    return Function(function)
+
+
+def _from_torch(name: str, kwargs: Mapping[str, Any]) -> Scheme:
+    """Read a partial of a ``torch.nn.init`` function: its options, and fans of the shape alone."""
+    factory = factory_of(name)
+    known = defaults_of(factory)
+    options = {k if k in known else _TORCH_INIT_OPTIONS.get(k, k): v for k, v in kwargs.items()}
+    if "fans" in known:
+        options["fans"] = "tensor"
+    return _make(name, factory, (), options)

@@ -1,0 +1,67 @@
+"""What a scheme becomes for one tensor, and what of the tensor decides that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..distributions import Distribution
+from ..errors import SchemeMismatch
+from ..numbers import Value, frozen
+from .base import Reads, Scheme
+from .site import FansOf, Site
+
+# Each reads what those before it do, and more: the most that any part reads is what all do.
+_FROM_LEAST: tuple[Reads, ...] = ("options", "shape", "axes", "site")
+_FAN_NAMES = frozenset(("fan_in", "fan_out", "fan_avg"))
+
+
+@frozen
+class Needs(Value):
+    """Hold what a scheme goes by: ``reads``, and whose fans or axes it takes, if it does.
+
+    Tensors that agree in what it reads have one distribution.
+    """
+
+    reads: Reads
+    fans: FansOf | None
+
+
+def needs_of(scheme: Scheme) -> Needs:
+    """Return what of a tensor decides the distribution of a scheme, its inner schemes included.
+
+    A class that does not say what it reads is taken to read all, fans and axes too.
+
+    >>> needs_of(read_scheme("blocks(0, 'xavier_normal')"))
+    Needs(reads='axes', fans='module')
+    >>> needs_of(read_scheme("normal(std=1/n_layers)"))
+    Needs(reads='site', fans=None)
+    """
+    schemes = list(_with_inner(scheme))
+    reads = max((each.reads for each in schemes), key=_FROM_LEAST.index)
+    names = {name for formula in scheme.formulas for name in formula.names}
+    fans: FansOf | None = None
+    if reads in ("axes", "site") or names & _FAN_NAMES:
+        of_shape = any(getattr(each, "fans", None) == "tensor" for each in schemes)
+        fans = "tensor" if of_shape else "module"
+    # The model gives the names of formulas their values, for every tensor its own.
+    return Needs("site" if names else reads, fans)
+
+
+def resolve(scheme: Scheme, site: Site) -> Distribution:
+    """Return the distribution of the tensor that ``site`` describes.
+
+    Raises :class:`~initkit.errors.SchemeMismatch` where a user's scheme returned something else.
+
+    >>> print(resolve(read_scheme("lecun_normal"), Site((64, 4))))
+    N(0, 0.5)
+    """
+    distribution = scheme.resolve(site)
+    if not isinstance(distribution, Distribution):
+        raise SchemeMismatch(f"its resolve returned {distribution!r}, which is no distribution")
+    return distribution
+
+
+def _with_inner(scheme: Scheme) -> Iterator[Scheme]:
+    yield scheme
+    for each in scheme.inner:
+        yield from _with_inner(each)

@@ -1,0 +1,97 @@
+"""The truncated normal, whose bounds and spread are asked for in several ways."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Annotated
+
+from .. import distributions
+from ..numbers import Number, frozen
+from ..stream import trunc_bounds
+from .base import Scheme, check_order
+from .options import Extended, Limits, NonNegative, option_error
+from .site import Site
+
+
+@frozen(kw_only=True)
+class TruncNormal(
+    Scheme,
+    name="trunc_normal",
+    formula="N(mean, std) given low <= x <= high, or |x - mean| <= cutoff std",
+    source="torch.nn.init.trunc_normal_",
+    moments="its std is 0.8796 std at cutoff=2, and std where nothing is cut",
+    synonyms={"a": "low", "b": "high"},
+    reads="options",
+):
+    """Draw from the normal distribution with ``mean`` and ``std``, cut at bounds.
+
+    ``cutoff`` gives the bounds in standard deviations, ``low`` and ``high`` absolutely. ``std`` is
+    that of the distribution before it is cut, unless ``preserve_std``.
+    """
+
+    mean: Number = 0.0
+    std: NonNegative = 1.0
+    cutoff: Annotated[Number, Limits(0.0, infinite=True)] | None = None
+    low: Extended = -2.0
+    high: Extended = 2.0
+    preserve_std: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.cutoff is not None and (self.low, self.high) != (-2.0, 2.0):
+            what = "goes without low and high: bounds are given in one way"
+            raise option_error(self.name, "cutoff", what)
+        check_order(self, self.low, self.high)
+
+    def resolve(self, site: Site) -> distributions.Distribution:
+        mean, std = self.number(site, "mean"), self.number(site, "std")
+        if std == 0:
+            return distributions.Constant(mean)
+        if self.cutoff is not None:
+            cutoff = self.number(site, "cutoff")
+            if cutoff == 0:
+                return distributions.Constant(mean)
+            scale = std / _cut_std(cutoff) if self.preserve_std else std
+            return _truncated(mean, scale, mean - cutoff * scale, mean + cutoff * scale)
+        low, high = self.number(site, "low"), self.number(site, "high")
+        check_order(self, low, high)
+        if low == high:
+            return distributions.Constant(low)
+        scale = self._wider(mean, std, low, high) if self.preserve_std else std
+        return _truncated(mean, scale, low, high)
+
+    def _wider(self, mean: float, std: float, low: float, high: float) -> float:
+        """Return the scale whose distribution, cut at the bounds, has ``std``."""
+        widest = (high - low) / math.sqrt(12)
+        if std >= widest:
+            what = f"of {std:g} cannot be preserved between {low:g} and {high:g}"
+            why = f"where no normal distribution has {widest:g} or more"
+            raise option_error(self.name, "std", f"{what}, {why}")
+
+        def std_of(scale: float) -> float:
+            return distributions.TruncatedNormal(mean, scale, low, high).moments[1]
+
+        return _solve(std_of, std, std, std * 2)
+
+
+def _truncated(mean: float, scale: float, low: float, high: float) -> distributions.Distribution:
+    trunc_bounds(mean, scale, low, high)  # raises where too little is left to draw from
+    return distributions.TruncatedNormal(mean, scale, low, high)
+
+
+@lru_cache(maxsize=256)
+def _cut_std(cutoff: float) -> float:
+    """Return the std of a standard normal cut at ``cutoff`` on both sides."""
+    return distributions.TruncatedNormal(0.0, 1.0, -cutoff, cutoff).moments[1]
+
+
+def _solve(f: Callable[[float], float], wanted: float, low: float, high: float) -> float:
+    """Return x with f(x) = wanted, for a growing f with f(low) <= wanted."""
+    while f(high) < wanted:
+        low, high = high, high * 2
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if f(middle) < wanted else (low, middle)
+    return (low + high) / 2

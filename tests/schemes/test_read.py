@@ -1,0 +1,48 @@
+"""Reading schemes: what cannot be read is refused in the user's words."""
+
+from __future__ import annotations
+
+import pytest
+
+from initkit.errors import InitkitError
+from initkit.schemes import read_scheme
+
+REFUSED = {
+    "normal(std=-1)": "normal: std must be at least 0, not -1",
+    "normal(std=nan)": "normal: std must be a number, not NaN",
+    "normal(mean=inf)": "normal: mean must be finite",
+    "normal(std=1/0)": "the formula '1/0' has no value here: float division by zero",
+    "normal(std=sqrt(0-1))": r"the formula 'sqrt\(0-1\)' has no value here",
+    "normal(std=sqrt(1, 2))": r"'sqrt\(1, 2\)' gives sqrt 2 numbers, and it takes 1",
+    "normal(std=min(fan_in))": "gives min 1 numbers, and it takes 2 or more",
+    "xavier_normal(gain=-1)": "xavier_normal: gain must be at least 0, not -1",
+    "normal(std=1-2)": "normal: std must be at least 0, not -1",
+    "uniform(2, 1)": "uniform: low must not be above high, but 2 > 1",
+    "trunc_normal(std=1, cutoff=-2)": "trunc_normal: cutoff must be at least 0, not -2",
+    "trunc_normal(cutoff=2, low=-1)": "trunc_normal: cutoff goes without low and high",
+    "sparse(sparsity=1.5)": "sparse: sparsity must be between 0 and 1, not 1.5",
+    "sparse": r"sparse needs the option sparsity: sparse\(sparsity=...\)",
+    "prior_bias(p=1)": "prior_bias: p must lie strictly between 0 and 1, not 1",
+    "dirac(groups=0)": "dirac: groups must be at least 1, not 0",
+    "dirac(groups=1.5)": "dirac: groups must be a whole number, not 1.5",
+    "kaiming_normal(mode='fan_inn')": "mode must be one of .* did you mean 'fan_in'",
+    "kaiming_normal(nonlinearity='rellu')": "'rellu'; did you mean 'relu'",
+    "trunc_normal(preserve_std=1)": "preserve_std must be True or False, not 1",
+    "normal(0.02)": r"normal takes its options by name: write normal\(std=...\), not normal\(0",
+    "normal(sdt=1)": "normal has no option 'sdt'; did you mean 'std'",
+    "uniform(0, 1, low=2)": "uniform: low is given twice",
+    "uniform(low=0, a=1)": "uniform: low is given twice",
+    "normal(generator=3)": r"give apply_init seed=g.initial_seed\(\) instead",
+    "blocks()": "blocks: give a scheme or a number for each block",
+    "blocks(keep, 0)": "blocks: keep stands for a whole tensor",
+    "constant(True)": "value must be a number or a formula, not True",
+    "normal(std=__import__('os'))": "which formulas do not know",
+    "normal(std=0.02": "cannot read",
+    "normal(*args)": r"\* and \*\* are not known here",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_bad_options_are_refused_when_they_are_read(text: str) -> None:
+    with pytest.raises(InitkitError, match=REFUSED[text]):
+        read_scheme(text)
