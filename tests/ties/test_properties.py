@@ -193,7 +193,7 @@ def test_arithmetic_on_regions_is_arithmetic_on_sets_of_bytes(data: st.DataObjec
         for y in memory.regions(b):
             assert bytesets.intersect(x, y) == bool(left & right)
             assert bytesets.same_bytes([x], [y]) == (left == right)
-            assert bytesets.holds(x, y) == (left >= right)
+            assert bytesets.contains(x, y) == (left >= right)
 
 
 @LAW

@@ -13,7 +13,8 @@ from torch.nn.utils import parametrize
 
 from initkit import errors
 from initkit.ties.groups import find_tied_parameters
-from initkit.ties.repair import preserve_ties, retie, tie, tie_status
+from initkit.ties.repair import preserve_ties, retie, tie
+from initkit.ties.status import tie_status
 
 
 class Tied(nn.Module):

@@ -13,6 +13,7 @@ from .sharding import (
     shapeless,
 )
 from .slots import WRAPPERS, Slot, is_counted, is_wrapper_segment, walk, walk_state_dict
+from .tensors import chunks, differing, same_bits
 
 __all__ = [
     "WRAPPERS",
@@ -21,7 +22,9 @@ __all__ = [
     "ParameterInfo",
     "SharedWeight",
     "Slot",
+    "chunks",
     "device_type",
+    "differing",
     "fans",
     "find_computed_weights",
     "is_counted",
@@ -34,6 +37,7 @@ __all__ = [
     "problem",
     "ranks",
     "register_layout",
+    "same_bits",
     "shapeless",
     "walk",
     "walk_state_dict",

@@ -24,7 +24,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from .byte_regions import Region, intersect, region_at, runs
+from .byte_regions import Region, intersect, intervals, region_at
 from .storage import regions
 
 
@@ -357,7 +357,7 @@ def _most(counted: Counter[Region]) -> int:
         return most
     events: list[tuple[int, int]] = []
     for region in meeting:
-        for start, stop in runs(region):
+        for start, stop in intervals(region):
             events += [(start, counted[region]), (stop, -counted[region])]
     return max(most, *accumulate(change for _, change in sorted(events)))
 

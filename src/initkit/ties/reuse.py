@@ -22,7 +22,7 @@ from ..model import walk
 from .byte_regions import Region
 from .groups import tie_slots
 from .op_trace import Ledger, Reuse, Use
-from .storage import is_fake, parts, regions
+from .storage import components, is_fake, regions
 
 __all__ = ["Reuse", "Use", "find_reused_parameters"]
 
@@ -97,7 +97,9 @@ def _state(model: nn.Module) -> Iterator[None]:
     modules = list(model.modules())
     held = [(module, dict(module._buffers.items()), module.training) for module in modules]
     buffers = {id(t): t for _, own, _ in held for t in own.values() if isinstance(t, Tensor)}
-    strided = [part for t in buffers.values() for part in parts(t)]  # of a sparse one, its values
+    strided = [
+        part for t in buffers.values() for part in components(t)
+    ]  # of a sparse one, its values
     values = [(t, t.detach().clone()) for t in strided if not (t.is_meta or is_fake(t))]
     gradients = [(p, p.grad) for p in model.parameters()]
     for parameter, _ in gradients:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.parameter import Parameter, is_lazy
 
-from .byte_regions import Region, filled, folded, region_at, simplest
+from .byte_regions import Region, count_bytes, indices_collide, region_at, simplest
 
 
 def regions(tensor: Tensor) -> tuple[Region, ...]:
@@ -25,7 +25,7 @@ def regions(tensor: Tensor) -> tuple[Region, ...]:
     if _strided(tensor):
         found = _region(tensor)
         return () if found is None else (found,)
-    several = map(_region, parts(tensor))
+    several = map(_region, components(tensor))
     return tuple(found for found in several if found is not None)
 
 
@@ -36,7 +36,7 @@ def _strided(tensor: Tensor) -> bool:
     return type(tensor) in _ORDINARY and tensor.layout is torch.strided and not tensor.is_nested
 
 
-def parts(tensor: Tensor) -> list[Tensor]:
+def components(tensor: Tensor) -> list[Tensor]:
     """Return the strided tensors that a tensor consists of; of almost all, the tensor itself."""
     if is_lazy(tensor):
         return []
@@ -49,13 +49,13 @@ def parts(tensor: Tensor) -> list[Tensor]:
         elif tensor.layout is torch.strided:
             return [tensor]
         else:
-            inner = _sparse_parts(tensor)
+            inner = _sparse_components(tensor)
     except (RuntimeError, NotImplementedError, TypeError, AttributeError):
         return []  # an opaque tensor has only its identity
-    return [leaf for part in inner if isinstance(part, Tensor) for leaf in parts(part)]
+    return [leaf for part in inner if isinstance(part, Tensor) for leaf in components(part)]
 
 
-def _sparse_parts(tensor: Tensor) -> list[Tensor]:
+def _sparse_components(tensor: Tensor) -> list[Tensor]:
     with torch.no_grad():
         if tensor.layout is torch.sparse_coo:
             return [tensor._indices(), tensor._values()]
@@ -112,13 +112,13 @@ def self_overlapping(tensor: Tensor) -> bool:
     (True, False)
     """
     with torch._C.DisableTorchFunctionSubclass():
-        return any(_folded(part) for part in parts(tensor))
+        return any(_collides(part) for part in components(tensor))
 
 
-def _folded(tensor: Tensor) -> bool:
+def _collides(tensor: Tensor) -> bool:
     if tensor.numel() < 2 or tensor.is_contiguous():
         return False
-    return folded(list(zip(tensor.shape, tensor.stride(), strict=True)))
+    return indices_collide(list(zip(tensor.shape, tensor.stride(), strict=True)))
 
 
 def unique_bytes(tensors: Iterable[Tensor]) -> int:
@@ -128,7 +128,7 @@ def unique_bytes(tensors: Iterable[Tensor]) -> int:
     >>> unique_bytes([whole, whole[2:], whole.view(2, 4).T])
     32
     """
-    return filled(region for tensor in tensors for region in regions(tensor))
+    return count_bytes(region for tensor in tensors for region in regions(tensor))
 
 
 def spanning(tensors: Sequence[Tensor]) -> Tensor | None:
@@ -148,7 +148,7 @@ def spanning(tensors: Sequence[Tensor]) -> Tensor | None:
     gap = first.storage_offset() * count - (regions(first)[0].start - start)
     storage = first.untyped_storage()
     if (
-        filled(found) != stop - start
+        count_bytes(found) != stop - start
         or gap % count
         or gap < 0
         or gap + stop - start > storage.nbytes()
