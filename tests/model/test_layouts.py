@@ -428,9 +428,9 @@ def test_conv1d_of_transformers_starts_as_its_constructor_draws() -> None:
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Forget what a test registers."""
     monkeypatch.setattr(layouts, "_REGISTERED", {})
-    layouts._found.clear()
+    layouts._row_of.clear()
     yield
-    layouts._found.clear()
+    layouts._row_of.clear()
 
 
 class Experts(nn.Module):

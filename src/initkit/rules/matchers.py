@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from torch import nn
 
 from ..errors import RuleError
-from ..model import Slot, is_wrapper_segment, parameter_info, shapeless
+from ..model import Slot, is_wrapper_segment, parameter_info, shape_problem
 from ..numbers import Value, frozen
 
 _WILD = re.compile(r"[*?\[]")
@@ -141,7 +141,7 @@ class Role(Value):
 
 def _shape(slot: Slot) -> Sequence[int]:
     """Return the slot's shape; a stand-in where it has none, since a role does not depend on it."""
-    return (1, 1) if slot.tensor is not None and shapeless(slot.tensor) else slot.shape
+    return (1, 1) if slot.tensor is not None and shape_problem(slot.tensor) else slot.shape
 
 
 @frozen

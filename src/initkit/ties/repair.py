@@ -7,7 +7,6 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Literal, TypeAlias
 
-import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.parameter import is_lazy
@@ -72,7 +71,7 @@ def preserve_ties(model: nn.Module, *, values: Values = "source") -> Iterator[li
     >>> model = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 5, bias=False))
     >>> model[1].weight = model[0].weight
     >>> with preserve_ties(model) as broken:
-    ...     model[1].weight = nn.Parameter(torch.zeros(5, 3))
+    ...     model[1].weight = nn.Parameter(model[0].weight + 1)
     >>> model[1].weight is model[0].weight, broken[0].state
     (True, 'different')
     """

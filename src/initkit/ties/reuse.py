@@ -21,7 +21,7 @@ from ..errors import TargetError
 from ..model import walk
 from .byte_regions import Region
 from .groups import tie_slots
-from .op_trace import Ledger, Reuse, Use
+from .op_trace import OpTrace, Reuse, Use
 from .storage import components, is_fake, regions
 
 __all__ = ["Reuse", "Use", "find_reused_parameters"]
@@ -45,12 +45,12 @@ def find_reused_parameters(
     >>> print(find_reused_parameters(Twice(), torch.ones(2, 4))["linear.weight"])
     2 times: linear in linear, call 1; linear in linear, call 2
     """
-    ledger = Ledger(*_owners(model))
+    trace = OpTrace(*_owners(model))
     with ExitStack() as stack:
-        for guard in (_generators(model), _state(model), _eager(), ledger.following(model)):
+        for guard in (_generators(model), _state(model), _eager(), trace.following(model)):
             stack.enter_context(guard)
         model(*args, **kwargs)
-    return ledger.reused()
+    return trace.reused()
 
 
 def _owners(model: nn.Module) -> tuple[list[str], list[tuple[Region, int]]]:
@@ -61,6 +61,7 @@ def _owners(model: nn.Module) -> tuple[list[str], list[tuple[Region, int]]]:
             raise TargetError(
                 f"{slot.name} is lazy and would take its shape from this forward; run one first"
             )
+    # Slots and groups live as long as this function, so their ids may serve as keys.
     tied = {id(slot): group for group in tie_slots(slots) for slot in group.slots}
     names: dict[str, int] = {}
     owned: dict[tuple[Region, int], None] = {}
@@ -95,8 +96,8 @@ def _generators(model: nn.Module) -> Iterator[None]:
 def _state(model: nn.Module) -> Iterator[None]:
     """Put back buffers (which objects, which values), training modes and gradients."""
     modules = list(model.modules())
-    held = [(module, dict(module._buffers.items()), module.training) for module in modules]
-    buffers = {id(t): t for _, own, _ in held for t in own.values() if isinstance(t, Tensor)}
+    before = [(module, dict(module._buffers.items()), module.training) for module in modules]
+    buffers = {id(t): t for _, own, _ in before for t in own.values() if isinstance(t, Tensor)}
     strided = [
         part for t in buffers.values() for part in components(t)
     ]  # of a sparse one, its values
@@ -107,7 +108,7 @@ def _state(model: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        for module, own, training in held:
+        for module, own, training in before:
             if isinstance(module._buffers, dict):  # a scripted module keeps its buffers elsewhere
                 module._buffers.clear()
                 module._buffers.update(own)
