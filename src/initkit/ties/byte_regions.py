@@ -80,7 +80,8 @@ def intersect(a: Region, b: Region) -> bool:
     if a.is_interval and b.is_interval:
         return True
     # Σ x·stride over a = (b.start - a.start) + Σ y·stride over b; turn every y around, and all
-    # signs are positive. In units of what divides everything, equal alignment falls away.
+    # signs are positive. In units of what divides everything, which is mostly an element, the
+    # innermost dimension falls away, and two strided vectors are decided without a search.
     gap = b.start - a.start
     unit, left = _in_units(gap, a.dims, b.dims)
     total = gap // unit + sum((count - 1) * stride for count, stride in left[1])

@@ -19,7 +19,7 @@ from torch.nn import Parameter
 
 from ..model import Slot
 from .byte_regions import Region, bounding_intervals, clusters, intersect, same_bytes
-from .storage import components, regions
+from .storage import components, regions_of
 
 KINDS = ("module", "parameter", "alias", "view", "overlap")
 """From the strongest link to the weakest."""
@@ -95,11 +95,6 @@ def _kind(members: Sequence[tuple[Slot, Node]]) -> int:
     """Return the weakest kind of link: of one node alone, whether it has several slots."""
     several = any(len(node.slots) > 1 for _, node in members)
     return max(members[0][1].root().weakest, several)
-
-
-def regions_of(tensors: Iterable[Tensor]) -> tuple[Region, ...]:
-    """Return the bytes of several tensors."""
-    return tuple(region for tensor in tensors for region in regions(tensor))
 
 
 def geometry(tensors: Sequence[Tensor]) -> Hashable:

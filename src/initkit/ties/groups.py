@@ -150,10 +150,9 @@ def _stand_in(first: Slot, slots: Sequence[Slot]) -> Slot | None:
     """Return a slot made up to write overlaps of which none holds the others."""
     weights = [slot.computed for slot in slots if slot.computed is not None]
     if weights:
-        alike = len(weights) == len(slots) and len({computed.shape for computed in weights}) == 1
-        return (
-            replace(first, computed=SharedWeight(weights)) if alike and _one_main(weights) else None
-        )
+        alike = len(weights) == len(slots) and len({weight.shape for weight in weights}) == 1
+        one = alike and _one_main(weights)
+        return replace(first, computed=SharedWeight(weights)) if one else None
     tensors = [slot.tensor for slot in slots if slot.tensor is not None]
     if any(map(self_overlapping, tensors)):
         return None
@@ -163,7 +162,7 @@ def _stand_in(first: Slot, slots: Sequence[Slot]) -> Slot | None:
 
 def _one_main(weights: Sequence[ComputedWeight]) -> bool:
     """Say whether computed weights carry their values in one and the same memory."""
-    return len({(regions(computed.main), computed.main.stride()) for computed in weights}) == 1
+    return len({(regions(weight.main), weight.main.stride()) for weight in weights}) == 1
 
 
 def find_tied_parameters(

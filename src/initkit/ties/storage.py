@@ -17,7 +17,7 @@ from .byte_regions import Region, count_bytes, indices_collide, region_at, simpl
 
 
 def regions(tensor: Tensor) -> tuple[Region, ...]:
-    """Return the bytes of a tensor: none if it is empty or lazy, several if it has several parts.
+    """Return the bytes of a tensor: none if it is empty or lazy, several of several components.
 
     Sparse tensors have indices and values, wrapper subclasses what they flatten to. Tensors without
     memory (meta, fake) are told apart by the identity of their storage.
@@ -27,6 +27,11 @@ def regions(tensor: Tensor) -> tuple[Region, ...]:
         return () if found is None else (found,)
     several = map(_region, components(tensor))
     return tuple(found for found in several if found is not None)
+
+
+def regions_of(tensors: Iterable[Tensor]) -> tuple[Region, ...]:
+    """Return the bytes of several tensors, one after another."""
+    return tuple(region for tensor in tensors for region in regions(tensor))
 
 
 _ORDINARY = (Parameter, Tensor)
@@ -41,7 +46,7 @@ def components(tensor: Tensor) -> list[Tensor]:
     if is_lazy(tensor):
         return []
     flatten = getattr(type(tensor), "__tensor_flatten__", None)
-    try:
+    try:  # these may be any subclass, fake, or of a layout that torch can't look into
         if flatten is not None:
             inner = [getattr(tensor, name) for name in flatten(tensor)[0]]
         elif tensor.is_nested:
@@ -112,10 +117,10 @@ def self_overlapping(tensor: Tensor) -> bool:
     (True, False)
     """
     with torch._C.DisableTorchFunctionSubclass():
-        return any(_collides(part) for part in components(tensor))
+        return any(map(_overlaps_itself, components(tensor)))
 
 
-def _collides(tensor: Tensor) -> bool:
+def _overlaps_itself(tensor: Tensor) -> bool:
     if tensor.numel() < 2 or tensor.is_contiguous():
         return False
     return indices_collide(list(zip(tensor.shape, tensor.stride(), strict=True)))
@@ -128,7 +133,7 @@ def unique_bytes(tensors: Iterable[Tensor]) -> int:
     >>> unique_bytes([whole, whole[2:], whole.view(2, 4).T])
     32
     """
-    return count_bytes(region for tensor in tensors for region in regions(tensor))
+    return count_bytes(regions_of(tensors))
 
 
 def spanning(tensors: Sequence[Tensor]) -> Tensor | None:
@@ -140,21 +145,18 @@ def spanning(tensors: Sequence[Tensor]) -> Tensor | None:
     >>> spanning([whole[:6], whole[4:8]])
     tensor([0, 1, 2, 3, 4, 5, 6, 7])
     """
-    found = [region for tensor in tensors for region in regions(tensor)]
+    found = regions_of(tensors)
     if not found or not all(_strided(t) and t.dtype == tensors[0].dtype for t in tensors):
         return None
-    first, count = tensors[0], tensors[0].element_size()
+    first, itemsize = tensors[0], tensors[0].element_size()
     start, stop = min(r.start for r in found), max(r.stop for r in found)
-    gap = first.storage_offset() * count - (regions(first)[0].start - start)
+    # Counted in the storage of the first, beside which there may be others over one memory.
+    offset = first.storage_offset() * itemsize - (regions(first)[0].start - start)
     storage = first.untyped_storage()
-    if (
-        count_bytes(found) != stop - start
-        or gap % count
-        or gap < 0
-        or gap + stop - start > storage.nbytes()
-    ):
+    inside = offset >= 0 and offset + stop - start <= storage.nbytes()
+    if count_bytes(found) != stop - start or offset % itemsize or not inside:
         return None
     with torch.no_grad():
         flat = torch.empty(0, dtype=first.dtype, device=first.device)
-        flat.set_(storage, gap // count, ((stop - start) // count,), (1,))
+        flat.set_(storage, offset // itemsize, ((stop - start) // itemsize,), (1,))
     return flat
