@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import hypothesis.strategies as st
 import torch
+from hypothesis import HealthCheck, settings
 from torch import Tensor, nn
 from torch.nn import Parameter
 
 from initkit.ties import TieGroup
+
+EXAMPLES = settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+DTYPES = (torch.uint8, torch.int16, torch.float32, torch.complex64)
 
 
 class Bag(nn.Module):
@@ -33,13 +43,35 @@ def over(tensor: Tensor) -> Parameter:
     return Parameter(tensor.detach(), requires_grad=False)
 
 
-def embedding_and_head() -> nn.Module:
-    """Return the tie that everybody knows: one object in two slots."""
-    model = Bag(emb=nn.Embedding(5, 3), head=nn.Linear(3, 5))
-    model.head.weight = model.emb.weight
+class Tied(nn.Module):
+    """The tie that everybody knows: one object in two slots."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.emb = nn.Embedding(5, 3)
+        self.head = nn.Linear(3, 5)
+        self.head.weight = self.emb.weight
+
+
+def untied() -> nn.Module:
+    """Return the same with equal values in two memories."""
+    model = Tied()
+    model.head.weight = Parameter(model.emb.weight.detach().clone())
     return model
 
 
 def shown(groups: Iterable[TieGroup]) -> list[str]:
     """Return the kinds and the names of groups, as a table of expectations writes them."""
     return [f"{group.kind}: {' '.join(group.names)}" for group in groups]
+
+
+@st.composite
+def windows(draw: st.DrawFn, bases: list[Tensor]) -> Tensor:
+    """Draw any strided window into one of a few memories, as any dtype."""
+    base = draw(st.sampled_from(bases)).view(draw(st.sampled_from(DTYPES)))
+    sides = draw(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 7)), max_size=3))
+    reach = sum((n - 1) * s for n, s in sides if n)
+    start = draw(st.integers(0, 6))
+    if start + reach >= base.numel():
+        sides, start = [], start % base.numel()
+    return base.as_strided([n for n, _ in sides], [s for _, s in sides], start)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pytest
 import torch
-from bags import Bag, embedding_and_head, over, param, shown
+from bags import Bag, Tied, over, param, shown
 from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.utils import parametrizations, parametrize
@@ -127,7 +127,7 @@ OBJECTS: dict[str, tuple[Build, list[str]]] = {
         lambda: parametrized(*[lin()] * 2),
         [f"module: a{RAW} b{RAW}"],
     ),
-    "embedding and head": (embedding_and_head, ["parameter: emb.weight head.weight"]),
+    "embedding and head": (Tied, ["parameter: emb.weight head.weight"]),
     "two names in one module": (
         lambda: (w := param(2)) is not None and Bag(a=w, b=w),
         ["parameter: a b"],
@@ -192,7 +192,7 @@ def test_names_of_one_object_are_tied_by_module_or_parameter(name: str) -> None:
 
 def test_a_tie_on_meta_is_found() -> None:
     with torch.device("meta"):
-        model = embedding_and_head()
+        model = Tied()
     assert shown(find_tied_parameters(model)) == ["parameter: emb.weight head.weight"]
 
 
@@ -319,7 +319,7 @@ def test_fake_tensors_are_told_apart_by_their_storages() -> None:
 
 
 def loaded_with_assign() -> nn.Module:
-    source, target = embedding_and_head(), embedding_and_head()
+    source, target = Tied(), Tied()
     target.load_state_dict(source.state_dict(), assign=True)
     return target
 
@@ -459,7 +459,7 @@ def test_distributed_tensors_are_tied_by_their_local_parts(mesh: object) -> None
 def test_ties_last_under_fully_shard(mesh: object) -> None:
     from torch.distributed.fsdp import fully_shard
 
-    model = embedding_and_head()
+    model = Tied()
     fully_shard(model, mesh=mesh)
     assert shown(find_tied_parameters(model)) == ["parameter: emb.weight head.weight"]
 
@@ -507,7 +507,7 @@ def test_weight_norms_over_one_direction_overlap() -> None:
 
 
 def test_a_computed_weight_is_tied_to_a_plain_one_over_its_raw_tensor() -> None:
-    model = embedding_and_head()
+    model = Tied()
     parametrizations.spectral_norm(model.emb)
     assert plan_groups(model) == ["parameter: emb.weight head.weight"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from bags import Bag, embedding_and_head, over, param, shown
+from bags import Bag, Tied, over, param, shown
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
@@ -27,7 +27,7 @@ def only_group(model: nn.Module) -> TieGroup:
 
 
 def test_groups_serve_where_lists_of_names_are_expected() -> None:
-    groups = find_tied_parameters(embedding_and_head())
+    groups = find_tied_parameters(Tied())
     assert groups == [["emb.weight", "head.weight"]]
     assert [["emb.weight", "head.weight"]] == groups
     assert [list(group) for group in groups] == groups
@@ -35,7 +35,7 @@ def test_groups_serve_where_lists_of_names_are_expected() -> None:
     assert groups[0] != ["emb.weight"]
     assert len(groups[0]) == 2 and groups[0][1] == "head.weight" and "emb.weight" in groups[0]
     assert groups[0][:1] == ("emb.weight",)
-    assert set(groups) == set(find_tied_parameters(embedding_and_head()))
+    assert set(groups) == set(find_tied_parameters(Tied()))
 
 
 def test_tensors_stand_one_for_each_name() -> None:
@@ -59,19 +59,19 @@ def test_the_canonical_name_is_the_smallest_of_the_parameters_names() -> None:
 
 def test_the_first_name_is_the_one_that_named_parameters_keeps() -> None:
     w, layer = param(2), nn.Linear(2, 2)
-    for model in (Bag(b=Bag(w=w), a=w), nn.Sequential(layer, layer), embedding_and_head()):
+    for model in (Bag(b=Bag(w=w), a=w), nn.Sequential(layer, layer), Tied()):
         kept = dict(model.named_parameters())
         assert all(group.names[0] in kept for group in find_tied_parameters(model))
 
 
 def test_wrapper_segments_are_shown_but_not_canonical() -> None:
-    group = only_group(nn.DataParallel(embedding_and_head()))
+    group = only_group(nn.DataParallel(Tied()))
     assert group.names == ("module.emb.weight", "module.head.weight")
     assert group.canonical == "emb.weight"
 
 
 def test_outlines_are_taken_down_where_names_may_be_parted() -> None:
-    assert only_group(embedding_and_head()).outlines == ()
+    assert only_group(Tied()).outlines == ()
     model = Bag(a=over(BASE), b=over(BASE[1:, 2]))
     whole, part = only_group(model).outlines
     model.b.data = torch.zeros(7)
@@ -249,7 +249,7 @@ def test_a_search_lists_what_it_is_asked_for(name: str) -> None:
 
 
 def test_a_state_dict_shows_ties_by_memory() -> None:
-    model = embedding_and_head()
+    model = Tied()
     found = find_tied_parameters(model.state_dict())
     assert shown(found) == ["alias: emb.weight head.weight"]
     found = find_tied_parameters(model.state_dict(keep_vars=True))
@@ -281,7 +281,7 @@ GLANCES: dict[str, tuple[Callable[[], nn.Module], bool]] = {
     "none registered": (lambda: nn.Linear(2, 2, bias=False), True),
     "neighbours in one memory": (lambda: Bag(a=over(BASE[:2]), b=over(BASE[2:])), True),
     "one module twice": (lambda: nn.Sequential(LAYER, LAYER), False),
-    "one object twice": (embedding_and_head, False),
+    "one object twice": (Tied, False),
     "an overlap": (lambda: Bag(a=over(BASE[:3]), b=over(BASE[2:])), False),
     "what is not contiguous": (lambda: Bag(a=over(BASE[:, 1])), False),
     "empty": (lambda: Bag(a=param(0)), False),
