@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from functools import cached_property
 from itertools import combinations
 from typing import TypeAlias
 
@@ -33,16 +32,27 @@ class Node:
     later a tensor may be given other memory.
     """
 
+    __slots__ = ("_regions", "parent", "slots", "tensors", "weakest")
+
     def __init__(self, tensors: tuple[Tensor, ...]) -> None:
         self.tensors = tensors
         self.slots: list[Slot] = []
         self.parent: Node = self
         self.weakest = 0  # of a root: the weakest kind of link that its group needed so far
+        self._regions: tuple[Region, ...] | None = None
 
-    @cached_property
+    @property
     def regions(self) -> tuple[Region, ...]:
         """The bytes of the node's tensors."""
-        return regions_of(self.tensors)
+        if self._regions is None:
+            self._regions = regions_of(self.tensors)
+        return self._regions
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether one name reaches the node, and no link leads to another."""
+        one = len(self.slots) == 1 and self.parent is self and self.weakest == 0
+        return one and len(self.slots[0].paths) == 1
 
     def root(self) -> Node:
         """Return the node that stands for the whole group; paths to it are halved on the way."""
@@ -83,23 +93,18 @@ def connected(slots: Sequence[Slot]) -> Iterator[tuple[list[tuple[Slot, Node]], 
             node_of.append((slot, node))
     if near := _near(list(nodes.values())):
         _link(near)
-    groups: dict[int, list[tuple[Slot, Node]]] = {}
+    groups: dict[Node, list[tuple[Slot, Node]]] = {}
     for slot, node in node_of:
-        groups.setdefault(id(node.root()), []).append((slot, node))
-    for members in groups.values():
-        if len(members) > 1 or len(members[0][0].paths) > 1:
-            yield members, KINDS[_kind(members)]
-
-
-def _kind(members: Sequence[tuple[Slot, Node]]) -> int:
-    """Return the weakest kind of link: of one node alone, whether it has several slots."""
-    several = any(len(node.slots) > 1 for _, node in members)
-    return max(members[0][1].root().weakest, several)
+        if not node.is_alone:
+            groups.setdefault(node.root(), []).append((slot, node))
+    for root, members in groups.items():
+        several_slots = any(len(node.slots) > 1 for _, node in members)
+        yield members, KINDS[max(root.weakest, several_slots)]
 
 
 def geometry(tensors: Sequence[Tensor]) -> Hashable:
     """Return what aliases have in common: their bytes, and how these are read."""
-    return regions_of(tensors), tuple(map(_reading, tensors))
+    return regions_of(tensors), _readings(tensors)
 
 
 def plainly_contiguous(tensor: Tensor) -> bool:
@@ -152,7 +157,8 @@ def _link(nodes: Iterable[Node]) -> None:
     nodes = [node for node in nodes if node.regions]
     alike: dict[Hashable, Node] = {}
     for node in nodes:
-        alike.setdefault(geometry(node.tensors), node).join(node, _ALIAS)
+        key = node.regions, _readings(node.tensors)
+        alike.setdefault(key, node).join(node, _ALIAS)
     for node in nodes:
         alike.setdefault(frozenset(node.regions), node).join(node, _VIEW)
     _link_same_bytes(nodes)
@@ -166,6 +172,10 @@ def _link(nodes: Iterable[Node]) -> None:
 
 
 Owned: TypeAlias = tuple[Region, Node]
+
+
+def _readings(tensors: Iterable[Tensor]) -> Hashable:
+    return tuple(map(_reading, tensors))
 
 
 def _reading(tensor: Tensor) -> Hashable:
