@@ -231,6 +231,6 @@ def test_the_guide_runs_on_two_processes(tmp_path: Path) -> None:
         )
         for rank in range(2)
     ]
-    told = [process.communicate(timeout=300) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], told
-    assert told[0][0] == told[1][0] != "", "both print the same line"
+    outputs = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert outputs[0][0] == outputs[1][0] != "", "both print the same line"

@@ -73,7 +73,7 @@ def test_tensors_are_the_same_where_shape_dtype_and_all_bits_are(name: str) -> N
     assert same_bits(other, one) is expected
 
 
-def test_the_elements_that_differ_are_told_one_by_one() -> None:
+def test_the_elements_that_differ_are_marked_one_by_one() -> None:
     one = torch.tensor([[0.0, torch.nan], [1.0, 2.0]], dtype=torch.float64)
     other = torch.tensor([[-0.0, torch.nan], [1.0, 2.5]], dtype=torch.float64)
     assert differing(one, other).tolist() == [True, False, False, True]

@@ -25,7 +25,7 @@ def test_tie_puts_one_object_into_every_slot() -> None:
     assert group == ["emb.weight", "head.weight"] and group.kind == "parameter"
 
 
-def test_tie_refuses_to_drop_values_unless_told() -> None:
+def test_tie_refuses_to_drop_values_unless_asked() -> None:
     model = untied()
     before = model.emb.weight.detach().clone()
     with torch.no_grad():
@@ -244,7 +244,7 @@ def test_a_meta_model_that_becomes_real_keeps_its_ties() -> None:
     assert model.head.weight is model.emb.weight and len(broken) == 1
 
 
-def test_what_was_broken_is_told() -> None:
+def test_what_was_broken_is_listed() -> None:
     model = Tied()
     with preserve_ties(model) as broken:
         model.head.weight = Parameter(torch.zeros(5, 3))
@@ -252,7 +252,7 @@ def test_what_was_broken_is_told() -> None:
     assert model.head.weight is model.emb.weight
 
 
-def test_ties_with_missing_names_are_told_and_the_rest_is_made_again() -> None:
+def test_ties_with_missing_names_are_listed_and_the_rest_is_made_again() -> None:
     weight = over(torch.zeros(2))
     model = Bag(a=weight, b=weight, c=weight)
     with preserve_ties(model) as broken:

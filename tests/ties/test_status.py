@@ -1,4 +1,4 @@
-"""What became of a tie is told: whether it holds, and else what became of its values."""
+"""What became of a tie is said: whether it holds, and else what became of its values."""
 
 from __future__ import annotations
 

@@ -36,6 +36,8 @@ class ComputedWeight:
         self.owner, self.key, self.raw = owner, key, raw
         self.main = raw[0] if main is None else main
         self.note = ""
+        # Found when first asked for, since a rehearsal takes milliseconds; the tensors behind a
+        # weight keep their shapes and their chain for as long as a walk's slots are used.
         self._refusal: str | None = None
         self._shape: torch.Size | None = None
 
@@ -98,6 +100,7 @@ class HookedWeight(ComputedWeight):
 
     def _write(self, value: Tensor) -> None:
         super()._write(value)
+        # The hook computes the attribute before a forward only; until then it would be the old one.
         with torch.enable_grad():
             setattr(self.owner, self.key, self._compute())
 
@@ -145,6 +148,7 @@ class ParametrizedWeight(ComputedWeight):
 
     def __init__(self, owner: nn.Module, key: str, chain: ParametrizationList) -> None:
         raw = originals(chain)
+        # Of several raw tensors the largest is taken for the one that carries the value.
         super().__init__(owner, key, raw, main=max(raw, key=_size))
         self._list = chain
         self.note = _note(chain)
@@ -202,7 +206,7 @@ class ParametrizedWeight(ComputedWeight):
             for raw, found in zip(self.raw, self._inverse(value), strict=True):
                 if raw.shape == found.shape:
                     raw.copy_(found)
-                else:
+                else:  # a chain may find another shape, and then there is no memory to keep
                     raw.set_(found.detach().clone())  # type: ignore[call-overload]
 
 

@@ -91,6 +91,7 @@ class LocalShard:
         """The global index of the first element where everything held is one run, else None."""
         if self._dim < 0 or not self.local.numel():
             return 0
+        # One run, where each dimension before the split one is held at a single index.
         first, step = 0, self._tail
         for dim in range(self._dim, -1, -1):
             ranges = self.ranges[dim]
@@ -208,6 +209,7 @@ def split(ranges: Ranges, parts: int, index: int) -> Ranges:
     >>> split(((0, 5), (10, 3)), 3, 1)
     ((3, 2), (10, 1))
     """
+    # An equal share rounded up, as torch.chunk and DTensor have it: the last may be short or empty.
     total = sum(count for _, count in ranges)
     size = -(-total // parts)
     low, high = size * index, size * (index + 1)

@@ -121,7 +121,7 @@ def _near(nodes: Sequence[Node]) -> list[Node]:
         cls = type(tensor)
         ordinary = (cls is Parameter or cls is Tensor) and len(node.tensors) == 1
         if ordinary and plainly_contiguous(tensor):
-            if tensor.is_meta:
+            if tensor.is_meta:  # without addresses: whoever shares a storage may meet
                 virtual["storage", tensor.untyped_storage()._cdata].append(place)
             elif start := tensor.data_ptr():
                 bounds.append((start, start + tensor.nbytes, place))
@@ -137,6 +137,7 @@ def _near(nodes: Sequence[Node]) -> list[Node]:
 
 def _meeting(bounds: list[tuple[int, int, int]]) -> set[int]:
     """Return the places whose bounding interval (start, stop, place) meets another's."""
+    # Sorted by starts, an interval meets an earlier one if it meets that which reaches farthest.
     bounds.sort()
     meeting: set[int] = set()
     reach, owner = -1, -1
@@ -196,6 +197,7 @@ def _link_same_bytes(nodes: Iterable[Node]) -> None:
         bounds[bounding_intervals(node.regions)].setdefault(frozenset(node.regions), node)
     for alike in bounds.values():
         for a, b in combinations(alike.values(), 2):
+            # Equal sets have equal bounds, so that few are ever compared byte by byte.
             if a.root() is not b.root() and same_bytes(a.regions, b.regions):
                 a.join(b, _VIEW)
 
@@ -252,11 +254,13 @@ def _link_overlaps(cluster: Iterable[Owned]) -> None:
                 continue
             others = active.pop(root)
             if root.root() is not node.root():
+                # Sorted by starts, what ends before this one ends before all that follow.
                 others = [pair for pair in others if pair[0].stop > region.start]
                 if any(intersect(other, region) for other, _ in others):
                     root.join(node, _OVERLAP)
             if others:
                 active.setdefault(root.root(), []).extend(others)
+        # Of intervals the widest stands for all: what meets another behind it meets it, too.
         if not region.is_interval:
             active.setdefault(node.root(), []).append((region, node))
         elif widest is None or widest[0].stop < region.stop:

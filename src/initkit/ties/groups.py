@@ -78,6 +78,7 @@ class TieGroup(Sequence[str]):
     @cached_property
     def canonical(self) -> str:
         """Return the smallest of the parameters' names, without wrapper segments."""
+        # The smallest, whatever the order of registration: a seed makes numbers of it.
         return min(name for slot in self._parameters() for name in slot.canonicals)
 
     @cached_property
@@ -88,6 +89,7 @@ class TieGroup(Sequence[str]):
             return first
         every = {region for own in self._regions for region in own}
         place = self.slots.index(first)
+        # The canonical name's slot comes first, so that of two that hold all it is the one.
         members = zip(self.slots, self._regions, strict=True)
         for slot, own in ((first, self._regions[place]), *members):
             if all(any(contains(mine, region) for mine in own) for region in every):
@@ -154,7 +156,7 @@ def _stand_in(first: Slot, slots: Sequence[Slot]) -> Slot | None:
         one = alike and _one_main(weights)
         return replace(first, computed=SharedWeight(weights)) if one else None
     tensors = [slot.tensor for slot in slots if slot.tensor is not None]
-    if any(map(self_overlapping, tensors)):
+    if any(map(self_overlapping, tensors)):  # its elements want several values for one place
         return None
     flat = spanning(tensors)
     return None if flat is None else replace(first, tensor=flat)
@@ -210,6 +212,7 @@ def tie_slots(slots: Sequence[Slot]) -> list[TieGroup]:
     if plainly_untied(slots):
         return []
     with torch._C.DisableTorchFunctionSubclass():  # a subclass may object to being looked at
+        # Together, the raw tensors would tie every computed weight to itself.
         literal = [slot for slot in slots if slot.literal]
         if not literal:
             return _groups(slots)
@@ -228,6 +231,7 @@ def plainly_untied(slots: Sequence[Slot]) -> bool:
 
     True where each slot has one name and an interval of bytes of its own, which can be written.
     """
+    # Devices are not asked for: where addresses of two meet by chance, the long look decides.
     sizes: dict[int, int] = {}
     for slot in slots:
         tensor = slot.tensor
@@ -243,7 +247,7 @@ def plainly_untied(slots: Sequence[Slot]) -> bool:
         if not plainly_contiguous(tensor):
             return False
         start, size = tensor.data_ptr(), tensor.nbytes
-        if not start or not size or start in sizes:
+        if not start or not size or start in sizes:  # meta, freed or empty; or one start twice
             return False
         sizes[start] = size
     reach = 0

@@ -187,6 +187,7 @@ class OpTrace:
         with ExitStack() as stack:
             stack.callback(register_module_forward_pre_hook(enter).remove)
             stack.callback(register_module_forward_hook(leave, always_call=True).remove)
+            # Functions enclose the basic operations that they are made of.
             stack.enter_context(_DispatchMode(self))
             stack.enter_context(_FunctionMode(self))
             yield
@@ -209,7 +210,7 @@ class OpTrace:
 
         What a backward inside the forward reads was used before, and is not used again.
         """
-        if torch._C._current_graph_task_id() != -1:
+        if torch._C._current_graph_task_id() != -1:  # autograd is at work on this thread
             return
         owned = self._parameters_in(given)
         if not owned:
@@ -359,7 +360,7 @@ def _highest_count(counted: Counter[Region]) -> int:
         for region in counted
         if any(other is not region and intersect(region, other) for other in counted)
     ]
-    if not meeting:
+    if not meeting:  # as nearly always: the bytes need not be walked through
         return most
     events: list[tuple[int, int]] = []
     for region in meeting:

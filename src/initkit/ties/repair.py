@@ -81,6 +81,7 @@ def preserve_ties(model: nn.Module, *, values: Values = "source") -> Iterator[li
     try:
         yield broken
     except BaseException:
+        # The caller must hear of what was raised, and not of a tie that can't be made again.
         with suppress(InitkitError):
             _mend(model, groups, broken, values)
         raise
@@ -129,6 +130,7 @@ def _changes(slots: NamedSlots, group: Group, names: Sequence[str], values: Valu
     for name, tensor in zip(group.names, group.tensors, strict=True):
         if name in names:
             objects.setdefault(id(tensor), []).append(name)
+    # These come first: the views lie over tensors that have found their slots by then.
     changes = [put for alike in objects.values() for put in _puts(slots, alike, values)]
     firsts = [alike[0] for alike in objects.values()]
     if len(firsts) > 1:
@@ -222,7 +224,7 @@ def _unlike(source: Tensor, target: Tensor) -> tuple[str, object, object] | None
         ("dtypes", source.dtype, target.dtype),
         ("layouts", source.layout, target.layout),
     ]
-    if not target.is_meta:
+    if not target.is_meta:  # a tensor of meta gives way to a real one
         pairs.append(("devices", source.device, target.device))
     if not {type(source), type(target)} <= {Tensor, Parameter, nn.Buffer}:
         pairs.append(("types", type(source).__name__, type(target).__name__))

@@ -82,6 +82,7 @@ def _generators(model: nn.Module) -> Iterator[None]:
     devices = {t.device for t in (*model.parameters(), *model.buffers()) if t.is_cuda}
     numpy = sys.modules.get("numpy")
     state = random.getstate()
+    # Looked up and not imported: without it no code of the model can have drawn from it.
     legacy = numpy.random.get_state() if numpy is not None else None
     try:
         with torch.random.fork_rng(devices=sorted(devices, key=str)):

@@ -72,6 +72,7 @@ def _status(slots: NamedSlots, group: Group) -> TieStatus:
     if now is None:
         return TieStatus(names, _lost(slots, group))
     kind = group.kind if isinstance(group, TieGroup) else "parameter"
+    # A module in two places that became one object in two slots is tied as firmly.
     weakest = max(KINDS.index(kind), KINDS.index("parameter"))
     state: State = "tied" if KINDS.index(now.kind) <= weakest else "degraded"
     return TieStatus(names, state, now.kind)
@@ -81,6 +82,7 @@ def _lost(slots: NamedSlots, group: Group) -> State:
     """Compare the values of names that are no longer tied; of overlaps, of what they shared."""
     if isinstance(group, TieGroup) and group.kind == "overlap":
         tensors = [slots.tensor(name) for name in group]
+        # Copied together, each reads back its own where they agree on what they shared.
         views = copied_together(tensors, group.outlines)
         answers = [False] if views is None else list(map(equal_values, tensors, views))
     else:

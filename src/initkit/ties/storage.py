@@ -76,6 +76,7 @@ def _region(tensor: Tensor) -> Region | None:
                 return None
             size = tensor.element_size()
             place = _place(tensor, size)
+            # Contiguous ones, nearly all, are one interval, and their strides need no merging.
             strides = [] if tensor.is_contiguous() else [s * size for s in tensor.stride()]
             counts = list(tensor.shape) if strides else [tensor.numel() * size]
     except (RuntimeError, NotImplementedError):
@@ -96,10 +97,11 @@ def _place(tensor: Tensor, size: int) -> tuple[Hashable, int] | None:
     device, offset = tensor.device, int(tensor.storage_offset()) * size
     if device.type == "meta" or is_fake(tensor):
         return ("storage", storage._cdata), offset
+    # Addresses and not storages: two arrays, or two storages, may lie over one memory.
     base = storage.data_ptr()
     if base:
         return (device.type, device.index or 0), base + offset
-    if device.type in ("cpu", "cuda"):
+    if device.type in ("cpu", "cuda"):  # a null pointer there is memory that was freed
         return None
     return ("storage", storage._cdata), offset
 
