@@ -85,18 +85,18 @@ def computed(module: nn.Module, key: str = "weight") -> ComputedWeight:
 @pytest.mark.parametrize("name", CASES)
 def test_reading_back_gives_what_was_written(name: str) -> None:
     module = CASES[name]()
-    opened = computed(module)
-    assert opened.refusal is None and opened.shape == module.weight.shape
-    value = torch.randn(opened.shape)
+    weight = computed(module)
+    assert weight.refusal is None and weight.shape == module.weight.shape
+    value = torch.randn(weight.shape)
     if name == "householder":
         value = torch.linalg.qr(value)[0]
-    before = [raw.data_ptr() for raw in opened.raw]
-    opened.write(value)
+    before = [raw.data_ptr() for raw in weight.raw]
+    weight.write(value)
     assert torch.allclose(module.weight, value, atol=1e-6)
     module(torch.zeros(2, 3, 3, 3) if value.ndim == 4 else torch.zeros(2, 3))
     assert torch.allclose(module.weight, value, atol=1e-6)
-    assert [raw.data_ptr() for raw in opened.raw] == before, "the memory is still the same"
-    assert all(raw.requires_grad for raw in opened.raw)
+    assert [raw.data_ptr() for raw in weight.raw] == before, "the memory is still the same"
+    assert all(raw.requires_grad for raw in weight.raw)
 
 
 def test_a_zero_weight_under_weight_norm_is_zero_and_not_nan() -> None:
@@ -111,12 +111,12 @@ def test_a_zero_weight_under_weight_norm_is_zero_and_not_nan() -> None:
 def test_spectral_norm_is_written_before_its_division_and_says_so() -> None:
     for make in (parametrizations.spectral_norm, nn.utils.spectral_norm):
         module = legacy(make, nn.Linear(3, 4))
-        opened = computed(module)
-        assert opened.note == "the distribution holds before spectral_norm"
+        weight = computed(module)
+        assert weight.note == "the distribution holds before spectral_norm"
         value = torch.randn(4, 3)
         buffers = copy.deepcopy(dict(module.named_buffers()))
-        opened.write(value)
-        assert torch.equal(opened.main, value)
+        weight.write(value)
+        assert torch.equal(weight.main, value)
         assert all(torch.equal(buffers[n], b) for n, b in module.named_buffers())
         assert (
             torch.linalg.matrix_rank(torch.stack([module.weight.flatten(), value.flatten()])) == 1
@@ -125,14 +125,14 @@ def test_spectral_norm_is_written_before_its_division_and_says_so() -> None:
 
 def test_pruned_weights_keep_their_mask() -> None:
     module = prune.l1_unstructured(nn.Linear(3, 4), "weight", amount=5)
-    opened = computed(module)
-    assert opened.note == "the distribution holds before pruning" and opened.refusal is None
-    opened.write(torch.ones(4, 3))
+    weight = computed(module)
+    assert weight.note == "the distribution holds before pruning" and weight.refusal is None
+    weight.write(torch.ones(4, 3))
     assert torch.equal(module.weight_orig, torch.ones(4, 3))
     assert torch.equal(module.weight, module.weight_mask) and module.weight.sum() == 7
 
 
-def test_pruning_in_steps_is_one_door() -> None:
+def test_pruning_in_steps_makes_one_computed_weight() -> None:
     module = prune.l1_unstructured(nn.Linear(3, 4), "weight", amount=5)
     prune.random_unstructured(module, "weight", amount=2)
     computed(module).write(torch.ones(4, 3))
@@ -171,10 +171,10 @@ def test_the_public_shape_is_found_without_computing_the_weight() -> None:
     step = Triangle()
     parametrize.register_parametrization(module, "weight", step)
     last = step.last
-    opened = computed(module)
-    assert opened.raw[0].shape == (6,) and opened.shape == (3, 3) and opened.refusal is None
+    weight = computed(module)
+    assert weight.raw[0].shape == (6,) and weight.shape == (3, 3) and weight.refusal is None
     assert step.last is last, "a rehearsal leaves no trace"
-    opened.write(torch.ones(3, 3))
+    weight.write(torch.ones(3, 3))
     assert torch.equal(module.weight, torch.ones(3, 3).triu())
 
 
@@ -214,7 +214,7 @@ def test_dtype_and_kind_are_those_of_the_raw_tensor() -> None:
     assert module.weight.dtype == torch.float16
 
 
-def test_a_hook_whose_raw_tensors_are_gone_has_no_door() -> None:
+def test_a_hook_whose_raw_tensors_are_gone_computes_no_weight_here() -> None:
     module = legacy(nn.utils.weight_norm, nn.Linear(3, 4))
     parametrizations.spectral_norm(module, "weight_v")
     assert "weight" not in find_computed_weights(module) and "weight_v" in find_computed_weights(

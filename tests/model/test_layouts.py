@@ -372,7 +372,7 @@ WRAPS: dict[str, Callable[[nn.Module], nn.Module]] = {
 
 
 @pytest.mark.parametrize("wrap", WRAPS)
-def test_a_computed_weight_has_the_facts_of_a_plain_one(wrap: str) -> None:
+def test_a_computed_weight_is_known_as_a_plain_one_is(wrap: str) -> None:
     torch.manual_seed(0)
     plain, wrapped = nn.Linear(6, 4), WRAPS[wrap](nn.Linear(6, 4))
     assert parameter_info(wrapped, "weight", (4, 6)) == parameter_info(plain, "weight", (4, 6))
@@ -389,7 +389,7 @@ def test_asking_changes_nothing(wrap: str) -> None:
     assert all(torch.equal(t, before[n]) for n, t in wrapped.state_dict().items())
 
 
-def test_a_lazy_bias_has_facts_before_the_first_forward() -> None:
+def test_a_lazy_bias_has_its_role_before_the_first_forward() -> None:
     lazy = nn.LazyLinear(4)
     assert parameter_info(lazy, "bias", (4,)) == ParameterInfo("bias", None, None, None, None)
 
@@ -428,9 +428,9 @@ def test_conv1d_of_transformers_starts_as_its_constructor_draws() -> None:
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Forget what a test registers."""
     monkeypatch.setattr(layouts, "_REGISTERED", {})
-    layouts._found.clear()
+    layouts._row_of.clear()
     yield
-    layouts._found.clear()
+    layouts._row_of.clear()
 
 
 class Experts(nn.Module):
@@ -498,7 +498,7 @@ def test_a_registered_subclass_of_linear_changes_its_biases_fans_too() -> None:
 
 
 @pytest.mark.usefixtures("registry")
-def test_a_registered_layout_that_does_not_fit_is_told_where_it_is_used() -> None:
+def test_a_registered_layout_that_does_not_fit_is_refused_where_it_is_used() -> None:
     register_layout(Experts, "E in out", key="qkv")
     assert known(Experts(), "qkv").layout == Layout.parse("E in out")
     with pytest.raises(LayoutError) as caught:
@@ -511,9 +511,9 @@ def test_a_plan_lists_a_layout_that_does_not_fit_among_its_problems() -> None:
     register_layout(Experts, "E in out", key="*")
     plan = plan_init(Experts(), "xavier_uniform")
     assert len(plan.problems) == 1
-    told = str(plan.problems[0])
-    assert "qkv" in told
-    assert "layout 'E in out' names 3 dimensions, but the shape is (12, 8)" in told
+    text = str(plan.problems[0])
+    assert "qkv" in text
+    assert "layout 'E in out' names 3 dimensions, but the shape is (12, 8)" in text
 
 
 @pytest.mark.parametrize(
@@ -536,7 +536,7 @@ def test_a_plan_lists_a_layout_that_does_not_fit_among_its_problems() -> None:
         ((Experts, ("E", "in")), {}, "a layout is written like 'E in out', not ('E', 'in')"),
     ],
 )
-def test_registrations_that_cannot_be_read_are_told(
+def test_registrations_that_cannot_be_read_are_refused(
     arguments: tuple[object, ...], options: dict[str, object], message: str
 ) -> None:
     with pytest.raises(LayoutError) as caught:
@@ -572,7 +572,7 @@ def test_fans_of_a_shape_or_a_tensor_are_torchs_unless_a_layout_is_given() -> No
         ),
     ],
 )
-def test_fans_that_nobody_knows_are_told(module: nn.Module, key: str, message: str) -> None:
+def test_fans_that_nobody_knows_are_refused(module: nn.Module, key: str, message: str) -> None:
     with pytest.raises(LayoutError) as caught:
         fans(module, key)
     assert str(caught.value).startswith(message)

@@ -26,8 +26,8 @@ from initkit.model.sharding import (
     Ranges,
     is_sharded,
     local_shard,
-    problem,
-    ranks,
+    placement_problem,
+    rank_count,
     split,
 )
 
@@ -147,8 +147,8 @@ def test_a_plain_tensor_is_not_sharded() -> None:
     tensor = torch.empty(3)
     assert local_shard(tensor) is None
     assert not is_sharded(tensor)
-    assert ranks(tensor) == 1
-    assert problem(tensor) == ""
+    assert rank_count(tensor) == 1
+    assert placement_problem(tensor) == ""
 
 
 # -------------------------------------------------------------------------------- refused by name
@@ -231,6 +231,6 @@ def test_the_guide_runs_on_two_processes(tmp_path: Path) -> None:
         )
         for rank in range(2)
     ]
-    told = [process.communicate(timeout=300) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], told
-    assert told[0][0] == told[1][0] != "", "both print the same line"
+    outputs = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert outputs[0][0] == outputs[1][0] != "", "both print the same line"

@@ -1,4 +1,4 @@
-"""Ties can be made, asked after, and made again, and nothing is overwritten in silence."""
+"""Ties can be made, and made again, and nothing is overwritten in silence."""
 
 from __future__ import annotations
 
@@ -7,44 +7,13 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor, nn
+from bags import Bag, Tied, over, untied
+from torch import nn
 from torch.nn import Parameter
 from torch.nn.utils import parametrize
 
 from initkit import errors
-from initkit.ties.groups import find_tied_parameters
-from initkit.ties.repair import preserve_ties, retie, tie, tie_status
-
-
-class Tied(nn.Module):
-    """An embedding and its head, one object."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.emb = nn.Embedding(5, 3)
-        self.head = nn.Linear(3, 5)
-        self.head.weight = self.emb.weight
-
-
-class Bag(nn.Module):
-    def __init__(self, **given: Tensor) -> None:
-        super().__init__()
-        for name, part in given.items():
-            if isinstance(part, Parameter):
-                setattr(self, name, part)
-            else:
-                self.register_buffer(name, part)
-
-
-def over(tensor: Tensor) -> Parameter:
-    return Parameter(tensor.detach())
-
-
-def untied() -> nn.Module:
-    model = Tied()
-    model.head.weight = Parameter(model.emb.weight.detach().clone())
-    return model
-
+from initkit.ties import find_tied_parameters, preserve_ties, retie, tie, tie_status
 
 # ---- tie
 
@@ -56,7 +25,7 @@ def test_tie_puts_one_object_into_every_slot() -> None:
     assert group == ["emb.weight", "head.weight"] and group.kind == "parameter"
 
 
-def test_tie_refuses_to_drop_values_unless_told() -> None:
+def test_tie_refuses_to_drop_values_unless_asked() -> None:
     model = untied()
     before = model.emb.weight.detach().clone()
     with torch.no_grad():
@@ -143,70 +112,6 @@ def test_meta_and_lazy_parameters_have_no_values_to_compare() -> None:
         tie(nn.Sequential(nn.LazyLinear(3), nn.Linear(3, 3)), "0.weight", "1.weight")
 
 
-# ---- tie_status
-
-
-def test_a_tie_that_holds_is_tied() -> None:
-    model = Tied()
-    [status] = tie_status(model, find_tied_parameters(model))
-    assert (status.state, status.kind) == ("tied", "parameter")
-    assert str(status) == "emb.weight = head.weight: tied"
-
-
-def test_an_object_that_became_an_alias_is_degraded() -> None:
-    model = Tied()
-    groups = find_tied_parameters(model)
-    model.load_state_dict(model.state_dict(), assign=True)
-    [status] = tie_status(model, groups)
-    assert (status.state, status.kind) == ("degraded", "alias")
-    assert str(status) == "emb.weight = head.weight: degraded to alias"
-
-
-def test_a_lost_tie_has_equal_values_or_different_ones() -> None:
-    model = Tied()
-    groups = find_tied_parameters(model)
-    model.head.weight = Parameter(model.emb.weight.detach().clone())
-    assert str(tie_status(model, groups)[0]).endswith("lost, values still equal")
-    with torch.no_grad():
-        model.head.weight[0, 0] += 1
-    assert str(tie_status(model, groups)[0]).endswith("lost, values differ")
-
-
-def test_a_name_that_is_gone_is_missing() -> None:
-    model = Tied()
-    groups = find_tied_parameters(model)
-    model.head = nn.Identity()
-    [status] = tie_status(model, groups)
-    assert status.state == "missing" and status.missing == ("head.weight",)
-    assert str(status) == "emb.weight = head.weight: missing: head.weight"
-
-
-def test_on_meta_a_lost_tie_is_of_unknown_value() -> None:
-    model = untied().to("meta")
-    [status] = tie_status(model, [["emb.weight", "head.weight"]])
-    assert status.state == "unknown"
-
-
-def test_a_lost_transposed_view_is_compared_in_its_own_geometry() -> None:
-    model = Bag(a=over(torch.arange(6.0).view(2, 3)))
-    model.b = over(model.a.t())
-    groups = find_tied_parameters(model)
-    model.b = over(model.b.clone())
-    assert tie_status(model, groups)[0].state == "equal"
-    with torch.no_grad():
-        model.b.zero_()
-    assert tie_status(model, groups)[0].state == "different"
-
-
-def test_deepcopy_keeps_objects_and_unties_aliases() -> None:
-    model = Tied()
-    model.extra = over(model.emb.weight)
-    groups = find_tied_parameters(model)
-    copied = copy.deepcopy(model)
-    assert tie_status(copied, [["emb.weight", "head.weight"]])[0].state == "tied"
-    assert tie_status(copied, groups)[0].state == "equal"
-
-
 # ---- retie
 
 
@@ -283,20 +188,6 @@ def test_overlaps_of_another_shape_cannot_be_laid_together() -> None:
         retie(model, groups)
 
 
-def test_lost_overlaps_are_compared_where_they_overlapped() -> None:
-    base = torch.arange(12.0).view(4, 3)
-    model = Bag(whole=over(base), part=over(base[1:3]))
-    groups = find_tied_parameters(model)
-    model.half()
-    assert tie_status(model, groups)[0].state == "equal"
-    with torch.no_grad():
-        model.whole[0] += 1
-    assert tie_status(model, groups)[0].state == "equal", "that row was never shared"
-    with torch.no_grad():
-        model.part += 1
-    assert tie_status(model, groups)[0].state == "different"
-
-
 def test_a_view_of_what_changed_shape_cannot_be_made_again() -> None:
     model = Bag(a=over(torch.zeros(2, 3)))
     model.b = over(model.a.t())
@@ -353,7 +244,7 @@ def test_a_meta_model_that_becomes_real_keeps_its_ties() -> None:
     assert model.head.weight is model.emb.weight and len(broken) == 1
 
 
-def test_what_was_broken_is_told() -> None:
+def test_what_was_broken_is_listed() -> None:
     model = Tied()
     with preserve_ties(model) as broken:
         model.head.weight = Parameter(torch.zeros(5, 3))
@@ -361,7 +252,7 @@ def test_what_was_broken_is_told() -> None:
     assert model.head.weight is model.emb.weight
 
 
-def test_ties_with_missing_names_are_told_and_the_rest_is_made_again() -> None:
+def test_ties_with_missing_names_are_listed_and_the_rest_is_made_again() -> None:
     weight = over(torch.zeros(2))
     model = Bag(a=weight, b=weight, c=weight)
     with preserve_ties(model) as broken:
@@ -389,55 +280,3 @@ def test_values_that_differ_are_an_error_on_request() -> None:
         preserve_ties(model, values="equal"),
     ):
         model.head.weight = Parameter(torch.zeros(5, 3))
-
-
-# ---- what the documentation says breaks a tie
-
-
-def module_tie() -> nn.Module:
-    linear = nn.Linear(2, 2, bias=False)
-    return nn.Sequential(linear, linear)
-
-
-def alias_tie() -> nn.Module:
-    return Bag(a=(weight := over(torch.ones(2))), b=over(weight))
-
-
-def view_tie() -> nn.Module:
-    return Bag(a=(weight := over(torch.ones(2, 3))), b=over(weight.t()))
-
-
-def loads(model: nn.Module) -> None:
-    model.load_state_dict({k: v.clone() for k, v in model.state_dict().items()})
-
-
-def assigns_shared(model: nn.Module) -> None:
-    model.load_state_dict(copy.deepcopy(model).state_dict(), assign=True)
-
-
-def copies(model: nn.Module) -> nn.Module:
-    return copy.deepcopy(model)
-
-
-BREAKS = [
-    (halves, "tied", "tied", "equal"),
-    (copies, "tied", "tied", "equal"),
-    (to_empty, "tied", "lost", "lost"),
-    (loads, "tied", "tied", "tied"),
-    (assigns_shared, "tied", "degraded", "equal"),
-    (assigns, "tied", "degraded", "tied"),
-]
-
-
-@pytest.mark.parametrize(("breaks", "module", "parameter", "loose"), BREAKS)
-def test_the_table_of_what_breaks_a_tie(
-    breaks: Callable[[nn.Module], nn.Module | None], module: str, parameter: str, loose: str
-) -> None:
-    builds = {module_tie: module, Tied: parameter, alias_tie: loose, view_tie: loose}
-    for build, expected in builds.items():
-        with torch.device("meta" if breaks is to_empty else "cpu"):
-            model = build()
-        groups = find_tied_parameters(model)
-        state = tie_status(breaks(model) or model, groups)[0].state
-        known = "lost" if state in ("equal", "different") and expected == "lost" else state
-        assert known == expected, (build, breaks)

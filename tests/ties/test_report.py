@@ -77,10 +77,10 @@ def test_reuse_is_reported_where_inputs_are_given() -> None:
 
 
 def test_the_dict_is_plain_data() -> None:
-    told = json.loads(json.dumps(tie_report(tied(), torch.tensor([1])).to_dict()))
-    assert told["groups"][0]["names"] == ["0.weight", "1.weight"]
-    assert [slot["owner"] for slot in told["groups"][0]["slots"]] == ["Embedding", "Linear"]
-    assert told["reused"]["0.weight"]["uses"][1] == {
+    data = json.loads(json.dumps(tie_report(tied(), torch.tensor([1])).to_dict()))
+    assert data["groups"][0]["names"] == ["0.weight", "1.weight"]
+    assert [slot["owner"] for slot in data["groups"][0]["slots"]] == ["Embedding", "Linear"]
+    assert data["reused"]["0.weight"]["uses"][1] == {
         "module": "1",
         "call": 1,
         "operation": "linear",

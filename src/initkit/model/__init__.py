@@ -1,16 +1,16 @@
 """What a model holds: its slots, their layouts, what computes them, what of them is here."""
 
 from .computed_weights import ComputedWeight, SharedWeight, find_computed_weights
-from .layouts import ParameterInfo, fans, kind_of, parameter_info, register_layout
+from .layouts import ParameterInfo, fans, layout_row, parameter_info, register_layout
 from .sharding import (
     LocalShard,
     device_type,
     is_elsewhere,
     is_sharded,
     local_shard,
-    problem,
-    ranks,
-    shapeless,
+    placement_problem,
+    rank_count,
+    shape_problem,
 )
 from .slots import WRAPPERS, Slot, is_counted, is_wrapper_segment, walk, walk_state_dict
 from .tensors import CHUNK, chunks, differing, same_bits
@@ -35,14 +35,14 @@ __all__ = [
     "is_elsewhere",
     "is_sharded",
     "is_wrapper_segment",
-    "kind_of",
+    "layout_row",
     "local_shard",
     "parameter_info",
-    "problem",
-    "ranks",
+    "placement_problem",
+    "rank_count",
     "register_layout",
     "same_bits",
-    "shapeless",
+    "shape_problem",
     "walk",
     "walk_state_dict",
 ]

@@ -1,8 +1,9 @@
-"""How weights are written that are computed from others: parametrizations, legacy norms, pruning.
+"""Weights that a module computes from other tensors: their shape, and how they are written.
 
-A weight such as ``weight_norm``'s is no parameter. A :class:`ComputedWeight` knows its public
-shape, which raw tensors lie behind it, and how to write them so that the public weight takes a
-value. Deciding never computes the weight: reading it while training moves buffers.
+A weight under a parametrization, a legacy norm or pruning is no parameter. A
+:class:`ComputedWeight` knows its public shape, which raw tensors lie behind it, and how to write
+them so that the public weight takes a value. Deciding never computes the weight, since in training
+mode reading it may move buffers.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class ComputedWeight:
         self.owner, self.key, self.raw = owner, key, raw
         self.main = raw[0] if main is None else main
         self.note = ""
+        # Found when first asked for, since a rehearsal takes milliseconds; the tensors behind a
+        # weight keep their shapes and their chain for as long as a walk's slots are used.
         self._refusal: str | None = None
         self._shape: torch.Size | None = None
 
@@ -97,15 +100,16 @@ class HookedWeight(ComputedWeight):
 
     def _write(self, value: Tensor) -> None:
         super()._write(value)
+        # The hook computes the attribute before a forward only; until then it would be the old one.
         with torch.enable_grad():
-            setattr(self.owner, self.key, self._computed())
+            setattr(self.owner, self.key, self._compute())
 
-    def _computed(self) -> Tensor:
+    def _compute(self) -> Tensor:
         hook, owner = self._hook, self.owner
         if _is_pruning(hook):
             return hook.apply_mask(owner)  # type: ignore[attr-defined, no-any-return]
-        computed = hook.compute_weight(owner, do_power_iteration=False)  # type: ignore[attr-defined]
-        return computed.detach()  # type: ignore[no-any-return]
+        weight = hook.compute_weight(owner, do_power_iteration=False)  # type: ignore[attr-defined]
+        return weight.detach()  # type: ignore[no-any-return]
 
 
 class WeightNormWeight(ComputedWeight):
@@ -144,6 +148,7 @@ class ParametrizedWeight(ComputedWeight):
 
     def __init__(self, owner: nn.Module, key: str, chain: ParametrizationList) -> None:
         raw = originals(chain)
+        # Of several raw tensors the largest is taken for the one that carries the value.
         super().__init__(owner, key, raw, main=max(raw, key=_size))
         self._list = chain
         self.note = _note(chain)
@@ -201,45 +206,43 @@ class ParametrizedWeight(ComputedWeight):
             for raw, found in zip(self.raw, self._inverse(value), strict=True):
                 if raw.shape == found.shape:
                     raw.copy_(found)
-                else:
+                else:  # a chain may find another shape, and then there is no memory to keep
                     raw.set_(found.detach().clone())  # type: ignore[call-overload]
 
 
 class SharedWeight(ComputedWeight):
-    """Write several computed weights at once, such as weight_norms over one direction.
+    """Write several computed weights that share memory as one, such as two weight_norms of one v.
 
     Each takes the same value, so what they share is written alike through all of them.
     """
 
     __slots__ = ("_weights",)
 
-    def __init__(self, several: Sequence[ComputedWeight]) -> None:
-        first = several[0]
-        raw = {id(tensor): tensor for computed in several for tensor in computed.raw}
+    def __init__(self, weights: Sequence[ComputedWeight]) -> None:
+        first = weights[0]
+        raw = {id(tensor): tensor for weight in weights for tensor in weight.raw}
         super().__init__(first.owner, first.key, tuple(raw.values()), first.main)
-        self._weights = tuple(several)
-        self.note = "; ".join(dict.fromkeys(computed.note for computed in several if computed.note))
+        self._weights = tuple(weights)
+        self.note = "; ".join(dict.fromkeys(weight.note for weight in weights if weight.note))
 
     def _find_refusal(self) -> str:
-        return next((computed.refusal for computed in self._weights if computed.refusal), "")
+        return next((weight.refusal for weight in self._weights if weight.refusal), "")
 
     def _find_shape(self) -> torch.Size:
         return self._weights[0].shape
 
     def _write(self, value: Tensor) -> None:
-        for computed in self._weights:
-            computed.write(value)
+        for weight in self._weights:
+            weight.write(value)
 
 
 def find_computed_weights(owner: nn.Module) -> dict[str, ComputedWeight]:
     """Return the computed weights of a module by their public keys; most modules have none."""
-    found: dict[str, ComputedWeight] = {}
-    for key, chain in chains(owner):
-        found[key] = _open(owner, key, chain)
+    found = {key: _parametrized_weight(owner, key, chain) for key, chain in chains(owner)}
     for hook in owner._forward_pre_hooks.values():
-        computed = _legacy(owner, hook)
-        if computed is not None:
-            found[computed.key] = computed
+        weight = _hooked_weight(owner, hook)
+        if weight is not None:
+            found[weight.key] = weight  # of pruning in steps, the last hook's
     return found
 
 
@@ -282,6 +285,7 @@ def _raw_keys(hook: object) -> tuple[str, tuple[str, ...]]:
     return key, ((f"{key}_g", f"{key}_v") if kind == "weight_norm" else (f"{key}_orig",))
 
 
+# The classes are looked up among loaded modules: who has a hook of one has imported its module.
 _LEGACY = {
     "torch.nn.utils.weight_norm": "WeightNorm",
     "torch.nn.utils.spectral_norm": "SpectralNorm",
@@ -300,7 +304,7 @@ def _is_pruning(hook: object) -> bool:
     return _legacy_kind(hook) == "prune"
 
 
-def _legacy(owner: nn.Module, hook: object) -> ComputedWeight | None:
+def _hooked_weight(owner: nn.Module, hook: object) -> ComputedWeight | None:
     key, keys = _raw_keys(hook)
     raw = [owner._parameters.get(name) for name in keys]
     tensors = [tensor for tensor in raw if tensor is not None]
@@ -311,7 +315,7 @@ def _legacy(owner: nn.Module, hook: object) -> ComputedWeight | None:
     return HookedWeight(owner, key, tensors[0], hook)
 
 
-def _open(owner: nn.Module, key: str, chain: ParametrizationList) -> ComputedWeight:
+def _parametrized_weight(owner: nn.Module, key: str, chain: ParametrizationList) -> ComputedWeight:
     steps = _steps(chain)
     if len(steps) == 1 and _known(steps[0]) and type(steps[0]).__name__ == "_WeightNorm":
         g, v = originals(chain)
@@ -324,6 +328,7 @@ def _steps(chain: ParametrizationList) -> list[nn.Module]:
 
 
 def _known(step: nn.Module) -> bool:
+    """Say whether a step is torch's own, which keeps shapes and has its inverse if it can."""
     return type(step).__module__ == "torch.nn.utils.parametrizations"
 
 

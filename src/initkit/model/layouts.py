@@ -1,4 +1,4 @@
-"""One row per module type: axes, groups, blocks, padding row, sibling fan, torch's default."""
+"""What the parameters of known modules are: their axes and fans, and what torch draws for them."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _constant(value: float) -> Draw:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Row:
+class ParameterRow:
     """What is known about the parameters ``key`` (a glob) of one module type."""
 
     key: str
@@ -117,7 +117,7 @@ class _Row:
     def parameter_info(self, owner: nn.Module, key: str, shape: Shape) -> ParameterInfo | None:
         sibling, sibling_fans = _sibling(self, owner, key) if self.of else (None, None)
         row = None if not self.padding else getattr(owner, "padding_idx", None)
-        return _facts(
+        return _info(
             self,
             shape,
             self._count(owner, self.groups),
@@ -129,8 +129,8 @@ class _Row:
         )
 
     @property
-    def fixed(self) -> bool:
-        """Whether the shape decides all info, whatever else the module holds."""
+    def decided_by_shape(self) -> bool:
+        """Whether the shape decides all info, so that nothing is read off the module."""
         counts = isinstance(self.groups, int) and isinstance(self.blocks, int)
         return counts and not (self.of or self.value or self.padding)
 
@@ -146,16 +146,19 @@ class _Row:
         )
 
 
+# Rows compare by identity and shapes are tuples: like layers, of which a model has many, share one
+# ParameterInfo. A row that was registered anew is another key, so no entry grows old.
 @lru_cache(maxsize=8192)
-def _fixed_info(row: _Row, shape: Shape) -> ParameterInfo | None:
+def _info_by_shape(row: ParameterRow, shape: Shape) -> ParameterInfo | None:
     assert isinstance(row.groups, int)
     assert isinstance(row.blocks, int)
-    return _facts(row, shape, row.groups, row.blocks, 0, None, None, None)
+    return _info(row, shape, row.groups, row.blocks, 0, None, None, None)
 
 
+# All that is read off the module is an argument, so that the answer may be kept.
 @lru_cache(maxsize=8192)
-def _facts(
-    row: _Row,
+def _info(
+    row: ParameterRow,
     shape: Shape,
     groups: int,
     blocks: int,
@@ -174,7 +177,7 @@ def _facts(
     return ParameterInfo(row.role, layout, default, padding, sibling_fans)
 
 
-def _sibling(row: _Row, owner: nn.Module, key: str) -> tuple[Shape | None, Fans | None]:
+def _sibling(row: ParameterRow, owner: nn.Module, key: str) -> tuple[Shape | None, Fans | None]:
     """Find the shape and the fans of the weight that a bias belongs to."""
     assert row.of is not None
     weight = key.replace(*row.of, 1)
@@ -188,11 +191,11 @@ def _sibling(row: _Row, owner: nn.Module, key: str) -> tuple[Shape | None, Fans 
 def _shape(owner: nn.Module, key: str) -> Shape | None:
     """Read the shape of a parameter without computing it, parametrized or not."""
     stores = owner._parameters
-    computed = getattr(owner._modules.get("parametrizations"), key, None)
+    chain = getattr(owner._modules.get("parametrizations"), key, None)
     found = (
         stores.get(key),
         *(stores.get(key + end) for end in ("_v", "_orig")),
-        *(getattr(computed, name, None) for name in ("original1", "original")),
+        *(getattr(chain, name, None) for name in ("original1", "original")),
     )
     tensor = next((t for t in found if t is not None), None)
     if tensor is None or nn.parameter.is_lazy(tensor):
@@ -202,71 +205,76 @@ def _shape(owner: nn.Module, key: str) -> Shape | None:
 
 _BIAS = ("bias", "weight")
 _ZERO, _ONE = _constant(0.0), _constant(1.0)
-_TORCH_DEFAULT_BIAS = _Row("bias", "bias", draw=_default_bias, of=_BIAS)
-_RECURRENT = partial(_Row, role="weight", axes="out in", draw=_recurrent, value="hidden_size")
-_MHA = partial(_Row, role="weight", axes="out in", draw=partial(_xavier, "uniform"))
+_TORCH_DEFAULT_BIAS = ParameterRow("bias", "bias", draw=_default_bias, of=_BIAS)
+_RECURRENT = partial(
+    ParameterRow, role="weight", axes="out in", draw=_recurrent, value="hidden_size"
+)
+_MHA = partial(ParameterRow, role="weight", axes="out in", draw=partial(_xavier, "uniform"))
 
 
-def _recurrent_rows(blocks: int) -> tuple[_Row, ...]:
+def _recurrent_rows(blocks: int) -> tuple[ParameterRow, ...]:
     return (
         _RECURRENT("weight_ih*", blocks=blocks),
         _RECURRENT("weight_hh*", blocks=blocks),
         _RECURRENT("weight_hr*"),  # the projection of an LSTM has no gates
-        _Row("bias_?h*", "bias", draw=_recurrent, value="hidden_size", of=_BIAS),
+        ParameterRow("bias_?h*", "bias", draw=_recurrent, value="hidden_size", of=_BIAS),
     )
 
 
-_LINEAR = _Row("weight", "weight", "out in", _default_weight)
+_LINEAR = ParameterRow("weight", "weight", "out in", _default_weight)
 _NORM = (
-    _Row("weight", "norm weight", draw=_ONE),
-    _Row("bias", "norm bias", draw=_ZERO),
-    _Row("running_mean", "buffer", draw=_ZERO),
-    _Row("running_var", "buffer", draw=_ONE),
-    _Row("num_batches_tracked", "buffer", draw=_ZERO),
+    ParameterRow("weight", "norm weight", draw=_ONE),
+    ParameterRow("bias", "norm bias", draw=_ZERO),
+    ParameterRow("running_mean", "buffer", draw=_ZERO),
+    ParameterRow("running_var", "buffer", draw=_ONE),
+    ParameterRow("num_batches_tracked", "buffer", draw=_ZERO),
 )
-_EMBEDDING = (_Row("weight", "weight", "out in", partial(_normal, 1.0), padding=True),)
+_EMBEDDING = (ParameterRow("weight", "weight", "out in", partial(_normal, 1.0), padding=True),)
 _GATES = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1, nn.LSTMCell: 4, nn.GRUCell: 3, nn.RNNCell: 1}
 
 # The key is a class, or the name of one where importing it would cost. A subclass finds its base.
-_TABLE: dict[type | str, tuple[_Row, ...]] = {
+_TABLE: dict[type | str, tuple[ParameterRow, ...]] = {
     nn.Linear: (_LINEAR, _TORCH_DEFAULT_BIAS),
     # The out_proj of MultiheadAttention, which sets that bias to zero.
-    NonDynamicallyQuantizableLinear: (_LINEAR, _Row("bias", "bias", draw=_ZERO, of=_BIAS)),
+    NonDynamicallyQuantizableLinear: (_LINEAR, ParameterRow("bias", "bias", draw=_ZERO, of=_BIAS)),
     _ConvNd: (
-        _Row("weight", "weight", "out in ...", _default_weight, groups="groups"),
+        ParameterRow("weight", "weight", "out in ...", _default_weight, groups="groups"),
         _TORCH_DEFAULT_BIAS,
     ),
     _ConvTransposeNd: (
-        _Row("weight", "weight", "in out ...", _default_weight, groups="groups"),
+        ParameterRow("weight", "weight", "in out ...", _default_weight, groups="groups"),
         _TORCH_DEFAULT_BIAS,
     ),
     nn.Bilinear: (
-        _Row("weight", "weight", "out in in", _bilinear_weight),
-        _Row("bias", "bias", draw=_bilinear_bias, of=_BIAS),
+        ParameterRow("weight", "weight", "out in in", _bilinear_weight),
+        ParameterRow("bias", "bias", draw=_bilinear_bias, of=_BIAS),
     ),
     nn.Embedding: _EMBEDDING,
     nn.EmbeddingBag: _EMBEDDING,
     nn.MultiheadAttention: (
         _MHA("in_proj_weight", blocks=3),
         _MHA("[qkv]_proj_weight"),
-        _Row("in_proj_bias", "bias", draw=_ZERO, of=_BIAS),
+        ParameterRow("in_proj_bias", "bias", draw=_ZERO, of=_BIAS),
         # One more key and value for every sequence: drawn, unlike any other bias.
-        _Row("bias_[kv]", "bias", draw=partial(_xavier, "normal")),
+        ParameterRow("bias_[kv]", "bias", draw=partial(_xavier, "normal")),
     ),
     **{cell: _recurrent_rows(gates) for cell, gates in _GATES.items()},
     _NormBase: _NORM,
     nn.LayerNorm: _NORM,
     nn.GroupNorm: _NORM,
     nn.RMSNorm: _NORM,
-    nn.PReLU: (_Row("weight", "slope", draw=_value, value="init"),),
+    nn.PReLU: (ParameterRow("weight", "slope", draw=_value, value="init"),),
     # GPT-2's transposed Linear in transformers.
     "Conv1D": (
-        _Row("weight", "weight", "in out", partial(_normal, 0.02), needs="nf"),
-        _Row("bias", "bias", draw=_ZERO, of=_BIAS, needs="nf"),
+        ParameterRow("weight", "weight", "in out", partial(_normal, 0.02), needs="nf"),
+        ParameterRow("bias", "bias", draw=_ZERO, of=_BIAS, needs="nf"),
     ),
 }
-_REGISTERED: dict[type | str, tuple[_Row, ...]] = {}
-_found: dict[tuple[type, str], tuple[_Row | None, bool]] = {}  # with the row, whether it is fixed
+_REGISTERED: dict[type | str, tuple[ParameterRow, ...]] = {}
+# The row of each class and key met so far, and whether a shape decides its info. A class stands for
+# all its modules, since what a row ``needs`` tells classes apart and not modules; registering a
+# layout empties it.
+_row_of: dict[tuple[type, str], tuple[ParameterRow | None, bool]] = {}
 
 
 def parameter_info(
@@ -284,11 +292,11 @@ def parameter_info(
     >>> parameter_info(nn.Linear(16, 32), "bias", (32,)).default
     DefaultDistribution(kind='uniform', value=0.25)
     """
-    row, fixed = _found.get((type(owner), key)) or _look_up(owner, key)
+    row, by_shape = _row_of.get((type(owner), key)) or _remember_row(owner, key)
     if row is None:
         return None
     size = tuple(shape)
-    known = _fixed_info(row, size) if fixed else row.parameter_info(owner, key, size)
+    known = _info_by_shape(row, size) if by_shape else row.parameter_info(owner, key, size)
     if known is not None and len(size) > 1:
         for parent in parents:
             if isinstance(parent, _Transformer):
@@ -296,23 +304,23 @@ def parameter_info(
     return known
 
 
-def kind_of(owner: nn.Module | None, key: str) -> tuple[object, bool]:
-    """Return what all parameters have in common that the same is known about, quickly.
+def layout_row(owner: nn.Module | None, key: str) -> tuple[object, bool]:
+    """Return the row of the table that a parameter belongs to, or None where it has none.
 
-    And whether that, with the shape, decides all info but the default.
+    And whether the row and the shape decide all info, but for what nn.Transformer draws anew.
     """
     if owner is None:
         return None, True
-    return _found.get((type(owner), key)) or _look_up(owner, key)
+    return _row_of.get((type(owner), key)) or _remember_row(owner, key)
 
 
-def _look_up(owner: nn.Module, key: str) -> tuple[_Row | None, bool]:
-    row = _find(owner, key)
-    found = _found[type(owner), key] = row, row is None or row.fixed
-    return found
+def _remember_row(owner: nn.Module, key: str) -> tuple[ParameterRow | None, bool]:
+    row = _find_row(owner, key)
+    entry = _row_of[type(owner), key] = row, row is None or row.decided_by_shape
+    return entry
 
 
-def _find(owner: nn.Module, key: str) -> _Row | None:
+def _find_row(owner: nn.Module, key: str) -> ParameterRow | None:
     for cls in type(owner).__mro__:
         for table in (_REGISTERED, _TABLE):
             for row in (*table.get(cls, ()), *table.get(cls.__name__, ())):
@@ -397,10 +405,10 @@ def register_layout(
     _check_registration(module, key, groups, blocks)
     words = Layout.parse(axes).axes
     name = module if isinstance(module, str) else module.__name__
-    row = _Row(key, "weight", " ".join(words), None, groups, blocks, origin=f"{name}.{key}")
+    row = ParameterRow(key, "weight", " ".join(words), None, groups, blocks, origin=f"{name}.{key}")
     others = tuple(r for r in _REGISTERED.get(module, ()) if r.key != key)
     _REGISTERED[module] = (row, *others)
-    _found.clear()
+    _row_of.clear()
 
 
 def _check_registration(module: object, key: object, groups: object, blocks: object) -> None:

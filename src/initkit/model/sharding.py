@@ -1,4 +1,4 @@
-"""Which elements of the global tensor this process holds, read off a tensor and its placements."""
+"""What this process holds of a sharded tensor, and why a tensor has no elements to write here."""
 
 from __future__ import annotations
 
@@ -91,6 +91,7 @@ class LocalShard:
         """The global index of the first element where everything held is one run, else None."""
         if self._dim < 0 or not self.local.numel():
             return 0
+        # One run, where each dimension before the split one is held at a single index.
         first, step = 0, self._tail
         for dim in range(self._dim, -1, -1):
             ranges = self.ranges[dim]
@@ -145,19 +146,20 @@ def local_shard(tensor: Tensor) -> LocalShard | None:
 
 
 def is_sharded(tensor: object) -> bool:
-    """Tell whether a tensor is a ``DTensor``; cheap, and imports nothing."""
+    """Say whether a tensor is a ``DTensor``; cheap, and imports nothing."""
+    # Who made a DTensor has loaded its module, so that where it is not loaded there is none.
     module = sys.modules.get("torch.distributed.tensor")
     kind = getattr(module, "DTensor", None)
     return kind is not None and isinstance(tensor, kind)
 
 
-def ranks(tensor: Tensor) -> int:
+def rank_count(tensor: Tensor) -> int:
     """Return over how many processes a tensor is spread; 1 where it is not sharded."""
     return int(tensor.device_mesh.size()) if is_sharded(tensor) else 1  # type: ignore[attr-defined]
 
 
 def is_elsewhere(tensor: Tensor) -> bool:
-    """Tell whether a tensor is sharded over processes of which this one is none."""
+    """Say whether a tensor is sharded over processes of which this one is none."""
     return is_sharded(tensor) and tensor.device_mesh.get_coordinate() is None  # type: ignore[attr-defined]
 
 
@@ -167,6 +169,7 @@ def device_type(tensor: Tensor) -> str:
 
 
 def _ranges(tensor: Any, shape: tuple[int, ...]) -> tuple[Ranges, ...]:
+    """Return which indices this process holds: each placement splits what those before it left."""
     place = tensor.device_mesh.get_coordinate()
     ranges: list[Ranges] = [((0, size),) for size in shape]
     if place is None:  # this process is not part of the mesh
@@ -206,6 +209,7 @@ def split(ranges: Ranges, parts: int, index: int) -> Ranges:
     >>> split(((0, 5), (10, 3)), 3, 1)
     ((3, 2), (10, 1))
     """
+    # An equal share rounded up, as torch.chunk and DTensor have it: the last may be short or empty.
     total = sum(count for _, count in ranges)
     size = -(-total // parts)
     low, high = size * index, size * (index + 1)
@@ -232,21 +236,21 @@ def _joined(ranges: Sequence[Range]) -> Ranges:
 # ------------------------------------------------------------------------------------- problems
 
 
-def problem(tensor: Tensor) -> str:
-    """Return why the elements of this tensor have no place of their own here, or nothing."""
+def placement_problem(tensor: Tensor) -> str:
+    """Return why this process cannot tell which elements of the tensor it holds, or nothing."""
     if is_sharded(tensor):
-        return _placement_problem(tensor) or _shape_problem(tensor)
-    return shapeless(tensor)
+        return _unsupported_placement(tensor) or _local_shape_problem(tensor)
+    return shape_problem(tensor)
 
 
-def shapeless(tensor: Tensor) -> str:
-    """Return why this tensor does not have the shape that it stands for, or nothing."""
+def shape_problem(tensor: Tensor) -> str:
+    """Return why a tensor does not have the shape that it stands for (lazy, ZeRO-3), or nothing."""
     if is_lazy(tensor):
         return "it is lazy and has no shape yet; run one forward pass first"
     return "" if tensor.numel() else _placeholder_problem(tensor)
 
 
-def _placement_problem(tensor: Any) -> str:
+def _unsupported_placement(tensor: Any) -> str:
     for placement in tensor.placements:
         if placement.is_partial():
             return (
@@ -258,10 +262,11 @@ def _placement_problem(tensor: Any) -> str:
     return ""
 
 
-def _shape_problem(tensor: Tensor) -> str:
+def _local_shape_problem(tensor: Tensor) -> str:
     part = local_shard(tensor)
     assert part is not None
     expected = [sum(count for _, count in ranges) for ranges in part.ranges]
+    # Where a rank holds nothing, torch gives its empty part any shape.
     if list(part.local.shape) == expected or (not part.local.numel() and 0 in expected):
         return ""
     return (

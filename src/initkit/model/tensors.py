@@ -41,7 +41,9 @@ def _chunks(tensor: Tensor, size: int, start: int) -> Iterator[tuple[Tensor, int
 
 
 def same_bits(one: Tensor, other: Tensor) -> bool:
-    """Tell whether two tensors are the same bit by bit, NaN and the sign of zero included.
+    """Say whether two tensors are the same bit by bit, NaN and the sign of zero included.
+
+    Tensors on meta have no bits, and are the same where shape and dtype are.
 
     >>> same_bits(torch.tensor(0.0), torch.tensor(-0.0))
     False

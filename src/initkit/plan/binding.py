@@ -15,7 +15,7 @@ from ..errors import (
     UnplannedParameter,
     did_you_mean,
 )
-from ..model import WRAPPERS, ModelView, Slot, shapeless
+from ..model import WRAPPERS, ModelView, Slot, shape_problem
 from ..numbers import no_collecting
 from ..rules import paths_above
 from ..ties import TieGroup, tie_slots
@@ -130,7 +130,7 @@ class _Binder:
     def _misfit(self, step: Step, held: Sequence[Slot], writer: Slot) -> str:
         """Return why this memory is not what the step was made for, or nothing."""
         assert writer.tensor is not None
-        if text := shapeless(writer.tensor):
+        if text := shape_problem(writer.tensor):
             return text
         if step.kind in ("view", "overlap") and step.status == WRITE:
             here = [self._asked(slot, i) for slot in held for i in range(len(slot.paths))]

@@ -10,8 +10,7 @@ from torch import nn
 
 from ..distributions import Blocks, Constant, Distribution, Mapped, Uniform, UserFunction, short
 from ..errors import Problem, TensorProblem, TieConflict
-from ..model import Slot, is_sharded
-from ..model import problem as unplaced
+from ..model import Slot, is_sharded, placement_problem
 from ..ties import TieGroup, self_overlapping
 from .resolve import Choice
 
@@ -180,7 +179,9 @@ def place_problem(slot: Slot) -> str:
             return "it is computed from sharded tensors; initialise it before sharding"
         if slot.computed.refusal:
             return f"{slot.computed.refusal}; {_way_round(slot)}"
-    if (type(tensor) is not nn.Parameter or not tensor.numel()) and (text := unplaced(tensor)):
+    if (type(tensor) is not nn.Parameter or not tensor.numel()) and (
+        text := placement_problem(tensor)
+    ):
         return text
     if tensor.layout is not torch.strided:
         return f"it is stored as {tensor.layout}, which has no element for every index"

@@ -19,7 +19,7 @@ from ..errors import (
     TieConflict,
     UncoveredParameter,
 )
-from ..model import Model, ModelView, Slot, kind_of, parameter_info, shapeless
+from ..model import Model, ModelView, Slot, layout_row, parameter_info, shape_problem
 from ..numbers import Fans, module_fans, no_collecting, tensor_fans
 from ..rules import Clause, Table, read_rules
 from ..ties import TieGroup, plainly_untied, tie_slots
@@ -158,7 +158,7 @@ class _Planner:
     def _alone(self, slot: Slot) -> tuple[Step, Target] | None:
         """Return the step of a tensor that nothing is tied to: what nearly all are, so be quick."""
         tensor = slot.tensor
-        if tensor is None or slot.kind == "buffer" or (not self.untied and shapeless(tensor)):
+        if tensor is None or slot.kind == "buffer" or (not self.untied and shape_problem(tensor)):
             return self._made((slot,), None)
         order = self.chooser.first(slot, slot.name, slot.canonicals[0])
         if order is not None:
@@ -169,7 +169,7 @@ class _Planner:
     def _like_another(self, slot: Slot, tensor: Tensor, order: int) -> tuple[Step, Target] | None:
         """Return a step that takes all but its names from an earlier slot, where one was alike."""
         shape, owner, known = tensor.shape, slot.owner, None
-        row, fixed = kind_of(owner, slot.key)
+        row, fixed = layout_row(owner, slot.key)
         if not self.chooser.same_everywhere(order) or (len(shape) > 1 and not fixed):
             known = slot_info(slot)
         own = id(row), id(known)
@@ -207,7 +207,7 @@ class _Planner:
             )
         if not live:
             return None
-        without = (why for s in live if s.tensor is not None and (why := shapeless(s.tensor)))
+        without = (why for s in live if s.tensor is not None and (why := shape_problem(s.tensor)))
         if why := next(without, ""):
             return self._shapeless(held, live, why)
         choices = [c for slot in live for c in self.chooser.choices(slot)]

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from ..errors import RuleError
-from ..model import ParameterInfo, Slot, is_wrapper_segment, parameter_info, shapeless
+from ..model import ParameterInfo, Slot, is_wrapper_segment, parameter_info, shape_problem
 from ..numbers import frozen
 from .base import BY_PREFIX, Matcher
 from .globs import compile_glob, has_wildcard
@@ -199,7 +199,7 @@ def _known(slot: Slot) -> ParameterInfo | None:
     if slot.literal or slot.owner is None or slot.tensor is None:
         return None
     # a stand-in serves a lazy parameter: roles go by module and name, whatever the sizes will be
-    shape = (1, 1) if shapeless(slot.tensor) else slot.shape
+    shape = (1, 1) if shape_problem(slot.tensor) else slot.shape
     return parameter_info(slot.owner, slot.key, shape)
 
 

@@ -1,7 +1,8 @@
 """Find which names share memory; make, keep and report ties."""
 
 from .groups import TieGroup, find_tied_parameters, plainly_untied, tie_slots
-from .repair import TieStatus, preserve_ties, retie, tie, tie_status
+from .repair import preserve_ties, retie, tie
+from .status import TieStatus, tie_status
 from .storage import self_overlapping
 
 __all__ = [

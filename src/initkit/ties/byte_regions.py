@@ -1,7 +1,7 @@
 """Sets of bytes as arithmetic: whether they meet, are equal, hold one another, and how many.
 
 A set is ``start + Σ index · stride`` over a few counted strides, so all is decided on a handful of
-integers, however large the set; what arithmetic leaves open is read off the sets' runs, in order.
+integers, however large the set; what that leaves open is read off the sets' intervals, in order.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import NamedTuple, TypeAlias
 
 Dims: TypeAlias = tuple[tuple[int, int], ...]
-Run: TypeAlias = tuple[int, int]
+Interval: TypeAlias = tuple[int, int]
 
 
 class Region(NamedTuple):
     """A set of bytes: ``start`` plus, for each of ``dims`` (count, stride), a multiple of stride.
 
-    ``dims`` are in ascending order of stride and as few as possible; a plain run of n bytes has
+    ``dims`` are in ascending order of stride and as few as possible; an interval of n bytes has
     the one dimension ``(n, 1)``. ``stop`` is the byte after the last. Regions of different
     ``space`` have nothing in common.
     """
@@ -30,8 +30,8 @@ class Region(NamedTuple):
     dims: Dims
 
     @property
-    def plain(self) -> bool:
-        """Say whether the region is one run without gaps."""
+    def is_interval(self) -> bool:
+        """Say whether the region has no gaps."""
         return len(self.dims) == 1 and self.dims[0][1] == 1
 
 
@@ -47,16 +47,16 @@ def simplest(dims: Iterable[tuple[int, int]]) -> Dims:
     ((24, 1),)
     """
     left = sorted((stride, count) for count, stride in dims if count > 1 and stride)
-    merged: list[tuple[int, int]] = []
+    fewest: list[tuple[int, int]] = []
     for stride, count in left:
-        if merged:
-            last_count, last = merged[-1]
+        if fewest:
+            last_count, last = fewest[-1]
             times, rest = divmod(stride, last)
             if not rest and times <= last_count:
-                merged[-1] = (last_count + times * (count - 1), last)
+                fewest[-1] = (last_count + times * (count - 1), last)
                 continue
-        merged.append((count, stride))
-    return tuple(merged) or ((1, 1),)
+        fewest.append((count, stride))
+    return tuple(fewest) or ((1, 1),)
 
 
 def _extent(dims: Dims) -> int:
@@ -77,10 +77,11 @@ def intersect(a: Region, b: Region) -> bool:
     """
     if a.space != b.space or a.stop <= b.start or b.stop <= a.start:
         return False
-    if a.plain and b.plain:
+    if a.is_interval and b.is_interval:
         return True
     # Σ x·stride over a = (b.start - a.start) + Σ y·stride over b; turn every y around, and all
-    # signs are positive. In units of what divides everything, equal alignment falls away.
+    # signs are positive. In units of what divides everything, which is mostly an element, the
+    # innermost dimension falls away, and two strided vectors are decided without a search.
     gap = b.start - a.start
     unit, left = _in_units(gap, a.dims, b.dims)
     total = gap // unit + sum((count - 1) * stride for count, stride in left[1])
@@ -88,7 +89,7 @@ def intersect(a: Region, b: Region) -> bool:
 
 
 def _in_units(gap: int, *sides: Dims) -> tuple[int, list[Dims]]:
-    """Divide byte runs and strides by the largest unit that divides all of them."""
+    """Divide innermost counts and strides by the largest unit that divides all of them."""
     numbers = [gap]
     for dims in sides:
         numbers += [count if stride == 1 else stride for count, stride in dims]
@@ -118,25 +119,28 @@ def _reachable(total: int, dims: Dims) -> bool:
     every = step // shared
     first = (total // shared) * pow(stride // shared, -1, every) % every if every > 1 else 0
     low += (first - low) % every
+    # Of the counts from low to high, every ``every``-th leaves what the other strides divide.
     if len(rest) == 1:
         return low <= high
     return any(_reachable(total - k * stride, tuple(rest)) for k in range(low, high + 1, every))
 
 
-def folded(sides: Sequence[tuple[int, int]]) -> bool:
+def indices_collide(sides: Sequence[tuple[int, int]]) -> bool:
     """Say whether two indices reach one place: a stride of 0, or one that steps too short.
 
-    >>> folded([(3, 0)]), folded([(3, 4), (4, 1)]), folded([(3, 3), (4, 1)])
-    (True, False, True)
+    ``sides`` are (count, stride) of each dimension.
+
+    >>> [indices_collide(sides) for sides in ([(3, 0)], [(3, 4), (4, 1)], [(3, 3), (4, 1)])]
+    [True, False, True]
     """
     long = [(count, stride) for count, stride in sides if count > 1]
     if any(stride == 0 for _, stride in long):
         return True
     dims = tuple(sorted(long, key=lambda side: side[1]))
-    return not _nested(dims) and any(_meets_itself(dims[: i + 1]) for i in range(len(dims)))
+    return not _nested(dims) and any(_collides_along_last(dims[: i + 1]) for i in range(len(dims)))
 
 
-def _meets_itself(dims: Dims) -> bool:
+def _collides_along_last(dims: Dims) -> bool:
     """Say whether indices that differ in the last dimension, at least, reach one element."""
     *rest, (count, stride) = dims
     both_ways = tuple((2 * c - 1, s) for c, s in rest)
@@ -145,18 +149,18 @@ def _meets_itself(dims: Dims) -> bool:
     return bool(rest) and _reachable(middle + (count - 1) * stride, terms)
 
 
-# ---- runs in order: what arithmetic alone does not decide
+# ---- intervals in order: what arithmetic alone does not decide
 
 
-def runs(which: Region) -> Iterator[Run]:
-    """Yield the runs of a region in order, as large as they are."""
-    return joined(_runs(which.start, which.dims))
+def intervals(which: Region) -> Iterator[Interval]:
+    """Yield the intervals of a region in order, as large as they are."""
+    return merged(_intervals(which.start, which.dims))
 
 
-def joined(sorted_runs: Iterable[Run]) -> Iterator[Run]:
-    """Join runs, sorted by their starts, that touch or overlap."""
-    current: Run | None = None
-    for start, stop in sorted_runs:
+def merged(in_order: Iterable[Interval]) -> Iterator[Interval]:
+    """Join intervals, sorted by their starts, that touch or overlap."""
+    current: Interval | None = None
+    for start, stop in in_order:
         if current is None:
             current = start, stop
         elif start <= current[1]:
@@ -168,7 +172,7 @@ def joined(sorted_runs: Iterable[Run]) -> Iterator[Run]:
         yield current
 
 
-def _runs(start: int, dims: Dims) -> Iterator[Run]:
+def _intervals(start: int, dims: Dims) -> Iterator[Interval]:
     if not dims:
         yield start, start + 1
         return
@@ -176,32 +180,13 @@ def _runs(start: int, dims: Dims) -> Iterator[Run]:
     below = tuple(inner)
     if not below and stride == 1:
         yield start, start + count
-    elif _extent(below) <= stride:
-        for k in range(count):
-            yield from _runs(start + k * stride, below)
     else:
-        yield from _braided(start, below, count, stride)
+        copies = (_intervals(start + k * stride, below) for k in range(count))
+        # Copies that reach into one another must be merged; only odd strides make such.
+        yield from chain.from_iterable(copies) if _extent(below) <= stride else heapq.merge(*copies)
 
 
-def _braided(start: int, below: Dims, count: int, stride: int) -> Iterator[Run]:
-    """Merge copies that reach into one another; only as many as do are open at a time."""
-    heap: list[tuple[Run, int, Iterator[Run]]] = []
-    opened = 0
-    while heap or opened < count:
-        while opened < count and (not heap or start + opened * stride <= heap[0][0][0]):
-            copy = _runs(start + opened * stride, below)
-            heapq.heappush(heap, (next(copy), opened, copy))
-            opened += 1
-        run, number, copy = heap[0]
-        yield run
-        after = next(copy, None)
-        if after is None:
-            heapq.heappop(heap)
-        else:
-            heapq.heapreplace(heap, (after, number, copy))
-
-
-def hull(which: Sequence[Region]) -> frozenset[tuple[Hashable, int, int]]:
+def bounding_intervals(which: Sequence[Region]) -> frozenset[tuple[Hashable, int, int]]:
     """Return from where to where several regions reach in each of their spaces."""
     ends: dict[Hashable, tuple[int, int]] = {}
     for region in which:
@@ -220,41 +205,43 @@ def same_bytes(a: Sequence[Region], b: Sequence[Region]) -> bool:
     """
     if len(a) == len(b) == 1:
         return _same_region(a[0], b[0])
-    return hull(a) == hull(b) and all(
+    return bounding_intervals(a) == bounding_intervals(b) and all(
         x == y
         for space in {region.space for region in a}
-        for x, y in zip_longest(_runs_in(space, a), _runs_in(space, b))
+        for x, y in zip_longest(_intervals_in(space, a), _intervals_in(space, b))
     )
 
 
-def _runs_in(space: Hashable, which: Sequence[Region]) -> Iterator[Run]:
-    return joined(heapq.merge(*(runs(region) for region in which if region.space == space)))
+def _intervals_in(space: Hashable, which: Sequence[Region]) -> Iterator[Interval]:
+    return merged(heapq.merge(*(intervals(region) for region in which if region.space == space)))
 
 
 def _same_region(a: Region, b: Region) -> bool:
     if (a.space, a.start, a.stop) != (b.space, b.start, b.stop):
         return False
+    # Outer copies that both repeat alike, without touching, are equal where one of them is.
     left, right = a.dims, b.dims
-    while left and right and left[-1] == right[-1] and _apart(left) and _apart(right):
+    while left and right and left[-1] == right[-1] and _copies_apart(left) and _copies_apart(right):
         left, right = left[:-1], right[:-1]
     if left == right:
         return True
-    return all(x == y for x, y in zip_longest(joined(_runs(0, left)), joined(_runs(0, right))))
+    pairs = zip_longest(merged(_intervals(0, left)), merged(_intervals(0, right)))
+    return all(x == y for x, y in pairs)
 
 
-def _apart(dims: Dims) -> bool:
+def _copies_apart(dims: Dims) -> bool:
     return _extent(dims[:-1]) < dims[-1][1]
 
 
-def holds(a: Region, b: Region) -> bool:
+def contains(a: Region, b: Region) -> bool:
     """Say whether region ``a`` has all bytes of region ``b``."""
     if a.space != b.space or b.start < a.start or a.stop < b.stop:
         return False
-    if a.plain or a == b:
+    if a.is_interval or a == b:
         return True
-    wide = runs(a)
+    wide = intervals(a)  # its last interval ends behind all of b, so it does not run out
     start, stop = next(wide)
-    for low, high in runs(b):
+    for low, high in intervals(b):
         while stop <= low:
             start, stop = next(wide)
         if low < start or stop < high:
@@ -266,12 +253,12 @@ def size(which: Region) -> int:
     """Return how many bytes a region has."""
     if _nested(which.dims):
         return math.prod(count for count, _ in which.dims)
-    return sum(stop - start for start, stop in runs(which))
+    return sum(stop - start for start, stop in intervals(which))
 
 
-def filled(regions: Iterable[Region]) -> int:
+def count_bytes(regions: Iterable[Region]) -> int:
     """Return how many bytes several regions have together, each counted once."""
-    return sum(map(_filled, clusters(sorted(set(regions), key=_order))))
+    return sum(map(_count_cluster, clusters(sorted(set(regions), key=_order))))
 
 
 def _order(which: Region) -> tuple[str, int]:
@@ -279,7 +266,7 @@ def _order(which: Region) -> tuple[str, int]:
 
 
 def clusters(ordered: Sequence[Region]) -> Iterator[list[Region]]:
-    """Split regions, sorted by place, where hulls leave a gap."""
+    """Split regions, sorted by place, where bounding intervals leave a gap."""
     current: list[Region] = []
     stop = 0
     for each in ordered:
@@ -292,17 +279,17 @@ def clusters(ordered: Sequence[Region]) -> Iterator[list[Region]]:
         yield current
 
 
-def _filled(cluster: Sequence[Region]) -> int:
-    """Count the bytes of regions whose hulls touch one another."""
-    solid = list(joined((r.start, r.stop) for r in cluster if r.plain))
-    loose = [r for r in cluster if not r.plain and not _inside(r, solid)]
+def _count_cluster(cluster: Sequence[Region]) -> int:
+    """Count the bytes of regions whose bounding intervals touch one another."""
+    solid = list(merged((r.start, r.stop) for r in cluster if r.is_interval))
+    loose = [r for r in cluster if not r.is_interval and not _inside(r, solid)]
     if not loose:
         return sum(stop - start for start, stop in solid)
     if len(loose) == 1 and not solid:
         return size(loose[0])
-    merged = heapq.merge(solid, *(runs(r) for r in loose))
-    return sum(stop - start for start, stop in joined(merged))
+    in_order = heapq.merge(solid, *(intervals(r) for r in loose))
+    return sum(stop - start for start, stop in merged(in_order))
 
 
-def _inside(which: Region, solid: Sequence[Run]) -> bool:
+def _inside(which: Region, solid: Sequence[Interval]) -> bool:
     return any(start <= which.start and which.stop <= stop for start, stop in solid)

@@ -8,7 +8,7 @@ weakest, and the last that joined two parts of the group names it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import overload
 
@@ -18,18 +18,14 @@ from torch.nn import Parameter
 
 from ..errors import UnknownNameError
 from ..model import ComputedWeight, Model, ModelView, SharedWeight, Slot
-from .byte_regions import Region, holds
-from .grouping import KINDS, Links, RegionCache, is_solid, key_of
-from .storage import parts, regions, self_overlapping, spanning, unique_bytes
+from .byte_regions import Region, contains
+from .grouping import KINDS, Node, connected, geometry, plainly_contiguous, raw_tensors
+from .outlines import Outline, outlines_of
+from .storage import regions, self_overlapping, spanning
 
-__all__ = [
-    "KINDS",
-    "TieGroup",
-    "find_tied_parameters",
-    "self_overlapping",
-    "tie_slots",
-    "unique_bytes",
-]
+__all__ = ["KINDS", "TieGroup", "find_tied_parameters", "plainly_untied", "tie_slots"]
+
+_ONE_OBJECT = KINDS[:2]
 
 
 class TieGroup(Sequence[str]):
@@ -50,19 +46,23 @@ class TieGroup(Sequence[str]):
     (True, 'module')
     """
 
-    def __init__(self, slots: Sequence[Slot], kind: str, held: RegionCache | None = None) -> None:
-        self.slots, self.kind = tuple(slots), kind
+    def __init__(self, members: Sequence[tuple[Slot, Node]], kind: str) -> None:
+        self.slots, self.kind = tuple(slot for slot, _ in members), kind
         places = sorted(
-            (visit, order, path, slot)
-            for order, slot in enumerate(slots)
+            (visit, order, path)
+            for order, slot in enumerate(self.slots)
             for visit, path in zip(slot.visits, slot.paths, strict=True)
         )
-        self.names = tuple(path for _, _, path, _ in places)
-        self._reached = tuple(slot for *_, slot in places)
-        # Taken down now: what breaks a tie may change these very tensors in place.
-        held = {} if held is None else held
-        self.outlines = _outlines(self._reached, held) if kind in KINDS[2:] else ()
-        self._held = [_slot_regions(slot, held) for slot in slots] if kind == "overlap" else []
+        self.names = tuple(path for *_, path in places)
+        self._reached = tuple(self.slots[order] for _, order, _ in places)
+        self._regions: tuple[tuple[Region, ...], ...] = ()
+        self.outlines: tuple[Outline | None, ...] = ()
+        if kind not in _ONE_OBJECT:
+            # Taken down now: what breaks a tie may change these very tensors in place.
+            self._regions = tuple(node.regions for _, node in members)
+            self.outlines = outlines_of(
+                self.tensors, [self._regions[order] for _, order, _ in places]
+            )
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -78,6 +78,7 @@ class TieGroup(Sequence[str]):
     @cached_property
     def canonical(self) -> str:
         """Return the smallest of the parameters' names, without wrapper segments."""
+        # The smallest, whatever the order of registration: a seed makes numbers of it.
         return min(name for slot in self._parameters() for name in slot.canonicals)
 
     @cached_property
@@ -86,12 +87,36 @@ class TieGroup(Sequence[str]):
         first = next(slot for slot in self._parameters() if self.canonical in slot.canonicals)
         if self.kind != "overlap":
             return first
-        every = {region for own in self._held for region in own}
+        every = {region for own in self._regions for region in own}
         place = self.slots.index(first)
-        for slot, own in ((first, self._held[place]), *zip(self.slots, self._held, strict=True)):
-            if all(any(holds(mine, region) for mine in own) for region in every):
+        # The canonical name's slot comes first, so that of two that hold all it is the one.
+        members = zip(self.slots, self._regions, strict=True)
+        for slot, own in ((first, self._regions[place]), *members):
+            if all(any(contains(mine, region) for mine in own) for region in every):
                 return slot
         return _stand_in(first, self.slots)
+
+    def same_geometry(self, slot: Slot) -> bool:
+        """Say whether what the writer writes at an index is what ``slot`` reads at that index.
+
+        True of the writer itself and of what is one object with it or an alias of it; False of a
+        view or overlap of other shape, stride, offset or dtype, for which an index is another
+        element, and where there is no writer.
+
+        >>> bag = nn.Module()
+        >>> bag.a = nn.Parameter(torch.zeros(2, 3))
+        >>> bag.b = nn.Parameter(bag.a.data.t())
+        >>> group = find_tied_parameters(bag)[0]
+        >>> [group.same_geometry(slot) for slot in group.slots]
+        [True, False]
+        """
+        writer = self.writer
+        if writer is None:
+            return False
+        if self.kind in KINDS[:3] or slot is writer or isinstance(writer.computed, SharedWeight):
+            return True  # a SharedWeight is made up over weights of one shape: each takes the value
+        with torch._C.DisableTorchFunctionSubclass():
+            return geometry(raw_tensors(slot)) == geometry(raw_tensors(writer))
 
     def _parameters(self) -> list[Slot]:
         return [slot for slot in self.slots if slot.kind != "buffer"] or list(self.slots)
@@ -127,12 +152,11 @@ def _stand_in(first: Slot, slots: Sequence[Slot]) -> Slot | None:
     """Return a slot made up to write overlaps of which none holds the others."""
     weights = [slot.computed for slot in slots if slot.computed is not None]
     if weights:
-        alike = len(weights) == len(slots) and len({computed.shape for computed in weights}) == 1
-        return (
-            replace(first, computed=SharedWeight(weights)) if alike and _one_main(weights) else None
-        )
+        alike = len(weights) == len(slots) and len({weight.shape for weight in weights}) == 1
+        one = alike and _one_main(weights)
+        return replace(first, computed=SharedWeight(weights)) if one else None
     tensors = [slot.tensor for slot in slots if slot.tensor is not None]
-    if any(map(self_overlapping, tensors)):
+    if any(map(self_overlapping, tensors)):  # its elements want several values for one place
         return None
     flat = spanning(tensors)
     return None if flat is None else replace(first, tensor=flat)
@@ -140,7 +164,7 @@ def _stand_in(first: Slot, slots: Sequence[Slot]) -> Slot | None:
 
 def _one_main(weights: Sequence[ComputedWeight]) -> bool:
     """Say whether computed weights carry their values in one and the same memory."""
-    return len({(regions(computed.main), computed.main.stride()) for computed in weights}) == 1
+    return len({(regions(weight.main), weight.main.stride()) for weight in weights}) == 1
 
 
 def find_tied_parameters(
@@ -184,6 +208,7 @@ def tie_slots(slots: Sequence[Slot]) -> list[TieGroup]:
     if plainly_untied(slots):
         return []
     with torch._C.DisableTorchFunctionSubclass():  # a subclass may object to being looked at
+        # Together, the raw tensors would tie every computed weight to itself.
         literal = [slot for slot in slots if slot.literal]
         if not literal:
             return _groups(slots)
@@ -194,15 +219,15 @@ def tie_slots(slots: Sequence[Slot]) -> list[TieGroup]:
 
 
 def _groups(slots: Sequence[Slot]) -> list[TieGroup]:
-    links = Links(slots)
-    return [TieGroup(members, kind, links.held) for members, kind in links.groups()]
+    return [TieGroup(members, kind) for members, kind in connected(slots)]
 
 
 def plainly_untied(slots: Sequence[Slot]) -> bool:
-    """Tell at a glance that nothing is tied, which spares most models the long look.
+    """Say at a glance that nothing is tied, which spares most models the long look.
 
-    True where each slot has one name and memory of its own in one piece, which can be written.
+    True where each slot has one name and an interval of bytes of its own, which can be written.
     """
+    # Devices are not asked for: where addresses of two meet by chance, the long look decides.
     sizes: dict[int, int] = {}
     for slot in slots:
         tensor = slot.tensor
@@ -215,10 +240,10 @@ def plainly_untied(slots: Sequence[Slot]) -> bool:
             or len(slot.paths) > 1
         ):
             return False
-        if not is_solid(tensor):
+        if not plainly_contiguous(tensor):
             return False
         start, size = tensor.data_ptr(), tensor.nbytes
-        if not start or not size or start in sizes:
+        if not start or not size or start in sizes:  # meta, freed or empty; or one start twice
             return False
         sizes[start] = size
     reach = 0
@@ -227,42 +252,3 @@ def plainly_untied(slots: Sequence[Slot]) -> bool:
             return False
         reach = start + sizes[start]
     return True
-
-
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """How a name reads the memory of its group; ``offset`` counts bytes from the group's first."""
-
-    shape: torch.Size
-    stride: tuple[int, ...]
-    offset: int
-    dtype: torch.dtype
-
-    @property
-    def stop(self) -> int:
-        """The byte behind the last that the name reads; it reads one at least."""
-        last = sum((n - 1) * step for n, step in zip(self.shape, self.stride, strict=True))
-        return self.offset + (last + 1) * self.dtype.itemsize
-
-
-def _outlines(slots: Sequence[Slot], regions_of: RegionCache) -> tuple[Outline | None, ...]:
-    """Record for each name how it reads the memory; None for what is not plainly strided."""
-    own = [_slot_regions(slot, regions_of) for slot in slots]
-    base = min((region.start for found in own for region in found), default=0)
-    found: list[Outline | None] = []
-    for slot, held in zip(slots, own, strict=True):
-        tensor = slot.tensor if len(held) == 1 else None
-        if tensor is None or tensor.is_conj() or tensor.is_neg() or parts(tensor)[0] is not tensor:
-            found.append(None)
-            continue
-        shape, stride = tensor.shape, tensor.stride()
-        found.append(Outline(shape, stride, held[0].start - base, tensor.dtype))
-    return tuple(found)
-
-
-def _slot_regions(slot: Slot, held: RegionCache) -> tuple[Region, ...]:
-    tensors = slot.computed.raw if slot.computed is not None else (slot.tensor,)
-    key = key_of(tensors)
-    if key in held:
-        return held[key]
-    return tuple(region for t in tensors if t is not None for region in regions(t))

@@ -1,4 +1,4 @@
-"""Following one forward: which operation reads which bytes of which parameter.
+"""Trace one forward: which operation reads which bytes of which parameter.
 
 A mode over functions sees what the model's code calls, and a mode over basic operations what that
 truly reads; a use is an operation of the first kind under which bytes of an argument were read.
@@ -24,7 +24,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from .byte_regions import Region, intersect, region_at, runs
+from .byte_regions import Region, intersect, intervals, region_at
 from .storage import regions
 
 
@@ -56,17 +56,18 @@ class Reuse:
         return f"{self.count} times: " + "; ".join(map(str, self.uses))
 
 
+# What takes one tensor for query, key and value reads it in one use.
 _ONCE = ("multi_head_attention_forward", "scaled_dot_product_attention")
 _SHAPE_ONLY = ("size", "stride", "dim", "numel", "is_same_size", "result_type", "record_stream")
 _COPIES = ("clone", "_to_copy", "lift_fresh_copy", "_to_dense", "contiguous")
 
 
-class _Calls(TorchFunctionMode):
-    """Tell the ledger which operation the model's code calls, with which tensors."""
+class _FunctionMode(TorchFunctionMode):
+    """Tell a trace which operation the model's code calls, with which tensors."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, trace: OpTrace) -> None:
         super().__init__()
-        self.ledger = ledger
+        self.trace = trace
 
     def __torch_function__(
         self,
@@ -75,16 +76,16 @@ class _Calls(TorchFunctionMode):
         args: tuple[object, ...] = (),
         kwargs: Mapping[str, object] | None = None,
     ) -> object:
-        with self.ledger.operation(func, (args, kwargs)):
+        with self.trace.operation(func, (args, kwargs)):
             return func(*args, **(kwargs or {}))
 
 
-class _Reads(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Tell the ledger which tensors an operation really reads, and which copies it makes."""
+class _DispatchMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Tell a trace which tensors an operation really reads, and which copies it makes."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, trace: OpTrace) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.ledger = ledger
+        self.trace = trace
 
     def __torch_dispatch__(
         self,
@@ -96,7 +97,7 @@ class _Reads(TorchDispatchMode):  # type: ignore[no-untyped-call]
         given = _read_arguments(func, args, kwargs or {})
         found = func(*args, **(kwargs or {}))
         if given:
-            self.ledger.note(func, given, found)
+            self.trace.record(func, given, found)
         return found
 
 
@@ -138,7 +139,7 @@ def _copies(func: object) -> bool:
 class _Copy:
     """A storage that holds a copy of parameter bytes: where it begins, and what it was made of."""
 
-    alive: StorageWeakRef
+    storage: StorageWeakRef
     start: int
     sources: tuple[tuple[Region, int], ...]
     source: Region | None  # with the same strides as the copy, byte for byte but for ...
@@ -154,21 +155,23 @@ class _Operation:
     read: list[tuple[Region, int]]
 
 
-class Ledger:
+class OpTrace:
     """Collect which regions of which parameters were used by which operation."""
 
     def __init__(self, names: Sequence[str], owned: Sequence[tuple[Region, int]]) -> None:
         self.names = names
-        self.index = _Index(owned)
+        self.index = _RegionIndex(owned)
+        # By the storage's address, which is given out again: whoever looks must ask `_is_freed`.
         self.copies: dict[int, _Copy] = {}
         self.used: dict[int, list[tuple[Region, Use]]] = defaultdict(list)
-        self.under_way: _Operation | None = None
+        self.current: _Operation | None = None
         self.modules: list[tuple[str, int]] = []
         self.calls: Counter[str] = Counter()
 
     @contextmanager
     def following(self, model: nn.Module) -> Iterator[None]:
         """Follow the modules' calls and all operations."""
+        # The model keeps its modules alive, so an id stands for one of them throughout.
         names = {id(module): name for name, module in model.named_modules()}
 
         def enter(module: nn.Module, _: object) -> None:
@@ -184,47 +187,48 @@ class Ledger:
         with ExitStack() as stack:
             stack.callback(register_module_forward_pre_hook(enter).remove)
             stack.callback(register_module_forward_hook(leave, always_call=True).remove)
-            stack.enter_context(_Reads(self))
-            stack.enter_context(_Calls(self))
+            # Functions enclose the basic operations that they are made of.
+            stack.enter_context(_DispatchMode(self))
+            stack.enter_context(_FunctionMode(self))
             yield
 
     @contextmanager
     def operation(self, func: Callable[..., object], given: object) -> Iterator[None]:
-        """Gather what one operation reads, and enter it when it is over."""
-        if self.under_way is not None:
+        """Gather what one operation reads, and record its uses when it is over."""
+        if self.current is not None:  # a function that another calls is part of that one
             yield
             return
-        self.under_way = _Operation(self._use(_name(func)), self._held(_tensors(given)), [])
+        self.current = _Operation(self._use(_name(func)), self._parameters_in(_tensors(given)), [])
         try:
             yield
         finally:
-            done, self.under_way = self.under_way, None
-            self._enter(done)
+            done, self.current = self.current, None
+            self._record_uses(done)
 
-    def note(self, func: object, given: Sequence[Tensor], found: object) -> None:
-        """Take down what a basic operation has read, or that it made a copy.
+    def record(self, func: object, given: Sequence[Tensor], found: object) -> None:
+        """Record what a basic operation has read, or that it made a copy.
 
         What a backward inside the forward reads was used before, and is not used again.
         """
-        if torch._C._current_graph_task_id() != -1:
+        if torch._C._current_graph_task_id() != -1:  # autograd is at work on this thread
             return
-        held = self._held(given)
-        if not held:
+        owned = self._parameters_in(given)
+        if not owned:
             return
         if _copies(func):
             for tensor in _tensors(found):
-                self._copied(given[0], tensor, held)
-        elif self.under_way is not None:
-            self.under_way.read += held
+                self._record_copy(given[0], tensor, owned)
+        elif self.current is not None:
+            self.current.read += owned
         else:
-            self._enter(_Operation(self._use(_basic_name(func)), held, held))
+            self._record_uses(_Operation(self._use(_basic_name(func)), owned, owned))
 
     def _use(self, operation: str) -> Use:
         name, call = self.modules[-1] if self.modules else ("", 1)
         return Use(name, call, operation)
 
-    def _enter(self, done: _Operation) -> None:
-        """Enter each argument that was read; what was read otherwise, once a region."""
+    def _record_uses(self, done: _Operation) -> None:
+        """Record a use of each argument that was read; of what was read otherwise, one a region."""
         if done.use.operation in _ONCE:
             done.given = list(dict.fromkeys(done.given))
         left = dict.fromkeys(done.read)
@@ -237,41 +241,43 @@ class Ledger:
         for region, place in left:
             self.used[place].append((region, done.use))
 
-    def _held(self, tensors: Iterable[Tensor]) -> list[tuple[Region, int]]:
+    def _parameters_in(self, tensors: Iterable[Tensor]) -> list[tuple[Region, int]]:
         """Return the parameters' regions that tensors, or what they are copies of, lie in."""
-        held: list[tuple[Region, int]] = []
+        owned: list[tuple[Region, int]] = []
         for tensor in tensors:
-            copy = self._copy_of(tensor)
+            copy = self._known_copy(tensor)
             if copy is not None:
-                held += _origin(copy, tensor)
+                owned += _origin(copy, tensor)
             else:
-                for region in _quiet_regions(tensor):
-                    held += [(region, place) for place in self.index.owners(region)]
-        return held
+                for region in _untraced_regions(tensor):
+                    owned += [(region, place) for place in self.index.owners(region)]
+        return owned
 
-    def _copy_of(self, tensor: Tensor) -> _Copy | None:
+    def _known_copy(self, tensor: Tensor) -> _Copy | None:
         if not self.copies:
             return None
         try:
             copy = self.copies.get(tensor.untyped_storage()._cdata)
         except (RuntimeError, NotImplementedError):
             return None
-        return copy if copy is not None and not _gone(copy.alive) else None
+        return copy if copy is not None and not _is_freed(copy.storage) else None
 
-    def _copied(self, source: Tensor, made: Tensor, held: Sequence[tuple[Region, int]]) -> None:
+    def _record_copy(
+        self, source: Tensor, made: Tensor, owned: Sequence[tuple[Region, int]]
+    ) -> None:
         """Remember a copy; what shares memory with its source is a view and needs no memory."""
-        theirs, own = _quiet_regions(source), _quiet_regions(made)
+        theirs, own = _untraced_regions(source), _untraced_regions(made)
         if len(own) != 1 or any(intersect(own[0], region) for region in theirs):
             return
         storage = made.untyped_storage()
-        before = self._copy_of(source)
-        same = len(held) == 1 and len(theirs) == 1 and source.stride() == made.stride()
+        before = self._known_copy(source)
+        same = len(owned) == 1 and len(theirs) == 1 and source.stride() == made.stride()
         known = same and (before is None or before.source is not None)
         self.copies[storage._cdata] = _Copy(
             StorageWeakRef(storage),  # type: ignore[no-untyped-call]
             own[0].start,
-            tuple(held),
-            held[0][0] if known else None,
+            tuple(owned),
+            owned[0][0] if known else None,
             (before.scale[0] if before else source.element_size(), made.element_size()),
         )
 
@@ -280,14 +286,14 @@ class Ledger:
         found: dict[str, Reuse] = {}
         for place in sorted(self.used):
             uses = self.used[place]
-            count = _most(Counter(region for region, _ in uses))
+            count = _highest_count(Counter(region for region, _ in uses))
             if count > 1:
-                found[self.names[place]] = Reuse(count, tuple(_shared(uses)))
+                found[self.names[place]] = Reuse(count, tuple(_shared_uses(uses)))
         return found
 
 
-class _Index:
-    """Find which parameters a region meets."""
+class _RegionIndex:
+    """Find which parameters a region meets, by bisection over their starts."""
 
     def __init__(self, owned: Sequence[tuple[Region, int]]) -> None:
         self.spaces: dict[Hashable, tuple[list[int], list[int], list[tuple[Region, int]]]] = {}
@@ -296,6 +302,7 @@ class _Index:
             spaces[region.space].append((region, place))
         for space, pairs in spaces.items():
             pairs.sort(key=lambda pair: pair[0].start)
+            # How far any region up to here reaches: behind it, none need be looked at.
             reach = list(accumulate((region.stop for region, _ in pairs), max))
             self.spaces[space] = [region.start for region, _ in pairs], reach, pairs
 
@@ -312,11 +319,11 @@ class _Index:
         return list(owners)
 
 
-def _gone(storage: StorageWeakRef) -> bool:
+def _is_freed(storage: StorageWeakRef) -> bool:
     return bool(storage.expired())  # type: ignore[no-untyped-call]
 
 
-def _quiet_regions(tensor: Tensor) -> tuple[Region, ...]:
+def _untraced_regions(tensor: Tensor) -> tuple[Region, ...]:
     """Return the bytes of a tensor, unseen by the modes."""
     with torch._C._DisableTorchDispatch(), torch._C.DisableTorchFunction():
         return regions(tensor)
@@ -324,7 +331,7 @@ def _quiet_regions(tensor: Tensor) -> tuple[Region, ...]:
 
 def _origin(copy: _Copy, tensor: Tensor) -> tuple[tuple[Region, int], ...]:
     """Return what a part of a copy was made of: the like part of its source, where known."""
-    own = _quiet_regions(tensor)
+    own = _untraced_regions(tensor)
     if copy.source is None or len(own) != 1:
         return copy.sources
     there, here = copy.scale
@@ -345,7 +352,7 @@ def _name(func: Callable[..., object]) -> str:
     return name.strip("_") or name
 
 
-def _most(counted: Counter[Region]) -> int:
+def _highest_count(counted: Counter[Region]) -> int:
     """Return how many uses the most used byte has."""
     most = max(counted.values())
     meeting = [
@@ -353,16 +360,16 @@ def _most(counted: Counter[Region]) -> int:
         for region in counted
         if any(other is not region and intersect(region, other) for other in counted)
     ]
-    if not meeting:
+    if not meeting:  # as nearly always: the bytes need not be walked through
         return most
     events: list[tuple[int, int]] = []
     for region in meeting:
-        for start, stop in runs(region):
+        for start, stop in intervals(region):
             events += [(start, counted[region]), (stop, -counted[region])]
     return max(most, *accumulate(change for _, change in sorted(events)))
 
 
-def _shared(uses: Sequence[tuple[Region, Use]]) -> Iterator[Use]:
+def _shared_uses(uses: Sequence[tuple[Region, Use]]) -> Iterator[Use]:
     """Yield the uses whose bytes another use reads too."""
     for place, (region, use) in enumerate(uses):
         if any(i != place and intersect(region, other) for i, (other, _) in enumerate(uses)):

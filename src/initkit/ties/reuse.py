@@ -21,8 +21,8 @@ from ..errors import TargetError
 from ..model import walk
 from .byte_regions import Region
 from .groups import tie_slots
-from .op_trace import Ledger, Reuse, Use
-from .storage import is_fake, parts, regions
+from .op_trace import OpTrace, Reuse, Use
+from .storage import components, is_fake, regions
 
 __all__ = ["Reuse", "Use", "find_reused_parameters"]
 
@@ -45,12 +45,12 @@ def find_reused_parameters(
     >>> print(find_reused_parameters(Twice(), torch.ones(2, 4))["linear.weight"])
     2 times: linear in linear, call 1; linear in linear, call 2
     """
-    ledger = Ledger(*_owners(model))
+    trace = OpTrace(*_owners(model))
     with ExitStack() as stack:
-        for guard in (_generators(model), _state(model), _eager(), ledger.following(model)):
+        for guard in (_generators(model), _state(model), _eager(), trace.following(model)):
             stack.enter_context(guard)
         model(*args, **kwargs)
-    return ledger.reused()
+    return trace.reused()
 
 
 def _owners(model: nn.Module) -> tuple[list[str], list[tuple[Region, int]]]:
@@ -61,6 +61,7 @@ def _owners(model: nn.Module) -> tuple[list[str], list[tuple[Region, int]]]:
             raise TargetError(
                 f"{slot.name} is lazy and would take its shape from this forward; run one first"
             )
+    # Slots and groups live as long as this function, so their ids may serve as keys.
     tied = {id(slot): group for group in tie_slots(slots) for slot in group.slots}
     names: dict[str, int] = {}
     owned: dict[tuple[Region, int], None] = {}
@@ -81,6 +82,7 @@ def _generators(model: nn.Module) -> Iterator[None]:
     devices = {t.device for t in (*model.parameters(), *model.buffers()) if t.is_cuda}
     numpy = sys.modules.get("numpy")
     state = random.getstate()
+    # Looked up and not imported: without it no code of the model can have drawn from it.
     legacy = numpy.random.get_state() if numpy is not None else None
     try:
         with torch.random.fork_rng(devices=sorted(devices, key=str)):
@@ -95,9 +97,11 @@ def _generators(model: nn.Module) -> Iterator[None]:
 def _state(model: nn.Module) -> Iterator[None]:
     """Put back buffers (which objects, which values), training modes and gradients."""
     modules = list(model.modules())
-    held = [(module, dict(module._buffers.items()), module.training) for module in modules]
-    buffers = {id(t): t for _, own, _ in held for t in own.values() if isinstance(t, Tensor)}
-    strided = [part for t in buffers.values() for part in parts(t)]  # of a sparse one, its values
+    before = [(module, dict(module._buffers.items()), module.training) for module in modules]
+    buffers = {id(t): t for _, own, _ in before for t in own.values() if isinstance(t, Tensor)}
+    strided = [
+        part for t in buffers.values() for part in components(t)
+    ]  # of a sparse one, its values
     values = [(t, t.detach().clone()) for t in strided if not (t.is_meta or is_fake(t))]
     gradients = [(p, p.grad) for p in model.parameters()]
     for parameter, _ in gradients:
@@ -105,7 +109,7 @@ def _state(model: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        for module, own, training in held:
+        for module, own, training in before:
             if isinstance(module._buffers, dict):  # a scripted module keeps its buffers elsewhere
                 module._buffers.clear()
                 module._buffers.update(own)

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn.parameter import Parameter, is_lazy
 
-from .byte_regions import Region, filled, folded, region_at, simplest
+from .byte_regions import Region, count_bytes, indices_collide, region_at, simplest
 
 
 def regions(tensor: Tensor) -> tuple[Region, ...]:
-    """Return the bytes of a tensor: none if it is empty or lazy, several if it has several parts.
+    """Return the bytes of a tensor: none if it is empty or lazy, several of several components.
 
     Sparse tensors have indices and values, wrapper subclasses what they flatten to. Tensors without
     memory (meta, fake) are told apart by the identity of their storage.
@@ -25,8 +25,13 @@ def regions(tensor: Tensor) -> tuple[Region, ...]:
     if _strided(tensor):
         found = _region(tensor)
         return () if found is None else (found,)
-    several = map(_region, parts(tensor))
+    several = map(_region, components(tensor))
     return tuple(found for found in several if found is not None)
+
+
+def regions_of(tensors: Iterable[Tensor]) -> tuple[Region, ...]:
+    """Return the bytes of several tensors, one after another."""
+    return tuple(region for tensor in tensors for region in regions(tensor))
 
 
 _ORDINARY = (Parameter, Tensor)
@@ -36,12 +41,12 @@ def _strided(tensor: Tensor) -> bool:
     return type(tensor) in _ORDINARY and tensor.layout is torch.strided and not tensor.is_nested
 
 
-def parts(tensor: Tensor) -> list[Tensor]:
+def components(tensor: Tensor) -> list[Tensor]:
     """Return the strided tensors that a tensor consists of; of almost all, the tensor itself."""
     if is_lazy(tensor):
         return []
     flatten = getattr(type(tensor), "__tensor_flatten__", None)
-    try:
+    try:  # these may be any subclass, fake, or of a layout that torch can't look into
         if flatten is not None:
             inner = [getattr(tensor, name) for name in flatten(tensor)[0]]
         elif tensor.is_nested:
@@ -49,13 +54,13 @@ def parts(tensor: Tensor) -> list[Tensor]:
         elif tensor.layout is torch.strided:
             return [tensor]
         else:
-            inner = _sparse_parts(tensor)
+            inner = _sparse_components(tensor)
     except (RuntimeError, NotImplementedError, TypeError, AttributeError):
         return []  # an opaque tensor has only its identity
-    return [leaf for part in inner if isinstance(part, Tensor) for leaf in parts(part)]
+    return [leaf for part in inner if isinstance(part, Tensor) for leaf in components(part)]
 
 
-def _sparse_parts(tensor: Tensor) -> list[Tensor]:
+def _sparse_components(tensor: Tensor) -> list[Tensor]:
     with torch.no_grad():
         if tensor.layout is torch.sparse_coo:
             return [tensor._indices(), tensor._values()]
@@ -71,6 +76,7 @@ def _region(tensor: Tensor) -> Region | None:
                 return None
             size = tensor.element_size()
             place = _place(tensor, size)
+            # Contiguous ones, nearly all, are one interval, and their strides need no merging.
             strides = [] if tensor.is_contiguous() else [s * size for s in tensor.stride()]
             counts = list(tensor.shape) if strides else [tensor.numel() * size]
     except (RuntimeError, NotImplementedError):
@@ -91,10 +97,11 @@ def _place(tensor: Tensor, size: int) -> tuple[Hashable, int] | None:
     device, offset = tensor.device, int(tensor.storage_offset()) * size
     if device.type == "meta" or is_fake(tensor):
         return ("storage", storage._cdata), offset
+    # Addresses and not storages: two arrays, or two storages, may lie over one memory.
     base = storage.data_ptr()
     if base:
         return (device.type, device.index or 0), base + offset
-    if device.type in ("cpu", "cuda"):
+    if device.type in ("cpu", "cuda"):  # a null pointer there is memory that was freed
         return None
     return ("storage", storage._cdata), offset
 
@@ -112,13 +119,13 @@ def self_overlapping(tensor: Tensor) -> bool:
     (True, False)
     """
     with torch._C.DisableTorchFunctionSubclass():
-        return any(_folded(part) for part in parts(tensor))
+        return any(map(_overlaps_itself, components(tensor)))
 
 
-def _folded(tensor: Tensor) -> bool:
+def _overlaps_itself(tensor: Tensor) -> bool:
     if tensor.numel() < 2 or tensor.is_contiguous():
         return False
-    return folded(list(zip(tensor.shape, tensor.stride(), strict=True)))
+    return indices_collide(list(zip(tensor.shape, tensor.stride(), strict=True)))
 
 
 def unique_bytes(tensors: Iterable[Tensor]) -> int:
@@ -128,7 +135,7 @@ def unique_bytes(tensors: Iterable[Tensor]) -> int:
     >>> unique_bytes([whole, whole[2:], whole.view(2, 4).T])
     32
     """
-    return filled(region for tensor in tensors for region in regions(tensor))
+    return count_bytes(regions_of(tensors))
 
 
 def spanning(tensors: Sequence[Tensor]) -> Tensor | None:
@@ -140,21 +147,18 @@ def spanning(tensors: Sequence[Tensor]) -> Tensor | None:
     >>> spanning([whole[:6], whole[4:8]])
     tensor([0, 1, 2, 3, 4, 5, 6, 7])
     """
-    found = [region for tensor in tensors for region in regions(tensor)]
+    found = regions_of(tensors)
     if not found or not all(_strided(t) and t.dtype == tensors[0].dtype for t in tensors):
         return None
-    first, count = tensors[0], tensors[0].element_size()
+    first, itemsize = tensors[0], tensors[0].element_size()
     start, stop = min(r.start for r in found), max(r.stop for r in found)
-    gap = first.storage_offset() * count - (regions(first)[0].start - start)
+    # Counted in the storage of the first, beside which there may be others over one memory.
+    offset = first.storage_offset() * itemsize - (regions(first)[0].start - start)
     storage = first.untyped_storage()
-    if (
-        filled(found) != stop - start
-        or gap % count
-        or gap < 0
-        or gap + stop - start > storage.nbytes()
-    ):
+    inside = offset >= 0 and offset + stop - start <= storage.nbytes()
+    if count_bytes(found) != stop - start or offset % itemsize or not inside:
         return None
     with torch.no_grad():
         flat = torch.empty(0, dtype=first.dtype, device=first.device)
-        flat.set_(storage, gap // count, ((stop - start) // count,), (1,))
+        flat.set_(storage, offset // itemsize, ((stop - start) // itemsize,), (1,))
     return flat

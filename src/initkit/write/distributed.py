@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from ..errors import InitkitError, OptionError, PlanError, RankMismatch, TensorProblem
-from ..model import ranks as ranks_of
+from ..model import rank_count
 from ..plan import WRITE, Plan
 
 NEEDS_SEED = (
@@ -67,7 +67,7 @@ def require_seed(seed: int | None, plan: Plan) -> None:
         return
     for step, target in zip(plan.steps, plan.targets, strict=True):
         tensor = target.writer.tensor
-        if step.status == WRITE and tensor is not None and ranks_of(tensor) > 1:
+        if step.status == WRITE and tensor is not None and rank_count(tensor) > 1:
             raise OptionError(NEEDS_SEED, option="seed")
 
 

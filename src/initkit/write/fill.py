@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from .. import stream
 from ..distributions import Constant, Distribution, NonElementwise, Runs, Source, UserFunction
 from ..errors import FillError
-from ..model import LocalShard, Slot, local_shard, ranks
+from ..model import LocalShard, Slot, local_shard, rank_count
 from ..plan import WRITE, Plan, Step, Target
 
 Task: TypeAlias = Callable[[], object]
@@ -325,7 +325,7 @@ class _OwnGenerators(TorchFunctionMode):
 def _one_generator(slot: Slot) -> AbstractContextManager[object]:
     """Return what refuses other generators where ranks must draw alike."""
     assert slot.tensor is not None
-    if ranks(slot.tensor) == 1:
+    if rank_count(slot.tensor) == 1:
         return nullcontext()
     return _OwnGenerators()
 

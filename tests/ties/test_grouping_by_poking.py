@@ -7,37 +7,13 @@ from itertools import combinations
 
 import hypothesis.strategies as st
 import torch
-from hypothesis import HealthCheck, given, settings
+from bags import EXAMPLES, Bag, windows
+from hypothesis import given
 from torch import Tensor, nn
 from torch.nn import Parameter
 
-from initkit.ties import byte_regions as bytesets
-from initkit.ties import storage as memory
-from initkit.ties.groups import find_tied_parameters
-
-LAW = settings(
-    max_examples=150,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-DTYPES = (torch.uint8, torch.int16, torch.float32, torch.complex64)
-
-
-class Bag(nn.Module):
-    pass
-
-
-@st.composite
-def tensors(draw: st.DrawFn, bases: list[Tensor]) -> Tensor:
-    """Draw any strided window into one of a few memories, as any dtype."""
-    base = draw(st.sampled_from(bases)).view(draw(st.sampled_from(DTYPES)))
-    sides = draw(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 7)), max_size=3))
-    reach = sum((n - 1) * s for n, s in sides if n)
-    start = draw(st.integers(0, 6))
-    if start + reach >= base.numel():
-        sides, start = [], start % base.numel()
-    return base.as_strided([n for n, _ in sides], [s for _, s in sides], start)
+from initkit.ties import find_tied_parameters
+from initkit.ties.storage import unique_bytes
 
 
 @st.composite
@@ -48,7 +24,7 @@ def models(draw: st.DrawFn) -> nn.Module:
     made: list[Tensor] = []
     for i in range(draw(st.integers(1, 6))):
         bag, fresh = draw(st.sampled_from(bags)), not made or draw(st.booleans())
-        tensor = draw(tensors(bases)) if fresh else draw(st.sampled_from(made))
+        tensor = draw(windows(bases)) if fresh else draw(st.sampled_from(made))
         if isinstance(tensor, Parameter) or draw(st.booleans()):
             if not isinstance(tensor, Parameter):
                 tensor = Parameter(tensor, requires_grad=False)
@@ -158,14 +134,14 @@ def by_poking(model: nn.Module) -> list[tuple[str, list[str]]]:
     return found
 
 
-@LAW
+@EXAMPLES
 @given(models())
 def test_groups_kinds_and_order_are_those_that_poking_shows(model: nn.Module) -> None:
     found = [(g.kind, list(g)) for g in find_tied_parameters(model, include_buffers=True)]
     assert found == by_poking(model)
 
 
-@LAW
+@EXAMPLES
 @given(models())
 def test_the_writer_reaches_every_byte_of_its_group(model: nn.Module) -> None:
     for group in find_tied_parameters(model, include_buffers=True):
@@ -176,47 +152,5 @@ def test_the_writer_reaches_every_byte_of_its_group(model: nn.Module) -> None:
         elif held:
             assert all(filled_by(group.writer.tensor, other) for other in held), group
             assert members or group.writer not in group.slots, group
-            whole = memory.unique_bytes(held)
-            assert memory.unique_bytes([group.writer.tensor]) == whole, "and nothing besides"
-
-
-@LAW
-@given(st.data())
-def test_arithmetic_on_regions_is_arithmetic_on_sets_of_bytes(data: st.DataObject) -> None:
-    base = torch.zeros(64, dtype=torch.uint8)
-    a, b = data.draw(tensors([base])), data.draw(tensors([base]))
-    left, right = set(places(a)), set(places(b))
-    assert memory.unique_bytes([a, b]) == len(left | right)
-    assert memory.self_overlapping(a) == (len(left) < len(list(places(a))))
-    for x in memory.regions(a):
-        assert bytesets.size(x) == len(left)
-        for y in memory.regions(b):
-            assert bytesets.intersect(x, y) == bool(left & right)
-            assert bytesets.same_bytes([x], [y]) == (left == right)
-            assert bytesets.holds(x, y) == (left >= right)
-
-
-@LAW
-@given(st.data())
-def test_several_regions_are_compared_as_one_set_of_bytes(data: st.DataObject) -> None:
-    base = torch.zeros(24, dtype=torch.uint8)
-    left = [base, *(data.draw(tensors([base])) for _ in range(2))][data.draw(st.integers(0, 1)) :]
-    right = [data.draw(tensors([base])) for _ in range(2)]
-    a, b = ([region for t in side for region in memory.regions(t)] for side in (left, right))
-    if a and b:
-        same = {p for t in left for p in places(t)} == {p for t in right for p in places(t)}
-        assert bytesets.same_bytes(a, b) == same
-        assert bytesets.same_bytes(a, a[::-1])
-
-
-def places(tensor: Tensor) -> list[int]:
-    """Return the address of every byte of every element."""
-    count = tensor.untyped_storage().nbytes()
-    size = tensor.element_size()
-    shape, strides = (*tensor.shape, size), (*(s * size for s in tensor.stride()), 1)
-    return (
-        torch.arange(count)
-        .as_strided(shape, strides, tensor.storage_offset() * size)
-        .flatten()
-        .tolist()
-    )
+            whole = unique_bytes(held)
+            assert unique_bytes([group.writer.tensor]) == whole, "and nothing besides"
