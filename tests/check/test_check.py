@@ -17,10 +17,10 @@ from torch.nn.utils import parametrizations, spectral_norm, weight_norm
 
 from initkit import OptionError, PlanError, apply_init, plan_init
 from initkit.check.check import check_init
+from initkit.check.expectation import expectation
 from initkit.check.measure import measure
-from initkit.check.sample_tests import binomial, expectation, judge
-from initkit.check.structure import look
-from initkit.distributions.elementwise import Normal, TruncatedNormal, Uniform
+from initkit.check.sample import TensorSample
+from initkit.distributions import Normal, TruncatedNormal, Uniform, binomial
 
 ROOT = Path(__file__).parents[2]
 RULES = {"*.weight": "normal(std=0.02)", "*.bias": 0}
@@ -572,7 +572,7 @@ def test_a_report_renders_as_html_with_failures_first() -> None:
 
 def test_a_report_holds_no_tensor() -> None:
     report = check_init(started(net()), RULES)
-    assert all(not c.parts and c.slot is None for c in report._checked)
+    assert all(not c.pieces and c.slot is None for c in report._checked)
 
 
 # ---- the numbers behind it
@@ -605,7 +605,7 @@ def test_p_values_are_never_too_small(distribution, n: int) -> None:
     low: dict[str, int] = {}
     ends = ("bounds", "extremes")
     for row in values.clamp(distribution.low, distribution.high).float():
-        for test in judge(distribution, torch.float32, look(distribution, [row])):
+        for test in TensorSample(distribution, [row]).tests():
             low[test.kind] = low.get(test.kind, 0) + (test.p < 0.01)
     # 20 are expected at most (both ends count as one kind: 40); 2,000 draws vary by 5 sigma = 32
     assert all(count <= 20 + 25 for kind, count in low.items() if kind not in ends), low

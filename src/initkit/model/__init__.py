@@ -13,14 +13,17 @@ from .sharding import (
     shapeless,
 )
 from .slots import WRAPPERS, Slot, is_counted, is_wrapper_segment, walk, walk_state_dict
+from .tensors import CHUNK, chunks
 
 __all__ = [
+    "CHUNK",
     "WRAPPERS",
     "ComputedWeight",
     "LocalShard",
     "ParameterInfo",
     "SharedWeight",
     "Slot",
+    "chunks",
     "device_type",
     "fans",
     "find_computed_weights",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ..distributions import Blocks, Constant, Distribution, Uniform, UserFunction, short
+from ..distributions import Distribution, short
 from ..errors import Problem, TensorProblem, TieConflict
 from ..model import Slot, is_sharded
 from ..model import problem as unplaced
@@ -53,7 +53,9 @@ def _reshaped(group: TieGroup | None, choices: Sequence[Choice]) -> bool:
         return False
     geometries = {(tuple(c.slot.shape), _strides(c.slot)) for c in choices}
     return len(geometries) > 1 and any(
-        isinstance(c.distribution, Blocks) or (c.site is not None and c.site.asked) for c in choices
+        (c.distribution is not None and c.distribution.shape_matters)
+        or (c.site is not None and c.site.asked)
+        for c in choices
     )
 
 
@@ -130,7 +132,7 @@ def memory_problem(slot: Slot, distribution: Distribution) -> str:
     """Return why this memory cannot hold the distribution, or nothing."""
     assert slot.tensor is not None
     dtype = slot.tensor.dtype
-    plain = dtype in _PLAIN and not isinstance(distribution, Constant | Uniform)
+    plain = dtype in _PLAIN and not distribution.bounds_must_fit
     return place_problem(slot) or ("" if plain else _dtype_problem(dtype, distribution))
 
 
@@ -174,7 +176,7 @@ def _too_large(dtype: torch.dtype, distribution: Distribution) -> str:
 
 
 def _dtype_problem(dtype: torch.dtype, distribution: Distribution) -> str:
-    constant = isinstance(distribution, Constant)
+    constant = distribution.constant is not None
     if dtype in _PLAIN:
         return _too_large(dtype, distribution)
     if dtype in _SCALED and not constant:
@@ -184,10 +186,6 @@ def _dtype_problem(dtype: torch.dtype, distribution: Distribution) -> str:
             return f"its dtype is {dtype}, and {distribution} needs floating point; write 'keep'"
         if not _holds(dtype, distribution.low):
             return f"its dtype is {dtype}, which cannot hold {short(distribution.low)}"
-    if (
-        dtype.is_complex
-        and not distribution.elementwise
-        and not isinstance(distribution, UserFunction)
-    ):
+    if dtype.is_complex and not distribution.allows_complex:
         return f"its dtype is {dtype}, and {distribution} is defined for real numbers here"
     return ""

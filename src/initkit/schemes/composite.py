@@ -72,9 +72,7 @@ class Blocks(Scheme):
 
 
 def _same_constant(resolved: Sequence[distributions.Distribution]) -> bool:
-    return isinstance(resolved[0], distributions.Constant) and all(
-        one == resolved[0] for one in resolved
-    )
+    return resolved[0].constant is not None and all(one == resolved[0] for one in resolved)
 
 
 CORE: tuple[type[Scheme], ...] = (

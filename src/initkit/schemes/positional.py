@@ -14,7 +14,6 @@ from ..distributions import (
     Sinusoids,
     Sinusoids2d,
     Uniform,
-    mapped,
 )
 from ..errors import SchemeMismatch
 from ..numbers import Formula, Number, frozen
@@ -40,7 +39,7 @@ class _MapOf(Scheme):
                 f"{self.name} needs positive values, and {part.describe()} reaches {part.low:g}"
             )
             raise SchemeMismatch(message, names=[site.name])
-        return mapped(part, self.map)
+        return part.mapped(self.map)
 
     def __str__(self) -> str:
         return f"{self.name}({self.scheme})"
@@ -106,8 +105,8 @@ class LogUniform(Scheme):
             raise SchemeMismatch(message, names=[site.name])
         if low == high:
             return Constant(max(low, floor))
-        distribution = mapped(Uniform(math.log(low), math.log(high)), "exp")
-        return mapped(distribution, "at least", floor) if floor > low else distribution
+        distribution = Uniform(math.log(low), math.log(high)).mapped("exp")
+        return distribution.mapped("at least", floor) if floor > low else distribution
 
 
 @frozen(kw_only=True)
