@@ -21,6 +21,8 @@ class Test:
     ``kind`` is a word ("std", "bounds", ...); ``expected`` and ``seen`` are short texts.
     """
 
+    __test__ = False  # so that pytest doesn't take it for one of a user's own tests
+
     kind: str
     p: float
     expected: str = ""
