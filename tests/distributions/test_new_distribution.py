@@ -27,7 +27,6 @@ from initkit.schemes.registry import unregister_scheme
 from initkit.schemes.site import Site
 from initkit.stream import words
 
-
 # ---- all there is to a new scheme and its distribution
 
 
