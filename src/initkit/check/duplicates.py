@@ -176,7 +176,7 @@ def shared_runs(
     >>> [(run.first, run.second) for run in found]
     [(0, 1)]
     """
-    found = [_runs(tensor) for tensor in tensors]
+    found = [_run_keys(tensor) for tensor in tensors]
     owner = torch.cat([torch.full_like(keys, i) for i, (keys, _) in enumerate(found)] or [_NONE])
     keys = torch.cat([keys for keys, _ in found] or [_NONE])
     places = torch.cat([places for _, places in found] or [_NONE])
@@ -203,7 +203,7 @@ _MIX = 2 * 0x1B873593, 2 * 0x2E1B2139  # even: the sign goes over the edge
 _LOW = -(1 << 31) + (1 << 32) // _RARE
 
 
-def _runs(tensor: Tensor) -> tuple[Tensor, Tensor]:
+def _run_keys(tensor: Tensor) -> tuple[Tensor, Tensor]:
     """Return a key for each run of elements that begins as one in ``_RARE`` does, and its place."""
     keys, places, start = [_NONE], [_NONE], 0
     for chunk, _ in chunks(tensor):

@@ -14,8 +14,8 @@ from ..plan import Step
 from ..render import Cell, Notes, Table, bars, fold, html_page, text_table
 from .measure import Measured
 
-_EXTREMES = ("bounds", "extremes", "order", "lengths")  # they follow from what is told first
-_EXPLICABLE = (
+_CONSEQUENCES = ("bounds", "extremes", "order", "lengths")  # of faults that other tests name
+_DIAGNOSED = (
     "std",
     "mean",
     "distribution",
@@ -25,8 +25,8 @@ _EXPLICABLE = (
     "structure",
     "zeros",
 )
-_EXPLAINED = 24  # failures that are looked at more closely
-_FIRST = ("missing unplanned shape garbage padding structure constant zeros std mean bounds "
+_MOST_DIAGNOSED = 24  # failures whose values are compared with other distributions
+_ORDER = ("missing unplanned shape garbage padding structure constant zeros std mean bounds "
           "distribution extremes order lengths repeated clone tie").split()  # fmt: skip
 
 
@@ -133,7 +133,7 @@ class CheckReport:
         by_name = {c.name: c for c in self._checked}
         self.failures = tuple(
             replace(f, hint=hint(by_name[f.name]))
-            if place < _EXPLAINED and f.kind in _EXPLICABLE and not trained
+            if place < _MOST_DIAGNOSED and f.kind in _DIAGNOSED and not trained
             else f
             for place, f in enumerate(self.failures)
         )
@@ -279,7 +279,7 @@ def _failed(checked: Sequence[Checked], level: float) -> dict[int, list[Test]]:
 
 
 def _failure(c: Checked, tests: Sequence[Test]) -> Failure:
-    first, *rest = sorted(tests, key=lambda test: _FIRST.index(test.kind))
+    first, *rest = sorted(tests, key=lambda test: _ORDER.index(test.kind))
     step = c.step
     return Failure(
         c.name,
@@ -291,5 +291,5 @@ def _failure(c: Checked, tests: Sequence[Test]) -> Failure:
         c.shape,
         planned=c.planned,
         rule=step.rule if step is not None else "",
-        also=tuple(dict.fromkeys(test.text for test in rest if test.kind not in _EXTREMES)),
+        also=tuple(dict.fromkeys(test.text for test in rest if test.kind not in _CONSEQUENCES)),
     )

@@ -27,8 +27,16 @@ class Mapped(Distribution):
         return self.part.elementwise
 
     @property
+    def random(self) -> bool:
+        return self.part.random
+
+    @property
     def iid(self) -> bool:
         return self.part.iid
+
+    @property
+    def placed(self) -> bool:
+        return self.part.placed
 
     @property
     def shape_matters(self) -> bool:
@@ -80,6 +88,9 @@ class Mapped(Distribution):
         flat = out.view(-1)
         for piece in slices(out.numel()):
             flat[piece].copy_(through(scratch[piece], self.maps))
+
+    def draw(self, source: Source, first: int = 0) -> Tensor:
+        return through(self.part.draw(source, first).float(), self.maps)
 
 
 @lru_cache(maxsize=256)
