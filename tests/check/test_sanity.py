@@ -10,6 +10,8 @@ import torch
 from initkit.check.measure import measure
 from initkit.check.sanity import sanity_tests
 
+DENORMAL = "are below 1e-30 without being 0; this memory was probably never written"
+
 
 def texts(values: torch.Tensor) -> list[str]:
     return [t.text for t in sanity_tests(measure([values]), values.dtype, tuple(values.shape))]
@@ -27,10 +29,7 @@ def texts(values: torch.Tensor) -> list[str]:
         ([[1.0, -1e35]], ["values reach 1e+35; memory that was never written holds such"]),
         (
             [[1.0, 1e-38]],
-            [
-                "50 % of the elements are below 1e-30 without being 0; this memory was probably "
-                + "never written"
-            ],
+            [f"50 % of the elements {DENORMAL}"],
         ),
         ([[0.0, 0.0], [0.0, 0.0]], ["all 4 elements are 0"]),
         ([[0.0, 0.0]], []),  # a row, as a bias may be

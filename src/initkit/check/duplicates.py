@@ -56,6 +56,7 @@ def duplicates(tensors: Sequence[Tensor]) -> list[Duplicate]:
     for place, tensor in enumerate(tensors):
         for key in _keys(tensor):
             groups.setdefault(key, []).append(_Oriented(place, tensor))
+    # A transpose is only compared with what stands upright: it joins groups and begins none.
     for place, tensor in transposed:
         for key in _keys(tensor):
             if key in groups:

@@ -160,6 +160,7 @@ class Expectation:
         )
 
 
+# A model has few distributions and many tensors, and an expectation costs more than a small tensor.
 @lru_cache(maxsize=512)
 def expectation(distribution: Distribution, dtype: torch.dtype) -> Expectation:
     """Return what is expected of values of ``dtype``; wide ones are made from float32."""

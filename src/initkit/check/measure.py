@@ -89,6 +89,7 @@ def measure(
     total = sum(tensor.numel() * (2 if tensor.is_complex() else 1) for tensor in listed)
     if not total:
         return Measured(0, math.nan, math.nan, math.nan, math.nan, 0.0, 0)
+    # Every chunk gives its first elements, so that no part of the tensor goes unseen.
     share = min(1.0, _WHOLLY / total + 1 / _SHARE)
     tally = _Tally(centre, edges, middle, stride, share)
     for chunk in plain_chunks(listed):
@@ -132,7 +133,7 @@ class _Tally:
     def add(self, x: Tensor) -> None:
         self.n += x.numel()
         low, high = torch.aminmax(x)
-        if self.centre is None:
+        if self.centre is None:  # near the mean, so that squares around it don't cancel
             first = float(x[: 1 << 12].mean())
             self.centre = first if math.isfinite(first) else 0.0
         y = x - self.centre if self.centre else x

@@ -124,7 +124,7 @@ class CheckReport:
         self.trained = False
 
     def _failures(self) -> list[Failure]:
-        found = _failed(self._checked, self.level)
+        found = _failed(self._checked, self.level)  # by id: the tuple keeps all of them alive
         return [_failure(c, found[id(c)]) for c in self._checked if id(c) in found]
 
     def explain(self, hint: Callable[[Checked], str], trained: bool) -> None:
@@ -146,7 +146,7 @@ class CheckReport:
 
     @property
     def p_value(self) -> float:
-        """How probable the oddest of all tests is for a model as planned, at most."""
+        """How probable the smallest p-value of all tests is for a model as planned, at most."""
         return min(
             (min(1.0, t.p * self.tests) for c in self._checked for t in c.tests), default=1.0
         )
@@ -271,6 +271,8 @@ def _failed(checked: Sequence[Checked], level: float) -> dict[int, list[Test]]:
         key=lambda entry: entry[0],
     )
     found: dict[int, list[Test]] = {}
+    # Holm: the smallest of m p-values is compared with level / m, the next with level / (m - 1);
+    # the first that passes ends it. The tests need not be independent.
     for rank, (p, place, test) in enumerate(every):
         if p > level / (len(every) - rank):
             break

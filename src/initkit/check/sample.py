@@ -50,6 +50,7 @@ class TensorSample:
         if not self.distribution.iid:
             moments = self.distribution.moments
             return measure(self.pieces, centre=None if moments is None else moments[0])
+        # The tests read counts at the thresholds of this very expectation, in its order.
         expected = expectation(self.distribution, self.rounded or self.dtype)
         return measure(
             self.pieces,

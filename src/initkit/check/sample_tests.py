@@ -29,7 +29,7 @@ def goodness_of_fit(
     if measured.tiny:
         yield _tiny(expected, measured)
     yield from _sums(expected, measured)
-    if measured.below:
+    if measured.below:  # counted at edges, which only what is drawn one by one has
         yield _shape(expected, measured)
     if expected.middle is not None:
         yield from _neighbours(expected, measured)

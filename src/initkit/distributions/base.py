@@ -55,6 +55,7 @@ else:
             return self.function(instance)
 
 
+# By the name that ``to_dict`` writes: the name of a class is part of every saved plan.
 _CLASSES: dict[str, type[Distribution]] = {}
 
 
@@ -147,6 +148,7 @@ class Distribution(Value):
     @derived
     def serializable(self) -> bool:
         """Whether :func:`from_dict` can read it back."""
+        # Distributions stand in fields alone or in a tuple, as those of blocks do.
         values = [getattr(self, f.name) for f in fields(self)]
         flat = [v for value in values for v in (value if isinstance(value, tuple) else (value,))]
         return all(v.serializable for v in flat if isinstance(v, Distribution))
@@ -222,7 +224,7 @@ class Distribution(Value):
         >>> print(Uniform(1.0, 16.0).mapped("log"))
         log of U(1, 16)
         """
-        from .mapped import Mapped  # which needs this base
+        from .mapped import Mapped  # here, since a Mapped is a Distribution itself
 
         return Mapped(self, ((name, number),))
 
@@ -242,6 +244,11 @@ class Distribution(Value):
         out = torch.empty(like.numel(), dtype=like.dtype, device="cpu")
         self.write(out, source)
         return out
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the distribution as plain data; :func:`from_dict` reads it back."""
+        data = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        return {"kind": type(self).__name__, **data}
 
     # ------------------------------------------------------------------------------ checking
 
@@ -263,11 +270,6 @@ class Distribution(Value):
     def known_flaw(self, low: float, high: float) -> str:
         """Say what other code is known for whose values reach from low to high, or nothing."""
         return ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the distribution as plain data; :func:`from_dict` reads it back."""
-        data = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
-        return {"kind": type(self).__name__, **data}
 
     def __str__(self) -> str:
         return self.describe()

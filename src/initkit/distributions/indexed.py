@@ -70,6 +70,8 @@ class Indexed(Distribution):
                 run[piece].copy_(through(self.values(index), self.maps))
 
 
+# Equal distributions share a table, as they hash by their fields; few are kept, since a table is as
+# large as its parameter.
 @lru_cache(maxsize=8)
 def _sorted_table(distribution: Indexed) -> Tensor:
     return distribution.table().sort().values

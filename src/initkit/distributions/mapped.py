@@ -83,6 +83,7 @@ class Mapped(Distribution):
         return replace(self, maps=(*self.maps, (name, number)))
 
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
+        # Values are drawn in float32 whatever the dtype, so that all dtypes map the same values.
         scratch = torch.empty(out.numel(), dtype=torch.float32, device="cpu")
         self.part.write(scratch, source, runs)
         flat = out.view(-1)
@@ -93,6 +94,7 @@ class Mapped(Distribution):
         return through(self.part.draw(source, first).float(), self.maps)
 
 
+# The grid costs milliseconds, and every like parameter of a model asks for the same one.
 @lru_cache(maxsize=256)
 def _mapped_moments(distribution: Mapped) -> tuple[float, float]:
     """Sum the maps over a fine grid of the part's values, each with its probability."""

@@ -64,7 +64,7 @@ class Orthogonal(NonElementwise):
             return
         grid = sample.whole.reshape(self.grid)
         _, rows, columns = self.grid
-        tall = grid if rows >= columns else grid.mT
+        tall = grid if rows >= columns else grid.mT  # the columns of a tall matrix are orthonormal
         eps = max(float(torch.finfo(grid.dtype).eps), 1e-6)
         slack = eps * (4 + math.log2(max(rows, columns) + 1))
         orthogonal = _orthogonality(tall, abs(self.gain), slack)

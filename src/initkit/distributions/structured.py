@@ -74,6 +74,8 @@ class Blocks(Distribution):
             while length:
                 index = start // block
                 piece = min(length, (index + 1) * block - start)
+                # An elementwise part takes the index in the whole tensor, so that two equal parts
+                # never draw the same words; only the place is counted from the block.
                 part = self.parts[index]
                 self._write_part(part, out.narrow(0, local, piece), source, start, index * block)
                 local, start, length = local + piece, start + piece, length - piece
@@ -93,7 +95,7 @@ class Blocks(Distribution):
             out.copy_(block.narrow(0, start - origin, out.numel()))
 
     def tests(self, sample: Sample) -> Iterator[Test]:
-        if sample.whole is None:
+        if sample.whole is None:  # no telling where a block ends: tested as a mixture
             yield from super().tests(sample)
             return
         count = len(self.parts)
