@@ -33,9 +33,7 @@ from published import published, skeleton
 from torch import Tensor, nn
 
 import initkit
-from initkit.distributions.base import Distribution
-from initkit.distributions.structured import Blocks
-from initkit.distributions.whole import Orthogonal
+from initkit.distributions import Blocks, Distribution, Orthogonal
 from initkit.plan.plan import Plan, Step
 
 Builder = Callable[[], nn.Module]

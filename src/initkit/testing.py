@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from .check.check import check_init
 from .check.report import CheckReport
-from .distributions import UserFunction
 from .errors import CheckError, TargetError, did_you_mean
 from .model import Model, ModelView
 from .plan import UNCOVERED, Plan, PlanOptions, Step, plan_init
@@ -328,11 +327,7 @@ def _guarded(known: Mapping[str, Tensor], entries: Sequence[str]) -> dict[str, T
 
 
 def _random(step: Step) -> bool:
-    return (
-        step.distribution is not None
-        and step.distribution.random
-        and not isinstance(step.distribution, UserFunction)
-    )
+    return step.distribution is not None and step.distribution.random and step.distribution.known
 
 
 def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor], name: str) -> bool:

@@ -11,7 +11,7 @@ from torch import nn
 
 from initkit import apply_init, check_init
 from initkit.check.check import CheckReport
-from initkit.check.norms import lengths
+from initkit.check.norms import norm_tests
 from initkit.distributions.base import Distribution
 from initkit.distributions.elementwise import Normal, TruncatedNormal, Uniform
 
@@ -24,7 +24,7 @@ def normal(*shape: int, seed: int = 0) -> torch.Tensor:
 
 def chances(tensor: torch.Tensor, distribution: Distribution = NORMAL) -> dict[str, float]:
     """Return what each test says, and its p-value."""
-    return {test.text: test.p for test in lengths(tensor, distribution, tensor.dtype)}
+    return {test.text: test.p for test in norm_tests(tensor, distribution, tensor.dtype)}
 
 
 def the_odd_one(tensor: torch.Tensor, distribution: Distribution = NORMAL) -> str:

@@ -9,7 +9,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stats import assert_drawn_from, ks_distance
-from torch import nn
 
 from initkit import distributions
 from initkit.distributions.base import Source, from_dict
@@ -149,46 +148,6 @@ def test_values_are_computed_in_float32_and_rounded_once(
     assert torch.equal(out, draw(distribution).to(dtype))
 
 
-def test_the_eye_and_dirac_of_torch_are_ours_bit_for_bit() -> None:
-    eye = distributions.Eye((30, 20), (1, 30, 20))
-    assert torch.equal(draw(eye, 600).view(30, 20), nn.init.eye_(torch.empty(30, 20)))
-    for groups in (1, 2, 5):
-        for shape in ((20, 4, 3), (20, 4, 3, 5), (20, 4, 2, 3, 4)):
-            dirac = distributions.Dirac(shape, groups)
-            theirs = nn.init.dirac_(torch.empty(shape), groups)
-            assert torch.equal(draw(dirac, theirs.numel()).view(shape), theirs)
-
-
-def test_every_block_of_an_orthogonal_distribution_is_orthogonal() -> None:
-    q = distributions.Orthogonal((4 * 40, 60), 1.0, (4, 40, 60)).draw(SOURCE).view(4, 40, 60)
-    assert torch.allclose(q @ q.mT, torch.eye(40, dtype=q.dtype).expand(4, -1, -1), atol=1e-12)
-    assert not torch.equal(q[0], q[1])
-
-
-def test_a_delta_orthogonal_convolution_is_orthogonal_in_the_middle_and_zero_elsewhere() -> None:
-    w = distributions.DeltaOrthogonal((8, 5, 3, 4), 1.0).draw(SOURCE)
-    middle = w[:, :, 1, 2].clone()
-    assert torch.allclose(middle.T @ middle, torch.eye(5, dtype=w.dtype), atol=1e-12)
-    w[:, :, 1, 2] = 0
-    assert not w.any()
-
-
-def test_every_column_of_a_sparse_distribution_has_its_zeros() -> None:
-    w = distributions.Sparse((30, 20), 1.0, 7, (1, 30, 20)).draw(SOURCE)
-    assert ((w == 0).sum(0) == 7).all()
-
-
-def test_a_coordinate_on_the_sphere_has_the_known_cdf() -> None:
-    """Known: arcsine for 2 dimensions, uniform for 3, nearly normal for many."""
-    x = torch.tensor([-0.9, -0.3, 0.0, 0.5, 0.99], dtype=torch.float64)
-    circle = distributions.Orthogonal((2, 2), 1.0, (1, 2, 2)).cdf(x)
-    assert torch.allclose(circle, 0.5 + x.asin() / math.pi, atol=1e-7)
-    ball = distributions.Orthogonal((3, 3), 1.0, (1, 3, 3)).cdf(x)
-    assert torch.allclose(ball, (1 + x) / 2, atol=1e-7)
-    many = distributions.Orthogonal((4096, 64), 1.0, (1, 4096, 64)).cdf(x / 64)
-    assert torch.allclose(many, torch.special.ndtr(x), atol=1e-3)
-
-
 def test_a_wrong_distribution_is_noticed() -> None:
     sample = draw(distributions.Normal(0.0, 0.02))
     for wrong in (
@@ -199,11 +158,6 @@ def test_a_wrong_distribution_is_noticed() -> None:
         with pytest.raises(AssertionError):
             assert_drawn_from(sample, wrong)
     assert ks_distance(sample, distributions.Uniform(-0.0346, 0.0346)) > 0.03
-
-
-def test_a_truncation_that_cuts_nothing_says_so() -> None:
-    assert distributions.TruncatedNormal(0.0, 0.02, -2.0, 2.0).note() == "the bounds cut nothing"
-    assert distributions.TruncatedNormal(0.0, 0.02, -0.04, 0.04).note() == ""
 
 
 def test_distributions_print_as_the_textbook_writes_them() -> None:
@@ -217,11 +171,3 @@ def test_distributions_print_as_the_textbook_writes_them() -> None:
     assert shown[17] == "Dirac, 3 groups"
     assert shown[19] == "orthogonal, gain 2, 4 blocks"
     assert shown[21] == "N(0, 0.1), 30 zeros per column"
-
-
-def test_nobody_knows_the_distribution_of_a_function() -> None:
-    written = distributions.UserFunction((3,), torch.Tensor.zero_)
-    assert written.moments is None
-    assert written.mean is None
-    with pytest.raises(NotImplementedError, match="nobody knows the distribution of zero_"):
-        written.cdf(0.0)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from initkit import apply_init, plan_init, schemes
+from initkit.distributions import Arange
 from initkit.distributions.base import Source, from_dict
 from initkit.distributions.elementwise import Uniform
-from initkit.distributions.indexed import Arange, mapped
 from initkit.errors import InitkitError
 from initkit.schemes import Site
 
@@ -202,6 +202,6 @@ def test_what_cannot_be_is_said(text: str, shape: tuple[int, ...], message: str)
 
 def test_a_map_of_a_number_is_a_number() -> None:
     assert start("log_of(2)", 3)[0].tolist() == pytest.approx([math.log(2)] * 3)
-    assert str(mapped(Uniform(0.5, 1.0), "times", 2.0)) == "2 x U(0.5, 1)"
-    assert str(mapped(Arange((2,)), "exp")) == "exp of (0, 1)"
+    assert str(Uniform(0.5, 1.0).mapped("times", 2.0)) == "2 x U(0.5, 1)"
+    assert str(Arange((2,)).mapped("exp")) == "exp of (0, 1)"
     assert schemes.Arange().resolve(Site((3,))) == Arange((3,))

@@ -7,98 +7,78 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
-from ..distributions import Constant, Distribution, Normal, TruncatedNormal, Uniform
-from ..plan import WRITE, Plan, Step, slot_info
+from ..distributions import Constant, Distribution, Normal, Uniform
+from ..plan import WRITE, Plan, slot_info
 from .measure import Measured
 from .report import Checked
-from .sample_tests import judge
-from .structure import look
+from .sample import TensorSample
 
 _FEWEST = 200  # elements that tell distributions apart
 _FITS = 1e-4
-_KNOWN = {"sqrt(2)": math.sqrt(2), "sqrt(3)": math.sqrt(3), "1/sqrt(2)": math.sqrt(0.5),
-          "1/sqrt(3)": 1 / math.sqrt(3), "2": 2.0, "1/2": 0.5, "5/3": 5 / 3}  # fmt: skip
+_FACTORS = {"sqrt(2)": math.sqrt(2), "sqrt(3)": math.sqrt(3), "1/sqrt(2)": math.sqrt(0.5),
+            "1/sqrt(3)": 1 / math.sqrt(3), "2": 2.0, "1/2": 0.5, "5/3": 5 / 3}  # fmt: skip
 
 
-def suspect(found: Checked, plan: Plan) -> str:
+def diagnose(checked: Checked, plan: Plan) -> str:
     """Return what the values of a failed tensor look like, or nothing."""
-    step, seen = found.step, found.seen
-    if (
-        step is None
-        or seen is None
-        or step.distribution is None
-        or not found.parts
-        or not seen.finite
-    ):
+    planned, measured = checked.distribution, checked.measured
+    if planned is None or measured is None or not checked.pieces or not measured.finite:
         return ""
-    if isinstance(step.distribution, TruncatedNormal) and _torchs_edge(step.distribution, seen):
-        return (
-            "torch.nn.init.trunc_normal_ in float32 gives the bound itself once in 16 million "
-            "elements; initkit never does"
-        )
-    if seen.n < _FEWEST or seen.low == seen.high:
+    if flaw := planned.known_flaw(measured.low, measured.high):
+        return flaw
+    if measured.n < _FEWEST or measured.low == measured.high:
         return ""
-    for distribution, told in _candidates(found, step.distribution, plan):
-        if (
-            distribution != step.distribution
-            and _near(distribution, seen)
-            and _fits(distribution, found.parts)
-        ):
-            return told
+    for distribution, description in _candidates(checked, planned, measured, plan):
+        if distribution != planned and _looks_like(distribution, measured, checked.pieces):
+            return description
     return ""
 
 
 def _candidates(
-    found: Checked, distribution: Distribution, plan: Plan
+    checked: Checked, planned: Distribution, measured: Measured, plan: Plan
 ) -> Iterator[tuple[Distribution, str]]:
-    default = _torch_default(found)
+    """Yield distributions that the values may be from, and how to say so, likeliest first."""
+    default = _torch_default(checked)
     if default is not None:
-        told = f"it looks like torch's own default, {default}: as if nothing had initialised it"
-        yield default, told
-    seen = found.seen
-    assert seen is not None and found.step is not None
-    others: dict[Distribution, str] = {}
+        yield (
+            default,
+            f"it looks like torch's own default, {default}: as if nothing had initialised it",
+        )
+    for other, name in _planned_elsewhere(plan).items():
+        if other.random and other != planned:
+            yield other, f"it looks like {other}, which is planned for {name}"
+    if planned.elementwise and planned.random and planned.mean == 0 and planned.std:
+        factor = _factor(planned, planned.std, measured)
+        name = next((text for text, v in _FACTORS.items() if abs(factor / v - 1) < 3e-3), "")
+        times = f"{factor:.4g}" + (f", about {name}" if name else "")
+        yield planned.scaled(factor), f"it looks like the planned distribution times {times}"
+    for plain in (Normal(measured.mean, measured.std), _uniform(measured)):
+        yield plain, f"it looks like {plain}"
+
+
+def _planned_elsewhere(plan: Plan) -> dict[Distribution, str]:
+    """Return the elementwise distributions of a plan, and the first parameter of each."""
+    found: dict[Distribution, str] = {}
     for step in plan.steps:
         if step.status == WRITE and step.distribution is not None and step.distribution.elementwise:
-            others.setdefault(step.distribution, step.name)
-    for other, name in others.items():
-        if other.random and other != distribution:
-            yield other, f"it looks like {other}, which is planned for {name}"
-    if (
-        distribution.elementwise
-        and distribution.random
-        and distribution.mean == 0
-        and distribution.std
-    ):
-        bounded = math.isfinite(distribution.high) and distribution.high > 0
-        factor = (
-            seen.high / distribution.high
-            if bounded and seen.n > 1000
-            else seen.std / distribution.std
-        )
-        name = next((text for text, v in _KNOWN.items() if abs(factor / v - 1) < 3e-3), "")
-        times = f"{factor:.4g}" + (f", about {name}" if name else "")
-        yield distribution.scaled(factor), f"it looks like the planned distribution times {times}"
-    for kind in (Normal(seen.mean, seen.std), _uniform(seen)):
-        yield kind, f"it looks like {kind}"
+            found.setdefault(step.distribution, step.name)
+    return found
 
 
-def _torchs_edge(distribution: TruncatedNormal, seen: Measured) -> bool:
-    """Whether a lone value stands on a bound that no value should come near."""
-    far = (
-        min(distribution.loc - distribution.low, distribution.high - distribution.loc)
-        > 7 * distribution.scale
-    )
-    return far and (seen.low == distribution.low or seen.high == distribution.high)
+def _factor(planned: Distribution, std: float, measured: Measured) -> float:
+    """Return how many times the planned distribution the values are; a bound tells it best."""
+    if math.isfinite(planned.high) and planned.high > 0 and measured.n > 1000:
+        return measured.high / planned.high
+    return measured.std / std
 
 
-def _uniform(seen: Measured) -> Uniform:
-    room = (seen.high - seen.low) / seen.n
-    return Uniform(seen.low - room, seen.high + room)
+def _uniform(measured: Measured) -> Uniform:
+    room = (measured.high - measured.low) / measured.n
+    return Uniform(measured.low - room, measured.high + room)
 
 
-def _torch_default(found: Checked) -> Distribution | None:
-    info = slot_info(found.slot) if found.slot is not None else None
+def _torch_default(checked: Checked) -> Distribution | None:
+    info = slot_info(checked.slot) if checked.slot is not None else None
     if info is None or info.default is None or not info.default.value:
         return None
     value = info.default.value
@@ -107,47 +87,39 @@ def _torch_default(found: Checked) -> Distribution | None:
     return Normal(0.0, value) if info.default.kind == "normal" else Constant(value)
 
 
-def _near(distribution: Distribution, seen: Measured) -> bool:
-    """Whether mean and std are near enough for a closer look."""
-    if (
-        distribution.std is None
-        or distribution.mean is None
-        or not distribution.random
-        or not distribution.std
-    ):
+def _looks_like(distribution: Distribution, measured: Measured, pieces: Sequence[Tensor]) -> bool:
+    """Whether values pass the tests of a distribution; mean and std say whether to try."""
+    mean, std = distribution.mean, distribution.std
+    if mean is None or not std or not distribution.random:
         return False
-    room = 8 / math.sqrt(seen.n)
-    return (
-        abs(seen.std / distribution.std - 1) < room
-        and abs(seen.mean - distribution.mean) < room * distribution.std
-    )
-
-
-def _fits(distribution: Distribution, parts: Sequence[Tensor]) -> bool:
-    tests = judge(distribution, parts[0].dtype, look(distribution, parts))
+    room = 8 / math.sqrt(measured.n)
+    if abs(measured.std / std - 1) >= room or abs(measured.mean - mean) >= room * std:
+        return False
+    tests = TensorSample(distribution, pieces).goodness_of_fit()
     return all(test.p > _FITS for test in tests)
 
 
 # ---------------------------------------------------------------------------- trained weights
 
 
-def left_initialisation(checked: Sequence[Checked], failed: set[str]) -> bool:
+def looks_trained(checked: Sequence[Checked], failed: set[str]) -> bool:
     """Whether most of the model moved a little, as training does, and nothing is broken.
 
     Training moves what was planned constant, element by element; a mistake in a rule does not, and
     weights that still look like torch's own defaults were never initialised.
     """
-    written = [c for c in checked if c.step is not None and c.step.status == WRITE and c.seen]
-    fixed = [c for c in written if isinstance(_law(c), Constant) and c.seen and c.seen.n > 1]
-    drawn = [c for c in written if not isinstance(_law(c), Constant)]
-    if not failed or any(c.seen is not None and not c.seen.finite for c in written):
+    written = [c for c in checked if c.step is not None and c.step.status == WRITE and c.measured]
+    if not failed or any(c.measured is not None and not c.measured.finite for c in written):
         return False
     if _still_default([c for c in written if c.name in failed]):
         return False
-    moved = [c for c in fixed if c.name in failed and c.seen and _scattered(c)]
+    constant = [c for c in written if _is_constant(c)]
+    drawn = [c for c in written if not _is_constant(c)]
+    fixed = [c for c in constant if c.measured and c.measured.n > 1]
     if len(fixed) >= 3:
+        moved = [c for c in fixed if c.name in failed and _scattered(c)]
         return len(moved) >= 0.6 * len(fixed) and _mild(drawn) >= 0.6 * len(drawn)
-    wide = [c for c in drawn if c.seen and c.seen.n >= 1000]
+    wide = [c for c in drawn if c.measured and c.measured.n >= 1000]
     ratios = [_ratio(c) for c in wide if c.name in failed]
     spread = max(ratios, default=1.0) / max(min(ratios, default=1.0), 1e-30)
     mostly = len(ratios) >= max(3, 0.8 * len(wide))
@@ -156,33 +128,35 @@ def left_initialisation(checked: Sequence[Checked], failed: set[str]) -> bool:
 
 def _still_default(failed: Sequence[Checked]) -> bool:
     """Whether some of the failed tensors are as torch's constructors left them."""
-    large = [c for c in failed if c.parts and c.seen is not None and c.seen.n >= _FEWEST]
-    defaults = [(c, distribution) for c in large if (distribution := _torch_default(c)) is not None]
-    fits = [
-        _near(distribution, c.seen) and _fits(distribution, c.parts)
-        for c, distribution in defaults[:16]
-        if c.seen
+    defaults = [
+        (c, default)
+        for c in failed
+        if c.pieces and c.measured is not None and c.measured.n >= _FEWEST
+        if (default := _torch_default(c)) is not None
     ]
-    return sum(fits) * 4 > len(fits)
+    alike = [
+        _looks_like(default, c.measured, c.pieces) for c, default in defaults[:16] if c.measured
+    ]
+    return sum(alike) * 4 > len(alike)
 
 
-def _law(c: Checked) -> object:
-    return c.step.distribution if c.step is not None else None
+def _is_constant(c: Checked) -> bool:
+    return c.distribution is not None and c.distribution.constant is not None
 
 
 def _scattered(c: Checked) -> bool:
     """Whether a constant became many values nearby."""
-    assert c.seen is not None and isinstance(c.step, Step)
-    distribution = c.step.distribution
-    assert isinstance(distribution, Constant)
-    return c.seen.std > 0 and abs(c.seen.mean - distribution.value) < 1 + abs(distribution.value)
+    if c.distribution is None or c.measured is None or c.distribution.constant is None:
+        return False
+    value = c.distribution.constant
+    return c.measured.std > 0 and abs(c.measured.mean - value) < 1 + abs(value)
 
 
 def _ratio(c: Checked) -> float:
-    distribution, seen = c.step.distribution if c.step is not None else None, c.seen
-    if distribution is None or seen is None or not distribution.std:
+    distribution, measured = c.distribution, c.measured
+    if distribution is None or measured is None or not distribution.std:
         return 1.0
-    return seen.std / distribution.std
+    return measured.std / distribution.std
 
 
 def _mild(checked: Sequence[Checked]) -> int:

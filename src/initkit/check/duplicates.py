@@ -1,8 +1,4 @@
-"""Values that should differ and don't: slices of one tensor, and tensors of one model.
-
-Random values meet by chance so rarely that a handful of elements tells slices apart; what a handful
-cannot tell apart is compared whole.
-"""
+"""Tensors of one model that should differ and don't: copies, and runs of values in two places."""
 
 from __future__ import annotations
 
@@ -13,121 +9,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..distributions import DeltaOrthogonal, Distribution, Orthogonal
-from .measure import centre, chunks, plain
-from .sample_tests import expectation
+from ..distributions import Distribution
+from ..model import chunks
+from .measure import plain
+from .slices import CERTAIN, log_chance_of_meeting
 
-_KEYS = 8  # elements that stand for a slice
+_FEWEST = 8  # elements that must vary for two tensors to be compared
 _HEAD = 65  # elements that stand for a tensor
 _CLOSE = 1 << 12  # elements of two tensors that are compared
 _RUN = 16  # elements that stand for a place
 _RARE = 1 << 10  # one place in so many is looked at; its values decide whether it is
-_CERTAIN = -60.0  # log of a chance that need not be considered
 
 
 @dataclass(frozen=True, slots=True)
-class Repeat:
-    """Slices of one tensor that are alike: which, along which dimension, how probable by chance."""
-
-    text: str
-    p: float
-
-
-# -------------------------------------------------------------------------- within one tensor
-
-
-def repeats(tensor: Tensor, distribution: Distribution) -> Repeat | None:
-    """Return slices along some dimension that hold the same values up to signs, or None.
-
-    >>> from initkit.distributions import Normal
-    >>> half = torch.randn(4, 16, generator=torch.Generator().manual_seed(0))
-    >>> repeats(torch.cat([half, half]), Normal(0.0, 1.0)).text
-    'slices 0 and 4 along dimension 0 hold the same values (4 of 8 repeat another)'
-    """
-    if isinstance(distribution, DeltaOrthogonal):
-        tensor = centre(tensor)
-        distribution = distribution._middle
-    if isinstance(distribution, Orthogonal) and max(distribution.grid[1:]) < _KEYS:
-        return None
-    meeting = _meeting(distribution, tensor.dtype)
-    for view, dim in _views(tensor):
-        count = view.shape[dim]
-        length = view.numel() // count
-        log_p = 2 * math.log(count) + length * meeting
-        if log_p < _CERTAIN / 2 and (pair := _alike(view, dim)) is not None:
-            return Repeat(_told(pair, view, dim, tensor.dim()), math.exp(log_p))
-    return None
-
-
-def _meeting(distribution: Distribution, dtype: torch.dtype) -> float:
-    """Return the log of the chance that two elements agree."""
-    if dtype.is_floating_point and dtype.itemsize <= 2 and distribution.elementwise:
-        chance = 2 * float(expectation(distribution, dtype).grid[1].square().sum())
-    else:
-        chance = 2.0**-21 if dtype.itemsize > 2 else 2.0**-7
-        chance += sum(share * share for share in distribution.atoms.values())
-    return math.log(min(chance, 1.0))
-
-
-def _views(tensor: Tensor) -> Iterator[tuple[Tensor, int]]:
-    """Yield the tensor with each dimension whose slices to compare; a vector cut into shards."""
-    if tensor.dim() > 1:
-        for dim in range(tensor.dim()):
-            if tensor.shape[dim] > 1:
-                yield tensor, dim
-        return
-    n = tensor.numel()
-    for shards in (2, 3, 4, 6, 8, 12, 16, 24, 32, 64):
-        if n % shards == 0 and n // shards > 1:
-            yield tensor.reshape(shards, -1), 0
-
-
-def _told(pair: tuple[int, int, int], view: Tensor, dim: int, dims: int) -> str:
-    first, second, count = pair
-    where = f"along dimension {dim}" if dims > 1 else f"of {view.shape[1]} elements"
-    return (
-        f"slices {first} and {second} {where} hold the same values "
-        f"({count:,} of {view.shape[dim]:,} repeat another)"
-    )
-
-
-def _alike(view: Tensor, dim: int) -> tuple[int, int, int] | None:
-    """Return two equal slices, and about how many repeat another."""
-    moved = view.movedim(dim, 0)
-    rest = moved.shape[1:]
-    length = math.prod(rest)
-    keys = min(_KEYS, length)
-    mixed: Tensor | float = 0.0
-    for key in range(keys):  # one by one: each slice is rounded alike
-        column = moved
-        for index in _unravel(key * (length - 1) // max(keys - 1, 1), rest):
-            column = column.select(1, index)
-        values = plain(column).view(len(moved), -1).cpu().double()
-        mixed = values.abs().sum(1) + mixed * 1.61803398875
-    assert isinstance(mixed, Tensor)
-    value, order = mixed.sort(stable=True)
-    same = value[1:] == value[:-1]
-    near = same.nonzero().flatten()
-    pairs = torch.stack([order[near], order[near + 1]], 1).sort(1).values.tolist()
-    for a, b in sorted(pairs)[:64]:
-        if torch.equal(moved[a].abs(), moved[b].abs()):
-            return a, b, int(same.sum())
-    return None
-
-
-def _unravel(index: int, shape: Sequence[int]) -> list[int]:
-    places = []
-    for size in reversed(shape):
-        index, place = divmod(index, size)
-        places.append(place)
-    return places[::-1]
-
-
-# ----------------------------------------------------------------------------- across tensors
-
-
-@dataclass(frozen=True, slots=True)
-class Clone:
+class Duplicate:
     """Two tensors with the same values, and how they are related."""
 
     first: int
@@ -137,40 +32,43 @@ class Clone:
 
 
 @dataclass(frozen=True, slots=True)
-class _View:
+class _Oriented:
     """One of the tensors, or its transpose."""
 
     place: int
     tensor: Tensor
-    turned: bool = False
+    transposed: bool = False
 
 
-def clones(tensors: Sequence[Tensor]) -> list[Clone]:
+def duplicates(tensors: Sequence[Tensor]) -> list[Duplicate]:
     """Find tensors that hold or begin with the same values, up to scale, shift and transposition.
 
-    A matrix that equals its own transpose is a clone of itself.
+    A matrix that equals its own transpose is a duplicate of itself.
 
     >>> x = torch.randn(4, 16, generator=torch.Generator().manual_seed(0))
-    >>> [(c.first, c.second, c.text) for c in clones([x, x.clone(), x * 2])]
+    >>> [(c.first, c.second, c.text) for c in duplicates([x, x.clone(), x * 2])]
     [(0, 1, 'holds the same values as'), (0, 2, 'holds 2 times the values of')]
     """
-    turned = [(place, t.mT) for place, t in enumerate(tensors) if t.dim() == 2 and min(t.shape) > 1]
-    groups: dict[tuple[bool, ...], list[_View]] = {}
+    transposed = [
+        (place, t.mT) for place, t in enumerate(tensors) if t.dim() == 2 and min(t.shape) > 1
+    ]
+    groups: dict[tuple[bool, ...], list[_Oriented]] = {}
     for place, tensor in enumerate(tensors):
         for key in _keys(tensor):
-            groups.setdefault(key, []).append(_View(place, tensor))
-    for place, tensor in turned:
+            groups.setdefault(key, []).append(_Oriented(place, tensor))
+    # A transpose is only compared with what stands upright: it joins groups and begins none.
+    for place, tensor in transposed:
         for key in _keys(tensor):
             if key in groups:
-                groups[key].append(_View(place, tensor, True))
+                groups[key].append(_Oriented(place, tensor, True))
     log_pairs = math.log(max(len(tensors), 2)) * 2
-    found: dict[int, Clone] = {}
+    found: dict[int, Duplicate] = {}
     for first, *others in groups.values():
         for other in others:
             if other.place not in found and other.place >= first.place:
-                clone = _clone(first, other, log_pairs)
-                if clone is not None:
-                    found[other.place] = clone
+                duplicate = _duplicate(first, other, log_pairs)
+                if duplicate is not None:
+                    found[other.place] = duplicate
     return [found[place] for place in sorted(found)]
 
 
@@ -179,7 +77,7 @@ def _keys(tensor: Tensor) -> Iterator[tuple[bool, ...]]:
     head = _head(tensor, _HEAD).double()
     rises = head.diff()
     moving = rises != 0
-    if int(moving.sum()) < min(_KEYS, len(rises)) or len(rises) < _KEYS - 1:
+    if int(moving.sum()) < min(_FEWEST, len(rises)) or len(rises) < _FEWEST - 1:
         return
     up = rises > 0
     yield tuple((up == up[moving.nonzero()[0]]).tolist())
@@ -200,7 +98,7 @@ def _head(tensor: Tensor, count: int) -> Tensor:
     return plain(tensor.reshape(-1)[:count]).cpu()
 
 
-def _clone(first: _View, second: _View, log_pairs: float) -> Clone | None:
+def _duplicate(first: _Oriented, second: _Oriented, log_pairs: float) -> Duplicate | None:
     a, b = first.tensor, second.tensor
     count = min(a.numel(), b.numel(), _CLOSE)
     x, y = _head(a, count).double(), _head(b, count).double()
@@ -212,13 +110,13 @@ def _clone(first: _View, second: _View, log_pairs: float) -> Clone | None:
         return None
     scale, shift, gap = fit
     log_p = log_pairs + (count - 2) * math.log(min(32 * eps, 0.5))
-    if gap > 8 * eps or log_p > _CERTAIN / 2:
+    if gap > 8 * eps or log_p > CERTAIN:
         return None
     same = a.shape == b.shape
     text = _relation(scale, shift, float(y.abs().max()), "holds" if same else "begins with", eps)
-    if second.turned:
+    if second.transposed:
         text = text.replace("values", "values, transposed,", 1)
-    return Clone(first.place, second.place, text, math.exp(max(log_p, -740.0)))
+    return Duplicate(first.place, second.place, text, math.exp(max(log_p, -740.0)))
 
 
 def _fit(x: Tensor, y: Tensor) -> tuple[float, float, float] | None:
@@ -279,7 +177,7 @@ def shared_runs(
     >>> [(run.first, run.second) for run in found]
     [(0, 1)]
     """
-    found = [_runs(tensor) for tensor in tensors]
+    found = [_run_keys(tensor) for tensor in tensors]
     owner = torch.cat([torch.full_like(keys, i) for i, (keys, _) in enumerate(found)] or [_NONE])
     keys = torch.cat([keys for keys, _ in found] or [_NONE])
     places = torch.cat([places for _, places in found] or [_NONE])
@@ -292,9 +190,11 @@ def shared_runs(
         pairs.setdefault((first, second), []).append(gap)
     result = []
     for (first, second), gaps in sorted(pairs.items()):
-        meeting = max(_meeting(distributions[i], tensors[i].dtype) for i in (first, second))
+        meeting = max(
+            log_chance_of_meeting(distributions[i], tensors[i].dtype) for i in (first, second)
+        )
         log_p = 2 * math.log(len(keys)) + (_RUN - 2) * meeting
-        if len(gaps) > 1 and log_p < _CERTAIN / 2:
+        if len(gaps) > 1 and log_p < CERTAIN:
             result.append(SharedRun(first, second, len(gaps), gaps[0], math.exp(log_p)))
     return result
 
@@ -304,10 +204,10 @@ _MIX = 2 * 0x1B873593, 2 * 0x2E1B2139  # even: the sign goes over the edge
 _LOW = -(1 << 31) + (1 << 32) // _RARE
 
 
-def _runs(tensor: Tensor) -> tuple[Tensor, Tensor]:
+def _run_keys(tensor: Tensor) -> tuple[Tensor, Tensor]:
     """Return a key for each run of elements that begins as one in ``_RARE`` does, and its place."""
     keys, places, start = [_NONE], [_NONE], 0
-    for chunk in chunks(tensor):
+    for chunk, _ in chunks(tensor):
         bits = plain(chunk).float().view(torch.int32)
         mixed = bits[: 1 - _RUN] * _MIX[0]
         if tensor.dtype.itemsize <= 2:  # one value alone is too often the same

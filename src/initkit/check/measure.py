@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-CHUNK = 1 << 18  # elements at a time: they stay in the cache while all is counted
+from ..model import chunks
+
 _WHOLLY = 1 << 19  # that many elements are sorted into cells, and one in _SHARE of the others
 _SHARE = 16
 _FEW = 1 << 12
@@ -51,34 +52,8 @@ class Measured:
         return not (self.nans or self.infinities)
 
 
-def chunks(tensor: Tensor, size: int = CHUNK) -> Iterator[Tensor]:
-    """Yield flat pieces of a tensor in logical order; only pieces are ever copied."""
-    if tensor.numel() <= size or tensor.dim() < 2 or tensor.is_contiguous():
-        flat = tensor.reshape(-1) if tensor.numel() <= size else _flat(tensor)
-        yield from torch.split(flat, size) if flat.numel() else ()
-        return
-    row = tensor.numel() // tensor.shape[0]
-    if row > size:
-        for part in tensor.unbind(0):
-            yield from chunks(part, size)
-        return
-    for part in torch.split(tensor, max(1, size // row)):
-        yield part.reshape(-1)
-
-
-def _flat(tensor: Tensor) -> Tensor:
-    return tensor.view(-1) if tensor.is_contiguous() else tensor
-
-
-def centre(tensor: Tensor) -> Tensor:
-    """Return the matrix in the middle of a convolution's window."""
-    for size in tensor.shape[2:]:
-        tensor = tensor.select(2, size // 2)
-    return tensor
-
-
 def plain(tensor: Tensor) -> Tensor:
-    """Return the tensor as real floating point that can be reckoned with; chunks only."""
+    """Return a chunk, flat, as real floating point that can be reckoned with."""
     if tensor.is_complex():
         tensor = torch.view_as_real(tensor)
     if tensor.dtype in (torch.float32, torch.float64):
@@ -87,8 +62,15 @@ def plain(tensor: Tensor) -> Tensor:
     return tensor.to(torch.float64 if wide else torch.float32).reshape(-1)
 
 
+def plain_chunks(tensors: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Yield all elements of tensors in row-major order, flat and real; only chunks are copied."""
+    for tensor in tensors:
+        for chunk, _ in chunks(tensor):
+            yield plain(chunk)
+
+
 def measure(
-    parts: Iterable[Tensor],
+    tensors: Iterable[Tensor],
     *,
     centre: float | None = None,
     edges: Tensor | None = None,
@@ -103,30 +85,28 @@ def measure(
     >>> measure([torch.tensor([0.0, 1.0, 2.0])], edges=torch.tensor([0.5])).below
     (1,)
     """
-    listed = [part for part in parts if part.numel()]
-    total = sum(part.numel() * (2 if part.is_complex() else 1) for part in listed)
+    listed = [tensor for tensor in tensors if tensor.numel()]
+    total = sum(tensor.numel() * (2 if tensor.is_complex() else 1) for tensor in listed)
     if not total:
         return Measured(0, math.nan, math.nan, math.nan, math.nan, 0.0, 0)
+    # Every chunk gives its first elements, so that no part of the tensor goes unseen.
     share = min(1.0, _WHOLLY / total + 1 / _SHARE)
     tally = _Tally(centre, edges, middle, stride, share)
-    for part in listed:
-        for chunk in chunks(part):
-            tally.add(plain(chunk))
+    for chunk in plain_chunks(listed):
+        tally.add(chunk)
     found = tally.result()
     if math.isfinite(found.low) and math.isfinite(found.high):
         return found
-    nans, infinities = _broken(listed)
+    nans, infinities = _non_finite(listed)
     return replace(found, nans=nans, infinities=infinities)
 
 
-def _broken(parts: Iterable[Tensor]) -> tuple[int, int]:
+def _non_finite(tensors: Sequence[Tensor]) -> tuple[int, int]:
     """Count NaN and infinities."""
     nans = infinities = 0
-    for part in parts:
-        for chunk in chunks(part):
-            x = plain(chunk)
-            nans += int(torch.isnan(x).sum())
-            infinities += int(torch.isinf(x).sum())
+    for chunk in plain_chunks(tensors):
+        nans += int(torch.isnan(chunk).sum())
+        infinities += int(torch.isinf(chunk).sum())
     return nans, infinities
 
 
@@ -153,7 +133,7 @@ class _Tally:
     def add(self, x: Tensor) -> None:
         self.n += x.numel()
         low, high = torch.aminmax(x)
-        if self.centre is None:
+        if self.centre is None:  # near the mean, so that squares around it don't cancel
             first = float(x[: 1 << 12].mean())
             self.centre = first if math.isfinite(first) else 0.0
         y = x - self.centre if self.centre else x

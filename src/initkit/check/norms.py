@@ -1,4 +1,4 @@
-"""Lengths of a random matrix's rows and columns: none stands out, and they are not all alike."""
+"""Norms of a random matrix's rows and columns: none stands out, and they are not all alike."""
 
 from __future__ import annotations
 
@@ -8,46 +8,41 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ..distributions import Distribution, Normal, TruncatedNormal
-from .measure import CHUNK
-from .sample_tests import Expectation, Test, expectation, squares
+from ..distributions import Distribution, Test
+from ..model import CHUNK
+from .expectation import Expectation, expectation
+from .sample_tests import squares_p_value
 
 
-def lengths(tensor: Tensor, distribution: Distribution, dtype: torch.dtype) -> Iterator[Test]:
+def norm_tests(tensor: Tensor, distribution: Distribution, dtype: torch.dtype) -> Iterator[Test]:
     """Yield tests of the mean squares of a sample's rows and of its columns.
 
     A convolution counts as a matrix with a row for each output. ``dtype`` is the one that the
     sample was rounded to.
 
+    >>> from initkit.distributions import Normal
     >>> q = torch.linalg.qr(torch.randn(64, 64, generator=torch.Generator().manual_seed(0))).Q
-    >>> alike = next(lengths(q, Normal(0.0, 1 / 8), q.dtype))
+    >>> alike = next(norm_tests(q, Normal(0.0, 1 / 8), q.dtype))
     >>> alike.p < 1e-100, alike.seen
     (True, '64 rows of one length')
     """
-    meant = expectation(distribution, dtype)
-    mean, std, _ = meant.moments
+    expected = expectation(distribution, dtype)
+    mean, std, _ = expected.moments
     if tensor.dim() < 2 or tensor.is_complex() or not std:
         return
     for what, found, each in _mean_squares(tensor, mean, std):
         if len(found) > 1 and each > 1:
-            if _is_normal(distribution):
-                yield _not_alike(what, found, each, meant.eps)
-            yield _none_stands_out(what, found, each, meant)
-
-
-def _is_normal(distribution: Distribution) -> bool:
-    """Whether a distribution is normal and, if cut at all, cut where nothing is."""
-    return isinstance(distribution, Normal) or (
-        isinstance(distribution, TruncatedNormal) and distribution.uncut
-    )
+            if distribution.gaussian:
+                yield _not_alike(what, found, each, expected.eps)
+            yield _none_stands_out(what, found, each, expected)
 
 
 def _mean_squares(tensor: Tensor, mean: float, std: float) -> Iterator[tuple[str, Tensor, int]]:
     """Yield "row" and "column" with the mean squares of all of them, and how many elements each."""
     count, length = len(tensor), tensor.numel() // len(tensor)
     rows, columns = [], torch.zeros(length, dtype=torch.float64, device="cpu")
-    for part in torch.split(tensor, max(1, CHUNK // length)):
-        x = part.reshape(len(part), -1)
+    for block in torch.split(tensor, max(1, CHUNK // length)):
+        x = block.reshape(len(block), -1)
         x = x if x.dtype == torch.float64 else x.float()
         square = ((x - mean) / std).square_()
         rows.append(square.mean(1).cpu().double())
@@ -56,14 +51,14 @@ def _mean_squares(tensor: Tensor, mean: float, std: float) -> Iterator[tuple[str
     yield "column", columns / count, count
 
 
-def _none_stands_out(what: str, found: Tensor, each: int, meant: Expectation) -> Test:
+def _none_stands_out(what: str, found: Tensor, each: int, expected: Expectation) -> Test:
     """Compare the longest and the shortest with what so many elements may give."""
     ends = (int(found.argmax()), int(found.argmin()))
-    p, place = min((squares(meant, float(found[end]) - 1, each), end) for end in ends)
-    std, planned = meant.moments[1] * math.sqrt(float(found[place])), meant.moments[1]
-    told = f"{what} {place} has a std of {std:.4g}"
-    text = f"{told}, unlike the others, where {planned:.4g} was planned"
-    return Test("lengths", min(1.0, len(found) * p), f"{what}s of std {planned:.4g}", told, text)
+    p, place = min((squares_p_value(expected, float(found[end]) - 1, each), end) for end in ends)
+    std, planned = expected.moments[1] * math.sqrt(float(found[place])), expected.moments[1]
+    seen = f"{what} {place} has a std of {std:.4g}"
+    text = f"{seen}, unlike the others, where {planned:.4g} was planned"
+    return Test("lengths", min(1.0, len(found) * p), f"{what}s of std {planned:.4g}", seen, text)
 
 
 def _not_alike(what: str, found: Tensor, each: int, eps: float) -> Test:

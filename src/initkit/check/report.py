@@ -8,15 +8,14 @@ from typing import Any
 
 from torch import Tensor
 
-from ..distributions import short
+from ..distributions import Distribution, Test, short
 from ..model import Slot
 from ..plan import Step
 from ..render import Cell, Notes, Table, bars, fold, html_page, text_table
 from .measure import Measured
-from .sample_tests import Test
 
-_EXTREMES = ("bounds", "extremes", "order", "lengths")  # they follow from what is told first
-_EXPLICABLE = (
+_CONSEQUENCES = ("bounds", "extremes", "order", "lengths")  # of faults that other tests name
+_DIAGNOSED = (
     "std",
     "mean",
     "distribution",
@@ -26,22 +25,24 @@ _EXPLICABLE = (
     "structure",
     "zeros",
 )
-_EXPLAINED = 24  # failures that are looked at more closely
-_FIRST = ("missing unplanned shape garbage padding structure constant zeros std mean bounds "
+_MOST_DIAGNOSED = 24  # failures whose values are compared with other distributions
+_ORDER = ("missing unplanned shape garbage padding structure constant zeros std mean bounds "
           "distribution extremes order lengths repeated clone tie").split()  # fmt: skip
 
 
 @dataclass(eq=False, slots=True)
 class Checked:
-    """One tensor, what was seen of it, and all tests of it."""
+    """One tensor, what was measured of it, and all tests of it."""
 
     name: str
     shape: tuple[int, ...]
     step: Step | None = None
     slot: Slot | None = None
-    seen: Measured | None = None
+    measured: Measured | None = None
     tests: list[Test] = field(default_factory=list)
-    parts: list[Tensor] = field(default_factory=list)
+    pieces: list[Tensor] = field(
+        default_factory=list
+    )  # along dimension 0, until the report is made
     remark: str = ""
 
     @property
@@ -50,14 +51,19 @@ class Checked:
         return self.step.start if self.step is not None else ""
 
     @property
-    def measured(self) -> str:
-        """What was seen, in a few words."""
-        seen = self.seen
-        if seen is None or not seen.n:
+    def distribution(self) -> Distribution | None:
+        """What the plan draws it from; None where it writes nothing."""
+        return self.step.distribution if self.step is not None else None
+
+    @property
+    def summary(self) -> str:
+        """What was measured, in a few words."""
+        measured = self.measured
+        if measured is None or not measured.n:
             return ""
-        if seen.low == seen.high:
-            return f"all {short(seen.low)}"
-        return f"mean {short(seen.mean)}, std {short(seen.std)}"
+        if measured.low == measured.high:
+            return f"all {short(measured.low)}"
+        return f"mean {short(measured.mean)}, std {short(measured.std)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +119,12 @@ class CheckReport:
         self.title, self.level, self.planned = title, level, planned
         self._checked = tuple(checked)
         self.tests = sum(len(c.tests) for c in checked)
-        self.elements = sum(c.seen.n for c in checked if c.seen is not None)
+        self.elements = sum(c.measured.n for c in checked if c.measured is not None)
         self.failures: tuple[Failure, ...] = tuple(self._failures())
         self.trained = False
 
     def _failures(self) -> list[Failure]:
-        found = _failed(self._checked, self.level)
+        found = _failed(self._checked, self.level)  # by id: the tuple keeps all of them alive
         return [_failure(c, found[id(c)]) for c in self._checked if id(c) in found]
 
     def explain(self, hint: Callable[[Checked], str], trained: bool) -> None:
@@ -127,7 +133,7 @@ class CheckReport:
         by_name = {c.name: c for c in self._checked}
         self.failures = tuple(
             replace(f, hint=hint(by_name[f.name]))
-            if place < _EXPLAINED and f.kind in _EXPLICABLE and not trained
+            if place < _MOST_DIAGNOSED and f.kind in _DIAGNOSED and not trained
             else f
             for place, f in enumerate(self.failures)
         )
@@ -135,12 +141,12 @@ class CheckReport:
     def release_tensors(self) -> CheckReport:
         """Forget the tensors, and return the report."""
         for c in self._checked:
-            c.parts, c.slot = [], None
+            c.pieces, c.slot = [], None
         return self
 
     @property
     def p_value(self) -> float:
-        """How probable the oddest of all tests is for a model as planned, at most."""
+        """How probable the smallest p-value of all tests is for a model as planned, at most."""
         return min(
             (min(1.0, t.p * self.tests) for c in self._checked for t in c.tests), default=1.0
         )
@@ -223,12 +229,12 @@ class CheckReport:
     def to_html(self, *, whole: bool = True) -> str:
         """Return the report as one self-contained HTML page, failures first."""
         tone = "warning" if self.trained else "error"
-        lengths = bars([c.seen.std if c.seen is not None else None for c in self._checked])
+        lengths = bars([c.measured.std if c.measured is not None else None for c in self._checked])
         failed = {failure.name for failure in self.failures}
         rows = [
             [
                 *row[:3],
-                Cell(row[3], bar=bar, order=c.seen.std if c.seen is not None else None),
+                Cell(row[3], bar=bar, order=c.measured.std if c.measured is not None else None),
                 *row[4:6],
                 Cell(row[6], tone="error" if c.name in failed else ""),
             ]
@@ -243,14 +249,16 @@ class CheckReport:
 
 
 def _row(c: Checked, failed: dict[str, str], planned: bool) -> tuple[str, ...]:
-    known = c.seen is not None and c.seen.n and c.seen.low != c.seen.high
-    low, high = (short(c.seen.low), short(c.seen.high)) if known and c.seen else ("", "")
+    known = c.measured is not None and c.measured.n and c.measured.low != c.measured.high
+    low, high = (
+        (short(c.measured.low), short(c.measured.high)) if known and c.measured else ("", "")
+    )
     if c.name in failed:
         verdict = f"FAILS: {failed[c.name]}"
     else:
         verdict = c.remark or ("ok" if c.tests and planned else "")
     shape = "x".join(map(str, c.shape)) or "scalar"
-    return c.name, shape, c.planned, c.measured, low, high, verdict
+    return c.name, shape, c.planned, c.summary, low, high, verdict
 
 
 # -------------------------------------------------------------------------------------- deciding
@@ -263,6 +271,8 @@ def _failed(checked: Sequence[Checked], level: float) -> dict[int, list[Test]]:
         key=lambda entry: entry[0],
     )
     found: dict[int, list[Test]] = {}
+    # Holm: the smallest of m p-values is compared with level / m, the next with level / (m - 1);
+    # the first that passes ends it. The tests need not be independent.
     for rank, (p, place, test) in enumerate(every):
         if p > level / (len(every) - rank):
             break
@@ -271,7 +281,7 @@ def _failed(checked: Sequence[Checked], level: float) -> dict[int, list[Test]]:
 
 
 def _failure(c: Checked, tests: Sequence[Test]) -> Failure:
-    first, *rest = sorted(tests, key=lambda test: _FIRST.index(test.kind))
+    first, *rest = sorted(tests, key=lambda test: _ORDER.index(test.kind))
     step = c.step
     return Failure(
         c.name,
@@ -283,5 +293,5 @@ def _failure(c: Checked, tests: Sequence[Test]) -> Failure:
         c.shape,
         planned=c.planned,
         rule=step.rule if step is not None else "",
-        also=tuple(dict.fromkeys(test.text for test in rest if test.kind not in _EXTREMES)),
+        also=tuple(dict.fromkeys(test.text for test in rest if test.kind not in _CONSEQUENCES)),
     )

@@ -2,9 +2,12 @@
 
 from .base import Distribution, Grid, Runs, Source, from_dict, short, spans
 from .elementwise import Constant, MaskedUniform, Normal, TruncatedNormal, Uniform
-from .indexed import Arange, Indexed, Mapped, Rotated, Sinusoids, Sinusoids2d, mapped
+from .evidence import Sample, Test, binomial, exact_test
+from .indexed import Arange, Indexed, Sinusoids, Sinusoids2d
+from .mapped import Mapped
+from .orthogonal import DeltaOrthogonal, Orthogonal
 from .structured import Blocks, Dirac, Eye, Placed
-from .whole import DeltaOrthogonal, NonElementwise, Orthogonal, Sparse, UserFunction, function_name
+from .whole import NonElementwise, Rotated, Sparse, UserFunction, function_name
 
 __all__ = [
     "Arange",
@@ -24,16 +27,19 @@ __all__ = [
     "Placed",
     "Rotated",
     "Runs",
+    "Sample",
     "Sinusoids",
     "Sinusoids2d",
     "Source",
     "Sparse",
+    "Test",
     "TruncatedNormal",
     "Uniform",
     "UserFunction",
+    "binomial",
+    "exact_test",
     "from_dict",
     "function_name",
-    "mapped",
     "short",
     "spans",
 ]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import torch
 from torch import Tensor
 
 from .. import stream
 from ..numbers import Value, frozen
+from .evidence import Sample, Test
 
 Runs: TypeAlias = stream.Runs
 
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 else:
 
     class derived:  # noqa: N801  it stands where property would
-        """A property that a dataclass field of a subclass may replace."""
+        """A property that a field or a class attribute of a subclass may replace."""
 
         def __init__(self, function):
             self.function, self.__doc__ = function, function.__doc__
@@ -54,22 +55,105 @@ else:
             return self.function(instance)
 
 
-_KINDS: dict[str, type[Distribution]] = {}
+# By the name that ``to_dict`` writes: the name of a class is part of every saved plan.
+_CLASSES: dict[str, type[Distribution]] = {}
 
 
 @frozen
 class Distribution(Value):
-    """Base of all distributions: moments, bounds, CDF, and the one way to write its values."""
+    """Base of all distributions: moments, bounds, CDF, and the one way to write its values.
 
-    elementwise: ClassVar[bool] = True
-    random: ClassVar[bool] = True
-    placed: ClassVar[bool] = False  # whether the place alone decides the value
-    complex_as_pairs: ClassVar[bool] = True  # whether a complex number is written as two real ones
-    any_shape: ClassVar[bool] = False  # whether it writes contiguous memory that is not flat, too
+    A subclass is a frozen dataclass. Its traits (``elementwise``, ``random``, ...) are class
+    attributes, fields or properties, whichever it likes; being defined makes it known to
+    :func:`from_dict`. What the rest of the library does with it follows from its traits and from
+    :meth:`tests`, so that a new one needs no other place.
+    """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        _KINDS[cls.__name__] = cls
+        _CLASSES[cls.__name__] = cls
+
+    # ------------------------------------------------------------------------------- traits
+
+    @derived
+    def elementwise(self) -> bool:
+        """Whether any part can be written by itself, without drawing the rest."""
+        return True
+
+    @derived
+    def random(self) -> bool:
+        """Whether the seed matters."""
+        return True
+
+    @derived
+    def iid(self) -> bool:
+        """Whether all elements are drawn independently from one distribution."""
+        return self.elementwise and self.random
+
+    @derived
+    def placed(self) -> bool:
+        """Whether the place alone decides the value."""
+        return False
+
+    @derived
+    def shape_matters(self) -> bool:
+        """Whether the same memory in another shape would hold other values."""
+        return self.placed or not self.elementwise
+
+    @derived
+    def known(self) -> bool:
+        """Whether anything is known of the values; nothing is of those of a user's function."""
+        return True
+
+    @derived
+    def gaussian(self) -> bool:
+        """Whether the elements are normal, and cut nowhere that matters."""
+        return False
+
+    @derived
+    def constant(self) -> float | None:
+        """The value of all elements; None where they may differ."""
+        return None
+
+    @derived
+    def bounds_must_fit(self) -> bool:
+        """Whether a dtype that cannot hold the bounds is refused, since values come near them."""
+        return False
+
+    @derived
+    def distinct_slices(self) -> bool:
+        """Whether no two slices of a tensor should hold the same values up to signs."""
+        return self.random
+
+    @derived
+    def tolerance(self) -> float:
+        """How far, relative to the largest value, other code's values may be from these."""
+        return 0.0
+
+    @derived
+    def complex_as_pairs(self) -> bool:
+        """Whether a complex number is written as two real ones."""
+        return True
+
+    @derived
+    def allows_complex(self) -> bool:
+        """Whether it can be written into complex memory."""
+        return self.elementwise
+
+    @derived
+    def any_shape(self) -> bool:
+        """Whether it writes contiguous memory that is not flat, too."""
+        return False
+
+    @derived
+    def serializable(self) -> bool:
+        """Whether :func:`from_dict` can read it back."""
+        # Distributions stand in fields alone or in a tuple, as those of blocks do.
+        values = [getattr(self, f.name) for f in fields(self)]
+        flat = [v for value in values for v in (value if isinstance(value, tuple) else (value,))]
+        return all(v.serializable for v in flat if isinstance(v, Distribution))
+
+    # ------------------------------------------------------------------------------ moments
 
     @property
     def moments(self) -> tuple[float, float] | None:
@@ -119,6 +203,8 @@ class Distribution(Value):
         """The largest possible value."""
         return self.bounds[1]
 
+    # ---------------------------------------------------------------------- saying and doing
+
     def describe(self) -> str:
         """Return the distribution as the plan prints it."""
         raise NotImplementedError
@@ -131,14 +217,59 @@ class Distribution(Value):
         """Return the distribution of ``factor`` times a value of this one."""
         raise NotImplementedError
 
+    def mapped(self, name: str, number: float = 0.0) -> Distribution:
+        """Return the distribution of a growing function of a value of this one.
+
+        >>> from initkit.distributions import Uniform
+        >>> print(Uniform(1.0, 16.0).mapped("log"))
+        log of U(1, 16)
+        """
+        from .mapped import Mapped  # here, since a Mapped is a Distribution itself
+
+        return Mapped(self, ((name, number),))
+
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
         """Write the elements ``runs`` of the tensor into ``out``, flat and contiguous."""
         raise NotImplementedError
+
+    def draw(self, source: Source, first: int = 0) -> Tensor:
+        """Return the whole tensor, of what is not elementwise.
+
+        ``first`` is the global index of its first element, where it is a block of a larger one.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is written by element")
+
+    def draw_all(self, source: Source, like: Tensor) -> Tensor:
+        """Return all values of a tensor like ``like``; they may be of a wider dtype."""
+        out = torch.empty(like.numel(), dtype=like.dtype, device="cpu")
+        self.write(out, source)
+        return out
 
     def to_dict(self) -> dict[str, Any]:
         """Return the distribution as plain data; :func:`from_dict` reads it back."""
         data = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
         return {"kind": type(self).__name__, **data}
+
+    # ------------------------------------------------------------------------------ checking
+
+    def tests(self, sample: Sample) -> Iterator[Test]:
+        """Yield the tests of a tensor that may be drawn from this distribution.
+
+        By default what is drawn element by element is tested as a sample, and what is not random
+        is compared; a distribution with a structure of its own says here what it is.
+        """
+        if not self.random:
+            yield from sample.equality()
+        elif self.elementwise and self.moments is not None:
+            yield from sample.goodness_of_fit()
+
+    def random_part(self, tensor: Tensor) -> tuple[Distribution, Tensor]:
+        """Return the part of a tensor that is drawn, and its distribution."""
+        return self, tensor
+
+    def known_flaw(self, low: float, high: float) -> str:
+        """Say what other code is known for whose values reach from low to high, or nothing."""
+        return ""
 
     def __str__(self) -> str:
         return self.describe()
@@ -147,7 +278,7 @@ class Distribution(Value):
 def from_dict(data: Mapping[str, Any]) -> Distribution:
     """Return the distribution that :meth:`Distribution.to_dict` wrote."""
     options = {k: _rich(v) for k, v in data.items() if k != "kind"}
-    return _KINDS[data["kind"]](**options)
+    return _CLASSES[data["kind"]](**options)
 
 
 def _plain(value: Any) -> Any:
@@ -172,12 +303,13 @@ def spans(runs: Runs, numel: int) -> Sequence[tuple[int, int, int]]:
     if isinstance(runs, int):
         return [(0, runs, numel)] if numel else []
     pairs = runs.tolist() if isinstance(runs, Tensor) else runs
-    spans, local = [], 0
+    found, local = [], 0
     for start, length in pairs:
-        spans.append((local, start, length))
+        found.append((local, start, length))
         local += length
-    return spans
+    return found
 
 
-def _blocks(grid: Grid) -> str:
+def describe_blocks(grid: Grid) -> str:
+    """Return how many matrices a grid has, where there are several."""
     return "" if grid[0] == 1 else f", {grid[0]} blocks"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import field, replace
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from ..numbers import frozen
-from .base import Distribution, Grid, Runs, Source, _blocks, short, spans
+from .base import Distribution, Grid, Runs, Source, describe_blocks, short, spans
+from .evidence import Sample, Test
 
 
 @frozen
@@ -20,15 +22,21 @@ class Blocks(Distribution):
 
     parts: tuple[Distribution, ...]
     size: int
-    complex_as_pairs: ClassVar[bool] = False
+    iid = False
+    shape_matters = True
+    complex_as_pairs = False
 
     @property
-    def elementwise(self) -> bool:  # type: ignore[override]
+    def elementwise(self) -> bool:
         return all(part.elementwise for part in self.parts)
 
     @property
-    def random(self) -> bool:  # type: ignore[override]
+    def random(self) -> bool:
         return any(part.random for part in self.parts)
+
+    @property
+    def distinct_slices(self) -> bool:
+        return all(part.random for part in self.parts)
 
     @property
     def moments(self) -> tuple[float, float] | None:
@@ -66,6 +74,8 @@ class Blocks(Distribution):
             while length:
                 index = start // block
                 piece = min(length, (index + 1) * block - start)
+                # An elementwise part takes the index in the whole tensor, so that two equal parts
+                # never draw the same words; only the place is counted from the block.
                 part = self.parts[index]
                 self._write_part(part, out.narrow(0, local, piece), source, start, index * block)
                 local, start, length = local + piece, start + piece, length - piece
@@ -81,9 +91,26 @@ class Blocks(Distribution):
         elif part.elementwise:
             part.write(out, source, start)
         else:
-            drawn: Any = part  # what is not elementwise draws all of its values
-            whole = drawn.draw(source, origin).reshape(-1)
-            out.copy_(whole.narrow(0, start - origin, out.numel()))
+            block = part.draw(source, origin).reshape(-1)
+            out.copy_(block.narrow(0, start - origin, out.numel()))
+
+    def tests(self, sample: Sample) -> Iterator[Test]:
+        if sample.whole is None:  # no telling where a block ends: tested as a mixture
+            yield from super().tests(sample)
+            return
+        count = len(self.parts)
+        for place, (part, block) in enumerate(
+            zip(self.parts, sample.whole.chunk(count), strict=True)
+        ):
+            label = f"block {place} of {count}"
+            for test in part.tests(sample.of(part, [block])):
+                yield Test(
+                    test.kind,
+                    test.p,
+                    f"{label}: {test.expected}",
+                    f"{label}: {test.seen}",
+                    f"in {label}, {part.describe()}: {test.text}",
+                )
 
 
 @frozen
@@ -92,9 +119,10 @@ class Placed(Distribution):
 
     shape: tuple[int, ...]
     value: float = field(default=1.0, kw_only=True)
-    random: ClassVar[bool] = False
-    placed: ClassVar[bool] = True
-    complex_as_pairs: ClassVar[bool] = False
+    random = False
+    placed = True
+    shape_matters = True
+    complex_as_pairs = False
 
     def places(self) -> Tensor:
         """Return the sorted global indices that hold ``value``."""
@@ -142,13 +170,13 @@ class Eye(Placed):
     grid: Grid
 
     def places(self) -> Tensor:
-        parts, rows, columns = self.grid
+        matrices, rows, columns = self.grid
         diagonal = _count(min(rows, columns)) * (columns + 1)
-        return (_count(parts)[:, None] * (rows * columns) + diagonal).reshape(-1)
+        return (_count(matrices)[:, None] * (rows * columns) + diagonal).reshape(-1)
 
     def describe(self) -> str:
         size = "identity" if self.value == 1 else f"{short(self.value)} x identity"
-        return size + _blocks(self.grid)
+        return size + describe_blocks(self.grid)
 
 
 @frozen

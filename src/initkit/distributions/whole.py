@@ -3,115 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from .. import stream
-from ..numbers import frozen
-from .base import Distribution, Grid, Runs, Source, _blocks, short, spans
-from .elementwise import Constant, _ndtr
+from ..numbers import exact_math, frozen
+from .base import Distribution, Grid, Runs, Source, short, spans
+from .elementwise import Constant, Normal, ndtr
+from .evidence import Sample, Test, binomial
 
 
 @frozen
 class NonElementwise(Distribution):
-    """Base of distributions that need the whole tensor: drawn in a keyed scratch, then sliced."""
+    """Base of distributions that need the whole tensor: drawn in a keyed scratch, then sliced.
+
+    A subclass says in ``draw`` what the whole tensor is.
+    """
 
     shape: tuple[int, ...]
-    elementwise: ClassVar[bool] = False
-
-    def draw(self, source: Source, first: int = 0) -> Tensor:
-        """Return the whole tensor; ``first`` is the global index of its first element."""
-        raise NotImplementedError
+    elementwise = False
+    shape_matters = True
 
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
         whole = self.draw(source).reshape(-1)
         for local, start, length in spans(runs, out.numel()):
             out.narrow(0, local, length).copy_(whole.narrow(0, start, length))
 
-
-@frozen
-class Orthogonal(NonElementwise):
-    """Haar-distributed (semi-)orthogonal matrices of the ``grid``, times ``gain``."""
-
-    gain: float
-    grid: Grid
-
-    @property
-    def moments(self) -> tuple[float, float]:
-        return 0.0, abs(self.gain) / math.sqrt(max(self.grid[1:]))
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        return -abs(self.gain), abs(self.gain)
-
-    def _cdf(self, x: Tensor) -> Tensor:
-        return _sphere_cdf(x / abs(self.gain), max(self.grid[1:]))
-
-    def describe(self) -> str:
-        gain = "" if self.gain == 1 else f", gain {short(self.gain)}"
-        return f"orthogonal{gain}" + _blocks(self.grid)
-
-    def scaled(self, factor: float) -> Distribution:
-        return replace(self, gain=self.gain * factor) if factor else Constant(0.0)
-
-    def draw(self, source: Source, first: int = 0) -> Tensor:
-        parts, rows, columns = self.grid
-        blocks = [
-            stream.haar(rows, columns, source.values, self.gain, first=first + i * rows * columns)
-            for i in range(parts)
-        ]
-        return torch.stack(blocks).reshape(self.shape)
-
-
-@frozen
-class DeltaOrthogonal(NonElementwise):
-    """A convolution that is 0 but for an orthogonal matrix in the middle of its window."""
-
-    gain: float
-
-    @property
-    def _area(self) -> int:
-        return math.prod(self.shape[2:])
-
-    @property
-    def _middle(self) -> Orthogonal:
-        rows, columns = self.shape[:2]
-        return Orthogonal((rows, columns), self.gain, (1, rows, columns))
-
-    @property
-    def moments(self) -> tuple[float, float]:
-        return 0.0, self._middle.moments[1] / math.sqrt(self._area)
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        return self._middle.bounds
-
-    @property
-    def atoms(self) -> dict[float, float]:
-        return {0.0: 1 - 1 / self._area} if self._area > 1 else {}
-
-    def _cdf(self, x: Tensor) -> Tensor:
-        share = 1 / self._area
-        return share * self._middle.cdf(x) + (1 - share) * (x >= 0).double()
-
-    def describe(self) -> str:
-        return "delta orthogonal" + ("" if self.gain == 1 else f", gain {short(self.gain)}")
-
-    def scaled(self, factor: float) -> Distribution:
-        return replace(self, gain=self.gain * factor) if factor else Constant(0.0)
-
-    def draw(self, source: Source, first: int = 0) -> Tensor:
-        out = torch.zeros(self.shape, dtype=torch.float64, device="cpu")
-        middle = out
-        for size in self.shape[2:]:
-            middle = middle.select(2, size // 2)
-        middle.copy_(self._middle.draw(source, first))
-        return out
+    def draw_all(self, source: Source, like: Tensor) -> Tensor:
+        return self.draw(source)
 
 
 @frozen
@@ -136,7 +60,7 @@ class Sparse(NonElementwise):
 
     def _cdf(self, x: Tensor) -> Tensor:
         zero = self._share * (x >= 0).double()
-        return zero + (1 - self._share) * _ndtr(x / self.scale)
+        return zero + (1 - self._share) * ndtr(x / self.scale)
 
     def describe(self) -> str:
         return f"N(0, {short(self.scale)}), {self.zeros} zeros per column"
@@ -147,11 +71,75 @@ class Sparse(NonElementwise):
     def draw(self, source: Source, first: int = 0) -> Tensor:
         out = torch.empty(math.prod(self.shape), dtype=torch.float32, device="cpu")
         stream.normal_(out, source.values, 0.0, self.scale, first)
-        blocks = out.view(self.grid)
+        matrices = out.view(self.grid)
         words = stream.words(source.choices, first, out.numel()).view(self.grid)
         order = words.argsort(dim=1, stable=True)[:, : self.zeros]
-        blocks.scatter_(1, order, 0.0)
+        matrices.scatter_(1, order, 0.0)
         return out.view(self.shape)
+
+    def tests(self, sample: Sample) -> Iterator[Test]:
+        rest = Normal(0.0, self.scale)
+        nonzero = sample.of(rest, [chunk[chunk != 0] for chunk in sample.chunks()])
+        if sample.whole is not None:
+            yield self._zeros_test(sample.whole, nonzero.chance_of_zero())
+        for test in rest.tests(nonzero):
+            # zeros are counted by column, and what is left has lost its neighbours
+            if test.kind not in ("zeros", "order"):
+                yield test
+
+    def _zeros_test(self, whole: Tensor, chance: float) -> Test:
+        """Count the zeros of each column; normal values are 0 now and then, too."""
+        matrices, rows, columns = self.grid
+        zeros = rows - torch.stack([m.count_nonzero(0) for m in whole.reshape(self.grid)])
+        extra = int((zeros - self.zeros).clamp(min=0).sum())
+        missing = int((self.zeros - zeros).clamp(min=0).sum())
+        low, high = int(zeros.min()), int(zeros.max())
+        seen = f"{low} to {high} zeros per column" if low < high else f"{low} zeros per column"
+        n = max(1, matrices * columns * (rows - self.zeros))
+        p = 0.0 if missing else binomial(min(extra, n), n, (0.0, chance))
+        text = f"{seen} where {self.zeros} were planned"
+        return Test("structure", p, f"{self.zeros} zeros per column", seen, text)
+
+
+@frozen
+class Rotated(NonElementwise):
+    """Pairs (x, y) of fixed lengths, each row of pairs turned by an angle of its own."""
+
+    base: float
+    factor: float = 1.0
+
+    @property
+    def _radii(self) -> Tensor:
+        count = self.shape[-1] // 2
+        steps = torch.arange(count, dtype=torch.float64, device="cpu") / max(count, 1)
+        return self.factor * exact_math.exp(steps * -math.log(self.base))
+
+    @property
+    def moments(self) -> tuple[float, float]:
+        return 0.0, math.sqrt(float(self._radii.square().mean()) / 2)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return -abs(self.factor), abs(self.factor)
+
+    def _cdf(self, x: Tensor) -> Tensor:
+        share = (x[..., None] / self._radii.abs()).clamp(-1, 1)
+        return (0.5 + share.asin() / math.pi).mean(-1)
+
+    def describe(self) -> str:
+        size = "" if self.factor == 1 else f"{short(self.factor)} x "
+        return f"{size}frequencies {short(self.base)}^(-i/n), turned at random"
+
+    def scaled(self, factor: float) -> Distribution:
+        return replace(self, factor=self.factor * factor) if factor else Constant(0.0)
+
+    def draw(self, source: Source, first: int = 0) -> Tensor:
+        rows = self.shape[1:-1]
+        angle = torch.empty(rows, dtype=torch.float32, device="cpu")
+        stream.uniform_(angle, source.values, 0.0, 2 * math.pi, first)
+        cos, sin = exact_math.cos(angle.double()), exact_math.sin(angle.double())
+        x, y = cos[..., None] * self._radii, sin[..., None] * self._radii
+        return torch.stack([torch.cat([x, -y], -1), torch.cat([y, x], -1)])
 
 
 @frozen
@@ -162,7 +150,10 @@ class UserFunction(NonElementwise):
     options: tuple[tuple[str, Any], ...] = ()
     factor: float = 1.0
     label: str = ""
-    complex_as_pairs: ClassVar[bool] = False
+    known = False
+    serializable = False
+    complex_as_pairs = False
+    allows_complex = True
 
     @property
     def moments(self) -> None:
@@ -190,19 +181,3 @@ def function_name(function: Callable[..., object]) -> str:
     while isinstance(function, partial):
         function = function.func
     return getattr(function, "__name__", None) or type(function).__name__
-
-
-def _sphere_cdf(x: Tensor, n: int) -> Tensor:
-    """Return the CDF of one coordinate of a uniform point on the unit sphere in ``n`` dimensions.
-
-    With x = sin t its density is proportional to cos(t)^(n - 2).
-    """
-    if n == 1:
-        return 0.5 * (x >= -1).double() + 0.5 * (x >= 1).double()
-    width = min(math.pi / 2, 9 / math.sqrt(max(n - 2, 1)))
-    t = torch.linspace(-width, width, 20001, dtype=torch.float64, device="cpu")
-    total = torch.cumulative_trapezoid(t.cos().clamp(min=0).pow(n - 2), t)
-    total = torch.cat([total.new_zeros(1), total]) / total[-1]
-    place = ((x.clamp(-1, 1).asin() + width) / (t[1] - t[0])).clamp(0, 20000)
-    left = place.floor().clamp(max=19999).long()
-    return total[left] + (place - left) * (total[left + 1] - total[left])

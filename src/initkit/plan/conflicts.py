@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ..distributions import Blocks, Constant, Distribution, Mapped, Uniform, UserFunction, short
+from ..distributions import Distribution, short
 from ..errors import Problem, TensorProblem, TieConflict
 from ..model import Slot, is_sharded, placement_problem
 from ..ties import TieGroup, self_overlapping
@@ -55,7 +55,7 @@ def writer_for(chosen: Choice, group: TieGroup | None) -> tuple[Slot | None, Tie
     """
     writer = group.writer if group is not None else None
     meant = chosen.distribution
-    if group is None or writer is None or meant is None or not by_place(meant):
+    if group is None or writer is None or meant is None or not meant.shape_matters:
         return writer, None
     if group.kind not in ("view", "overlap") or _geometry(writer) == _geometry(chosen.slot):
         return writer, None
@@ -71,13 +71,6 @@ def writer_for(chosen: Choice, group: TieGroup | None) -> tuple[Slot | None, Tie
     )
 
 
-def by_place(distribution: Distribution) -> bool:
-    """Whether where an element stands in the tensor decides about it."""
-    if isinstance(distribution, Mapped):
-        return by_place(distribution.part)
-    return not distribution.elementwise or distribution.placed or isinstance(distribution, Blocks)
-
-
 def _geometry(slot: Slot) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(slot.shape), _strides(slot)
 
@@ -88,7 +81,7 @@ def _reshaped(group: TieGroup | None, choices: Sequence[Choice]) -> bool:
         return False
     geometries = {_geometry(c.slot) for c in choices}
     return len(geometries) > 1 and any(
-        (c.distribution is not None and by_place(c.distribution)) or c.fans is not None
+        (c.distribution is not None and c.distribution.shape_matters) or c.fans is not None
         for c in choices
     )
 
@@ -159,14 +152,14 @@ def _writable(group: TieGroup, distribution: Distribution) -> bool:
     if writer is None:
         return False
     made_up = writer.computed is None and not any(writer is slot for slot in group.slots)
-    return not by_place(distribution) or not made_up
+    return not distribution.shape_matters or not made_up
 
 
 def memory_problem(slot: Slot, distribution: Distribution) -> str:
     """Return why this memory cannot hold the distribution, or nothing."""
     assert slot.tensor is not None
     dtype = slot.tensor.dtype
-    plain = dtype in _PLAIN and not isinstance(distribution, Constant | Uniform)
+    plain = dtype in _PLAIN and not distribution.bounds_must_fit
     return place_problem(slot) or ("" if plain else _dtype_problem(dtype, distribution))
 
 
@@ -212,7 +205,7 @@ def _too_large(dtype: torch.dtype, distribution: Distribution) -> str:
 
 
 def _dtype_problem(dtype: torch.dtype, distribution: Distribution) -> str:
-    constant = isinstance(distribution, Constant)
+    constant = distribution.constant is not None
     if dtype in _PLAIN:
         return _too_large(dtype, distribution)
     if dtype in _SCALED and not constant:
@@ -222,10 +215,6 @@ def _dtype_problem(dtype: torch.dtype, distribution: Distribution) -> str:
             return f"its dtype is {dtype}, and {distribution} needs floating point; write 'keep'"
         if not _holds(dtype, distribution.low):
             return f"its dtype is {dtype}, which cannot hold {short(distribution.low)}"
-    if (
-        dtype.is_complex
-        and not distribution.elementwise
-        and not isinstance(distribution, UserFunction)
-    ):
+    if dtype.is_complex and not distribution.allows_complex:
         return f"its dtype is {dtype}, and {distribution} is defined for real numbers here"
     return ""

@@ -6,12 +6,12 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 import torch
 
-from ..distributions import Distribution, UserFunction, from_dict
+from ..distributions import Distribution, from_dict
 from ..errors import PlanError, Problem, ReadError, TargetError, did_you_mean
 from ..model import Slot
 from ..numbers import Fans
@@ -307,7 +307,7 @@ class Plan:
         own = [
             s.name
             for s in self.steps
-            if s.distribution is not None and not _kept_in_json(s.distribution)
+            if s.distribution is not None and not s.distribution.serializable
         ]
         if own:
             raise ReadError(f"JSON cannot carry the function that starts {', '.join(own)}")
@@ -452,14 +452,6 @@ def _changes(mine: Step, other: Step) -> str:
     if sorted(mine.names) != sorted(other.names):
         parts.append(f"names {', '.join(mine.names)} -> {', '.join(other.names)}")
     return ", ".join(parts)
-
-
-def _kept_in_json(distribution: Distribution) -> bool:
-    parts = [getattr(distribution, f.name) for f in fields(distribution)]
-    inner = [p for part in parts for p in (part if isinstance(part, tuple) else (part,))]
-    return not isinstance(distribution, UserFunction) and all(
-        _kept_in_json(part) for part in inner if isinstance(part, Distribution)
-    )
 
 
 _ENDLESS = {"inf": math.inf, "-inf": -math.inf}

@@ -34,7 +34,7 @@ class Blocks(
         part = site.part(len(self.parts))
         resolved = tuple(scheme.resolve(part) for scheme in self.parts)
         first = resolved[0]
-        if isinstance(first, distributions.Constant) and all(one == first for one in resolved):
+        if first.constant is not None and all(one == first for one in resolved):
             return first
         return distributions.Blocks(resolved, site.numel)
 

@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import ClassVar
 
 from .. import distributions
-from ..distributions import Constant, Distribution, Uniform, mapped
+from ..distributions import Constant, Distribution, Uniform
 from ..numbers import Number, frozen
 from .base import Scheme
 from .options import AtLeastOne, Natural, NonNegative, Positive
@@ -25,7 +25,7 @@ class _MapOf(Scheme, positional=("scheme",)):
         if self.map != "exp" and part.low <= 0:
             found = f"{part.describe()} reaches {part.low:g}"
             raise site.mismatch(f"{self.name} needs positive values, and {found}")
-        return mapped(part, self.map)
+        return part.mapped(self.map)
 
     def __str__(self) -> str:
         return f"{self.name}({self.scheme})"
@@ -87,8 +87,8 @@ class LogUniform(
             raise site.mismatch(message)
         if low == high:
             return Constant(max(low, floor))
-        drawn = mapped(Uniform(math.log(low), math.log(high)), "exp")
-        return mapped(drawn, "at least", floor) if floor > low else drawn
+        drawn = Uniform(math.log(low), math.log(high)).mapped("exp")
+        return drawn.mapped("at least", floor) if floor > low else drawn
 
 
 @frozen(kw_only=True)

@@ -14,7 +14,7 @@ from torch.nn import Parameter
 from torch.overrides import TorchFunctionMode
 
 from .. import stream
-from ..distributions import Constant, Distribution, NonElementwise, Runs, Source, UserFunction
+from ..distributions import Distribution, Runs, Source, UserFunction
 from ..errors import FillError
 from ..model import LocalShard, Slot, local_shard, rank_count
 from ..plan import WRITE, Plan, Step, Target
@@ -122,11 +122,9 @@ def _add_plain(tasks: _Tasks, step: Step, slot: Slot, seed: int, prefix: str) ->
     elements = tensor.numel()
     if elements > CHUNK:
         return False
-    if type(distribution) is Constant:
-        tasks.add(
-            partial(tensor.fill_, distribution.value) if distribution.value else tensor.zero_,
-            elements,
-        )
+    value = distribution.constant if distribution is not None else None
+    if value is not None:
+        tasks.add(partial(tensor.fill_, value) if value else tensor.zero_, elements)
         return True
     if (
         distribution is not None
@@ -156,8 +154,8 @@ def _add(tasks: _Tasks, step: Step, slot: Slot, source: Source, drawn: Tensor | 
         _add_part(tasks, tensor, part, distribution, source, drawn)
         return
     out = _real(tensor, distribution)
-    if isinstance(distribution, Constant):
-        tasks.add(lambda: _fill(out, distribution.value), out.numel())
+    if (value := distribution.constant) is not None:
+        tasks.add(lambda: _fill(out, value), out.numel())
     elif drawn is not None or not distribution.elementwise:
         tasks.add_whole(lambda: _copy(out, _whole(distribution, source, drawn, out)), out.numel())
     elif out.numel() <= CHUNK and out.is_contiguous():
@@ -182,8 +180,8 @@ def _add_part(
     if part.local.is_complex() and distribution.complex_as_pairs:
         part = part.as_real()
     out = part.local.detach()
-    if isinstance(distribution, Constant):
-        tasks.add(lambda: _fill(out, distribution.value), out.numel())
+    if (value := distribution.constant) is not None:
+        tasks.add(lambda: _fill(out, value), out.numel())
     elif drawn is not None or not distribution.elementwise:
         tasks.add_whole(
             lambda: _copy(out, part.cut(_whole(distribution, source, drawn, tensor))),
@@ -252,11 +250,7 @@ def _whole(
     """Return all values of a tensor that are drawn at once; they may be of a wider dtype."""
     if drawn is not None:
         return drawn
-    if isinstance(distribution, NonElementwise):
-        return distribution.draw(source)
-    scratch = torch.empty(like.numel(), dtype=like.dtype, device="cpu")
-    distribution.write(scratch, source)
-    return scratch
+    return distribution.draw_all(source, like)
 
 
 _UNSURE = "other parameters may have been written already"

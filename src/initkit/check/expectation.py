@@ -1,0 +1,211 @@
+"""What a distribution says about values of one dtype: moments, quantiles and tails, once rounded.
+
+Values of 16 bits are compared with the rounded distribution; wider ones with the distribution
+itself, with the room that rounding needs.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import torch
+from torch import Tensor
+
+from ..distributions import Distribution
+
+_SHARES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.1, 0.2, 0.3, 0.4)
+_TARGETS = (*_SHARES, 0.5, *(1 - share for share in reversed(_SHARES)))
+_GRID = 8192  # points that stand for a distribution where sums over it are needed
+_FINE = 1 << 17  # as many representable values are listed one by one
+_NEVER = 2.0**-22  # chance of an exact 0 where no atom is: words of 24 bits give some
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a distribution says about values of one dtype."""
+
+    distribution: Distribution
+    dtype: torch.dtype
+
+    @cached_property
+    def eps(self) -> float:
+        """The relative distance of neighbouring values of the dtype."""
+        return float(torch.finfo(self.dtype).eps)
+
+    @cached_property
+    def span(self) -> tuple[float, float]:
+        """Where all but a vanishing part of the distribution lies."""
+        mean, std = self.distribution.moments or (0.0, 1.0)
+        low, high = self.distribution.bounds
+        return max(low, mean - 12 * std), min(high, mean + 12 * std)
+
+    @cached_property
+    def steps(self) -> Tensor | None:
+        """All representable values, where they are so few that rounding shows."""
+        return _representable(self.dtype, *self.span)
+
+    @cached_property
+    def grid(self) -> tuple[Tensor, Tensor]:
+        """Points and their probabilities; sums over them are moments of the rounded values."""
+        low, high = self.span
+        points = self.steps
+        if points is None:
+            edges = torch.linspace(low, high, _GRID + 1, dtype=torch.float64, device="cpu")
+            mass = self.distribution.cdf(edges).diff()
+            atoms = torch.tensor(
+                [*self.distribution.atoms.items()], dtype=torch.float64, device="cpu"
+            )
+            return _with_atoms((edges[1:] + edges[:-1]) / 2, mass, edges, atoms.reshape(-1, 2))
+        between = self.distribution.cdf((points[1:] + points[:-1]) / 2)
+        ends = between.new_tensor([0.0]), between.new_tensor([1.0])
+        return points, torch.cat([ends[0], between, ends[1]]).diff()
+
+    @cached_property
+    def moments(self) -> tuple[float, float, float]:
+        """Mean, standard deviation and kurtosis."""
+        points, mass = self.grid
+        mean, std = self.distribution.moments or (0.0, 1.0)
+        if self.steps is not None:
+            mean = float((points * mass).sum())
+            std = math.sqrt(float(((points - mean) ** 2 * mass).sum()))
+        if not std:
+            return mean, 0.0, 3.0
+        return mean, std, float((((points - mean) / std) ** 4 * mass).sum())
+
+    @cached_property
+    def edges(self) -> Tensor:
+        """Thresholds that the dtype can hold: quantiles, and both sides of zero."""
+        points, mass = self.grid
+        level = mass.cumsum(0)
+        place = torch.searchsorted(level, torch.tensor(_TARGETS, dtype=torch.float64, device="cpu"))
+        found = points[place.clamp(max=len(points) - 1)]
+        if self.distribution.low < 0 < self.distribution.high:
+            tiny = float(torch.finfo(self.dtype).tiny)
+            found = torch.cat([found, found.new_tensor([-tiny, tiny])])
+        rounded = torch.unique(found.to(self.dtype).double())
+        low, high = self.span
+        inside = (self._beside(rounded, -2) > low) & (self._beside(rounded, 2) < high)
+        kept: Tensor = rounded[inside].float()
+        return kept
+
+    def _beside(self, values: Tensor, count: int) -> Tensor:
+        """Return the representable value so many steps away."""
+        if self.steps is not None:
+            place = torch.searchsorted(self.steps, values.double()) + count
+            return self.steps[place.clamp(0, len(self.steps) - 1)]
+        moved = values.float()
+        for _ in range(abs(count)):
+            moved = torch.nextafter(moved, torch.full_like(moved, math.copysign(math.inf, count)))
+        return moved.double()
+
+    @cached_property
+    def windows(self) -> list[tuple[float, float]]:
+        """Between which probabilities P(X <= edge) lies, however values were rounded."""
+        edges, slack = self.edges.double(), self.eps / 2
+        low = self.distribution.cdf(self._beside(edges, -1)) if self.steps is not None else None
+        high = self.distribution.cdf(self._beside(edges, 1))
+        low = high if low is None else low
+        room = torch.minimum(low, 1 - low) * 1e-6 + slack
+        pairs = torch.stack([low - room, high + room], 1).clamp(0, 1)
+        return [(a, b) for a, b in pairs.tolist()]
+
+    @cached_property
+    def middle(self) -> int | None:
+        """The place of the edge that halves the distribution; None where none does."""
+        for place, (low, high) in enumerate(self.windows):
+            if abs(low - 0.5) < 0.005 and abs(high - 0.5) < 0.005:
+                return place
+        return None
+
+    @cached_property
+    def zero(self) -> tuple[float, float]:
+        """Between which probabilities an exact zero lies."""
+        if self.distribution.low > 0 or self.distribution.high < 0:
+            return 0.0, _NEVER
+        low, high = self._around(0.0)
+        mass = self.distribution.cdf(high) - self.distribution.cdf(low)
+        if self.distribution.atoms.get(0.0):
+            return mass * (1 - 1e-6), mass * (1 + 1e-6)
+        return mass / 4 if self.steps is not None else 0.0, 2 * mass + _NEVER
+
+    def _around(self, value: float, count: int = 1) -> tuple[float, float]:
+        """Return the representable values so many steps below and above."""
+        if self.steps is None:
+            step = count * max(abs(value) * 1.2e-7, 1.5e-45)
+            return value - step, value + step
+        here = torch.tensor([value], dtype=torch.float64, device="cpu")
+        return float(self._beside(here, -count)), float(self._beside(here, count))
+
+    def tails(self, low: float, high: float) -> tuple[float, float, float, float]:
+        """Return P(X < low) and P(X > high), each as much as rounding allows, then as little."""
+        (_, over), (beneath, _) = self._around(low), self._around(high)
+        far = 1 if self.steps is None else 2  # in 16 bits torch.nn.init never gives a bound itself
+        (under, _), (_, above) = self._around(low, far), self._around(high, far)
+        places = torch.tensor((over, beneath, under, above), dtype=torch.float64, device="cpu")
+        shares = self.distribution.cdf(places).tolist()
+        return shares[0], 1 - shares[1], shares[2], 1 - shares[3]
+
+    @cached_property
+    def bounds(self) -> tuple[float, float]:
+        """The bounds, as far out as rounding may bring a value."""
+        low, high = (
+            float(torch.tensor(x, dtype=torch.float64, device="cpu").to(self.dtype).double())
+            for x in self.distribution.bounds
+        )
+        return (
+            low - abs(low) * self.eps if math.isfinite(low) else low,
+            high + abs(high) * self.eps if math.isfinite(high) else high,
+        )
+
+
+# A model has few distributions and many tensors, and an expectation costs more than a small tensor.
+@lru_cache(maxsize=512)
+def expectation(distribution: Distribution, dtype: torch.dtype) -> Expectation:
+    """Return what is expected of values of ``dtype``; wide ones are made from float32."""
+    small = dtype.is_floating_point and dtype.itemsize <= 2
+    return Expectation(distribution, dtype if small else torch.float32)
+
+
+def _with_atoms(
+    points: Tensor, mass: Tensor, edges: Tensor, atoms: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Take the atoms out of their cells, so that they stand where they are."""
+    for value, share in atoms.tolist():
+        cell = int(torch.searchsorted(edges, value)) - 1
+        mass[max(cell, 0)] -= share
+        points = torch.cat([points, points.new_tensor([value])])
+        mass = torch.cat([mass, mass.new_tensor([share])])
+    order = points.argsort()
+    return points[order], mass[order].clamp(min=0)
+
+
+@lru_cache(maxsize=8)
+def _small_floats(dtype: torch.dtype) -> Tensor:
+    """Return all finite values of a dtype of at most 16 bits."""
+    if dtype.itemsize == 2:
+        bits = torch.arange(-(1 << 15), 1 << 15, device="cpu").to(torch.int16)
+    else:
+        bits = torch.arange(256, device="cpu").to(torch.uint8)
+    values = bits.view(dtype).double()
+    finite: Tensor = torch.unique(values[values.isfinite()])
+    return finite
+
+
+def _representable(dtype: torch.dtype, low: float, high: float) -> Tensor | None:
+    """Return the values of a dtype between two numbers, and one beyond each; None if too many."""
+    if dtype.itemsize <= 2:
+        values = _small_floats(dtype)
+        first = int(torch.searchsorted(values, low, right=True)) - 1
+        last = int(torch.searchsorted(values, high))
+        return values[max(first, 0) : last + 1]
+    if dtype != torch.float32:
+        return None
+    ends = torch.tensor([low, high], dtype=torch.float32, device="cpu").view(torch.int32).long()
+    first, last = torch.where(ends < 0, -(ends & 0x7FFFFFFF), ends).tolist()
+    if last - first > _FINE:
+        return None
+    order = torch.arange(first - 1, last + 2, device="cpu")
+    bits = torch.where(order < 0, -order - (1 << 31), order).to(torch.int32)
+    return bits.view(torch.float32).double()

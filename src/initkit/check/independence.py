@@ -1,0 +1,78 @@
+"""Add to checked tensors what they share with others, though their values should be their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from ..distributions import Test
+from .duplicates import duplicates, shared_runs
+from .report import Checked
+
+_FEW = 64  # elements that show whether a tensor counts or repeats
+
+
+def compare_planned(checked: Sequence[Checked]) -> None:
+    """Compare the tensors that a plan draws at random with each other."""
+    drawn = [c for c in checked if _is_drawn(c)]
+    _add_duplicates(drawn)
+    _add_shared_runs([c for c in drawn if c.distribution is not None and c.distribution.iid])
+
+
+def compare_unplanned(checked: Sequence[Checked]) -> None:
+    """Compare tensors that look drawn: tables repeat by design, and constants are alike."""
+    _add_duplicates([c for c in checked if _varies(c) and not _is_table(c.pieces[0])])
+
+
+def _is_drawn(c: Checked) -> bool:
+    """Whether the values are a sample, which no other tensor should share."""
+    distribution = c.distribution
+    return (
+        distribution is not None
+        and distribution.random
+        and distribution.known
+        and bool(c.pieces)
+        and c.measured is not None
+        and c.measured.finite
+    )
+
+
+def _varies(c: Checked) -> bool:
+    measured = c.measured
+    return (
+        measured is not None
+        and measured.finite
+        and measured.n > 0
+        and measured.low < measured.high
+        and c.slot is not None
+        and c.slot.kind != "buffer"
+    )
+
+
+def _is_table(tensor: Tensor) -> bool:
+    """Whether values look counted rather than drawn: they rise steadily, or take few values."""
+    head = tensor.detach().reshape(-1)[:_FEW] if tensor.numel() < 4096 else tensor.flatten()[:_FEW]
+    steps = head.cpu().double().diff()
+    steady = bool((steps >= 0).all()) or bool((steps <= 0).all())
+    return steady or len(set(head.tolist())) * 2 < len(head)
+
+
+def _add_duplicates(checked: Sequence[Checked]) -> None:
+    for found in duplicates([c.pieces[-1] for c in checked]):
+        one, two = checked[found.first], checked[found.second]
+        seen = f"{found.text} {one.name if one is not two else 'itself'}"
+        two.tests.append(Test("clone", found.p, "values of its own", seen, f"it {seen}"))
+
+
+def _add_shared_runs(checked: Sequence[Checked]) -> None:
+    """Add repeats and copies of parts, where nothing else speaks of them."""
+    distributions = [c.distribution for c in checked if c.distribution is not None]
+    for run in shared_runs([c.pieces[-1] for c in checked], distributions):
+        one, two = checked[run.first], checked[run.second]
+        if one is two:
+            kind, text = "repeated", f"its values come again {abs(run.gap):,} elements further on"
+        else:
+            kind, text = "clone", f"a part of it holds the same values as a part of {one.name}"
+        if all(test.kind != kind for test in two.tests):
+            two.tests.append(Test(kind, run.p, "values of its own", text, text))

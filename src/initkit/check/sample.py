@@ -1,0 +1,134 @@
+"""A tensor under test: measured once, and compared in the ways that distributions ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ..distributions import Distribution, Source, Test, exact_test, short
+from ..model import chunks
+from .expectation import expectation
+from .measure import Measured, measure
+from .sample_tests import goodness_of_fit
+
+
+@dataclass(frozen=True)
+class TensorSample:
+    """Pieces of a tensor along dimension 0 that may be drawn from a distribution.
+
+    ``rounded`` is the dtype that the values went through, if not their own; ``computed`` says that
+    they were computed from others, ``incomplete`` that a row is left out.
+
+    >>> from initkit.distributions import Constant
+    >>> [test.text for test in TensorSample(Constant(0.0), [torch.ones(3)]).tests()]
+    ['every element is 1 where constant 0 was planned']
+    """
+
+    distribution: Distribution
+    pieces: Sequence[Tensor]
+    rounded: torch.dtype | None = None
+    computed: bool = False
+    incomplete: bool = False
+
+    @property
+    def whole(self) -> Tensor | None:
+        """The tensor, or None where a row is left out, which no structure survives."""
+        return None if self.incomplete else self.pieces[0]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the values as they are stored."""
+        return self.pieces[0].dtype
+
+    @cached_property
+    def measured(self) -> Measured:
+        """What one pass over the elements saw, at the thresholds of the distribution."""
+        if not self.distribution.iid:
+            moments = self.distribution.moments
+            return measure(self.pieces, centre=None if moments is None else moments[0])
+        # The tests read counts at the thresholds of this very expectation, in its order.
+        expected = expectation(self.distribution, self.rounded or self.dtype)
+        return measure(
+            self.pieces,
+            centre=expected.moments[0],
+            edges=expected.edges,
+            middle=expected.middle,
+            stride=self.pieces[0].shape[-1] if self.pieces[0].dim() > 1 else 0,
+        )
+
+    @property
+    def extremes(self) -> tuple[float, float]:
+        """The smallest and the largest value."""
+        return self.measured.low, self.measured.high
+
+    def tests(self) -> Iterator[Test]:
+        """Yield the tests of the tensor against its distribution."""
+        return self.distribution.tests(self)
+
+    def chunks(self) -> Iterator[Tensor]:
+        """Yield all elements in order, some at a time, flat."""
+        for piece in self.pieces:
+            for chunk, _ in chunks(piece):
+                yield chunk.reshape(-1)
+
+    def of(self, distribution: Distribution, pieces: Sequence[Tensor]) -> TensorSample:
+        """Return some of the elements as a sample of another distribution."""
+        return TensorSample(distribution, pieces)
+
+    def goodness_of_fit(self) -> Iterator[Test]:
+        """Yield tests of elements that are drawn one by one."""
+        if self.measured.n:
+            yield from goodness_of_fit(self.distribution, self.rounded or self.dtype, self.measured)
+
+    def chance_of_zero(self) -> float:
+        """Return at most how likely an element is exactly 0, once rounded."""
+        return expectation(self.distribution, self.dtype).zero[1]
+
+    def equality(self) -> Iterator[Test]:
+        """Yield the comparison with what the distribution writes without drawing."""
+        if self.whole is not None:
+            yield _equality(self.distribution, self.whole)
+
+
+def _equality(distribution: Distribution, whole: Tensor) -> Test:
+    count, first = _differences(distribution, whole)
+    expected = distribution.describe()
+    if not count:
+        return exact_test("constant", False, expected, expected, "")
+    place = [int(i) for i in torch.unravel_index(torch.tensor(first), whole.shape)]
+    value = whole[tuple(place)].item()
+    found = str(value) if isinstance(value, complex) else short(float(value))
+    wanted = short(float(_written(distribution, first, 1)))
+    seen = f"{count:,} elements differ"
+    text = f"{seen}, the first at {place}: {found} for {wanted}"
+    return exact_test(
+        "structure" if distribution.placed else "constant", True, expected, seen, text
+    )
+
+
+def _differences(distribution: Distribution, whole: Tensor) -> tuple[int, int]:
+    """Count the elements that are not what the distribution writes; return the first's index."""
+    inexact = whole.is_floating_point() or whole.is_complex()
+    eps = max(float(torch.finfo(whole.dtype).eps), 1e-6) if inexact else 0.0
+    wide = torch.complex128 if whole.is_complex() else torch.float64
+    room = distribution.tolerance * max(abs(distribution.low), abs(distribution.high))
+    count, first = 0, -1
+    for chunk, start in chunks(whole):
+        expected = _written(distribution, start, chunk.numel())
+        gap = (chunk.reshape(-1).cpu().to(wide) - expected).abs()
+        far = gap > 4 * eps * expected.abs() + room
+        if bool(far.any()):
+            count += int(far.sum())
+            first = first if first >= 0 else start + int(far.nonzero()[0])
+    return count, first
+
+
+def _written(distribution: Distribution, start: int, count: int) -> Tensor:
+    """Return elements of a distribution that draws none, in float64."""
+    out = torch.empty(count, dtype=torch.float64, device="cpu")
+    distribution.write(out, Source(0, ""), start)
+    return out

@@ -1,0 +1,65 @@
+"""The slots of a model by name, and which of them share memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ..distributions import Test
+from ..model import Slot
+from ..plan import Plan, Step
+from ..ties import tie_slots
+from .values import is_floating
+
+
+class SlotIndex:
+    """The slots of a model, found by any of their names, and compared with the ties of a plan."""
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        self.slots = slots
+        by_name = {name: slot for slot in slots for name in slot.canonicals}
+        # What the model itself calls a slot goes before what others are called without wrappers.
+        self.by_name = by_name | {name: slot for slot in slots for name in slot.paths}
+        # An id stands for a slot here, since the index keeps every slot alive; groups count
+        # downwards, where no id is.
+        groups = enumerate(tie_slots(slots), 1)
+        self._group = {id(slot): -number for number, group in groups for slot in group.slots}
+        self._claimed: dict[int, str] = {}  # memory, and the step that was first compared with it
+
+    def memory(self, name: str) -> int:
+        """Return what is equal for names that share memory."""
+        slot = self.by_name[name]
+        return self._group.get(id(slot), id(slot))
+
+    def unplanned(self, plan: Plan) -> list[Slot]:
+        """Return the parameters that the plan doesn't know."""
+        return self._unknown(plan, "parameter")
+
+    def unplanned_buffers(self, plan: Plan) -> list[Slot]:
+        """Return the buffers that the plan doesn't know and that may hold NaN."""
+        buffers = self._unknown(plan, "buffer")
+        return [slot for slot in buffers if slot.computed is None and is_floating(slot)]
+
+    def _unknown(self, plan: Plan, kind: str) -> list[Slot]:
+        known = {name for step in plan.steps for name in step.names}
+        return [
+            slot
+            for slot in self.slots
+            if slot.kind == kind and slot.tensor is not None and not slot.literal
+            if known.isdisjoint(slot.paths) and known.isdisjoint(slot.canonicals)
+        ]
+
+    def tie_tests(self, step: Step) -> Iterator[Test]:
+        """Yield where the names of a step share memory otherwise than planned."""
+        present = [name for name in step.names if name in self.by_name]
+        missing = [name for name in step.names if name not in self.by_name]
+        if missing and present:
+            text = f"{', '.join(missing)} should share its memory and is not in the model"
+            yield Test("tie", 0.0, f"tied to {', '.join(missing)}", "not there", text)
+        untied = [name for name in present if self.memory(name) != self.memory(present[0])]
+        if untied:
+            text = f"it should share memory with {', '.join(untied)} and does not (not tied)"
+            yield Test("tie", 0.0, f"tied to {', '.join(untied)}", "not tied", text)
+        other = self._claimed.setdefault(self.memory(present[0]), step.name)
+        if other != step.name:
+            text = f"it shares memory with {other}, and the plan has them apart"
+            yield Test("tie", 0.0, f"not tied to {other}", "tied", text)

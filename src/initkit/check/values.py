@@ -1,0 +1,43 @@
+"""The values of a slot that a check can read."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..distributions import Test
+from ..model import Slot
+from .report import Checked
+
+
+def read_values(slot: Slot, checked: Checked) -> Tensor | None:
+    """Return the values of a slot; None, and why, where there are none to be read."""
+    tensor = slot.tensor
+    assert tensor is not None
+    if nn.parameter.is_lazy(tensor):
+        text = "it is lazy and has no shape yet; run one forward pass first"
+        checked.tests.append(Test("garbage", 0.0, "values", "none", text))
+        return None
+    if tensor.is_meta:
+        text = "it is on the meta device and holds no values; materialize the model first"
+        checked.tests.append(Test("garbage", 0.0, "values", "none", text))
+        return None
+    values = slot.computed.read() if slot.computed is not None else tensor.detach()
+    if values is None:
+        checked.remark = f"not checked: {slot.computed.note if slot.computed else ''}"
+    return values
+
+
+def local_values(values: Tensor) -> Tensor:
+    """Return what this process holds of a tensor."""
+    return values.to_local() if hasattr(values, "to_local") else values
+
+
+def is_floating(slot: Slot) -> bool:
+    """Whether a slot holds values in floating point."""
+    tensor = slot.tensor
+    return (
+        tensor is not None
+        and not nn.parameter.is_lazy(tensor)
+        and not tensor.is_meta
+        and tensor.is_floating_point()
+    )

@@ -1,0 +1,104 @@
+"""What a distribution is shown of a tensor when it is asked whether the tensor is its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from .base import Distribution
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One comparison: its ``p`` under the plan, and what it says where that is too small.
+
+    ``kind`` is a word ("std", "bounds", ...); ``expected`` and ``seen`` are short texts.
+    """
+
+    __test__ = False  # so that pytest doesn't take it for one of a user's own tests
+
+    kind: str
+    p: float
+    expected: str = ""
+    seen: str = ""
+    text: str = ""
+
+
+def exact_test(kind: str, wrong: bool, expected: str, seen: str, text: str) -> Test:
+    """Return a test that leaves nothing to chance."""
+    return Test(kind, 0.0 if wrong else 1.0, expected, seen, text)
+
+
+class Sample(Protocol):
+    """A tensor that may be drawn from a distribution, and the tests that any of them can use.
+
+    A distribution brings its own tests (:meth:`Distribution.tests`) out of these, so that the
+    statistics live in one place and the structure beside what has it.
+    """
+
+    @property
+    def pieces(self) -> Sequence[Tensor]:
+        """The tensor in pieces along dimension 0; more than one where a row is left out."""
+
+    @property
+    def whole(self) -> Tensor | None:
+        """The tensor, or None where a row is left out, which no structure survives."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the values as they are stored."""
+
+    @property
+    def extremes(self) -> tuple[float, float]:
+        """The smallest and the largest value."""
+
+    @property
+    def computed(self) -> bool:
+        """Whether the values were computed from others, and so are exact but for rounding."""
+
+    def chunks(self) -> Iterator[Tensor]:
+        """Yield all elements in order, some at a time."""
+
+    def of(self, distribution: Distribution, pieces: Sequence[Tensor]) -> Sample:
+        """Return some of the elements as a sample of another distribution."""
+
+    def goodness_of_fit(self) -> Iterator[Test]:
+        """Yield tests of elements that are drawn one by one."""
+
+    def equality(self) -> Iterator[Test]:
+        """Yield the comparison with what the distribution writes without drawing."""
+
+    def chance_of_zero(self) -> float:
+        """Return at most how likely an element is exactly 0, once rounded."""
+
+
+def binomial(hits: int, n: int, window: tuple[float, float]) -> float:
+    """Return at most how likely a share of hits so far outside the window of chances is.
+
+    A Chernoff bound: never below the exact tail, for any ``n``.
+
+    >>> binomial(50, 100, (0.5, 0.5)), round(binomial(90, 100, (0.5, 0.5)) * 1e16)
+    (1.0, 1)
+    """
+    share = hits / n
+    if window[0] <= share <= window[1]:
+        return 1.0
+    chance = window[0] if share < window[0] else window[1]
+    return math.exp(-n * _relative_entropy(share, chance))
+
+
+def _relative_entropy(share: float, chance: float) -> float:
+    """Return the relative entropy of two coins."""
+    total = 0.0
+    for p, q in ((share, chance), (1 - share, 1 - chance)):
+        if p > 0:
+            if q <= 0:
+                return math.inf
+            total += p * math.log(p / q)
+    return max(total, 0.0)

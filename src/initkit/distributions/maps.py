@@ -1,0 +1,67 @@
+"""Growing functions that a distribution's values may go through, there and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from ..numbers import exact_math
+from .base import short
+
+Map: TypeAlias = "tuple[str, float]"
+"""A growing function and its number: ``("log", 0)``, ``("times", k)``, ``("at least", v)``."""
+
+_Function: TypeAlias = Callable[[Tensor, float], Tensor]
+
+# Each function in float64, and its inverse.
+_MAPS: dict[str, tuple[_Function, _Function]] = {
+    "log": (lambda x, _: exact_math.log(x), lambda y, _: exact_math.exp(y)),
+    "exp": (lambda x, _: exact_math.exp(x), lambda y, _: exact_math.log(y.clamp(min=0))),
+    "inverse softplus": (
+        lambda x, _: exact_math.inverse_softplus(x),
+        lambda y, _: exact_math.log1p_exp(y),
+    ),
+    "times": (lambda x, k: x * k, lambda y, k: y / k),
+    "at least": (
+        lambda x, low: x.clamp(min=low),
+        lambda y, low: torch.where(y >= low, y, -math.inf),
+    ),
+}
+_PIECE = 1 << 14  # elements mapped at a time: in several float64 tensors, on every thread
+
+
+def through(x: Tensor, maps: Iterable[Map]) -> Tensor:
+    """Return the values that ``x`` is mapped to, in float64."""
+    x = x.double()
+    for name, number in maps:
+        x = _MAPS[name][0](x, number)
+    return x
+
+
+def backward(y: Tensor, maps: tuple[Map, ...]) -> tuple[Tensor, bool]:
+    """Return the values that map to ``y``, and whether the maps fall instead of grow."""
+    falls = False
+    for name, number in reversed(maps):
+        y = _MAPS[name][1](y.double(), number)
+        falls ^= name == "times" and number < 0
+    return y, falls
+
+
+def describe_maps(text: str, maps: Iterable[Map]) -> str:
+    """Return the text of a distribution with its maps before it."""
+    for name, number in maps:
+        if name == "times":
+            text = f"{short(number)} x {text}"
+        else:
+            text = f"{name} {short(number)} of {text}" if number else f"{name} of {text}"
+    return text
+
+
+def slices(count: int) -> Iterator[slice]:
+    """Yield slices that together are ``count`` elements."""
+    for at in range(0, count, _PIECE):
+        yield slice(at, min(at + _PIECE, count))

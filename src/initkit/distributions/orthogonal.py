@@ -1,0 +1,242 @@
+"""Orthogonal matrices from the Haar measure, and how to tell whether a matrix is one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from .. import stream
+from ..numbers import frozen
+from .base import Distribution, Grid, Source, describe_blocks, short
+from .elementwise import Constant
+from .evidence import Sample, Test, binomial, exact_test
+from .whole import NonElementwise
+
+_SMALL = 8  # columns of fewer entries may be alike up to signs, as in a rotation of the plane
+_VECTORS = 64  # rows or columns of a matrix that are compared one by one
+_PROBES = 8  # random vectors that stand for all of them
+
+
+@frozen
+class Orthogonal(NonElementwise):
+    """Haar-distributed (semi-)orthogonal matrices of the ``grid``, times ``gain``."""
+
+    gain: float
+    grid: Grid
+
+    @property
+    def distinct_slices(self) -> bool:
+        return max(self.grid[1:]) >= _SMALL
+
+    @property
+    def moments(self) -> tuple[float, float]:
+        return 0.0, abs(self.gain) / math.sqrt(max(self.grid[1:]))
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return -abs(self.gain), abs(self.gain)
+
+    def _cdf(self, x: Tensor) -> Tensor:
+        return _sphere_cdf(x / abs(self.gain), max(self.grid[1:]))
+
+    def describe(self) -> str:
+        gain = "" if self.gain == 1 else f", gain {short(self.gain)}"
+        return f"orthogonal{gain}" + describe_blocks(self.grid)
+
+    def scaled(self, factor: float) -> Distribution:
+        return replace(self, gain=self.gain * factor) if factor else Constant(0.0)
+
+    def draw(self, source: Source, first: int = 0) -> Tensor:
+        matrices, rows, columns = self.grid
+        drawn = [
+            stream.haar(rows, columns, source.values, self.gain, first=first + i * rows * columns)
+            for i in range(matrices)
+        ]
+        return torch.stack(drawn).reshape(self.shape)
+
+    def tests(self, sample: Sample) -> Iterator[Test]:
+        if sample.whole is None:
+            return
+        grid = sample.whole.reshape(self.grid)
+        _, rows, columns = self.grid
+        tall = grid if rows >= columns else grid.mT  # the columns of a tall matrix are orthonormal
+        eps = max(float(torch.finfo(grid.dtype).eps), 1e-6)
+        slack = eps * (4 + math.log2(max(rows, columns) + 1))
+        orthogonal = _orthogonality(tall, abs(self.gain), slack)
+        yield orthogonal
+        if orthogonal.p:
+            for matrix in tall:
+                yield _haar_test(matrix, abs(self.gain), slack)
+
+
+@frozen
+class DeltaOrthogonal(NonElementwise):
+    """A convolution that is 0 but for an orthogonal matrix in the middle of its window."""
+
+    gain: float
+
+    @property
+    def _area(self) -> int:
+        return math.prod(self.shape[2:])
+
+    @property
+    def _middle(self) -> Orthogonal:
+        rows, columns = self.shape[:2]
+        return Orthogonal((rows, columns), self.gain, (1, rows, columns))
+
+    @property
+    def distinct_slices(self) -> bool:
+        return self._middle.distinct_slices
+
+    @property
+    def moments(self) -> tuple[float, float]:
+        return 0.0, self._middle.moments[1] / math.sqrt(self._area)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return self._middle.bounds
+
+    @property
+    def atoms(self) -> dict[float, float]:
+        return {0.0: 1 - 1 / self._area} if self._area > 1 else {}
+
+    def _cdf(self, x: Tensor) -> Tensor:
+        share = 1 / self._area
+        return share * self._middle.cdf(x) + (1 - share) * (x >= 0).double()
+
+    def describe(self) -> str:
+        return "delta orthogonal" + ("" if self.gain == 1 else f", gain {short(self.gain)}")
+
+    def scaled(self, factor: float) -> Distribution:
+        return replace(self, gain=self.gain * factor) if factor else Constant(0.0)
+
+    def draw(self, source: Source, first: int = 0) -> Tensor:
+        out = torch.zeros(self.shape, dtype=torch.float64, device="cpu")
+        _centre(out).copy_(self._middle.draw(source, first))
+        return out
+
+    def random_part(self, tensor: Tensor) -> tuple[Distribution, Tensor]:
+        return self._middle, _centre(tensor)
+
+    def tests(self, sample: Sample) -> Iterator[Test]:
+        around = sum(
+            int(piece.count_nonzero()) - int(_centre(piece).count_nonzero())
+            for piece in sample.pieces
+        )
+        seen = f"{around:,} elements around the middle are not 0"
+        text = f"{around:,} elements around the middle of the window are not 0"
+        yield exact_test("structure", around > 0, "0 around the middle of the window", seen, text)
+        if sample.whole is not None:
+            yield from self._middle.tests(sample.of(self._middle, [_centre(sample.whole)]))
+
+
+def _centre(tensor: Tensor) -> Tensor:
+    """Return the matrix in the middle of a convolution's window."""
+    for size in tensor.shape[2:]:
+        tensor = tensor.select(2, size // 2)
+    return tensor
+
+
+def _sphere_cdf(x: Tensor, n: int) -> Tensor:
+    """Return the CDF of one coordinate of a uniform point on the unit sphere in ``n`` dimensions.
+
+    With x = sin t its density is proportional to cos(t)^(n - 2).
+    """
+    if n == 1:
+        return 0.5 * (x >= -1).double() + 0.5 * (x >= 1).double()
+    width = min(math.pi / 2, 9 / math.sqrt(max(n - 2, 1)))
+    t = torch.linspace(-width, width, 20001, dtype=torch.float64, device="cpu")
+    total = torch.cumulative_trapezoid(t.cos().clamp(min=0).pow(n - 2), t)
+    total = torch.cat([total.new_zeros(1), total]) / total[-1]
+    place = ((x.clamp(-1, 1).asin() + width) / (t[1] - t[0])).clamp(0, 20000)
+    left = place.floor().clamp(max=19999).long()
+    return total[left] + (place - left) * (total[left + 1] - total[left])
+
+
+# ----------------------------------------------------------------------------------------- tests
+
+
+def _wide(matrix: Tensor) -> Tensor:
+    """Return a matrix in a dtype that can be reckoned with, row after row in memory."""
+    return (matrix if matrix.dtype == torch.float64 else matrix.float()).contiguous()
+
+
+def _orthogonality(matrices: Tensor, gain: float, slack: float) -> Test:
+    """Test that the columns of tall matrices are orthogonal and ``gain`` long, within ``slack``."""
+    found = [_isometry(_wide(matrix), gain) for matrix in matrices]
+    worst = max(error for error, _, _ in found)
+    low, high = min(low for _, low, _ in found), max(high for _, _, high in found)
+    seen = f"columns of length {short(low)} to {short(high)}"
+    text = f"it is not orthogonal with gain {short(gain)}: {seen}"
+    if gain * (1 - slack) <= low and high <= gain * (1 + slack):
+        seen = f"columns that are not orthogonal (by {worst:.2g})"
+        text = f"it is not orthogonal: {seen}"
+    wrong = not all(error <= slack for error, _, _ in found)  # NaN, where squares overflow
+    return exact_test("structure", wrong, f"orthogonal, gain {short(gain)}", seen, text)
+
+
+def _isometry(matrix: Tensor, gain: float) -> tuple[float, float, float]:
+    """Return how far Q'Q is from gain^2, relatively, and the shortest and longest column.
+
+    Random vectors stand for all where the product itself would be dear.
+    """
+    norms = torch.linalg.vector_norm(matrix, dim=0)
+    low, high = float(norms.min()), float(norms.max())
+    unit = matrix / gain
+    width = matrix.shape[1]
+    if width <= 256:
+        gram = unit.mT @ unit
+        gram.diagonal().sub_(1)
+        return float(gram.abs().max()), low, high
+    generator = torch.Generator(device="cpu").manual_seed(0)
+    probes = torch.randn(width, _PROBES, generator=generator).to(unit)
+    back = unit.mT @ (unit @ probes) - probes
+    error = torch.linalg.vector_norm(back, dim=0) / torch.linalg.vector_norm(probes, dim=0)
+    return max(float(error.max()), abs(low / gain - 1), abs(high / gain - 1)), low, high
+
+
+def _haar_test(matrix: Tensor, gain: float, slack: float) -> Test:
+    """Compare the columns with points of a sphere.
+
+    Squares of a point's coordinates are negatively associated, so that counts of large ones obey
+    the binomial bound; its signs are fair coins.
+    """
+    length = matrix.shape[0]
+    vectors = _wide(matrix[:, :_VECTORS]) / gain
+    largest = float(vectors.abs().max())
+    chance = 2 * (1 - _coordinate(length).cdf(largest * (1 - slack)))
+    found = [(vectors.numel() * chance, f"an entry is {short(largest * gain)}")]
+    for edge, share in _levels(length):
+        room = 2e-3 * share
+        for count in (vectors.abs() > edge).sum(0).tolist():
+            p = binomial(count, length, (share - room, min(1.0, share + room)))
+            found.append((p, f"{count} of {length} entries of a column are beyond {short(edge)}"))
+    found += [
+        (binomial(count, length, (0.5, 0.5)), f"{count} of {length} entries are positive")
+        for count in (vectors > 0).sum(0).tolist()
+    ]
+    p, text = min(found)
+    whole = f"it is orthogonal, but no random one: {text}"
+    p = min(1.0, 2 * len(found) * p)
+    return Test("distribution", p, "a random orthogonal matrix", text, whole)
+
+
+def _coordinate(length: int) -> Orthogonal:
+    """Return the distribution of one coordinate of a point on the unit sphere."""
+    return Orthogonal((length, 1), 1.0, (1, length, 1))
+
+
+@lru_cache(maxsize=256)
+def _levels(length: int) -> list[tuple[float, float]]:
+    """Return thresholds, and how many of a point's coordinates are larger."""
+    if length < 3:
+        return []
+    edges = torch.tensor((0.1, 0.3, 0.7, 1.0, 1.5, 2.0), dtype=torch.float64, device="cpu")
+    edges = edges[edges < math.sqrt(length)] / math.sqrt(length)
+    shares = 2 * (1 - _coordinate(length).cdf(edges))
+    return list(zip(edges.tolist(), shares.tolist(), strict=True))

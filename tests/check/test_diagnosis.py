@@ -1,0 +1,59 @@
+"""Trained weights are told from broken ones."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from checked import net, started
+from torch import nn
+
+from initkit import check_init
+
+
+def trained(steps: int) -> tuple[nn.Module, dict[str, object]]:
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Linear(32, 64), nn.LayerNorm(64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(),
+        nn.Linear(64, 10),
+    )  # fmt: skip
+    rules: dict[str, object] = {
+        nn.LayerNorm: {"weight": 1, "bias": 0}, "*.weight": "xavier_uniform", "*.bias": 0,
+    }  # fmt: skip
+    started(model, rules)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    for _ in range(steps):
+        x = torch.randn(64, 32)
+        loss = nn.functional.cross_entropy(model(x), x[:, :10].argmax(1))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return model, rules
+
+
+@pytest.mark.parametrize("steps", [5, 300])
+def test_trained_weights_are_said_to_have_left_not_to_be_broken(steps: int) -> None:
+    report = check_init(*trained(steps))
+    assert not report.ok
+    assert report.trained
+    assert report.verdict.startswith("these weights have left initialisation: ")
+    assert "no sign that they are broken" in report.verdict
+
+
+def test_an_untrained_model_and_a_wrong_rule_are_not_called_trained() -> None:
+    model, rules = trained(0)
+    assert check_init(model, rules).ok
+    doubled = rules | {"*.weight": "xavier_uniform(gain=2)", "*.bias": 1}
+    assert not check_init(model, doubled).trained
+    torch.manual_seed(1)
+    assert not check_init(net(300, 300, 300), {"*.weight": "normal(std=0.03)", "*.bias": 0}).trained
+
+
+def test_trained_weights_with_nan_are_broken() -> None:
+    model, rules = trained(5)
+    with torch.no_grad():
+        model[0].weight[0] = math.nan
+    report = check_init(model, rules)
+    assert not report.trained
+    assert report.failures[0].kind == "garbage"

@@ -1,0 +1,125 @@
+"""One tensor against its step: padding, blocks, 16 bits, functions, computed weights."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from checked import RULES, net, only_failure, started
+from torch import nn
+from torch.nn.utils import parametrizations, spectral_norm, weight_norm
+
+from initkit import apply_init, check_init
+
+
+def test_a_std_that_is_off_names_parameter_rule_numbers_and_certainty() -> None:
+    model = started(net(200, 300))
+    with torch.no_grad():
+        model[0].weight.mul_(1.1)
+    failure = only_failure(model)
+    assert (failure.name, failure.kind, failure.expected) == ("0.weight", "std", "std 0.02")
+    assert failure.seen.startswith("std 0.02")
+    assert 0 < failure.p_value < 1e-50
+    assert failure.rule == "*.weight"
+    assert str(failure).startswith("0.weight [300, 200]: the std is 0.02")
+    assert "it looks like the planned distribution times 1.1" in str(failure)
+
+
+def test_a_padding_row_must_be_zero() -> None:
+    model = nn.Embedding(50, 8, padding_idx=4)
+    rules = {"weight": "normal(std=0.02)"}
+    assert check_init(started(model, rules), rules).ok
+    with torch.no_grad():
+        model.weight[4] = 1
+    failure = only_failure(model, rules)
+    assert failure.kind == "padding"
+    assert failure.text == "the padding row 4 is not zero (it reaches 1)"
+
+
+def test_a_gate_that_is_off_is_named_by_its_block() -> None:
+    model = nn.LSTM(30, 30)
+    rules = {"bias*": "blocks(0, 1, 0, 0)", "weight*": "orthogonal"}
+    assert check_init(started(model, rules), rules).ok
+    with torch.no_grad():
+        model.bias_ih_l0[30:60] = 0
+    failure = only_failure(model, rules)
+    assert failure.text.startswith("in block 1 of 4, constant 1: every element is 0")
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    "rule",
+    ["uniform(-0.05, 0.05)", "trunc_normal(std=0.02, cutoff=2)", "log_uniform(0.001, 0.1)",
+     "zero_mask_uniform", "normal(mean=1, std=0.01)", "torch_default"],
+)  # fmt: skip
+def test_values_that_went_through_16_bits_are_compared_with_the_rounded_distribution(
+    dtype: torch.dtype, rule: str
+) -> None:
+    model, rules = nn.Linear(700, 900, bias=False), {"weight": rule}
+    apply_init(model, rules, seed=0)
+    model.to(dtype).float()
+    assert check_init(model, rules).ok
+    with torch.no_grad():
+        model.weight.mul_(1.03125)
+    assert not check_init(model, rules).ok
+
+
+def test_values_that_went_through_bfloat16_are_remarked() -> None:
+    model = started(net(60, 80)).bfloat16().float()
+    report = check_init(model, RULES)
+    assert report.ok
+    assert report.rows[0][-1] == "ok, but its values have only the precision of bfloat16"
+
+
+def test_what_no_rule_writes_is_only_looked_at_for_garbage() -> None:
+    model = net()
+    rules = {"0.*": "keep", "1.weight": "normal(std=0.02)"}
+    started(model, rules)
+    report = check_init(model, rules)
+    assert report.ok
+    assert [row[-1] for row in report.rows] == ["keep", "keep", "ok", "keeps its value (no rule)"]
+    with torch.no_grad():
+        model[0].weight[0, 0] = math.nan
+    assert only_failure(model, rules).text == "1 of 4,800 elements are NaN"
+
+
+def test_a_users_function_is_only_looked_at_for_garbage() -> None:
+    def linspace(tensor: torch.Tensor) -> None:
+        tensor.copy_(torch.linspace(0, 1, tensor.numel()).view(tensor.shape))
+
+    model = net()
+    report = check_init(started(model, {"*.weight": linspace, "*.bias": 0}), {
+        "*.weight": linspace, "*.bias": 0,
+    })  # fmt: skip
+    assert report.ok
+    assert report.rows[0][-1] == "a function's values: only looked for garbage"
+
+
+def test_a_weight_norm_is_checked_by_what_the_module_shows() -> None:
+    for wrap in (weight_norm, parametrizations.weight_norm):
+        with pytest.warns(FutureWarning) if wrap is weight_norm else torch.no_grad():
+            model = wrap(nn.Linear(60, 80))
+        rules = {"weight": "normal(std=0.02)", "bias": 0}
+        assert check_init(started(model, rules), rules).ok
+        with torch.no_grad():
+            next(p for name, p in model.named_parameters() if name.endswith(("_g", "0"))).mul_(2)
+        assert only_failure(model, rules).name == "weight"
+
+
+def test_a_spectral_norm_is_checked_before_it() -> None:
+    for wrap in (spectral_norm, parametrizations.spectral_norm):
+        model = wrap(nn.Linear(60, 80))
+        rules = {"weight": "normal(std=0.02)", "bias": 0}
+        before = {name: b.clone() for name, b in model.named_buffers()}
+        started(model, rules)
+        assert check_init(model, rules).ok
+        assert all(torch.equal(b, before[name]) for name, b in model.named_buffers())
+
+
+def test_complex_weights_are_checked_as_pairs() -> None:
+    entries = {"w": torch.empty(100, 100, dtype=torch.complex64), "b": torch.ones(3) * 0j}
+    rules = {"w": "normal(std=0.02)", "b": 0}
+    assert check_init(started(entries, rules), rules).ok
+    entries["w"].mul_(2)
+    assert only_failure(entries, rules).kind == "std"

@@ -1,0 +1,49 @@
+"""The report of a check: text, plain data and HTML, failures first."""
+
+from __future__ import annotations
+
+import json
+
+import torch
+from checked import RULES, net, started
+
+from initkit import check_init
+
+
+def test_a_report_prints_failures_first_and_every_parameter() -> None:
+    model = started(net())
+    with torch.no_grad():
+        model[1].bias.fill_(1)
+    text = str(check_init(model, RULES))
+    lines = text.splitlines()
+    assert lines[0] == "Sequential: 1 of 4 parameters are not as planned"
+    assert lines[1].startswith("  ! 1.bias [60]: every element is 1 where constant 0 was planned")
+    assert lines[-1].endswith("FAILS: constant")
+    assert sum(" ok" in line for line in lines) == 3
+
+
+def test_a_report_is_plain_data() -> None:
+    model = started(net())
+    with torch.no_grad():
+        model[1].bias.fill_(1)
+    report = check_init(model, RULES)
+    data = json.loads(json.dumps(report.to_dict()))
+    assert data["ok"] is False
+    assert data["failures"][0]["name"] == "1.bias"
+    assert data["parameters"][0]["planned"] == "N(0, 0.02)"
+    assert not report
+    assert repr(report) == "<CheckReport: 4 parameters, 1 failures>"
+
+
+def test_a_report_renders_as_html_with_failures_first() -> None:
+    model = started(net())
+    with torch.no_grad():
+        model[1].bias.fill_(1)
+    page = check_init(model, RULES)._repr_html_()
+    assert page.index("Failures") < page.index("<table>")
+    assert "constant 0 was planned" in page
+
+
+def test_a_report_holds_no_tensor() -> None:
+    report = check_init(started(net()), RULES)
+    assert all(not c.pieces and c.slot is None for c in report._checked)
