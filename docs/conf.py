@@ -63,13 +63,18 @@ def refuse_undocumented(app: Sphinx) -> None:
 
 
 def find_home(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: Any) -> Any:
-    """Link `PlanError` and `initkit.PlanError` to the module where it is documented."""
+    """Link `PlanError`, or the module that defines it, to where the name is documented."""
     domain = env.domains.python_domain
-    tail = "." + node["reftarget"].removeprefix("initkit.")
-    homes = [name for name in domain.objects if name.endswith(tail)]
+    room, _, name = node["reftarget"].removeprefix("initkit.").rpartition(".")
+    homes = [home for home in domain.objects if home.rpartition(".")[2] == name]
+    homes = [home for home in homes if _room(home) == _room(f"initkit.{room}.")] or homes
     if node.get("refdomain") != "py" or len(homes) != 1:
         return None
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", homes[0], node, text)
+
+
+def _room(path: str) -> str:
+    return path.split(".")[1]
 
 
 def setup(app: Sphinx) -> None:

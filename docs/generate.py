@@ -41,12 +41,12 @@ def code(text: str) -> str:
 
 def schemes() -> str:
     """Return an entry for every scheme, in groups: how it is written, and what it is."""
-    told = {group: names.split() for group, names in GROUPS.items()}
-    known = [name for names in told.values() for name in names]
-    told["More"] = [name for name in initkit.list_schemes() if name not in known]
+    groups = {group: names.split() for group, names in GROUPS.items()}
+    known = [name for names in groups.values() for name in names]
+    groups["More"] = [name for name in initkit.list_schemes() if name not in known]
     parts = [
         "\n".join([f"### {group}\n", *map(_scheme, names)])
-        for group, names in told.items()
+        for group, names in groups.items()
         if names
     ]
     return "\n".join(parts)
@@ -60,13 +60,13 @@ def _scheme(name: str) -> str:
         ("Source", info.source),
         ("Also called", ", ".join(map(code, info.synonyms))),
     ]
-    told = " · ".join(f"*{what}* {text}" for what, text in rows if text)
-    return f"{code(info.signature)}\n: {info.summary}\n\n  {told}\n"
+    line = " · ".join(f"*{what}* {text}" for what, text in rows if text)
+    return f"{code(info.signature)}\n: {info.summary}\n\n  {line}\n"
 
 
 def gains() -> str:
     """Return one row a nonlinearity."""
-    module = importlib.import_module("initkit.gains")
+    module = importlib.import_module("initkit.numbers.gains")
     rows = [[code(n), code(module.formula(n)), f"{initkit.gain(n):.6g}"] for n in module.names()]
     return table(["Nonlinearity", "f(z)", "Gain"], rows)
 
