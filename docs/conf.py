@@ -33,7 +33,6 @@ myst_heading_anchors = 3
 default_role = "py:obj"  # `name` in a docstring links to it
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
 # A signature's `apply_init(...)` breaks into one line a parameter where it is longer than this.
 maximum_signature_line_length = 88

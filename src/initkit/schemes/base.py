@@ -25,6 +25,11 @@ class Scheme(Value):
     A subclass is a frozen dataclass whose fields are the options; fields annotated ``Number`` (of
     ``initkit.formula``) take formulas, which ``number`` reads. ``resolve`` returns the distribution
     for one tensor.
+
+    >>> from initkit import schemes
+    >>> scheme = schemes.KaimingNormal(mode="fan_out")
+    >>> print(scheme.scaled(0.5))
+    scaled(kaiming_normal(mode='fan_out'), 0.5)
     """
 
     name: ClassVar[str] = ""
