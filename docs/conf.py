@@ -41,6 +41,7 @@ nitpicky = True  # a link that leads nowhere is a warning, and warnings are erro
 nitpick_ignore_regex = [
     ("py:.*", r"(torch|nn|collections|pathlib|os|re)\..*|Path"),  # not documented here
     ("py:class", r"Model|Table|Selection|Rename|Device|Number|M|.*\.T"),  # "Words in signatures"
+    ("py:class", r"Idle|OnTieConflict|\w+Options"),  # there, too
     # what passes through and is not for users to touch
     (
         "py:class",
