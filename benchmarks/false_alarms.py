@@ -20,9 +20,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from initkit import apply_init
-from initkit.check.check import check_init
-from initkit.check.report import CheckReport
+from initkit import CheckReport, apply_init, check_init
 
 LEVELS = (1e-1, 1e-2, 1e-3, 1e-6)
 LARGEST = 10_000_000

@@ -30,7 +30,7 @@ from torch import nn
 import initkit
 from initkit import apply_init, deferred, plan_init, stream
 
-LAWS: dict[str, tuple[str, Callable[[torch.Tensor], object]]] = {
+DISTRIBUTIONS: dict[str, tuple[str, Callable[[torch.Tensor], object]]] = {
     "normal": ("normal(std=0.02)", partial(nn.init.normal_, std=0.02)),
     "uniform": ("uniform(-0.05, 0.05)", partial(nn.init.uniform_, a=-0.05, b=0.05)),
     "trunc_normal, 2 sigma": (
@@ -82,20 +82,20 @@ def race(
 
 
 def values(rounds: int) -> list[list[Any]]:
-    """Time each distribution: distribution, dtype, threads, seconds of torch and of initkit."""
+    """Time every distribution: its name, dtype, threads, seconds of torch and of initkit."""
     rows: list[list[Any]] = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
         for dtype in DTYPES:
             model = square(dtype)
-            for distribution, (rule, start) in LAWS.items():
+            for name, (rule, start) in DISTRIBUTIONS.items():
                 rules = {"*.weight": rule}
                 times = race(
                     partial(loop, model, start),
                     partial(apply_init, model, rules, seed=0, progress=False),
                     rounds=rounds,
                 )
-                rows.append([distribution, str(dtype)[6:], threads, *times])
+                rows.append([name, str(dtype)[6:], threads, *times])
     return rows
 
 
@@ -272,10 +272,10 @@ def machine() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         lines = cpuinfo.read_text().splitlines()
-        info = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)
-        told = {key.strip(): value.strip() for key, value in info.items()}
-        name = told.get("model name", name)
-        name += f" (family {told.get('cpu family', '?')}, model {told.get('model', '?')})"
+        pairs = [line.split(":", 1) for line in reversed(lines) if ":" in line]
+        info = {key.strip(): value.strip() for key, value in pairs}
+        name = info.get("model name", name)
+        name += f" (family {info.get('cpu family', '?')}, model {info.get('model', '?')})"
     return (
         f"{name}, {os.cpu_count()} cores; torch {torch.__version__}, Python "
         f"{platform.python_version()}, initkit {initkit.__version__} ({stream.backend()}); "
@@ -290,20 +290,11 @@ def measure(rounds: int) -> str:
         tuple(row[:3]): f"{row[3] / row[4]:.1f}x"
         for row in child("--without-kernel", "--values", "--rounds", str(max(2, rounds // 2)))
     }
-    shown = [
-        [
-            distribution,
-            dtype,
-            threads,
-            ms(theirs),
-            ms(ours),
-            f"{theirs / ours:.1f}x",
-            eager.get(case, "same"),
-        ]
-        for (distribution, dtype, threads, theirs, ours) in rows
-        for case in [(distribution, dtype, threads)]
+    filled = [
+        [*case, ms(theirs), ms(ours), f"{theirs / ours:.1f}x", eager.get(tuple(case), "same")]
+        for (*case, theirs, ours) in rows
     ]
-    heads = ("values", "dtype", "threads", "torch.nn.init", "apply_init", "faster", "without C")
+    heads = (*"distribution dtype threads torch.nn.init apply_init faster".split(), "without C")
     bare, ours = small(rounds)
     plans = [[f"plan of {n:,} parameters", ms(t), ""] for n, t in planning(rounds)]
     theirs, own = best_alone("llama_torch"), best_alone("llama_initkit")
@@ -318,7 +309,7 @@ def measure(rounds: int) -> str:
         ["trunc_normal, one tensor of 1 GiB", ms(one[0]), extra(one[1])],
         ["orthogonal, four of 2048 x 2048", ms(four[0]), extra(four[1])],
     ]
-    return "\n\n".join([machine(), table(heads, shown), table(("work", "time", ""), more)])
+    return "\n\n".join([machine(), table(heads, filled), table(("work", "time", ""), more)])
 
 
 def extra(size: float) -> str:

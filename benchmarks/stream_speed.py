@@ -18,7 +18,7 @@ from initkit import stream
 KEY = stream.key(0, "weight")
 CHUNK = 1 << 18
 Fill = Callable[..., Tensor]
-LAWS: dict[str, tuple[Fill, Fill, tuple[float, ...]]] = {
+DISTRIBUTIONS: dict[str, tuple[Fill, Fill, tuple[float, ...]]] = {
     "uniform": (stream.uniform_, nn.init.uniform_, (-0.05, 0.05)),
     "normal": (stream.normal_, nn.init.normal_, (0.0, 0.02)),
     "trunc_normal 2 sigma": (stream.trunc_normal_, nn.init.trunc_normal_, (0.0, 0.02, -0.04, 0.04)),
@@ -55,9 +55,9 @@ def main() -> None:
         torch.set_num_threads(threads)
         for dtype in (torch.float32, torch.bfloat16):
             out = torch.zeros(n, dtype=dtype)
-            for distribution, (fill, theirs, numbers) in LAWS.items():
+            for name, (fill, theirs, numbers) in DISTRIBUTIONS.items():
                 peer = best(lambda: theirs(out, *numbers), 3) / n * 1e9  # noqa: B023
-                line = f"{threads} threads  {str(dtype)[6:]:9} {distribution:21} torch {peer:6.2f}"
+                line = f"{threads} threads  {str(dtype)[6:]:9} {name:21} torch {peer:6.2f}"
                 for path in options.paths.split(","):
                     mine = best(lambda: ours(out, fill, numbers, path)) / n * 1e9  # noqa: B023
                     line += f"  {path} {mine:5.2f} ({peer / mine:4.1f}x)"

@@ -33,7 +33,6 @@ myst_heading_anchors = 3
 default_role = "py:obj"  # `name` in a docstring links to it
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
 # A signature's `apply_init(...)` breaks into one line a parameter where it is longer than this.
 maximum_signature_line_length = 88
@@ -42,6 +41,7 @@ nitpicky = True  # a link that leads nowhere is a warning, and warnings are erro
 nitpick_ignore_regex = [
     ("py:.*", r"(torch|nn|collections|pathlib|os|re)\..*|Path"),  # not documented here
     ("py:class", r"Model|Table|Selection|Rename|Device|Number|M|.*\.T"),  # "Words in signatures"
+    ("py:class", r"Idle|OnTieConflict|\w+Options"),  # there, too
     # what passes through and is not for users to touch
     (
         "py:class",
@@ -63,13 +63,18 @@ def refuse_undocumented(app: Sphinx) -> None:
 
 
 def find_home(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: Any) -> Any:
-    """Link `PlanError` and `initkit.PlanError` to the module where it is documented."""
+    """Link `PlanError`, or the module that defines it, to where the name is documented."""
     domain = env.domains.python_domain
-    tail = "." + node["reftarget"].removeprefix("initkit.")
-    homes = [name for name in domain.objects if name.endswith(tail)]
+    room, _, name = node["reftarget"].removeprefix("initkit.").rpartition(".")
+    homes = [home for home in domain.objects if home.rpartition(".")[2] == name]
+    homes = [home for home in homes if _room(home) == _room(f"initkit.{room}.")] or homes
     if node.get("refdomain") != "py" or len(homes) != 1:
         return None
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", homes[0], node, text)
+
+
+def _room(path: str) -> str:
+    return path.split(".")[1]
 
 
 def setup(app: Sphinx) -> None:

@@ -1,4 +1,4 @@
-"""The classic lesson on parameters, step by step with initkit; every step asserts its info."""
+"""The classic lesson on parameters, step by step with initkit; every step asserts its facts."""
 
 from __future__ import annotations
 

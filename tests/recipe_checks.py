@@ -4,7 +4,7 @@ A row of a test table is one line, a recipe and a builder:
 
     @recipe_rows(
         ("resnet/timm", lambda: need("timm").create_model("resnet18", num_classes=10)),
-        ("fixup", "fixup original ImageNet BasicBlock"),   # info of tests/data/published.json
+        ("fixup", "fixup original ImageNet BasicBlock"),   # figures of tests/data/published.json
     )
     def test_recipe(recipe, builder):
         check_recipe(recipe, builder)
@@ -33,8 +33,8 @@ from published import published, skeleton
 from torch import Tensor, nn
 
 import initkit
+from initkit import Plan, Step
 from initkit.distributions import Blocks, Distribution, Orthogonal
-from initkit.plan.plan import Plan, Step
 
 Builder = Callable[[], nn.Module]
 
@@ -169,11 +169,11 @@ def _compare(plan: Plan, pool: _Pool) -> list[str]:
                 wrong.append(f"{step.name}: padding row {step.padding} is not zero")
             keep = torch.arange(values.shape[1]) != step.padding
             values = values[:, keep]
-        wrong += [_told(step, what) for what in _differences(step.distribution, values, z)]
+        wrong += [_line(step, what) for what in _differences(step.distribution, values, z)]
     return wrong
 
 
-def _told(step: Step, what: str) -> str:
+def _line(step: Step, what: str) -> str:
     return f"{step.name} {list(step.shape)} by {step.rule!r}: {step.start}, but {what}"
 
 
@@ -230,13 +230,9 @@ def _not_orthogonal(distribution: Orthogonal, values: Tensor) -> Iterator[str]:
     _, rows, columns = distribution.grid
     for matrix in values.reshape(-1, rows, columns):
         gram = matrix @ matrix.mT if rows <= columns else matrix.mT @ matrix
-        error = (
-            (gram - distribution.gain**2 * torch.eye(len(gram), dtype=gram.dtype))
-            .abs()
-            .max()
-            .item()
-        )
-        if error > 1e-4 * max(distribution.gain**2, 1e-12):
+        square = distribution.gain**2
+        error = (gram - square * torch.eye(len(gram), dtype=gram.dtype)).abs().max().item()
+        if error > 1e-4 * max(square, 1e-12):
             yield f"a matrix is not orthogonal (by {error:.2g})"
             return
 
@@ -281,15 +277,12 @@ def _moments_differ(
     wiggle = z * math.sqrt((max(kurtosis, 1.8) - 1) / (4 * n))
     if n >= 30 and abs(sample.std / std - 1) > wiggle:
         yield f"the std is {sample.std:.4g} instead of {std:.4g} (n = {n}, tolerance {wiggle:.1%})"
-    edge = (
-        1e-5 * max(abs(distribution.low), abs(distribution.high))
-        if math.isfinite(distribution.high - distribution.low)
-        else 0.0
-    )
-    if sample.low < distribution.low - edge or sample.high > distribution.high + edge:
+    low, high = distribution.low, distribution.high
+    edge = 1e-5 * max(abs(low), abs(high)) if math.isfinite(high - low) else 0.0
+    if sample.low < low - edge or sample.high > high + edge:
         yield f"values reach from {sample.low:.4g} to {sample.high:.4g}"
     furthest = max(distribution.mean - sample.low, sample.high - distribution.mean)
-    if math.isinf(distribution.high) and furthest > 8 * std and kurtosis < 3.5:
+    if math.isinf(high) and furthest > 8 * std and kurtosis < 3.5:
         yield f"a value lies {furthest / std:.1f} standard deviations off"
 
 
@@ -345,13 +338,12 @@ def _facts_differ(plan: Plan, entry: dict[str, Any]) -> Iterator[str]:
     z = _z(6 * len(steps))
     for step in steps:
         assert step.distribution is not None
-        distribution = step.distribution
         share = 1 / step.shape[0] if step.padding is not None else 0.0
         if None in entry["params"][step.name]:  # the published code leaves it as the memory was
             continue
         sample = measured(entry["params"][step.name], entry["seeds"])
-        for what in sample_differs(distribution, sample, share, z):
-            yield _told(step, what)
+        for what in sample_differs(step.distribution, sample, share, z):
+            yield _line(step, what)
 
 
 def measured(row: Sequence[Any], seeds: int) -> _Measured:
@@ -400,16 +392,12 @@ def sample_differs(
 @lru_cache(maxsize=4096)
 def _shape_of(distribution: Distribution) -> tuple[float, float, float]:
     """Return mean, std and kurtosis of a distribution, the last from its CDF."""
-    assert distribution.mean is not None and distribution.std is not None
-    if not distribution.std:
-        return distribution.mean, 0.0, 3.0
-    low = max(distribution.low, distribution.mean - 12 * distribution.std)
-    high = min(distribution.high, distribution.mean + 12 * distribution.std)
+    mean, std = distribution.mean, distribution.std
+    assert mean is not None and std is not None
+    if not std:
+        return mean, 0.0, 3.0
+    low, high = max(distribution.low, mean - 12 * std), min(distribution.high, mean + 12 * std)
     x = torch.linspace(low - 1e-9, high + 1e-9, 20_001, dtype=torch.float64)
     mass = distribution.cdf(x).diff()
-    centred = (x[1:] + x[:-1]) / 2 - distribution.mean
-    return (
-        distribution.mean,
-        distribution.std,
-        float((centred.pow(4) * mass).sum()) / distribution.std**4,
-    )
+    centred = (x[1:] + x[:-1]) / 2 - mean
+    return mean, std, float((centred.pow(4) * mass).sum()) / std**4

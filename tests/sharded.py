@@ -375,7 +375,7 @@ def placements(world: int) -> list[tuple[tuple[int, ...], tuple[object, ...]]]:
 
 
 SHAPES = {2: (7, 5), 3: (6, 9, 3), 4: (4, 6, 3, 3)}
-LAWS: dict[str, tuple[int, ...]] = {  # and the dimensions to try them with
+SCHEMES: dict[str, tuple[int, ...]] = {  # and the dimensions to try them with
     "normal(std=0.5)": (2, 3),
     "normal(mean=1, std=0.5)": (2,),
     "uniform(-0.1, 0.3)": (2, 4),
@@ -416,7 +416,7 @@ def fill_grid(world: int) -> None:
         tensor.normal_().mul_(2)
 
     meshes = {shape: init_device_mesh("cpu", shape) for shape, _ in placements(world)}
-    rules = [(rule, dim) for rule, dims in LAWS.items() for dim in dims] + [(own, 2), (own, 3)]
+    rules = [(rule, dim) for rule, dims in SCHEMES.items() for dim in dims] + [(own, 2), (own, 3)]
     for rule, dim in rules:
         for dtype in DTYPES if dim == 2 else (*DTYPES[:2], torch.complex64):
             if dtype.is_complex and str(rule).startswith(REAL_ONLY):

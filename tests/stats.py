@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from initkit.distributions.base import Distribution
+from initkit.distributions import Distribution
 
 # One test in 10^7 fails by chance; seeds are fixed, so a test that passes keeps on passing.
 SIGMAS = 5.5

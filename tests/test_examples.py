@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -11,7 +12,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src/initkit"
+BASES = (ROOT, PACKAGE)
 README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
 
 
 def run(script: str) -> str:
@@ -63,10 +67,31 @@ def test_the_readme_shows_what_its_code_prints(capsys: pytest.CaptureFixture[str
     assert "".join(shown) == capsys.readouterr().out
 
 
-def test_the_readme_names_only_files_that_exist() -> None:
-    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", README)
-    missing = [link for link in links if not (ROOT / link).exists()]
+@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_a_page_names_only_files_that_exist(page: str) -> None:
+    text = (ROOT / page).read_text()
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
+    links += re.findall(r"`([\w./]+/(?:[\w.]+\.\w+)?)`", text)
+    missing = [link for link in links if not any((base / link).exists() for base in BASES)]
     assert links and not missing
+
+
+def test_the_architecture_lists_every_room_and_nothing_else() -> None:
+    listed = re.findall(r"^(\w+)/?  +\w", _block(ARCHITECTURE, "The rooms"), re.MULTILINE)
+    there = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert sorted(listed) == sorted(n for n in there if not n.startswith("_"))
+
+
+def test_the_architecture_shows_the_floors_that_are_tested() -> None:
+    tree = ast.parse((ROOT / "tests/test_architecture.py").read_text())
+    values = {ast.unparse(n.targets[0]): n.value for n in tree.body if isinstance(n, ast.Assign)}
+    floors = ast.literal_eval(values["FLOORS"])
+    assert _block(ARCHITECTURE, "The floors").split("\n") == list(reversed(floors))
+
+
+def _block(text: str, heading: str) -> str:
+    """Return the first block of code under a heading."""
+    return text.split(f"## {heading}\n")[1].split("```\n")[1].removesuffix("\n")
 
 
 def test_the_readme_names_only_targets_that_the_task_file_has() -> None:

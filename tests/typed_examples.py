@@ -12,10 +12,17 @@ from torch import Tensor, nn
 
 import initkit
 from initkit import (
+    CheckReport,
+    Failure,
     Plan,
     Recipe,
     Report,
     Rule,
+    Scheme,
+    Slot,
+    Step,
+    TieGroup,
+    TieStatus,
     apply_init,
     blocks,
     check_init,
@@ -50,6 +57,11 @@ from initkit import (
 from initkit.write.digests import tensor_digests
 
 
+def is_weight(slot: Slot) -> bool:
+    """Look at a slot, as ``where`` lets a function of yours do."""
+    return slot.key == "weight" and slot.tensor is not None
+
+
 def rules_in_every_form() -> None:
     """Every form of rules is accepted by the checker."""
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Linear(8, 2))
@@ -60,8 +72,31 @@ def rules_in_every_form() -> None:
     apply_init(model, {(nn.Conv2d, nn.Linear): {"weight": 0.5, "bias": "keep"}, "1.*": 1})
     apply_init(model, {re.compile(r"\d\.bias"): 0, "*.weight": nn.init.ones_})
     apply_init(model, Rule(schemes.Normal(std=0.02), name="*.weight", type=nn.Linear))
-    apply_init(model, [Rule("ones", where=lambda slot: slot.key == "weight")], strict=False)
+    apply_init(model, [Rule("ones", where=is_weight), {"*": 0}])
+    apply_init(model, [Rule("ones", where=lambda slot: slot.key == "weight")])
+    half: Scheme = schemes.KaimingNormal(mode="fan_out").scaled(0.5)
+    apply_init(model, {nn.Linear: half, "*.bias": 0})
     apply_init(model.state_dict(), {"*.weight": 1}, only="0", protect=["1", "2.bias"])
+
+
+def options_are_known_by_name_and_value() -> None:
+    """A checker knows the options of planning and writing, and refuses what they cannot be."""
+    model = nn.Linear(4, 4)
+    rules = {"weight": "orthogonal", "bias": 0, "scale": 1}
+    plan_init(model, rules, strict=True, idle="ignore", only=["weight"], on_tie_conflict="first")
+    apply_init(model, rules, idle="ignore", seed=0, prefix="q1", device="cpu", progress=False)
+    check_init(model, rules, idle="ignore", level=1e-9)
+    for wrong in (
+        lambda: plan_init(model, rules, strickt=True),  # type: ignore[call-arg]
+        lambda: plan_init(model, rules, idle="ignored"),  # type: ignore[arg-type]
+        lambda: apply_init(model, rules, on_tie_conflict="last"),  # type: ignore[arg-type]
+        lambda: check_init(model, rules, seed=0),  # type: ignore[call-arg]
+    ):
+        try:
+            wrong()
+        except initkit.OptionError:
+            continue
+        raise AssertionError("an option was taken that does not exist")
 
 
 def plans_and_reports() -> None:
@@ -69,12 +104,17 @@ def plans_and_reports() -> None:
     model = nn.Linear(4, 4)
     plan = plan_init(model, "torch_default")
     assert_type(plan, Plan)
+    assert_type(plan["weight"], Step)
+    print([(step.name, step.shape, step.start) for step in plan])
     assert_type(plan.diff(plan_init(model, "xavier_normal")), str)
     report = apply_init(model, "torch_default", seed=0)
     assert_type(report, Report)
     assert_type(plan.apply(model, seed=0), Report)
     assert_type(report.seed, int)
-    assert_type(check_init(model, plan).ok, bool)
+    checked = check_init(model, plan)
+    assert_type(checked, CheckReport)
+    assert_type(checked.ok, bool)
+    assert_type(checked.failures, tuple[Failure, ...])
     with TemporaryDirectory() as folder:
         report.save(Path(folder) / "init.json")
         print(verify_report(model, Path(folder) / "init.json").ok)
@@ -143,7 +183,7 @@ def numbers() -> None:
 def ties() -> None:
     """Groups of ties are sequences of names; they can be made, asked after and made again."""
     model = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 5, bias=False))
-    tie(model, "0.weight", "1.weight", values="source")
+    assert_type(tie(model, "0.weight", "1.weight", values="source"), TieGroup)
     groups = find_tied_parameters(model)
     for group in groups:
         names: list[str] = list(group)
@@ -151,6 +191,7 @@ def ties() -> None:
     with preserve_ties(model) as broken:
         model.half()
     retie(model, groups)
+    assert_type(broken, list[TieStatus])
     print([status.state for status in broken], tie_status(model, groups))
     print(tie_report(model), find_reused_parameters(model.float(), torch.tensor([1])))
 
@@ -179,6 +220,7 @@ def errors() -> None:
 
 if __name__ == "__main__":
     rules_in_every_form()
+    options_are_known_by_name_and_value()
     plans_and_reports()
     a_decorated_class_keeps_its_type()
     registries()

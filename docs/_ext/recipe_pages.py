@@ -103,8 +103,8 @@ def differences(recipes: Sequence[initkit.Recipe]) -> str:
     """Return what every recipe notes on paper and code, by family."""
     parts = []
     for name, members in groupby(recipes, key=lambda recipe: family(recipe.name)):
-        told = [r for r in members if r.notes]
-        lines = [f"{link(r.name, 'recipes/')}\n: {_sentence(r.notes)}\n" for r in told]
+        noted = [r for r in members if r.notes]
+        lines = [f"{link(r.name, 'recipes/')}\n: {_sentence(r.notes)}\n" for r in noted]
         if lines:
             parts.append("\n".join([f"## {name}\n", *lines]))
     return "\n".join(parts)

@@ -75,6 +75,11 @@ class Failure:
     "unplanned" or "garbage". ``expected`` and ``seen`` are short texts, ``text`` a sentence,
     ``hint`` what it looks like instead. ``p_value`` is how probable this is for a parameter as
     planned (0: impossible), and ``also`` says what else is wrong with it.
+
+    >>> from torch import nn
+    >>> failure = check_init(nn.Linear(300, 2), {"weight": "orthogonal", "bias": 0}).failures[0]
+    >>> failure.name, failure.kind, failure.planned
+    ('weight', 'structure', 'orthogonal')
     """
 
     name: str
@@ -111,6 +116,11 @@ class CheckReport:
 
     ``ok`` says whether nothing failed; ``failures`` holds one :class:`Failure` a parameter;
     ``verdict`` is a sentence; ``trained`` says whether the weights have merely left their start.
+
+    >>> from torch import nn
+    >>> report = check_init(nn.Linear(300, 300), {"weight": "normal(std=0.02)", "bias": 0})
+    >>> report.ok, report.verdict
+    (False, '2 of 2 parameters are not as planned')
     """
 
     def __init__(

@@ -42,6 +42,11 @@ class Step:
 
     ``names`` are all its names, ``seed_name`` the one that its numbers depend on, ``status`` one of
     ``write``, ``keep``, ``uncovered``, ``not in only``, ``protected`` and ``empty``.
+
+    >>> from torch import nn
+    >>> step = plan_init(nn.Linear(3, 4), {"weight": "xavier_normal", "bias": 0})["weight"]
+    >>> step.shape, step.rule, step.start
+    ((4, 3), 'weight', 'N(0, 0.5345)')
     """
 
     names: tuple[str, ...]

@@ -40,6 +40,11 @@ class Scheme(Value):
     one of its names. ``resolve`` returns the distribution for one tensor. Keywords of the class
     statement say the rest, see ``About``: most of all ``reads``, what of the tensor decides. A
     class that does not say so is resolved anew for every tensor, since it may read the name.
+
+    >>> from initkit import schemes
+    >>> scheme = schemes.KaimingNormal(mode="fan_out")
+    >>> print(scheme.scaled(0.5))
+    scaled(kaiming_normal(mode='fan_out'), 0.5)
     """
 
     name: ClassVar[str] = ""

@@ -36,6 +36,10 @@ class TieStatus:
 
     ``state`` is "tied", "degraded" (to the weaker ``kind``), "equal" or "different" (lost, and so
     are the values), "unknown" (lost on meta), or "missing" (``missing`` names are gone).
+
+    >>> model = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 5, bias=False))
+    >>> tie_status(model, [["0.weight", "1.weight"]])[0].state
+    'different'
     """
 
     names: tuple[str, ...]
