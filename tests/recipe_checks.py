@@ -36,7 +36,7 @@ import initkit
 from initkit.distributions.base import Distribution
 from initkit.distributions.structured import Blocks
 from initkit.distributions.whole import Orthogonal
-from initkit.plan.plan import Plan, Step
+from initkit.plan import Plan, Step
 
 Builder = Callable[[], nn.Module]
 

@@ -1,7 +1,7 @@
 """Decide how every parameter starts; nothing is written here."""
 
 from .binding import bind
-from .html import plan_page
+from .display import plan_page
 from .options import (
     DEFAULTS,
     Device,
@@ -14,9 +14,11 @@ from .options import (
     of_kind,
     takes,
 )
-from .plan import EMPTY, UNCOVERED, WRITE, Plan, Rename, Step, Target, plain_data, rich_data
+from .plan import Plan, Rename
 from .planner import Model, plan_init, slots_of
 from .resolve import slot_info
+from .serialization import plain_data, rich_data
+from .step import EMPTY, UNCOVERED, WRITE, Step, Target
 
 __all__ = [
     "DEFAULTS",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal, TypeAlias
 
-from .text import Row, _check
+from .text import Row, check_widths
 
 Tone: TypeAlias = Literal["", "warning", "error", "muted"]
 
@@ -72,7 +72,7 @@ def html_table(headers: Sequence[str], rows: Iterable[Row], align: str = "") -> 
     '<tr><td>a&lt;b</td></tr></tbody></table>'
     """
     body = [list(row) for row in rows]
-    _check(len(headers), body)
+    check_widths(len(headers), body)
     right = [i < len(align) and align[i] == "r" for i in range(len(headers))]
     head = "".join(
         f"<th scope=col{' class=r' * r}>{escape(str(h))}</th>"

@@ -124,8 +124,8 @@ class Report:
     def to_html(self, *, whole: bool = True) -> str:
         """Return the report as one self-contained HTML document, or as a piece of one."""
         title, *lines = self._head()
-        totals = [x for x in self.plan.summary(done=True) if not x.startswith("no rule covers")]
-        return plan_page(title, self.steps, (), [*lines, *totals], whole=whole)
+        lines += self.plan.summary(done=True, uncovered=False)
+        return plan_page(title, self.steps, (), lines, whole=whole)
 
     def _repr_html_(self) -> str:
         return self.to_html(whole=False)
