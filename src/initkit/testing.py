@@ -20,8 +20,8 @@ from .check.check import check_init
 from .check.report import CheckReport
 from .distributions import UserFunction
 from .errors import CheckError, TargetError, did_you_mean
-from .model import walk
-from .plan import UNCOVERED, Model, Plan, PlanOptions, Step, plan_init, slots_of
+from .model import Model, ModelView
+from .plan import UNCOVERED, Plan, PlanOptions, Step, plan_init
 from .rules import Listing, Table
 from .ties import TieGroup, find_tied_parameters
 from .write import apply_init
@@ -307,7 +307,7 @@ def _groups(model: Model, names: Sequence[str]) -> dict[str, TieGroup]:
 
 def _values(model: Model) -> dict[str, Tensor]:
     """Return every tensor of a model by every name."""
-    slots = walk(model, buffers=True, raw=True) if isinstance(model, nn.Module) else slots_of(model)
+    slots = ModelView(model).raw_slots
     return {path: s.tensor.detach() for s in slots if s.tensor is not None for path in s.paths}
 
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from ..distributions import Blocks, Constant, Distribution, UserFunction
 from ..errors import OptionError
-from ..model import Slot
-from ..plan import EMPTY, WRITE, Model, Plan, PlanOptions, Step, plan_init, slots_of, takes
+from ..model import Model, ModelView, Slot
+from ..plan import DEFAULTS, EMPTY, WRITE, Plan, PlanOptions, Step, plan_view, takes
 from ..rules import Table
 from ..ties import tie_slots
 from ..write import Report
@@ -62,18 +62,14 @@ def check_init(
     """
     if not 0 < level < 1:
         raise OptionError(f"level is a probability between 0 and 1, not {level!r}", option="level")
-    slots = slots_of(model)
+    view = ModelView(model)
     if rules is None:
-        return _by_itself(slots, _what(model), level)
+        return _by_itself(view.slots, view.title, level)
     if isinstance(rules, Report):
         rules = rules.plan
-    plan = rules if isinstance(rules, Plan) else plan_init(model, rules, **options)
+    plan = rules if isinstance(rules, Plan) else plan_view(view, rules, {**DEFAULTS, **options})
     plan.check()
-    return _against(plan, slots, level)
-
-
-def _what(model: Model) -> str:
-    return type(model).__name__ if isinstance(model, nn.Module) else "state_dict"
+    return _against(plan, view.slots, level)
 
 
 # ------------------------------------------------------------------------------ against a plan

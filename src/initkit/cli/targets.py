@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import TargetError
-from ..plan import Model
+from ..model import Model
 
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
 _FORMS = "package.module:callable, path/to/file.py:callable, or a .safetensors, .pt or .pth file"

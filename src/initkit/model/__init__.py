@@ -13,15 +13,22 @@ from .sharding import (
     shapeless,
 )
 from .slots import WRAPPERS, Slot, is_counted, is_wrapper_segment, walk, walk_state_dict
+from .tensors import CHUNK, chunks, differing, same_bits
+from .view import Model, ModelView
 
 __all__ = [
+    "CHUNK",
     "WRAPPERS",
     "ComputedWeight",
     "LocalShard",
+    "Model",
+    "ModelView",
     "ParameterInfo",
     "SharedWeight",
     "Slot",
+    "chunks",
     "device_type",
+    "differing",
     "fans",
     "find_computed_weights",
     "is_counted",
@@ -34,6 +41,7 @@ __all__ = [
     "problem",
     "ranks",
     "register_layout",
+    "same_bits",
     "shapeless",
     "walk",
     "walk_state_dict",

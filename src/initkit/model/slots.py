@@ -144,11 +144,18 @@ def walk(model: nn.Module, *, buffers: bool = False, raw: bool = False) -> list[
     """
     if not isinstance(model, nn.Module):
         raise TargetError(f"a model is an nn.Module; this is a {type(model).__name__}")
+    return walk_modules(model, buffers=buffers, raw=raw)[0]
+
+
+def walk_modules(
+    model: nn.Module, *, buffers: bool = False, raw: bool = False
+) -> tuple[list[Slot], list[nn.Module]]:
+    """List the slots of a model, and each module that holds some or leads to some, once."""
     visits = _tree(model) or _graph(model, buffers)
     slots: list[Slot] = []
     for visit in visits:
         _emit(visit, slots, buffers, raw)
-    return slots
+    return slots, [visit.module for visit in visits]
 
 
 def _emit(visit: _Visit, slots: list[Slot], buffers: bool, raw: bool) -> None:

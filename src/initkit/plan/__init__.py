@@ -1,6 +1,6 @@
 """Decide how every parameter starts; nothing is written here."""
 
-from .binding import bind
+from .binding import bind_view
 from .display import plan_page
 from .options import (
     DEFAULTS,
@@ -15,7 +15,7 @@ from .options import (
     takes,
 )
 from .plan import Plan, Rename
-from .planner import Model, plan_init, slots_of
+from .planner import plan_init, plan_view
 from .resolve import slot_info
 from .serialization import plain_data, rich_data
 from .step import EMPTY, UNCOVERED, WRITE, Step, Target
@@ -28,7 +28,6 @@ __all__ = [
     "Device",
     "InitOptions",
     "MaterializeOptions",
-    "Model",
     "Plan",
     "PlanOptions",
     "Rename",
@@ -36,14 +35,14 @@ __all__ = [
     "Step",
     "Target",
     "WriteOptions",
-    "bind",
+    "bind_view",
     "check_options",
     "of_kind",
     "plain_data",
     "plan_init",
     "plan_page",
+    "plan_view",
     "rich_data",
     "slot_info",
-    "slots_of",
     "takes",
 ]

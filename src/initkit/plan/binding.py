@@ -15,13 +15,12 @@ from ..errors import (
     UnplannedParameter,
     did_you_mean,
 )
-from ..model import WRAPPERS, Slot, shapeless
+from ..model import WRAPPERS, ModelView, Slot, shapeless
 from ..numbers import no_collecting
 from ..rules import paths_above
 from ..ties import TieGroup, tie_slots
 from .conflicts import memory_problem
 from .plan import Plan, Rename
-from .planner import Model, slots_of
 from .resolve import slot_info
 from .step import EMPTY, WRITE, Step, Target
 
@@ -29,13 +28,13 @@ _HINTS = 5  # names that are looked up for what was meant; it takes milliseconds
 
 
 @no_collecting()
-def bind(plan: Plan, model: Model, rename: Rename = None) -> Plan:
-    """Return the part of ``plan`` that concerns ``model``, with its memory.
+def bind_view(plan: Plan, view: ModelView, rename: Rename = None) -> Plan:
+    """Return the part of ``plan`` that concerns a model, with its memory.
 
     Raises :class:`PlanError` with all names that the plan doesn't know, and all shapes that differ.
     """
     plan.check()
-    slots = slots_of(model)
+    slots = view.slots
     binder = _Binder(plan, _reader(rename, slots))
     for held, group in _memories(slots):
         binder.add(held, group)
@@ -48,7 +47,7 @@ def bind(plan: Plan, model: Model, rename: Rename = None) -> Plan:
             f"like; the model has {first!r}"
         )
         raise PlanError([UnplannedParameter(message)])
-    return plan.replaced(binder.steps, binder.targets, whole=plan.digest())
+    return plan.replaced(steps=binder.steps, targets=binder.targets, whole=plan.digest())
 
 
 def _memories(slots: Sequence[Slot]) -> Iterator[tuple[tuple[Slot, ...], TieGroup | None]]:
@@ -107,7 +106,7 @@ class _Binder:
 
     def _bind(self, step: Step, held: tuple[Slot, ...], group: TieGroup | None) -> None:
         names = tuple(path for slot in held for path in slot.paths)
-        writer = (group.writer if group is not None else None) or held[0]
+        writer = self._writer(step, held, group)
         text = self._misfit(step, held, writer)
         if not text and step.status in (WRITE, EMPTY) and step.distribution is not None:
             text = memory_problem(writer, step.distribution)
@@ -120,6 +119,15 @@ class _Binder:
         self.steps.append(made)
         self.targets.append(Target(held, writer, _padded(step, held, writer)))
 
+    def _writer(self, step: Step, held: Sequence[Slot], group: TieGroup | None) -> Slot:
+        """Return the slot to write through: of a view the one that the plan has first."""
+        if group is not None and step.kind in ("view", "overlap"):
+            for slot in held:
+                first = any(step.name in self._asked(slot, i) for i in range(len(slot.paths)))
+                if first and tuple(slot.shape) == step.shape:
+                    return slot
+        return (group.writer if group is not None else None) or held[0]
+
     def _misfit(self, step: Step, held: Sequence[Slot], writer: Slot) -> str:
         """Return why this memory is not what the step was made for, or nothing."""
         assert writer.tensor is not None
@@ -127,9 +135,9 @@ class _Binder:
             return text
         if step.kind in ("view", "overlap") and step.status == WRITE:
             here = [self._asked(slot, i) for slot in held for i in range(len(slot.paths))]
-            if all(step.seed_name not in names for names in here):
+            if all(step.name not in names for names in here):
                 return (
-                    f"the plan writes it through {step.seed_name!r}, of which it is a {step.kind}, "
+                    f"the plan writes it through {step.name!r}, of which it is a {step.kind}, "
                     "and this part of the model does not have that one"
                 )
         if tuple(writer.shape) != step.shape:

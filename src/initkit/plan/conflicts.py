@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ..distributions import Blocks, Constant, Distribution, Uniform, UserFunction, short
+from ..distributions import Blocks, Constant, Distribution, Mapped, Uniform, UserFunction, short
 from ..errors import Problem, TensorProblem, TieConflict
 from ..model import Slot, is_sharded
 from ..model import problem as unplaced
@@ -47,13 +47,51 @@ def winner(
     return first, _conflict(group, choices, live)
 
 
+def writer_for(chosen: Choice, group: TieGroup | None) -> tuple[Slot | None, TieConflict | None]:
+    """Return the slot through which a choice is written, or why no slot will do.
+
+    Numbers go by the canonical name's order of elements. Only where the place of an element decides
+    about it (an identity, blocks, what is drawn as a whole) must it be the geometry that was meant:
+    a view is then written through the name that the rule took.
+    """
+    writer = group.writer if group is not None else None
+    meant = chosen.distribution
+    if group is None or writer is None or meant is None or not by_place(meant):
+        return writer, None
+    if group.kind not in ("view", "overlap") or _geometry(writer) == _geometry(chosen.slot):
+        return writer, None
+    if group.kind == "view":
+        return chosen.slot, None
+    if not any(writer is slot for slot in group.slots):
+        return writer, None  # made up over all: refused as what cannot be written once
+    return writer, TieConflict(
+        f"{' and '.join(group)} overlap in memory, which is written through {writer.name}, and "
+        f"{chosen.name} wants {meant}, whose values depend on the place; give that rule to "
+        f"{writer.name}",
+        names=list(group),
+    )
+
+
+def by_place(distribution: Distribution) -> bool:
+    """Whether where an element stands in the tensor decides about it."""
+    if isinstance(distribution, Mapped):
+        return by_place(distribution.part)
+    return not distribution.elementwise or distribution.placed or isinstance(distribution, Blocks)
+
+
+def _geometry(slot: Slot) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return tuple(slot.shape), _strides(slot)
+
+
 def _reshaped(group: TieGroup | None, choices: Sequence[Choice]) -> bool:
     """Whether views of other geometry get a distribution that depends on the geometry."""
     if group is None or group.kind != "view":
         return False
-    geometries = {(tuple(c.slot.shape), _strides(c.slot)) for c in choices}
+    geometries = {_geometry(c.slot) for c in choices}
     return len(geometries) > 1 and any(
-        isinstance(c.distribution, Blocks) or (c.site is not None and c.site.asked) for c in choices
+        (c.distribution is not None and by_place(c.distribution))
+        or (c.site is not None and c.site.asked)
+        for c in choices
     )
 
 
@@ -123,7 +161,7 @@ def _writable(group: TieGroup, distribution: Distribution) -> bool:
     if writer is None:
         return False
     made_up = writer.computed is None and not any(writer is slot for slot in group.slots)
-    return distribution.elementwise or not made_up
+    return not by_place(distribution) or not made_up
 
 
 def memory_problem(slot: Slot, distribution: Distribution) -> str:

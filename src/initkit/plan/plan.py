@@ -56,22 +56,15 @@ class Plan:
 
     def without_targets(self) -> Plan:
         """Return the plan as data alone, which holds on to no module and no tensor."""
-        return self.replaced(self.steps)
+        return self.replaced(targets=())
 
-    def replaced(
-        self, steps: Sequence[Step], targets: Sequence[Target] = (), whole: str = ""
-    ) -> Plan:
-        """Return the plan with other steps and targets."""
-        return Plan(
-            steps,
-            self.problems,
-            title=self.title,
-            idle=self.idle,
-            rules=self.rules,
-            targets=targets,
-            whole=whole or self.whole,
-            notes=self.notes,
-        )
+    def replaced(self, **changes: Any) -> Plan:
+        """Return a plan with some of its attributes changed."""
+        names = ("title", "idle", "rules", "targets", "whole", "notes")
+        known = {name: changes.pop(name, getattr(self, name)) for name in names}
+        steps, problems = changes.pop("steps", self.steps), changes.pop("problems", self.problems)
+        assert not changes, f"a plan has no {', '.join(changes)}"
+        return Plan(steps, problems, **known)
 
     def __len__(self) -> int:
         return len(self.steps)

@@ -5,34 +5,31 @@ Nothing here reads or writes a tensor's values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias, Unpack
+from collections.abc import Sequence
+from typing import Any, Unpack
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from ..errors import (
     InitkitError,
     Problem,
     SchemeMismatch,
-    TargetError,
     TensorProblem,
     TieConflict,
     UncoveredParameter,
 )
-from ..model import Slot, kind_of, parameter_info, shapeless, walk, walk_state_dict
+from ..model import Model, ModelView, Slot, kind_of, parameter_info, shapeless
 from ..numbers import Fans, module_fans, no_collecting, tensor_fans
 from ..rules import Clause, Table, read_rules
 from ..ties import TieGroup, plainly_untied, tie_slots
-from .conflicts import memory_problem, memory_problems, place_problem, winner
+from .conflicts import memory_problem, memory_problems, place_problem, winner, writer_for
 from .options import DEFAULTS, InitOptions, PlanOptions, takes
 from .plan import Plan
 from .resolve import Choice, Chooser, slot_info
 from .selection import listed_buffers, read_selection, select
 from .step import EMPTY, KEEP, UNCOVERED, WRITE, Step, Target
-from .unused import idle_rules, types_in_state_dict
-
-Model: TypeAlias = "nn.Module | Mapping[str, Any]"
+from .unused import types_in_state_dict, unused_rules
 
 
 @takes(PlanOptions)
@@ -51,34 +48,36 @@ def plan_init(model: Model, rules: Table, **options: Unpack[PlanOptions]) -> Pla
     >>> [(step.name, step.start) for step in plan]
     [('weight', 'N(0, 0.01)'), ('bias', 'constant 0')]
     """
-    settings: InitOptions = {**DEFAULTS, **options}
-    idle, buffers = settings["idle"], settings["buffers"]
+    return plan_view(ModelView(model), rules, {**DEFAULTS, **options})
+
+
+def plan_view(view: ModelView, rules: Table, settings: InitOptions) -> Plan:
+    """Plan a model that is walked already."""
     wanted = read_selection("only", settings["only"])
     guarded = read_selection("protect", settings["protect"])
     clauses = read_rules(rules)
     with no_collecting():  # of many parameters half the time went there
-        slots = slots_of(model)
-        chooser = Chooser(model, clauses)
-        planner = _Planner(chooser, slots, settings["on_tie_conflict"] == "first", buffers)
+        chooser = Chooser(view, clauses)
+        planner = _Planner(chooser, view.slots, settings)
         steps, targets = planner.decide()
     problems = planner.problems
-    if not isinstance(model, nn.Module):
-        problems += types_in_state_dict(chooser)
-    steps, wrong = select(steps, targets, slots, wanted, guarded)
+    if view.root is None:
+        problems += types_in_state_dict(clauses)
+    steps, wrong = select(steps, targets, view.slots, wanted, guarded)
     problems += wrong
-    unused = idle_rules(chooser, slots, hints=idle == "error")
-    if idle == "error":
+    unused = unused_rules(chooser, planner.decided, view.slots, settings)
+    if settings["idle"] == "error":
         problems += unused
     if settings["strict"]:
         problems += _uncovered(steps)
     return Plan(
         steps,
         _that_matter(problems, steps),
-        title=_title(model, rules),
-        idle=[str(p) for p in unused] if idle == "ignore" else (),
+        title=f"{view.title} by {rules}" if isinstance(rules, str) else view.title,
+        idle=[str(p) for p in unused] if settings["idle"] == "ignore" else (),
         rules=[str(clause) for clause in clauses],
         targets=targets,
-        notes=() if buffers else listed_buffers(slots, wanted),
+        notes=() if settings["buffers"] else listed_buffers(view.slots, wanted),
     )
 
 
@@ -96,60 +95,17 @@ def _that_matter(problems: Sequence[Problem], steps: Sequence[Step]) -> list[Pro
     ]
 
 
-def slots_of(model: Model) -> list[Slot]:
-    """Return the slots of a module or a state_dict."""
-    if isinstance(model, nn.Module):
-        if not hasattr(model, "_modules"):
-            raise TargetError(f"{type(model).__name__}.__init__ has not called super().__init__()")
-        return walk(model, buffers=True)
-    if isinstance(model, Mapping):
-        _refuse_checkpoint(model)
-        return walk_state_dict(model)
-    raise TargetError(f"a module or a state_dict can be initialised, not {_no_model(model)}")
-
-
-def _no_model(thing: object) -> str:
-    if isinstance(thing, type):
-        return f"{thing!r}; give the instance, not the class"
-    if isinstance(thing, Tensor):
-        return "a tensor; put it into a dict with its name: {'weight': tensor}"
-    if isinstance(thing, Iterable) and not isinstance(thing, str | bytes):
-        return f"a {type(thing).__name__}; give the model, or dict(model.named_parameters())"
-    return repr(thing)
-
-
-def _refuse_checkpoint(entries: Mapping[Any, Any]) -> None:
-    bad = [key for key in entries if not isinstance(key, str)]
-    if bad:
-        raise TargetError(f"a state_dict has names as keys, not {bad[0]!r}")
-    if any(isinstance(value, Tensor) for value in entries.values()):
-        return
-    for key, value in entries.items():
-        if isinstance(value, Mapping) and any(isinstance(t, Tensor) for t in value.values()):
-            raise TargetError(
-                f"this is a checkpoint that contains a state_dict under {key!r}; give that one: "
-                f"checkpoint[{key!r}]"
-            )
-    if entries:
-        raise TargetError("this mapping holds no tensors; give a module or its state_dict()")
-
-
-def _title(model: Model, rules: Table) -> str:
-    what = type(model).__name__ if isinstance(model, nn.Module) else "state_dict"
-    return f"{what} by {rules}" if isinstance(rules, str) else what
-
-
 class _Planner:
     """Make one step per piece of memory; gather the problems."""
 
-    def __init__(
-        self, chooser: Chooser, slots: Sequence[Slot], first_wins: bool, buffers: bool
-    ) -> None:
+    def __init__(self, chooser: Chooser, slots: Sequence[Slot], settings: InitOptions) -> None:
         self.chooser, self.slots = chooser, slots
-        self.first_wins, self.buffers = first_wins, buffers
+        self.first_wins = settings["on_tie_conflict"] == "first"
+        self.buffers = settings["buffers"]
         self.untied = plainly_untied(slots)
         self.problems: list[Problem] = []
-        self._like: dict[tuple[object, ...], tuple[tuple[Any, ...], object]] = {}
+        self.decided: set[int] = set()  # places of the clauses that decided about some name
+        self._like: dict[tuple[object, ...], tuple[Step, object]] = {}
 
     def decide(self) -> tuple[list[Step], list[Target]]:
         """Return one step per piece of memory, in registration order, and its memory."""
@@ -206,6 +162,8 @@ class _Planner:
         if tensor is None or slot.kind == "buffer" or (not self.untied and shapeless(tensor)):
             return self._made((slot,), None)
         order = self.chooser.first(slot, slot.name, slot.canonicals[0])
+        if order is not None:
+            self.decided.add(order)
         made = None if order is None else self._like_another(slot, tensor, order)
         return self._made((slot,), None) if made is None else made
 
@@ -219,7 +177,7 @@ class _Planner:
         kind = (order, type(owner), own, shape, tensor.dtype, tensor.requires_grad)
         like = self._like.get(kind) if slot.computed is None else None
         if like is not None:
-            step = Step(slot.paths, slot.canonicals[0], *like[0])
+            step = like[0].renamed(slot.paths, slot.canonicals[0])
             if not self.untied and (text := place_problem(slot)):
                 self._refuse(step, text)
             return step, Target((slot,), slot, None if step.padding is None else slot)
@@ -230,7 +188,7 @@ class _Planner:
         if text := memory_problem(slot, chosen.distribution):
             self._refuse(step, text)
         elif self.chooser.same_by_kind(order) and slot.computed is None:
-            self._like[kind] = _all_but_names(step), known  # which must live for its id to be kept
+            self._like[kind] = step, known  # which must live for its id to be kept
         return step, target
 
     def _refuse(self, step: Step, text: str) -> None:
@@ -240,17 +198,21 @@ class _Planner:
     def _made(self, slots: tuple[Slot, ...], group: TieGroup | None) -> tuple[Step, Target] | None:
         """Return the step of one piece of memory; None where nothing is there to start."""
         held = tuple(s for s in slots if s.tensor is not None)
-        if not held:  # registered as None: rules may match it, and are not idle then
-            for slot in slots:
-                self.chooser.first(slot, slot.name, slot.canonicals[0])
-            return None
         live = [s for s in held if s.kind != "buffer" or self.buffers]
+        if not held:  # registered as None: rules may match it, and are not idle then
+            self.decided.update(
+                order
+                for slot in slots
+                if slot.kind != "buffer" or self.buffers
+                if (order := self.chooser.first(slot, slot.name, slot.canonicals[0])) is not None
+            )
         if not live:
             return None
         without = (why for s in live if s.tensor is not None and (why := shapeless(s.tensor)))
         if why := next(without, ""):
             return self._shapeless(held, live, why)
         choices = [c for slot in live for c in self.chooser.choices(slot)]
+        self.decided.update(choice.order for choice in choices)
         if not choices and all(s.literal for s in live):
             return None  # it stands behind a computed weight, which has a step of its own
         chosen, conflict = winner(choices, live, group, self.first_wins)
@@ -260,7 +222,10 @@ class _Planner:
             self.problems.append(chosen.error)
         if chosen is None or chosen.keeps:
             return _left(held, live[0], chosen, group)
-        step, target = _written(held, live[0], chosen, group)
+        writer, misplaced = writer_for(chosen, group)
+        if conflict is None and misplaced is not None:
+            self.problems.append(misplaced)
+        step, target = _written(held, writer or live[0], chosen, group)
         self.problems += memory_problems(step.names, live, group, chosen, choices)
         return step, target
 
@@ -269,6 +234,7 @@ class _Planner:
     ) -> tuple[Step, Target]:
         """Return the step of a tensor without its shape: only keeping it is no problem."""
         orders = [self.chooser.first(s, s.name, s.canonicals[0]) for s in live]
+        self.decided.update(order for order in orders if order is not None)
         rules = [self.chooser.clauses[order] for order in orders if order is not None]
         status = UNCOVERED if not rules else KEEP if rules[0].keeps else WRITE
         names = tuple(path for slot in held for path in slot.paths)
@@ -299,10 +265,9 @@ def _left(
 
 
 def _written(
-    held: tuple[Slot, ...], first: Slot, chosen: Choice, group: TieGroup | None
+    held: tuple[Slot, ...], writer: Slot, chosen: Choice, group: TieGroup | None
 ) -> tuple[Step, Target]:
-    """Return the step of a tensor that a rule starts."""
-    writer = (group.writer if group is not None else None) or first
+    """Return the step of a tensor that a rule starts, to be written through one of its slots."""
     padding, padded = _padding(held, chosen.clause)
     names, seed_name, shape, dtype, _ = _head(held, writer, group, WRITE)
     clause = chosen.clause
@@ -319,16 +284,10 @@ def _written(
         chosen.site.fans_from if chosen.site is not None else "",
         padding,
         _note(chosen, writer),
-        _frozen(first),
+        _frozen(next((slot for slot in held if slot.kind != "buffer"), writer)),
         group.kind if group is not None else "",
     )
     return step, Target(held, writer, padded)
-
-
-def _all_but_names(step: Step) -> tuple[Any, ...]:
-    """Return what a step may share with others, in the order in which a step takes it."""
-    placed = (step.shape, step.dtype, step.status, step.distribution, step.scheme, step.rule)
-    return *placed, step.fans, step.fans_from, step.padding, step.note, step.frozen
 
 
 def _head(
@@ -339,7 +298,9 @@ def _head(
     dtype = slot.tensor.dtype
     if group is None:
         return slot.paths, slot.canonicals[0], tuple(slot.shape), dtype, status
-    names = tuple(path for one in held for path in one.paths)
+    # A view's shape is that of the name it is written through, so that name goes first.
+    first = [slot] if group.kind in ("view", "overlap") and slot in held else []
+    names = tuple(dict.fromkeys(path for one in (*first, *held) for path in one.paths))
     parameters = [one for one in held if one.kind != "buffer"] or held
     smallest = min(name for one in parameters for name in one.canonicals)
     return names, smallest, tuple(slot.shape), dtype, status

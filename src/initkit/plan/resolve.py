@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..distributions import Distribution
 from ..errors import FormulaError, InitkitError, Problem, SchemeMismatch
-from ..model import ParameterInfo, Slot, is_counted, parameter_info
+from ..model import ModelView, ParameterInfo, Slot, is_counted, parameter_info
 from ..rules import Clause, Name
 from ..schemes import Scheme, Site
 
@@ -52,11 +52,10 @@ class Choice:
 
 
 class Chooser:
-    """Match slots with clauses, and resolve schemes; remember which clauses decided anything."""
+    """Match slots with clauses, and resolve schemes; nothing is remembered of who asked."""
 
-    def __init__(self, model: object, clauses: Sequence[Clause]) -> None:
-        self.model, self.clauses = model, clauses
-        self.used: set[int] = set()
+    def __init__(self, view: ModelView, clauses: Sequence[Clause]) -> None:
+        self.view, self.clauses = view, clauses
         self._takers = [clause.matcher.matches for clause in clauses]
         self._named: dict[str, int] = {}  # looked up: there may be a rule for every parameter
         self._numbered: list[tuple[int, Callable[[Slot, str], bool]]] = []
@@ -83,8 +82,6 @@ class Chooser:
             if takes(slot, name) or (canonical is not name and takes(slot, canonical)):
                 found = order
                 break
-        if found is not None:
-            self.used.add(found)
         return found
 
     def takes(self, order: int, slot: Slot, name: str, canonical: str) -> bool:
@@ -168,7 +165,7 @@ class Chooser:
     def _count(self, kinds: str) -> float:
         if kinds not in self._counts:
             wanted = set(kinds.split("|"))
-            modules = self.model.modules() if isinstance(self.model, nn.Module) else ()
+            modules = self.view.root.modules() if self.view.root is not None else ()
             self._counts[kinds] = sum(
                 any(cls.__name__ in wanted for cls in type(m).__mro__) for m in modules
             )

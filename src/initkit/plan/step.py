@@ -56,6 +56,24 @@ class Step:
         """The number of elements."""
         return math.prod(self.shape)
 
+    def renamed(self, names: tuple[str, ...], seed_name: str) -> Step:
+        """Return the same step of another tensor, which is alike in all but its names."""
+        return Step(
+            names,
+            seed_name,
+            shape=self.shape,
+            dtype=self.dtype,
+            status=self.status,
+            distribution=self.distribution,
+            scheme=self.scheme,
+            rule=self.rule,
+            fans=self.fans,
+            fans_from=self.fans_from,
+            padding=self.padding,
+            note=self.note,
+            frozen=self.frozen,
+        )
+
     @property
     def start(self) -> str:
         """How the parameter starts, as the plan prints it."""

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ..errors import OptionError
-from ..model import Slot
+from ..model import ModelView, Slot
 from ..render import fold, text_table
 from ..rules import (
     All,
@@ -26,7 +26,6 @@ from ..rules import (
     list_recipes,
     read_rules,
 )
-from .planner import slots_of
 from .resolve import Chooser
 
 _MOST = 8
@@ -143,9 +142,10 @@ def suggest_recipe(model: nn.Module | Mapping[str, Any]) -> Suggestions:
     """
     _families.cache_clear()  # recipes may have been registered since
     _family.cache_clear()
-    slots = [s for s in slots_of(model) if _is_parameter(s)]
+    view = ModelView(model)
+    slots = [slot for slot in view.slots if _is_parameter(slot)]
     kinds = _kinds(slots)
-    tried = (_try(model, recipe, kinds) for recipe in _recipes()) if kinds else ()
+    tried = (_try(view, recipe, kinds) for recipe in _recipes()) if kinds else ()
     trials = [trial for trial in tried if trial is not None]
     rarity, called = _rarity(trials, kinds), _family(_own_name(model))
     scored = [_judge(trial, kinds, rarity, called) for trial in trials]
@@ -153,8 +153,7 @@ def suggest_recipe(model: nn.Module | Mapping[str, Any]) -> Suggestions:
     found = [s for s in found if s.score >= _LEAST * found[0].score][:_MOST]
     if all(s.recipe != "torch_default" for s in found):
         found += [s for s in scored if s.recipe == "torch_default" and s.covers]
-    name = type(model).__name__ if isinstance(model, nn.Module) else "state_dict"
-    return Suggestions(name, len(slots), found)
+    return Suggestions(view.title, len(slots), found)
 
 
 def _is_parameter(slot: Slot) -> bool:
@@ -266,9 +265,9 @@ class _Trial:
         return self.recipe.name.partition("/")[0]
 
 
-def _try(model: object, recipe: Recipe, kinds: Sequence[_Kind]) -> _Trial | None:
+def _try(view: ModelView, recipe: Recipe, kinds: Sequence[_Kind]) -> _Trial | None:
     try:
-        chooser = Chooser(model, read_rules(recipe))
+        chooser = Chooser(view, read_rules(recipe))
     except OptionError:  # it needs an option that only the user knows
         return None
     clauses = [_winner(chooser, kind.slots) for kind in kinds]

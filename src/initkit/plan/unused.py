@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from torch import nn
+from collections.abc import Container, Sequence
 
 from ..errors import IdleRule, Problem, did_you_mean, nearest
 from ..model import Slot
@@ -21,28 +19,38 @@ from ..rules import (
     compile_glob,
     paths_above,
 )
+from .options import InitOptions
 from .resolve import Chooser
 
 
-def idle_rules(chooser: Chooser, slots: Sequence[Slot], hints: bool) -> list[Problem]:
-    """Return a problem for every rule that won nothing, and every recipe of which none did.
+def unused_rules(
+    chooser: Chooser, decided: Container[int], slots: Sequence[Slot], settings: InitOptions
+) -> list[Problem]:
+    """Return a problem for every rule that decided nothing, and every recipe of which none did.
 
-    ``hints`` say what the user may have meant; looking for near names takes long.
+    ``decided`` are the places of the clauses that did. What the user may have meant is said where
+    idle rules are errors: looking for near names takes long.
     """
-    by_type = isinstance(chooser.model, nn.Module)
-    found: list[Problem] = [
-        _idle(chooser, slots, order, clause, hints)
+    by_type = chooser.view.root is not None
+    judged = [
+        (order, clause)
         for order, clause in enumerate(chooser.clauses)
-        if order not in chooser.used
-        and not clause.optional
-        and (by_type or not clause.matcher.typed)
+        if by_type or not clause.matcher.typed
     ]
-    return found + _idle_recipes(chooser, slots, by_type)
+    # Without buffers=True no rule decides about them, so none there can stand above another.
+    started = [slot for slot in slots if slot.kind != "buffer" or settings["buffers"]]
+    idle = [(o, c) for o, c in judged if o not in decided and not c.optional]
+    found: list[Problem] = []
+    for order, clause in idle:
+        above = _takers(chooser, started, order)
+        hint = _hint(slots, clause) if not above and settings["idle"] == "error" else ""
+        found.append(_idle(clause, above, hint))
+    return found + _idle_recipes(judged, decided, slots)
 
 
-def types_in_state_dict(chooser: Chooser) -> list[Problem]:
+def types_in_state_dict(clauses: Sequence[Clause]) -> list[Problem]:
     """Return a problem for every rule that looks at types, where there are none."""
-    typed = [clause for clause in chooser.clauses if clause.matcher.typed]
+    typed = [clause for clause in clauses if clause.matcher.typed]
     whose = [
         (c.shown, f"the rule {c.shown!r}")
         if c.recipe is None
@@ -59,10 +67,8 @@ def types_in_state_dict(chooser: Chooser) -> list[Problem]:
     ]
 
 
-def _idle(
-    chooser: Chooser, slots: Sequence[Slot], order: int, clause: Clause, hints: bool
-) -> Problem:
-    above = _takers(chooser, slots, order)
+def _idle(clause: Clause, above: Sequence[str], hint: str) -> Problem:
+    """Return the problem of a rule: rules above it take all that it matches, or it matches none."""
     if above:
         rules = ", ".join(repr(text) for text in above)
         return IdleRule(
@@ -70,7 +76,6 @@ def _idle(
             f"above {'that' if len(above) == 1 else 'those'}",
             rule=clause.shown,
         )
-    hint = _hint(slots, clause) if hints else ""
     return IdleRule(f"the rule {clause.shown!r} matches no parameter{hint}", rule=clause.shown)
 
 
@@ -143,16 +148,19 @@ def _like(slots: Sequence[Slot]) -> str:
     return f"; names here are like {first!r}" if first else "; the model has no parameters"
 
 
-def _idle_recipes(chooser: Chooser, slots: Sequence[Slot], by_type: bool) -> list[Problem]:
-    """Return a problem for every mention of a recipe of which no rule won anything."""
-    mentions: dict[int, list[int]] = {}
-    for order, clause in enumerate(chooser.clauses):
-        if clause.mention is not None and (by_type or not clause.matcher.typed):
-            mentions.setdefault(id(clause.mention), []).append(order)
+def _idle_recipes(
+    judged: Sequence[tuple[int, Clause]], decided: Container[int], slots: Sequence[Slot]
+) -> list[Problem]:
+    """Return a problem for every mention of a recipe of which no rule decided anything."""
+    # Each mention is an object of its own, kept alive by its clauses, so its id tells it apart.
+    mentions: dict[int, list[tuple[int, Clause]]] = {}
+    for order, clause in judged:
+        if clause.mention is not None:
+            mentions.setdefault(id(clause.mention), []).append((order, clause))
     return [
-        _idle_recipe(chooser.clauses[orders[0]], slots)
-        for orders in mentions.values()
-        if chooser.used.isdisjoint(orders)
+        _idle_recipe(rules[0][1], slots)
+        for rules in mentions.values()
+        if not any(order in decided for order, _ in rules)
     ]
 
 

@@ -7,17 +7,17 @@ weakest, and the last that joined two parts of the group names it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import overload
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import Parameter
 
 from ..errors import UnknownNameError
-from ..model import ComputedWeight, SharedWeight, Slot, walk, walk_state_dict
+from ..model import ComputedWeight, Model, ModelView, SharedWeight, Slot
 from .byte_regions import Region, holds
 from .grouping import KINDS, Links, RegionCache, is_solid, key_of
 from .storage import parts, regions, self_overlapping, spanning, unique_bytes
@@ -144,7 +144,7 @@ def _one_main(weights: Sequence[ComputedWeight]) -> bool:
 
 
 def find_tied_parameters(
-    model: nn.Module | Mapping[str, object],
+    model: Model,
     *,
     include_buffers: bool = False,
     kinds: str | Iterable[str] | None = None,
@@ -161,13 +161,9 @@ def find_tied_parameters(
     [TieGroup(module: 0.weight = 1.weight)]
     """
     wanted = _kinds(kinds)
-    if isinstance(model, Mapping):
-        slots = walk_state_dict(model)
-    else:
-        slots = walk(model, buffers=True, raw=True)
     return [
         group
-        for group in tie_slots(slots)
+        for group in tie_slots(ModelView(model).raw_slots)
         if group.kind in wanted
         and (include_buffers or any(slot.kind != "buffer" for slot in group.slots))
     ]

@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
-import operator
-import sys
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any, Self, Unpack
+from typing import Unpack
 
 import torch
 from torch import nn
 
-from ..errors import OptionError, PlanError, Problem
-from ..numbers import no_collecting
+from ..errors import OptionError
+from ..model import Model, ModelView
 from ..plan import (
     DEFAULTS,
-    EMPTY,
-    WRITE,
     Device,
     InitOptions,
     MaterializeOptions,
-    Model,
     Plan,
-    PlanOptions,
     Rename,
-    Step,
-    Target,
     WriteOptions,
-    bind,
-    of_kind,
-    plan_init,
+    bind_view,
+    plan_view,
     takes,
 )
 from ..rules import Table
-from . import distributed as ranks
-from .deferral import recorded, reports
-from .fill import fill
-from .materializer import Materializer, ModelScan, off_reset, raw_tensors, reset_running_stats
+from . import distributed
+from .job import Job
+from .materializer import raw_tensors
+from .recorded_rules import with_recorded_rules
 from .report import Report
+from .seeds import read_seed
 
 
 @takes(InitOptions)
@@ -67,11 +57,11 @@ def apply_init(model: Model, rules: Table, **options: Unpack[InitOptions]) -> Re
     """
     began = time.perf_counter()
     settings: InitOptions = {**DEFAULTS, **options}
-    with ranks.together(settings["verify_ranks"]):
-        ranks.prepare(model)
-        plan = plan_init(model, rules, **of_kind(PlanOptions, settings))
-        job = _Job(model, settings, began)
-        plan = _with_recorded(plan, model) if job.look.recorded else plan
+    with distributed.together(settings["verify_ranks"]):
+        distributed.prepare(model)
+        view = ModelView(model)
+        plan = with_recorded_rules(plan_view(view, rules, settings), view)
+        job = Job(view, settings, began)
     return job.carry_out(plan)
 
 
@@ -82,10 +72,11 @@ def apply_plan(
     """Carry out a plan on a model or a part of one; ``Plan.apply`` leads here."""
     began = time.perf_counter()
     settings: InitOptions = {**DEFAULTS, **options}
-    with ranks.together(settings["verify_ranks"]):
-        ranks.prepare(model)
-        job = _Job(model, settings, began)
-        bound = bind(plan, model, rename)
+    with distributed.together(settings["verify_ranks"]):
+        distributed.prepare(model)
+        view = ModelView(model)
+        bound = bind_view(plan, view, rename)
+        job = Job(view, settings, began)
     return job.carry_out(bound)
 
 
@@ -114,140 +105,14 @@ def materialize(
     """
     began = time.perf_counter()
     settings: InitOptions = {**DEFAULTS, **options, "device": device}
-    with ranks.together(settings["verify_ranks"]):
-        ranks.prepare(model)
-        plan = plan_init(model, {"*": "keep"}, idle="ignore")
-        plan.title, plan.idle = f"{type(model).__name__} by recorded rules", ()
-        job = _Job(model, settings, began)
-        plan = _with_recorded(plan, model)
+    with distributed.together(settings["verify_ranks"]):
+        distributed.prepare(model)
+        view = ModelView(model)
+        kept = plan_view(view, {"*": "keep"}, {**DEFAULTS, "idle": "ignore"})
+        kept = kept.replaced(title=f"{view.title} by recorded rules", idle=())
+        plan = with_recorded_rules(kept, view)
+        job = Job(view, settings, began)
     return job.carry_out(plan)
-
-
-def _with_recorded(plan: Plan, model: Model) -> Plan:
-    """Let recorded rules start what the plan leaves as it is and what holds no values."""
-    started: dict[int, tuple[Step, Target, str]] = {}
-    problems: list[Problem] = []
-    for _, module, rules, options in recorded(model):
-        prefix = options.get("prefix", "")
-        inner = plan_init(module, rules, **{k: v for k, v in options.items() if k != "prefix"})
-        problems += inner.problems
-        for step, target in zip(inner.steps, inner.targets, strict=True):
-            if step.status in (WRITE, EMPTY):
-                started[id(target.writer.tensor)] = step, target, prefix
-    if not started and not problems:
-        return plan
-    pairs = [
-        _started(step, target, started)
-        for step, target in zip(plan.steps, plan.targets, strict=True)
-    ]
-    made = plan.replaced([step for step, _ in pairs], [target for _, target in pairs])
-    made.problems = (*plan.problems, *problems)
-    return made
-
-
-def _started(
-    step: Step, target: Target, started: dict[int, tuple[Step, Target, str]]
-) -> tuple[Step, Target]:
-    found = next((f for s in target.slots if (f := started.get(id(s.tensor)))), None)
-    tensor = target.writer.tensor
-    if found is None or step.status in (WRITE, EMPTY) or tensor is None or not tensor.is_meta:
-        return step, target
-    inner, there, prefix = found
-    new = replace(
-        inner,
-        names=step.names,
-        seed_name=f"{prefix.removesuffix('.')}.{step.seed_name}" if prefix else step.seed_name,
-        kind=step.kind,
-    )
-    return new, Target(target.slots, there.writer, there.padded)
-
-
-class _Job:
-    """One initialisation: check everything, then write."""
-
-    def __init__(self, model: Model, settings: InitOptions, began: float) -> None:
-        self.model, self.settings, self.began = model, settings, began
-        self.seed, self.prefix = read_seed(settings["seed"]), read_prefix(settings["prefix"])
-        self.verify = settings["verify_ranks"]
-        self.look = ModelScan(model)
-
-    @no_collecting()
-    def carry_out(self, plan: Plan, own: bool = False) -> Report:
-        """Raise all that is wrong, then write and report; with ``own``, of this module alone."""
-        written = [
-            pair
-            for pair in zip(plan.steps, plan.targets, strict=True)
-            if pair[0].status in (WRITE, EMPTY)
-        ]
-        slots = [slot for _, target in written for slot in target.slots]
-        slots += [t.writer for _, t in written if t.writer not in t.slots]  # made up over overlaps
-        with ranks.together(self.verify):
-            memory = Materializer(self.model, self.look, self.settings["device"], slots, own)
-            if problems := [*plan.problems, *memory.problems]:
-                raise PlanError(problems)
-            ranks.require_seed(self.seed, plan)
-        seed = draw_seed() if self.seed is None else self.seed
-        if self.verify:
-            ranks.verify(plan.digest(), seed, self.prefix, None, self.verify)
-        waiting = [m for _, m, *_ in recorded(self.model)] if self.look.recorded else ()
-        self._write(plan, seed, memory)
-        report = Report(plan, seed=seed, prefix=self.prefix, buffers=self._buffers(written))
-        report.seconds = time.perf_counter() - self.began
-        reports.update(dict.fromkeys(waiting, report))
-        return report
-
-    def _write(self, plan: Plan, seed: int, memory: Materializer) -> None:
-        prefix = f"{self.prefix.removesuffix('.')}." if self.prefix else ""
-        with _Bar(self.settings["progress"], plan) as bar:
-            fill(plan, seed, prefix, ready=memory.give, advance=bar.advance)
-
-    def _buffers(self, written: list[tuple[Step, Target]]) -> list[str]:
-        """Reset running statistics, or return the names of those off their reset value."""
-        if self.settings["reset_buffers"]:
-            reset_running_stats(self.model)
-            return []
-        if not self.look.statistics:
-            return []
-        owners = {id(slot.owner) for _, target in written for slot in target.slots}
-        return off_reset(self.model, owners)
-
-
-_SOON_DONE = 1 << 27  # elements that no machine needs two seconds for
-_DELAY = 2.0  # seconds
-
-
-class _Bar:
-    """A progress bar: where one was asked for, or on a terminal once the work takes long."""
-
-    def __init__(self, progress: bool | None, plan: Plan) -> None:
-        self.advance: Callable[[int], object] | None = None
-        self.bar: Any = None
-        if progress is False or (progress is None and not sys.stderr.isatty()):
-            return
-        total = sum(step.numel for step in plan.with_status(WRITE))
-        if progress is None and total < _SOON_DONE:
-            return
-        try:
-            from tqdm import tqdm
-        except ImportError:
-            if progress is None:
-                return
-            message = "progress=True needs tqdm: pip install 'torch-initkit[progress]'"
-            raise OptionError(message, option="progress") from None
-        delay = 0.0 if progress else _DELAY
-        self.bar = tqdm(total=total, unit_scale=True, desc="init", delay=delay)
-        self.lock, self.advance = threading.Lock(), self._advance
-
-    def _advance(self, elements: int) -> None:
-        with self.lock:
-            self.bar.update(elements)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
 
 
 def param_init_fn(
@@ -261,38 +126,16 @@ def param_init_fn(
 ) -> Callable[[nn.Module], None]:
     """Return a function that starts a module's own parameters, as ``Plan.param_init_fn`` says."""
     if read_seed(seed) is None:
-        raise OptionError(ranks.NEEDS_SEED, option="seed")
-    bound = bind(plan, model, rename)
+        raise OptionError(distributed.NEEDS_SEED, option="seed")
+    bound = bind_view(plan, ModelView(model), rename)
     pairs = list(zip(bound.steps, bound.targets, strict=True))
 
     def start(module: nn.Module) -> None:
         own = {id(t) for t in (*module._parameters.values(), *module._buffers.values())}
         mine = [p for p in pairs if any(id(r) in own for s in p[1].slots for r in raw_tensors(s))]
-        part = bound.replaced([step for step, _ in mine], [target for _, target in mine])
+        part = bound.replaced(steps=[step for step, _ in mine], targets=[t for _, t in mine])
         settings: InitOptions = {**DEFAULTS, "seed": seed, "prefix": prefix, "device": device}
-        job = _Job(module, settings, time.perf_counter())
+        job = Job(ModelView(module), settings, time.perf_counter())
         job.carry_out(part, own=True)
 
     return start
-
-
-def read_seed(seed: object) -> int | None:
-    """Return a checked seed; any int will do."""
-    if seed is None:
-        return None
-    if hasattr(seed, "__index__") and not isinstance(seed, bool | torch.Tensor):
-        return operator.index(seed)  # NumPy's integers, too
-    hint = "; write seed=generator.initial_seed()" if isinstance(seed, torch.Generator) else ""
-    raise OptionError(f"seed must be an int or None, not {seed!r}{hint}", option="seed")
-
-
-def read_prefix(prefix: object) -> str:
-    """Return a checked prefix."""
-    if isinstance(prefix, str):
-        return prefix
-    raise OptionError(f"prefix must be a text, not {prefix!r}", option="prefix")
-
-
-def draw_seed() -> int:
-    """Return a seed of 63 bits from torch's global generator."""
-    return int(torch.randint(2**63 - 1, (), dtype=torch.int64, device="cpu"))

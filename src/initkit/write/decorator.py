@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 from torch import nn
 
 from ..errors import OptionError, RuleError, did_you_mean
+from ..plan import InitOptions
 from ..rules import Table, read_rules
 from .apply import apply_init
 from .deferral import record_rules, reports
@@ -149,7 +150,7 @@ def _initialise(module: nn.Module) -> None:
     reports[module] = apply_init(module, rules, **options)
 
 
-def _rules_of(cls: type) -> tuple[Table, dict[str, Any]]:
+def _rules_of(cls: type) -> tuple[Table, InitOptions]:
     """Return the rules of the most derived decorated class."""
-    found: tuple[Table, dict[str, Any]] = cls._initkit_rules  # type: ignore[attr-defined]
+    found: tuple[Table, InitOptions] = cls._initkit_rules  # type: ignore[attr-defined]
     return found

@@ -16,7 +16,8 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.nn.parameter import is_lazy
 
 from ..errors import DeferredError
-from ..model import is_sharded
+from ..model import ModelView, is_sharded
+from ..plan import InitOptions
 from ..rules import Table
 from .materializer import DEVICES, PENDING, swap
 
@@ -104,17 +105,19 @@ class _Defer:
 # ------------------------------------------------------------------------------ recorded rules
 
 
-def record_rules(module: nn.Module, rules: Table, options: dict[str, Any]) -> None:
+def record_rules(module: nn.Module, rules: Table, options: InitOptions) -> None:
     """Remember on a module that holds no values yet how it is to start."""
     module.__dict__[PENDING] = (rules, options)
 
 
-def recorded(model: object) -> list[tuple[str, nn.Module, Table, dict[str, Any]]]:
-    """Return path, module, rules and options wherever rules were recorded, inner modules first."""
-    assert isinstance(model, nn.Module)
+def recorded(view: ModelView) -> list[tuple[nn.Module, Table, InitOptions]]:
+    """Return module, rules and options wherever rules were recorded, inner modules first."""
+    if view.root is None or not any(PENDING in vars(module) for module in view.modules):
+        return []
     found = [
-        (path, module, *vars(module)[PENDING])
-        for path, module in model.named_modules()
+        (path, (module, *vars(module)[PENDING]))
+        for path, module in view.root.named_modules()
         if PENDING in vars(module)
     ]
-    return sorted(found, key=lambda one: -one[0].count(".") - bool(one[0]))
+    found.sort(key=lambda one: -one[0].count(".") - bool(one[0]))
+    return [entry for _, entry in found]

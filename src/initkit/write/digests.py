@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from .. import stream
 from ..errors import TensorProblem
-from ..model import LocalShard, is_elsewhere, local_shard, walk, walk_state_dict
+from ..model import LocalShard, Model, ModelView, is_elsewhere, local_shard
 
 CHUNK = 1 << 18  # elements at a time on the CPU; elsewhere 64 times as many
 _MIX = (-0x61C8864680B583EB, 0x2545F4914F6CDD1D, 0x5851F42D4C957F2D)  # odd, without pattern
 
 
-def model_digest(model: nn.Module | Mapping[str, Any], *, buffers: bool = True) -> str:
+def model_digest(model: Model, *, buffers: bool = True) -> str:
     """Return a short text that stands for every bit of a model's parameters and buffers.
 
     It depends on canonical names, shapes, dtypes and bits alone: not on the order of parameters,
@@ -38,7 +38,7 @@ def model_digest(model: nn.Module | Mapping[str, Any], *, buffers: bool = True) 
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def tensor_digests(model: nn.Module | Mapping[str, Any], *, buffers: bool = True) -> dict[str, str]:
+def tensor_digests(model: Model, *, buffers: bool = True) -> dict[str, str]:
     """Return what stands for the bits of each tensor, under every canonical name that it has.
 
     It says where two models differ; a part of a model has the same entries as the whole.
@@ -50,9 +50,7 @@ def tensor_digests(model: nn.Module | Mapping[str, Any], *, buffers: bool = True
     >>> [name for name, digest in tensor_digests(a).items() if digest != tensor_digests(b)[name]]
     ['bias']
     """
-    slots = walk(model, buffers=buffers, raw=True) if isinstance(model, nn.Module) else (
-        walk_state_dict(model)
-    )  # fmt: skip
+    slots = [s for s in ModelView(model).raw_slots if buffers or s.kind != "buffer"]
     found = [(s, s.tensor) for s in slots if s.tensor is not None and not is_elsewhere(s.tensor)]
     _refuse("lazy, without a shape yet", [s.name for s, t in found if is_lazy(t)])
     _refuse("on the meta device, which holds no values", [s.name for s, t in found if t.is_meta])

@@ -7,7 +7,7 @@ storage without memory, and the dicts in which a tensor keeps its hooks.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import OptionError, PlanError, Problem, TensorProblem
-from ..model import Slot, device_type, find_computed_weights, is_sharded, walk
+from ..model import ModelView, Slot, device_type, find_computed_weights, is_sharded
+from ..plan import Device
+from .running_stats import resettable
 
-Device = torch.device | str | None
 PENDING = "_initkit_pending"  # of a module: the rules that were recorded
 DEVICES = "_initkit_deferred"  # of a module: where its constructor put each parameter
 _storage: Any = torch.UntypedStorage
@@ -48,42 +49,6 @@ def swap(tensor: Tensor, new: Tensor) -> bool:
     return True
 
 
-# --------------------------------------------------------------------------------- give memory
-
-
-class ModelScan:
-    """One quick pass over a model: is anything on meta, are there recorded rules or statistics."""
-
-    __slots__ = ("meta", "recorded", "statistics")
-
-    def __init__(self, model: object) -> None:
-        self.meta = self.recorded = self.statistics = False
-        for module in every(model):
-            for parameter in module._parameters.values():
-                if parameter is not None and parameter.is_meta:
-                    self.meta = True
-            for buffer in module._buffers.values():
-                if buffer is not None and buffer.is_meta:
-                    self.meta = True
-            if PENDING in module.__dict__:
-                self.recorded = True
-            if "running_mean" in module._buffers:
-                self.statistics = True
-
-
-def every(model: object) -> Iterator[nn.Module]:
-    """Yield every module once; ``model.modules()`` makes names on the way, which takes longer."""
-    stack = [model] if isinstance(model, nn.Module) else []
-    seen = set(map(id, stack))
-    while stack:
-        module = stack.pop()
-        yield module
-        for child in module._modules.values():
-            if child is not None and id(child) not in seen:
-                seen.add(id(child))
-                stack.append(child)
-
-
 def _read_device(device: Device) -> torch.device | None:
     try:
         return torch.device(device) if device is not None else None
@@ -107,8 +72,7 @@ class Materializer:
 
     def __init__(
         self,
-        model: object,
-        look: ModelScan,
+        view: ModelView,
         device: Device,
         written: Sequence[Slot],
         own: bool = False,
@@ -117,29 +81,32 @@ class Materializer:
 
         With ``own`` only at the module's own tensors, not at its children's.
         """
-        self.model = model
+        self.view = view
         self.device = _read_device(device)
         self.own, self.written = own, written
         self.slots: list[Slot] = []
         self.problems: list[Problem] = []
-        if isinstance(model, nn.Module):
-            if look.meta:
-                self.made_deferred = any(DEVICES in vars(m) for m in model.modules())
-                slots = walk(model, buffers=True, raw=True)
-                known = {id(slot.tensor) for slot in slots}
-                made_up = [slot for slot in written if id(slot.tensor) not in known]
-                self.slots = [
-                    slot
-                    for slot in (*slots, *made_up)
-                    if slot.tensor is not None
-                    and slot.tensor.is_meta
-                    and (slot.owner is model or not own)
-                ]
-                self._judge(written)
-        elif any(slot.tensor is not None and slot.tensor.is_meta for slot in written):
+        self.made_deferred = False
+        if view.root is None:
             self._refuse_entries(written)
+        elif view.on_meta:
+            self.made_deferred = any(DEVICES in vars(module) for module in view.modules)
+            self.slots = self._empty_slots(view)
+            self._judge(written)
         if self.device is not None:
             self._refuse_elsewhere(written, self.device)
+
+    def _empty_slots(self, view: ModelView) -> list[Slot]:
+        """Return the slots that get memory, those that were made up over overlaps last."""
+        known = {id(slot.tensor) for slot in view.raw_slots}
+        made_up = [slot for slot in self.written if id(slot.tensor) not in known]
+        return [
+            slot
+            for slot in (*view.raw_slots, *made_up)
+            if slot.tensor is not None
+            and slot.tensor.is_meta
+            and (slot.owner is view.root or not self.own)
+        ]
 
     def _refuse_elsewhere(self, written: Sequence[Slot], device: torch.device) -> None:
         """Refuse memory that is there already, and not where ``device`` says."""
@@ -157,7 +124,9 @@ class Materializer:
 
     def _refuse_entries(self, written: Sequence[Slot]) -> None:
         names = [slot.name for slot in written if slot.tensor is not None and slot.tensor.is_meta]
-        self._problem(names, "a state_dict cannot be given memory in place; apply to the module")
+        if names:
+            what = "a state_dict cannot be given memory in place; apply to the module"
+            self._problem(names, what)
 
     def _judge(self, written: Sequence[Slot]) -> None:
         """Find every tensor that would hold garbage or cannot get memory."""
@@ -182,7 +151,7 @@ class Materializer:
                 "these attributes were computed from deferred parameters; compute them in forward"
             )
             self._problem(strays, what)
-        flat = {id(ref) for rnn in _recurrent(self.model) for ref in rnn._flat_weight_refs}
+        flat = {id(ref) for rnn in _recurrent(self.view.modules) for ref in rnn._flat_weight_refs}
         for slot in self.slots:
             if any(id(ref) not in flat for ref in weakref.getweakrefs(slot.tensor)):
                 self._problem(
@@ -192,8 +161,8 @@ class Materializer:
     def _strays(self) -> Iterator[str]:
         """Yield plain tensors among the modules' attributes that nothing will ever fill."""
         known = {id(slot.tensor) for slot in self.slots}
-        assert isinstance(self.model, nn.Module)
-        for path, module in self.model.named_modules():
+        assert self.view.root is not None
+        for path, module in self.view.root.named_modules():
             written = find_computed_weights(module)
             for key, value in vars(module).items():
                 stray = isinstance(value, Tensor) and value.is_meta and id(value) not in known
@@ -225,7 +194,7 @@ class Materializer:
                 vars(slot.owner)[slot.key] = None  # its graph holds on to what it is computed from
         storages = _shared_storages(self.slots)
         given: set[int] = set()
-        with _flat_weights_aside(self.model), torch.no_grad():
+        with _flat_weights_aside(self.view.modules), torch.no_grad():
             for slot in self.slots:
                 tensor, home = slot.tensor, self._home(slot)
                 assert tensor is not None
@@ -256,14 +225,14 @@ class Materializer:
         """Drop the notes on modules that have their memory now."""
         for slot in self.slots:
             vars(slot.owner).pop(DEVICES, None)
-        for module in every(self.model) if not self.own else ():
+        for module in self.view.modules if not self.own else ():
             vars(module).pop(PENDING, None)
 
     def _follow(self) -> None:
         """Move buffers to where the parameters went, if that was asked for."""
-        if self.device is None or not isinstance(self.model, nn.Module):
+        if self.device is None:
             return
-        for module in self.model.modules():
+        for module in self.view.modules:
             for key, buffer in module._buffers.items():
                 if buffer is not None and buffer.device.type != self.device.type:
                     module._buffers[key] = buffer.to(self.device)
@@ -308,9 +277,9 @@ def _storage_key(tensor: Tensor | None) -> int:
 
 
 @contextmanager
-def _flat_weights_aside(model: object) -> Iterator[None]:
+def _flat_weights_aside(modules: Sequence[nn.Module]) -> Iterator[None]:
     """Let go of the weak references that recurrent modules keep to their weights; renew them."""
-    rnns = _recurrent(model)
+    rnns = _recurrent(modules)
     for rnn in rnns:
         rnn._flat_weight_refs = []
     try:
@@ -320,8 +289,7 @@ def _flat_weights_aside(model: object) -> Iterator[None]:
             rnn._init_flat_weights()
 
 
-def _recurrent(model: object) -> list[nn.RNNBase]:
-    modules = model.modules() if isinstance(model, nn.Module) else ()
+def _recurrent(modules: Sequence[nn.Module]) -> list[nn.RNNBase]:
     return [module for module in modules if isinstance(module, nn.RNNBase)]
 
 
@@ -332,46 +300,3 @@ def _size(slot: Slot) -> int:
 def raw_tensors(slot: Slot) -> tuple[Tensor | None, ...]:
     """Return the tensors that carry a slot's value."""
     return slot.computed.raw if slot.computed is not None else (slot.tensor,)
-
-
-# ------------------------------------------------------------------------------------- buffers
-
-
-def resettable(slot: Slot) -> bool:
-    """Tell whether a buffer is one of the running statistics that its module can reset."""
-    return slot.key in _RESET and hasattr(slot.owner, "reset_running_stats")
-
-
-_RESET: Mapping[str, float] = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}
-
-
-def off_reset(model: object, owners: Container[int]) -> list[str]:
-    """Return the names of running statistics that are not what they are reset to.
-
-    Of the modules in ``owners`` (by id), and of those that have no parameters.
-    """
-    assert isinstance(model, nn.Module)
-    return [
-        f"{path}.{key}" if path else key
-        for path, module in model.named_modules()
-        if _keeps_statistics(module) and (id(module) in owners or not _has_parameters(module))
-        for key, value in _RESET.items()
-        if (buffer := module._buffers.get(key)) is not None
-        and not buffer.is_meta
-        and bool((buffer != value).any())
-    ]
-
-
-def _keeps_statistics(module: nn.Module) -> bool:
-    return "running_mean" in module._buffers and hasattr(module, "reset_running_stats")
-
-
-def _has_parameters(module: nn.Module) -> bool:
-    return any(p is not None for p in module._parameters.values())
-
-
-def reset_running_stats(model: object) -> None:
-    """Reset the running statistics of every module that has them."""
-    for module in model.modules() if isinstance(model, nn.Module) else ():
-        if _keeps_statistics(module):
-            module.reset_running_stats()  # type: ignore[operator]

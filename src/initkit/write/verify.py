@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from ..errors import FileError, InitkitError
-from ..model import Slot
-from ..plan import WRITE, Model, Plan, Step, rich_data, slots_of
+from ..model import Model, ModelView, Slot
+from ..plan import WRITE, Plan, Step, rich_data
 from ..render import text_table
 from .apply import apply_plan
 from .report import FORMAT, checksum
@@ -85,7 +85,9 @@ def verify_report(model: Model, path: str | Path) -> Verification:
     (('weight', 'changed since'), ('bias', 'as initialised'))
     """
     data = _read(Path(path))
-    slots = {name: slot for slot in slots_of(model) for name in (*slot.canonicals, *slot.paths)}
+    slots = {
+        name: slot for slot in ModelView(model).slots for name in (*slot.canonicals, *slot.paths)
+    }
     seed, prefix = data["seed"], data["prefix"]
     rows = [
         (step.name, _outcome(step, slots, seed, prefix)) for step in data["steps"] if _written(step)
@@ -143,7 +145,7 @@ def _outcome(step: Step, slots: dict[str, Slot], seed: int, prefix: str) -> str:
 def _drawn(step: Step, seed: int, prefix: str) -> Tensor:
     """Return the values that a step wrote."""
     out = torch.empty(step.shape, dtype=step.dtype, device="cpu")
-    plan = Plan([step], [])
+    plan = Plan([replace(step, kind="")], [])  # drawn alone, it is tied to nothing
     try:
         apply_plan(plan, {step.name: out}, seed=seed, prefix=prefix, progress=False)
     except InitkitError as error:

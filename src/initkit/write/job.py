@@ -1,0 +1,65 @@
+"""One initialisation: raise all that is wrong, give memory, fill, report."""
+
+from __future__ import annotations
+
+import time
+
+from ..errors import PlanError
+from ..model import ModelView
+from ..numbers import no_collecting
+from ..plan import EMPTY, WRITE, InitOptions, Plan, Step, Target
+from . import distributed
+from .deferral import recorded, reports
+from .fill import fill
+from .materializer import Materializer
+from .progress import ProgressBar
+from .report import Report
+from .running_stats import off_reset, reset_running_stats
+from .seeds import draw_seed, read_prefix, read_seed, with_prefix
+
+
+class Job:
+    """One initialisation of one model under one set of options."""
+
+    def __init__(self, view: ModelView, settings: InitOptions, began: float) -> None:
+        self.view, self.settings, self.began = view, settings, began
+        self.seed, self.prefix = read_seed(settings["seed"]), read_prefix(settings["prefix"])
+        self.verify = settings["verify_ranks"]
+
+    @no_collecting()
+    def carry_out(self, plan: Plan, own: bool = False) -> Report:
+        """Raise all that is wrong, then write and report; with ``own``, of this module alone."""
+        written = [
+            pair
+            for pair in zip(plan.steps, plan.targets, strict=True)
+            if pair[0].status in (WRITE, EMPTY)
+        ]
+        slots = [slot for _, target in written for slot in target.slots]
+        slots += [t.writer for _, t in written if t.writer not in t.slots]  # made up over overlaps
+        with distributed.together(self.verify):
+            memory = Materializer(self.view, self.settings["device"], slots, own)
+            if problems := [*plan.problems, *memory.problems]:
+                raise PlanError(problems)
+            distributed.require_seed(self.seed, plan)
+        seed = draw_seed() if self.seed is None else self.seed
+        if self.verify:
+            distributed.verify(plan.digest(), seed, self.prefix, None, self.verify)
+        waiting = [module for module, *_ in recorded(self.view)]
+        self._write(plan, seed, memory)
+        report = Report(plan, seed=seed, prefix=self.prefix, buffers=self._buffers(written))
+        report.seconds = time.perf_counter() - self.began
+        reports.update(dict.fromkeys(waiting, report))
+        return report
+
+    def _write(self, plan: Plan, seed: int, memory: Materializer) -> None:
+        total = sum(step.numel for step in plan.with_status(WRITE))
+        with ProgressBar(self.settings["progress"], total) as bar:
+            fill(plan, seed, with_prefix(self.prefix, ""), ready=memory.give, advance=bar.advance)
+
+    def _buffers(self, written: list[tuple[Step, Target]]) -> list[str]:
+        """Reset running statistics, or return the names of those off their reset value."""
+        if self.settings["reset_buffers"]:
+            reset_running_stats(self.view.modules)
+            return []
+        owners = {id(slot.owner) for _, target in written for slot in target.slots}
+        return off_reset(self.view.slots, owners)

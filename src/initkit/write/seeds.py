@@ -1,0 +1,40 @@
+"""Seeds and prefixes: what the numbers of a model depend on besides its names."""
+
+from __future__ import annotations
+
+import operator
+
+import torch
+
+from ..errors import OptionError
+
+
+def read_seed(seed: object) -> int | None:
+    """Return a checked seed; any int will do."""
+    if seed is None:
+        return None
+    if hasattr(seed, "__index__") and not isinstance(seed, bool | torch.Tensor):
+        return operator.index(seed)  # NumPy's integers, too
+    hint = "; write seed=generator.initial_seed()" if isinstance(seed, torch.Generator) else ""
+    raise OptionError(f"seed must be an int or None, not {seed!r}{hint}", option="seed")
+
+
+def read_prefix(prefix: object) -> str:
+    """Return a checked prefix."""
+    if isinstance(prefix, str):
+        return prefix
+    raise OptionError(f"prefix must be a text, not {prefix!r}", option="prefix")
+
+
+def draw_seed() -> int:
+    """Return a seed of 63 bits from torch's global generator."""
+    return int(torch.randint(2**63 - 1, (), dtype=torch.int64, device="cpu"))
+
+
+def with_prefix(prefix: str, name: str) -> str:
+    """Return the name that numbers depend on, under a prefix.
+
+    >>> [with_prefix(prefix, "fc.weight") for prefix in ("q1", "q1.", "")]
+    ['q1.fc.weight', 'q1.fc.weight', 'fc.weight']
+    """
+    return f"{prefix.removesuffix('.')}.{name}" if prefix else name

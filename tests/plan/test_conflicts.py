@@ -1,0 +1,124 @@
+"""One memory, several names: who speaks for it, and through which name it is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from initkit import apply_init, check_init, plan_init, verify_report
+from initkit.errors import TieConflict
+
+
+class Transposed(nn.Module):
+    """A decoder whose weight is the encoder's, transposed; its name comes first in the alphabet."""
+
+    def __init__(self, inputs: int = 4, width: int = 6) -> None:
+        super().__init__()
+        self.enc = nn.Linear(inputs, width, bias=False)
+        self.dec = nn.Linear(width, inputs, bias=False)
+        self.dec.weight.data = self.enc.weight.data.t()
+
+
+class Overlapping(nn.Module):
+    """Two windows on one memory; with ``apart`` none of them holds the other."""
+
+    def __init__(self, apart: bool = False) -> None:
+        super().__init__()
+        memory = torch.zeros(12, 4)
+        self.b = nn.Parameter(memory[4:])
+        self.a = nn.Parameter(memory[:8] if apart else memory)
+
+
+def blockwise(weight: Tensor) -> bool:
+    first, second = weight.chunk(2)
+    return not first.any() and bool(second.all())
+
+
+def orthogonal(weight: Tensor) -> bool:
+    tall = weight if len(weight) >= weight.shape[1] else weight.T
+    return torch.allclose(tall.T @ tall, torch.eye(tall.shape[1]), atol=1e-5)
+
+
+BY_PLACE = {  # values that depend on the place, and how to see that they are in theirs
+    "eye": lambda w: torch.equal(w, torch.eye(*w.shape)),
+    "orthogonal": orthogonal,
+    "blocks(0, 'normal')": blockwise,
+    "arange": lambda w: torch.equal(w, torch.arange(w.shape[1]).float().expand_as(w)),
+    "exp_of('arange')": lambda w: torch.allclose(
+        w, torch.arange(w.shape[1]).double().exp().float().expand_as(w)
+    ),
+    "sinusoids": lambda w: bool((w[0, : w.shape[1] // 2] == 0).all()),
+}
+
+
+@pytest.mark.parametrize("rule", BY_PLACE)
+@pytest.mark.parametrize("name", ["enc.weight", "dec.weight"])
+@pytest.mark.parametrize("width", [6, 4], ids=["wide", "square"])
+def test_a_view_has_the_geometry_of_the_name_that_the_rule_took(
+    rule: str, name: str, width: int
+) -> None:
+    model = Transposed(width=width)
+    apply_init(model, {name: rule}, seed=0)
+    assert BY_PLACE[rule](model.get_parameter(name).detach())
+
+
+@pytest.mark.parametrize("rule", BY_PLACE)
+@pytest.mark.parametrize("width", [6, 4], ids=["wide", "square"])
+def test_one_rule_by_place_for_both_views_is_a_conflict(rule: str, width: int) -> None:
+    (problem,) = plan_init(Transposed(width=width), {"*": rule}).problems
+    assert isinstance(problem, TieConflict)
+    assert problem.names == ("enc.weight", "dec.weight")
+
+
+@pytest.mark.parametrize("rule", ["normal(std=0.02)", "uniform(-1, 1)", "trunc_normal", "0.5"])
+@pytest.mark.parametrize("name", ["*", "enc.weight", "dec.weight"])
+def test_numbers_alone_are_written_through_the_canonical_name(rule: str, name: str) -> None:
+    one, other = Transposed(), Transposed()
+    step = plan_init(one, {name: rule}).steps[0]
+    assert (step.name, step.shape, step.names) == (
+        "dec.weight",
+        (4, 6),
+        ("dec.weight", "enc.weight"),
+    )
+    apply_init(one, {name: rule}, seed=0)
+    apply_init(other, {"dec.weight": rule}, seed=0)
+    assert torch.equal(one.enc.weight, other.enc.weight)
+
+
+@pytest.mark.parametrize("rule", [*BY_PLACE, "normal(std=0.02)", "kaiming_normal"])
+@pytest.mark.parametrize("name", ["enc.weight", "dec.weight"])
+def test_what_was_written_through_a_view_passes_its_check_and_its_report(
+    rule: str, name: str, tmp_path: Path
+) -> None:
+    model = Transposed()
+    path = apply_init(model, {name: rule}, seed=0).save(tmp_path / "init.json")
+    assert check_init(model, {name: rule}).ok
+    assert verify_report(model, path).ok
+
+
+def test_a_plan_is_applied_elsewhere_through_the_same_view() -> None:
+    one, other = Transposed(), Transposed()
+    plan = plan_init(one, {"enc.weight": "eye"})
+    plan.apply(one, seed=0)
+    type(plan).from_json(plan.to_json()).apply(other, seed=0)
+    assert torch.equal(one.enc.weight, other.enc.weight)
+
+
+@pytest.mark.parametrize("rule", ["eye", "arange", "orthogonal"])
+def test_a_part_of_a_memory_cannot_speak_for_places_of_the_whole(rule: str) -> None:
+    plan = plan_init(Overlapping(), {"b": rule, "a": "normal"}, on_tie_conflict="first")
+    (problem,) = plan.problems
+    assert str(problem).startswith(
+        "b and a overlap in memory, which is written through a, and b wants "
+    )
+    assert str(problem).endswith("whose values depend on the place; give that rule to a")
+
+
+@pytest.mark.parametrize("rule", ["eye", "arange", "orthogonal"])
+def test_overlaps_that_nothing_holds_have_no_places(rule: str) -> None:
+    model = Overlapping(apart=True)
+    (problem,) = plan_init(model, {"*": rule}, on_tie_conflict="first").problems
+    assert "its members overlap and none holds the others" in str(problem)
