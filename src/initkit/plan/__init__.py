@@ -4,6 +4,7 @@ from .binding import bind_view
 from .display import plan_page
 from .options import (
     DEFAULTS,
+    DecoratorOptions,
     Device,
     InitOptions,
     MaterializeOptions,
@@ -25,6 +26,7 @@ __all__ = [
     "EMPTY",
     "UNCOVERED",
     "WRITE",
+    "DecoratorOptions",
     "Device",
     "InitOptions",
     "MaterializeOptions",

@@ -33,6 +33,12 @@ class PlanOptions(TypedDict, total=False):
     buffers: bool
 
 
+class DecoratorOptions(PlanOptions, total=False):
+    """What :func:`initkit.initialized` takes."""
+
+    prefix: str
+
+
 class MaterializeOptions(TypedDict, total=False):
     """How a plan is carried out, but for the device."""
 

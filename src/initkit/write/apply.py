@@ -57,8 +57,8 @@ def apply_init(model: Model, rules: Table, **options: Unpack[InitOptions]) -> Re
     """
     began = time.perf_counter()
     settings: InitOptions = {**DEFAULTS, **options}
-    with distributed.together(settings["verify_ranks"]):
-        distributed.prepare(model)
+    with distributed.raise_together(settings["verify_ranks"]):
+        distributed.reshard_fsdp(model)
         view = ModelView(model)
         plan = with_recorded_rules(plan_view(view, rules, settings), view)
         job = Job(view, settings, began)
@@ -72,8 +72,8 @@ def apply_plan(
     """Carry out a plan on a model or a part of one; ``Plan.apply`` leads here."""
     began = time.perf_counter()
     settings: InitOptions = {**DEFAULTS, **options}
-    with distributed.together(settings["verify_ranks"]):
-        distributed.prepare(model)
+    with distributed.raise_together(settings["verify_ranks"]):
+        distributed.reshard_fsdp(model)
         view = ModelView(model)
         bound = bind_view(plan, view, rename)
         job = Job(view, settings, began)
@@ -105,8 +105,8 @@ def materialize(
     """
     began = time.perf_counter()
     settings: InitOptions = {**DEFAULTS, **options, "device": device}
-    with distributed.together(settings["verify_ranks"]):
-        distributed.prepare(model)
+    with distributed.raise_together(settings["verify_ranks"]):
+        distributed.reshard_fsdp(model)
         view = ModelView(model)
         kept = plan_view(view, {"*": "keep"}, {**DEFAULTS, "idle": "ignore"})
         kept = kept.replaced(title=f"{view.title} by recorded rules", idle=())

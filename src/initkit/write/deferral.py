@@ -17,14 +17,14 @@ from torch.nn.parameter import is_lazy
 
 from ..errors import DeferredError
 from ..model import ModelView, is_sharded
-from ..plan import InitOptions
+from ..plan import DecoratorOptions
 from ..rules import Table
 from .materializer import DEVICES, PENDING, swap
 
 if TYPE_CHECKING:
     from .report import Report
 
-reports: WeakKeyDictionary[nn.Module, Report] = WeakKeyDictionary()
+init_reports: WeakKeyDictionary[nn.Module, Report] = WeakKeyDictionary()
 """What was done to the instances of decorated classes."""
 _weak: Any = StorageWeakRef
 _OF_META = re.compile(r"\bmeta\b|set_data|Tensor\.__format__|_share_fd_", re.IGNORECASE)
@@ -105,12 +105,12 @@ class _Defer:
 # ------------------------------------------------------------------------------ recorded rules
 
 
-def record_rules(module: nn.Module, rules: Table, options: InitOptions) -> None:
+def record_rules(module: nn.Module, rules: Table, options: DecoratorOptions) -> None:
     """Remember on a module that holds no values yet how it is to start."""
     module.__dict__[PENDING] = (rules, options)
 
 
-def recorded(view: ModelView) -> list[tuple[nn.Module, Table, InitOptions]]:
+def recorded(view: ModelView) -> list[tuple[nn.Module, Table, DecoratorOptions]]:
     """Return module, rules and options wherever rules were recorded, inner modules first."""
     if view.root is None or not any(PENDING in vars(module) for module in view.modules):
         return []
