@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import threading
 from collections.abc import Callable
 
@@ -11,7 +10,6 @@ import torch
 from models import Lookups, Recurrent, tied_lm
 from torch import nn
 
-import initkit
 from initkit import apply_init, model_digest
 from initkit.write import fill
 
@@ -75,25 +73,3 @@ def test_matrix_distributions_inside_blocks_are_written() -> None:
         assert torch.allclose(block @ block.T, torch.eye(4), atol=1e-6)
     assert not torch.equal(first, second)
     assert torch.equal(third, torch.eye(4))
-
-
-def test_progress_counts_every_element(capsys: pytest.CaptureFixture[str]) -> None:
-    model = nn.Sequential(nn.Linear(100, 100), nn.Linear(100, 10))
-    apply_init(model, [{"*.bias": 0}, "orthogonal"], seed=0, progress=True)
-    assert "11.1k/11.1k" in capsys.readouterr().err
-    apply_init(model, {"*": 0}, seed=0)
-    assert capsys.readouterr().err == ""
-
-
-def test_progress_without_tqdm_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *args: object, **options: object) -> object:
-        if name == "tqdm":
-            raise ImportError(name)
-        return real(name, *args, **options)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(initkit.OptionError) as caught:
-        apply_init(nn.Linear(2, 2), {"*": 0}, seed=0, progress=True)
-    assert str(caught.value) == ("progress=True needs tqdm: pip install 'torch-initkit[progress]'")

@@ -32,7 +32,7 @@ from .report import Report
 from .seeds import read_seed
 
 
-@takes(InitOptions)
+@takes(InitOptions, distributed.share_option_error)
 def apply_init(model: Model, rules: Table, **options: Unpack[InitOptions]) -> Report:
     """Write how every parameter of ``model`` starts, and report it.
 
@@ -65,7 +65,7 @@ def apply_init(model: Model, rules: Table, **options: Unpack[InitOptions]) -> Re
     return job.carry_out(plan)
 
 
-@takes(WriteOptions)
+@takes(WriteOptions, distributed.share_option_error)
 def apply_plan(
     plan: Plan, model: Model, rename: Rename = None, **options: Unpack[WriteOptions]
 ) -> Report:
@@ -80,7 +80,7 @@ def apply_plan(
     return job.carry_out(bound)
 
 
-@takes(MaterializeOptions)
+@takes(MaterializeOptions, distributed.share_option_error)
 def materialize(
     model: nn.Module, device: Device = None, **options: Unpack[MaterializeOptions]
 ) -> Report:

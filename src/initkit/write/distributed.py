@@ -6,7 +6,7 @@ The private parts of torch that this needs: the training state of FSDP1.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -79,6 +79,12 @@ def raise_together(group: object) -> Iterator[None]:
         if group:
             compare_ranks("", 0, "", error, group)
         raise
+
+
+def share_option_error(options: Mapping[str, Any], error: OptionError) -> None:
+    """Raise an error of one rank's own options on all ranks, if ranks are compared at all."""
+    if group := options.get("verify_ranks"):
+        compare_ranks("", 0, "", error, group)
 
 
 def compare_ranks(
