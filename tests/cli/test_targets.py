@@ -31,7 +31,7 @@ def test_weights_that_are_not_weights_run_nothing(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["plan", "leaves:net"], "importing leaves failed: SystemExit: 0"),
         (["plan", "cli_net.py:leaves"], "calling cli_net.py:leaves failed: SystemExit: 0"),
@@ -52,7 +52,7 @@ def test_weights_that_are_not_weights_run_nothing(run: Run) -> None:
     ],
 )
 def test_what_leaves_or_cannot_be_written_exits_2(
-    place: Path, run: Run, words: list[str], told: str
+    place: Path, run: Run, words: list[str], message: str
 ) -> None:
     (place / "leaves.py").write_text("import sys; sys.exit(0)")
     with (place / "cli_net.py").open("a") as file:
@@ -60,4 +60,4 @@ def test_what_leaves_or_cannot_be_written_exits_2(
     (place / "d.pt").mkdir()
     code, out, err = run(*words, "--rules=xavier_uniform")
     assert (code, out) == (2, "")
-    assert told in err
+    assert message in err

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from initkit.render.html import Cell, Notes, Table, bars, html_page, html_table
 from initkit.render.text import text_table
 
-LAWS = settings(deadline=None, derandomize=True)
+PROPERTIES = settings(deadline=None, derandomize=True)
 
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max_size=12)
@@ -62,7 +62,7 @@ def test_a_row_of_another_length_is_refused() -> None:
             make(["a", "b"], [["x", "y"], ["z"]])
 
 
-@LAWS
+@PROPERTIES
 @given(grids)
 def test_html_cells_read_back_as_they_were(rows: list[list[str]]) -> None:
     headers = [f"<{i}>&" for i in range(len(rows[0]))]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from initkit.render.text import text_table
 
-LAWS = settings(deadline=None, derandomize=True)
+PROPERTIES = settings(deadline=None, derandomize=True)
 
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max_size=12)
@@ -35,7 +35,7 @@ def test_no_rows_leave_the_headers() -> None:
     assert text_table(["name", "n"], []) == "name  n\n----  -"
 
 
-@LAWS
+@PROPERTIES
 @given(grids)
 def test_every_cell_stands_whole_in_its_line(rows: list[list[str]]) -> None:
     lines = text_table(["h"] * len(rows[0]), rows).split("\n")
@@ -44,7 +44,7 @@ def test_every_cell_stands_whole_in_its_line(rows: list[list[str]]) -> None:
         assert line.split() == [cell for cell in row if cell]
 
 
-@LAWS
+@PROPERTIES
 @given(grids)
 def test_a_column_starts_at_one_place(rows: list[list[str]]) -> None:
     lines = text_table(["h"] * len(rows[0]), rows).split("\n")

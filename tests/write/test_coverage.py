@@ -55,10 +55,10 @@ def test_buffers_alone_can_be_left_out() -> None:
         nn.init.ones_(model.weight)
         nn.init.zeros_(model.bias)
     writes.assert_complete(buffers=False)
-    told = (
+    message = (
         r"^3 tensors were not wholly written \(buffers=False leaves these out\):\n  running_mean "
     )
-    with pytest.raises(CheckError, match=told):
+    with pytest.raises(CheckError, match=message):
         writes.assert_complete()
 
 

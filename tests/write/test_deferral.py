@@ -184,8 +184,8 @@ def test_weights_behind_doors_are_deferred_too() -> None:
 
 
 def test_a_constructor_that_reads_values_is_told() -> None:
-    told = "needs the values of its parameters, which are deferred"
-    with pytest.raises(DeferredError, match=told), deferred():
+    message = "needs the values of its parameters, which are deferred"
+    with pytest.raises(DeferredError, match=message), deferred():
         Reads()
     assert not nn.Linear(2, 2).weight.is_meta
 
@@ -206,8 +206,8 @@ def test_a_constructor_that_reads_values_is_told() -> None:
     ids=["numpy", "equal", "unique", "format", "data", "dlpack", "share", "to", "cat"],
 )
 def test_every_way_to_need_values_is_told(read: Callable[[torch.Tensor], object]) -> None:
-    told = "needs the values of its parameters, which are deferred"
-    with pytest.raises(DeferredError, match=told), deferred():
+    message = "needs the values of its parameters, which are deferred"
+    with pytest.raises(DeferredError, match=message), deferred():
         read(nn.Linear(3, 3).weight)
 
 

@@ -1,4 +1,4 @@
-"""Ranks that differ, or of which one fails, are told so on every rank."""
+"""Ranks that differ, or of which one fails, raise the same on every rank."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ MINE = {"plan": "p", "seed": 0, "prefix": "", "error": ""}
 @pytest.fixture
 def other(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Stand for a second rank, which says what a test puts here; ``sent`` is what this one says."""
-    told: dict[str, Any] = dict(MINE)
+    rank: dict[str, Any] = dict(MINE)
 
     def gather(found: list[Any], mine: Any, group: object = None) -> None:
-        found[:], told["sent"] = [mine, {name: told[name] for name in MINE}], mine
+        found[:], rank["sent"] = [mine, {name: rank[name] for name in MINE}], mine
 
     monkeypatch.setattr(dist, "is_initialized", lambda: True)
     monkeypatch.setattr(dist, "get_world_size", lambda group=None: 2)
     monkeypatch.setattr(dist, "all_gather_object", gather)
-    return told
+    return rank
 
 
 def test_ranks_that_agree_pass(other: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Which elements a block writes is told exactly, operation by operation."""
+"""Which elements a block writes is known exactly, operation by operation."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         output: Output = options.run(options)
         print_output(output, as_json=options.json)
-        sys.stdout.flush()
+        sys.stdout.flush()  # here, where a pipe that was closed is no error
         return FINE if output.ok else FAILED
     except InitkitError as error:
         print(f"initkit: {error}", file=sys.stderr)

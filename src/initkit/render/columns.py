@@ -59,6 +59,7 @@ def _saying(
     columns: Sequence[Column[R]], rows: Sequence[R]
 ) -> tuple[list[Column[R]], list[list[object]]]:
     """Return the columns that say something, and what; the first names the rows and stays."""
+    # Texts are made once, column by column: whether one says anything shows only at the end.
     cells = [[column.text(row) for row in rows] for column in columns]
     kept = [i for i, texts in enumerate(cells) if i == 0 or any(t not in (None, "") for t in texts)]
     return [columns[i] for i in kept], [cells[i] for i in kept]

@@ -25,6 +25,7 @@ def text_table(
     conv1.weight  0.059
     fc.bias           0
     """
+    # Everything is text from here on, so that widths are those of what is printed.
     body = [[_one_line(cell) for cell in row] for row in rows]
     check_widths(len(headers), body)
     columns = list(zip(*([str(h) for h in headers], *body), strict=True))
@@ -65,6 +66,7 @@ def format_shape(shape: Iterable[int]) -> str:
 def _broken(line: str, width: int) -> list[str]:
     if len(line) <= width:
         return [line]
+    # Four deeper than the line: what hangs below an item is not taken for the next one.
     indent = " " * (len(line) - len(line.lstrip()) + 4)
     return textwrap.wrap(
         line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False

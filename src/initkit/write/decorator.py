@@ -18,7 +18,8 @@ from .report import Report
 
 M = TypeVar("M", bound=nn.Module)
 
-_under_way: set[int] = set()  # instances whose outermost __init__ is running
+_under_way: set[int] = set()
+"""The ids of instances whose outermost ``__init__`` runs, which keeps them alive."""
 
 
 def initialized(rules: Table, **options: Unpack[DecoratorOptions]) -> Callable[[type[M]], type[M]]:
@@ -53,6 +54,7 @@ def initialized(rules: Table, **options: Unpack[DecoratorOptions]) -> Callable[[
         thing: Any = cls
         if not (isinstance(thing, type) and issubclass(thing, nn.Module)):
             raise RuleError(f"@initialized decorates nn.Module subclasses, not {thing!r}")
+        # A base that is decorated has wrapped construction already; only the rules are new.
         first = not hasattr(thing, "_initkit_rules")
         _set(thing, "_initkit_rules", (rules, options))
         if first:
@@ -69,11 +71,11 @@ def _set(cls: Any, name: str, value: object) -> None:
 
 
 def _check_options(options: DecoratorOptions) -> None:
-    if "seed" in options:
+    if seeds := [name for name in ("seed", "generator") if name in options]:
         raise OptionError(
             "@initialized takes no seed, which would make every instance a copy; "
             "torch.manual_seed governs",
-            option="seed",
+            option=seeds[0],
         )
     known = DecoratorOptions.__annotations__
     check_options("@initialized", options, known, known)

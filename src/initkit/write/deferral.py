@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .report import Report
 
 init_reports: WeakKeyDictionary[nn.Module, Report] = WeakKeyDictionary()
-"""What was done to the instances of decorated classes."""
+"""What was done to the instances of decorated classes; it keeps none of them alive."""
 _weak: Any = StorageWeakRef
 _OF_META = re.compile(r"\bmeta\b|set_data|Tensor\.__format__|_share_fd_", re.IGNORECASE)
 """What torch's errors name where a tensor on the meta device is asked for its values."""
@@ -93,6 +93,7 @@ class _Defer:
 
     def _meta_storage(self, tensor: Tensor) -> torch.UntypedStorage:
         """Return the stand-in of a storage: the same one while the storage lives, so ties last."""
+        # The key is an address, which a new storage may take over: the weak reference tells that.
         real = tensor.untyped_storage()
         known = self.storages.get(real._cdata)
         if known is None or known[0].expired():

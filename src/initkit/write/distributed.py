@@ -23,6 +23,7 @@ NEEDS_SEED = (
 
 
 def _fsdp() -> Any:
+    # No module can be wrapped by what was never imported, and importing it takes long.
     return sys.modules.get("torch.distributed.fsdp")
 
 
