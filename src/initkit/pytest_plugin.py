@@ -40,12 +40,13 @@ def plan_snapshot(request: pytest.FixtureRequest) -> Callable[..., Plan]:
 
     def compare(model: Any, rules: Any, name: str | None = None, **options: Any) -> Plan:
         __tracebackhide__ = True
-        from .testing import assert_plan
+        from .testing import assert_plan  # torch is imported where a fixture is used, not before
 
         path = _path(request, name)
         if path in used:
             pytest.fail(f"{path.name} is compared twice in one test; pass name=...", pytrace=False)
         used.add(path)
+        # Two tests over one file would take turns at changing it, and both would pass under update.
         own = request.node.nodeid
         other = request.config.stash.setdefault(_OWNERS, {}).setdefault(path, own)
         if name is None and other != own:

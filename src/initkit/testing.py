@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from .check.check import check_init
 from .check.report import CheckReport
 from .errors import CheckError, TargetError, did_you_mean
-from .model import Model, ModelView
+from .model import Model, ModelView, differing, same_bits
 from .plan import UNCOVERED, Plan, PlanOptions, Step, plan_init
+from .render import format_shape
 from .rules import Listing, Table
 from .ties import TieGroup, find_tied_parameters
 from .write import apply_init
@@ -99,7 +100,7 @@ def assert_tied(model: Model, *names: str) -> TieGroup:
     missing = [name for name in names[1:] if group is None or groups.get(name) is not group]
     if group is None or missing:
         raise CheckError(
-            f"{_and(names)} should share memory, but {_and(missing)} "
+            f"{_listed(names)} should share memory, but {_listed(missing)} "
             f"{'is' if len(missing) == 1 else 'are'} not tied to {names[0]}.\n"
             f"{_same_values(model, names[0], missing)}"
             f"Tie them after both modules exist, as in "
@@ -127,7 +128,7 @@ def assert_not_tied(model: Model, *names: str) -> None:
         if len(tied) > 1:
             kind = groups[tied[0]].kind
             raise CheckError(
-                f"{_and(tied)} share memory ({kind}): writing one writes the others.\n"
+                f"{_listed(tied)} share memory ({kind}): writing one writes the others.\n"
                 "Give each a tensor of its own, as in `b.weight = nn.Parameter(a.weight.clone())`, "
                 "or copy.deepcopy the module."
             )
@@ -190,11 +191,11 @@ def assert_untouched(model: Model, names: str | Iterable[str] = "*") -> Iterator
     after = _values(model)
     gone = [name for name in before if name not in after]
     if gone:
-        raise CheckError(f"{_and(gone)} is no longer in the model.")
+        raise CheckError(f"{_listed(gone)} is no longer in the model.")
     changed = [
         name
         for name, copy in copies.items()
-        if _moved(before[name], after[name]) or not _equal(copy, after[name])
+        if _moved(before[name], after[name]) or not same_bits(copy, after[name])
     ]
     if changed:
         lines = "\n".join(f"  {_change(name, copies[name], after[name])}" for name in changed)
@@ -258,7 +259,7 @@ def plan_text(plan: Plan) -> str:
     # initkit plan: 1 parameter, 1 element
     weight  1  constant 0.25
     """
-    rows = [_line(step) for step in plan]
+    rows = [_snapshot_row(step) for step in plan]
     widths = [max((len(row[i]) for row in rows), default=0) for i in (0, 1)]
     elements = sum(step.numel for step in plan)
     head = (
@@ -270,14 +271,14 @@ def plan_text(plan: Plan) -> str:
     return "\n".join([head, *lines, ""])
 
 
-def _line(step: Step) -> tuple[str, str, str]:
+def _snapshot_row(step: Step) -> tuple[str, str, str]:
     parts = [step.start]
     if step.padding is not None and step.distribution is not None:
         parts.append(f"row {step.padding} zero")
     parts += [f"= {name}" for name in step.names[1:]]
     if step.kind and step.kind not in ("module", "parameter"):
         parts.append(f"tied by {step.kind}")
-    return step.name, "x".join(map(str, step.shape)) or "scalar", "; ".join(parts)
+    return step.name, format_shape(step.shape), "; ".join(parts)
 
 
 def _diff(known: str, text: str) -> str:
@@ -292,7 +293,7 @@ def _diff(known: str, text: str) -> str:
 
 def _two(names: Sequence[str], who: str) -> None:
     if len(set(names)) < 2:
-        raise TargetError(f"{who} compares at least two names, and got {_and(names) or 'none'}")
+        raise TargetError(f"{who} compares at least two names, and got {_listed(names) or 'none'}")
 
 
 def _groups(model: Model, names: Sequence[str]) -> dict[str, TieGroup]:
@@ -331,28 +332,15 @@ def _random(step: Step) -> bool:
 
 
 def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor], name: str) -> bool:
-    behind = [key for key in one if key == name or _raw_of(key, name)]
-    return all(key in other and _equal(one[key], other[key]) for key in behind)
+    keys = [key for key in one if key == name or _is_raw_of(key, name)]
+    return all(key in other and same_bits(one[key], other[key]) for key in keys)
 
 
-def _raw_of(key: str, name: str) -> bool:
+def _is_raw_of(key: str, name: str) -> bool:
     """Whether ``key`` is a raw tensor of the computed weight ``name``."""
     owner, _, last = name.rpartition(".")
     dot = f"{owner}." if owner else ""
     return key.startswith((f"{dot}parametrizations.{last}.", f"{dot}{last}_"))
-
-
-def _equal(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors are the same bit by bit, NaN and the sign of zero included."""
-    if one.shape != other.shape or one.dtype != other.dtype or one.is_meta != other.is_meta:
-        return False
-    return one.is_meta or not bool(_differing(one, other).any())
-
-
-def _differing(one: Tensor, other: Tensor) -> Tensor:
-    """Return which elements of two tensors of one shape and dtype differ in a bit."""
-    a, b = (t.reshape(-1).contiguous().view(torch.uint8) for t in (one, other))
-    return (a != b).view(one.numel(), one.dtype.itemsize).any(1)
 
 
 def _moved(one: Tensor, other: Tensor) -> bool:
@@ -365,19 +353,19 @@ def _change(name: str, before: Tensor, after: Tensor) -> str:
     if before.shape != after.shape or before.dtype != after.dtype:
         kinds = [f"{list(t.shape)} {str(t.dtype).removeprefix('torch.')}" for t in (before, after)]
         return f"{name}: {kinds[0]} -> {kinds[1]}"
-    if _equal(before, after):
+    if same_bits(before, after):
         return f"{name} {list(before.shape)}: the same values in another memory"
-    count = int(_differing(before, after).sum())
+    count = int(differing(before, after).sum())
     return f"{name} {list(before.shape)}: {count:,} of {before.numel():,} elements"
 
 
 def _same_values(model: Model, first: str, others: Sequence[str]) -> str:
     values = _values(model)
-    alike = [name for name in others if _equal(values[first], values[name])]
-    return f"{_and(alike)} holds the same values in a memory of its own.\n" if alike else ""
+    alike = [name for name in others if same_bits(values[first], values[name])]
+    return f"{_listed(alike)} holds the same values in a memory of its own.\n" if alike else ""
 
 
-def _and(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return "".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 

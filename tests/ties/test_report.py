@@ -25,9 +25,9 @@ def test_the_text_has_counts_a_row_for_each_name_and_what_follows() -> None:
     lines = str(tie_report(model)).splitlines()
     assert lines[0] == "1 tie; 20 elements (80 bytes), as parameters() says"
     assert [line.split() for line in lines[3:6]] == [
-        ["view", "mirror", "3", "x", "5", "float32", "Sequential", "(buffer)", "15"],
-        ["=", "0.weight", "5", "x", "3", "float32", "Embedding", "15"],
-        ["=", "1.weight", "5", "x", "3", "float32", "Linear", "15"],
+        ["view", "mirror", "3x5", "float32", "Sequential", "(buffer)", "15"],
+        ["=", "0.weight", "5x3", "float32", "Embedding", "15"],
+        ["=", "1.weight", "5x3", "float32", "Linear", "15"],
     ]
     assert lines[6] == f"view: {MEANING['view']}" and len(lines) == 7
 

@@ -275,8 +275,11 @@ def test_on_meta_nothing_is_written_and_the_rules_are_recorded(runs: list[nn.Mod
 
 
 def test_options_are_those_of_apply_init_but_the_seed() -> None:
-    with pytest.raises(OptionError, match=r"takes no seed, .* torch.manual_seed governs"):
-        initialized("resnext", seed=0)
+    for option in ("seed", "generator"):
+        with pytest.raises(OptionError, match=r"takes no seed, .* torch.manual_seed governs"):
+            initialized("resnext", **{option: 0})
+    with pytest.raises(OptionError, match="idle must be one of 'error', 'ignore', not 'never'"):
+        initialized("resnext", idle="never")  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="has no option 'strickt'; did you mean 'strict'"):
         initialized("resnext", strickt=True)
 

@@ -1,24 +1,19 @@
-"""Filling writes in pieces on several threads, and no number shows it."""
+"""Filling writes in chunks on several threads, and no number shows it."""
 
 from __future__ import annotations
 
-import builtins
 import threading
 from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from models import Lookups, Recurrent, tied_lm
-from torch import Tensor, nn
+from torch import nn
 
-import initkit
 from initkit import apply_init, model_digest
 from initkit.write import fill
-from initkit.write.fill import pieces
 
-LAWS = (
+SCHEMES = (
     "normal(std=0.5)",
     "uniform(-1, 3)",
     "trunc_normal(std=0.02, cutoff=2)",
@@ -33,44 +28,13 @@ LAWS = (
 )
 
 
-def strided(shape: list[int], order: list[int], steps: list[int]) -> Tensor:
-    """A tensor of this shape whose memory has another order and gaps."""
-    order = [d for d in order if d < len(shape)]
-    whole = torch.zeros([shape[d] * steps[d] for d in order])
-    for place, d in enumerate(order):
-        whole = whole.narrow(place, 0, shape[d] * steps[d])
-    parts = tuple(slice(None, None, steps[d]) for d in order)
-    return whole[parts].permute([order.index(d) for d in range(len(shape))])
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    shape=st.lists(st.integers(1, 6), min_size=1, max_size=4),
-    order=st.permutations([0, 1, 2, 3]),
-    steps=st.lists(st.integers(1, 2), min_size=4, max_size=4),
-    chunk=st.integers(1, 40),
-)
-def test_pieces_hold_every_element_once_and_know_its_index(
-    shape: list[int], order: list[int], steps: list[int], chunk: int
-) -> None:
-    tensor = strided(shape, order, steps)
-    before, fill.CHUNK = fill.CHUNK, chunk
-    try:
-        for piece, start in pieces(tensor):
-            assert piece.numel() <= chunk
-            piece.add_(torch.arange(start, start + piece.numel()).view(piece.shape) + 1)
-    finally:
-        fill.CHUNK = before
-    assert torch.equal(tensor, torch.arange(1.0, tensor.numel() + 1).view(tensor.shape))
-
-
-@pytest.mark.parametrize("distribution", LAWS)
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("threads", [1, 3])
-def test_pieces_and_threads_change_no_number(
-    distribution: str, threads: int, monkeypatch: pytest.MonkeyPatch
+def test_chunks_and_threads_change_no_number(
+    scheme: str, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = torch.empty(30, 14)
-    apply_init({"w": whole}, {"w": distribution}, seed=1)
+    apply_init({"w": whole}, {"w": scheme}, seed=1)
     monkeypatch.setattr(fill, "CHUNK", 11)
     monkeypatch.setattr(fill, "SMALL", 2)
     before = torch.get_num_threads()
@@ -81,7 +45,7 @@ def test_pieces_and_threads_change_no_number(
             torch.empty(14, 30).t(),
             torch.empty(60, 28)[::2, ::2],
         ):
-            apply_init({"w": other}, {"w": distribution}, seed=1)
+            apply_init({"w": other}, {"w": scheme}, seed=1)
             assert torch.equal(other, whole)
         assert threading.active_count() == 1
     finally:
@@ -89,7 +53,7 @@ def test_pieces_and_threads_change_no_number(
 
 
 @pytest.mark.parametrize("build", [tied_lm, Lookups, Recurrent])
-def test_models_are_the_same_in_small_pieces(
+def test_models_are_the_same_in_small_chunks(
     build: Callable[[], nn.Module], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules = [{"tokens.weight": "normal(std=0.02)"}, "torch_default"]
@@ -109,25 +73,3 @@ def test_matrix_distributions_inside_blocks_are_written() -> None:
         assert torch.allclose(block @ block.T, torch.eye(4), atol=1e-6)
     assert not torch.equal(first, second)
     assert torch.equal(third, torch.eye(4))
-
-
-def test_progress_counts_every_element(capsys: pytest.CaptureFixture[str]) -> None:
-    model = nn.Sequential(nn.Linear(100, 100), nn.Linear(100, 10))
-    apply_init(model, [{"*.bias": 0}, "orthogonal"], seed=0, progress=True)
-    assert "11.1k/11.1k" in capsys.readouterr().err
-    apply_init(model, {"*": 0}, seed=0)
-    assert capsys.readouterr().err == ""
-
-
-def test_progress_without_tqdm_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *args: object, **options: object) -> object:
-        if name == "tqdm":
-            raise ImportError(name)
-        return real(name, *args, **options)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(initkit.OptionError) as caught:
-        apply_init(nn.Linear(2, 2), {"*": 0}, seed=0, progress=True)
-    assert str(caught.value) == ("progress=True needs tqdm: pip install 'torch-initkit[progress]'")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -78,17 +76,6 @@ def test_a_users_function_cannot_be_drawn_again(tmp_path: Path) -> None:
     assert not found.ok
 
 
-def test_a_report_saves_itself_whatever_else_was_imported(tmp_path: Path) -> None:
-    code = (
-        "from torch import nn; from initkit import apply_init\n"
-        f"apply_init(nn.Linear(2, 2), 'xavier_uniform', seed=0).save({str(tmp_path / 'r.json')!r})"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-    model = nn.Linear(2, 2)
-    apply_init(model, "xavier_uniform", seed=0)
-    assert verify_report(model, tmp_path / "r.json").ok
-
-
 @pytest.mark.parametrize("change", ["seed", "a distribution", "a parameter less", "a digest"])
 def test_a_report_that_was_changed_since_is_refused(tmp_path: Path, change: str) -> None:
     model = mlp()
@@ -107,12 +94,6 @@ def test_a_report_that_was_changed_since_is_refused(tmp_path: Path, change: str)
     path.write_text(json.dumps(data))
     with pytest.raises(FileError, match=r"init.json: the report was changed since initkit saved"):
         verify_report(model, path)
-
-
-def test_a_report_that_cannot_be_written_says_why(tmp_path: Path) -> None:
-    report = apply_init(nn.Linear(2, 2), {"*": 0}, seed=0)
-    with pytest.raises(FileError, match=r"none.init.json: cannot be written: .*No such file"):
-        report.save(tmp_path / "none" / "init.json")
 
 
 def test_what_is_no_report_is_refused(tmp_path: Path) -> None:

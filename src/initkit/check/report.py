@@ -11,7 +11,16 @@ from torch import Tensor
 from ..distributions import Distribution, Test, short
 from ..model import Slot
 from ..plan import Step
-from ..render import Cell, Notes, Table, bars, fold, html_page, text_table
+from ..render import (
+    Column,
+    Notes,
+    Table,
+    column_html,
+    column_table,
+    fold,
+    format_shape,
+    html_page,
+)
 from .measure import Measured
 
 _CONSEQUENCES = ("bounds", "extremes", "order", "lengths")  # of faults that other tests name
@@ -190,13 +199,19 @@ class CheckReport:
     @property
     def headers(self) -> tuple[str, ...]:
         """The columns of :attr:`rows`."""
-        return ("name", "shape", "planned", "seen", "min", "max", "verdict")
+        return tuple(column.header for column in COLUMNS)
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
         """One row of text per parameter."""
+        return [tuple(str(c.text(row)) for c in COLUMNS) for row in self._judged()]
+
+    def _judged(self) -> list[_Judged]:
         failed = {failure.name: failure.kind for failure in self.failures}
-        return [_row(c, failed, self.planned) for c in self._checked]
+        return [
+            _Judged(c, failed.get(c.name, ""), bool(c.tests) and self.planned)
+            for c in self._checked
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
@@ -224,10 +239,7 @@ class CheckReport:
 
     def table(self, width: int | None = None) -> str:
         """Return one aligned line per parameter; where they need more than ``width``, several."""
-        rows = self.rows
-        kept = [i for i, _ in enumerate(self.headers) if i == 0 or any(row[i] for row in rows)]
-        headers = [self.headers[i] for i in kept]
-        return text_table(headers, [[row[i] for i in kept] for row in rows], width=width)
+        return column_table(COLUMNS, self._judged(), width)
 
     def __repr__(self) -> str:
         state = "ok" if self.ok else f"{len(self.failures)} failures"
@@ -238,37 +250,52 @@ class CheckReport:
 
     def to_html(self, *, whole: bool = True) -> str:
         """Return the report as one self-contained HTML page, failures first."""
-        tone = "warning" if self.trained else "error"
-        lengths = bars([c.measured.std if c.measured is not None else None for c in self._checked])
-        failed = {failure.name for failure in self.failures}
-        rows = [
-            [
-                *row[:3],
-                Cell(row[3], bar=bar, order=c.measured.std if c.measured is not None else None),
-                *row[4:6],
-                Cell(row[6], tone="error" if c.name in failed else ""),
-            ]
-            for row, bar, c in zip(self.rows, lengths, self._checked, strict=True)
+        notes = [str(failure) for failure in self.failures]
+        sections: list[Table | Notes | str] = [
+            self.verdict,
+            Notes(notes, "Failures", "warning" if self.trained else "error"),
+            column_html(COLUMNS, self._judged()),
         ]
-        sections: list[Table | Notes | str] = [self.verdict]
-        if self.failures:
-            notes = [str(failure) for failure in self.failures]
-            sections.append(Notes(notes, "Failures", tone))  # type: ignore[arg-type]
-        sections.append(Table(self.headers, rows, "lrllrrl"))
         return html_page(f"Check of {self.title}", sections, whole=whole)
 
 
-def _row(c: Checked, failed: dict[str, str], planned: bool) -> tuple[str, ...]:
-    known = c.measured is not None and c.measured.n and c.measured.low != c.measured.high
-    low, high = (
-        (short(c.measured.low), short(c.measured.high)) if known and c.measured else ("", "")
-    )
-    if c.name in failed:
-        verdict = f"FAILS: {failed[c.name]}"
-    else:
-        verdict = c.remark or ("ok" if c.tests and planned else "")
-    shape = "x".join(map(str, c.shape)) or "scalar"
-    return c.name, shape, c.planned, c.summary, low, high, verdict
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """One row of the report: a tensor, the kind of its failure, whether its tests say ``ok``."""
+
+    checked: Checked
+    failure: str
+    tested: bool
+
+    @property
+    def verdict(self) -> str:
+        if self.failure:
+            return f"FAILS: {self.failure}"
+        return self.checked.remark or ("ok" if self.tested else "")
+
+    @property
+    def std(self) -> float | None:
+        return self.checked.measured.std if self.checked.measured is not None else None
+
+    @property
+    def spread(self) -> tuple[str, str]:
+        """The smallest and the largest value; nothing where all are one."""
+        measured = self.checked.measured
+        if measured is None or not measured.n or measured.low == measured.high:
+            return "", ""
+        return short(measured.low), short(measured.high)
+
+
+COLUMNS: tuple[Column[_Judged], ...] = (
+    Column("name", lambda row: row.checked.name),
+    Column("shape", lambda row: format_shape(row.checked.shape), html_align="r"),
+    Column("planned", lambda row: row.checked.planned),
+    Column("seen", lambda row: row.checked.summary, order=lambda row: row.std, bar=True),
+    Column("min", lambda row: row.spread[0], html_align="r"),
+    Column("max", lambda row: row.spread[1], html_align="r"),
+    Column("verdict", lambda row: row.verdict, tone=lambda row: "error" if row.failure else ""),
+)
+"""What a report says of each parameter, in its text and on its page."""
 
 
 # -------------------------------------------------------------------------------------- deciding

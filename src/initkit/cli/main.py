@@ -6,18 +6,15 @@ Exit codes: 0 fine, 1 a check failed or a plan has problems, 2 wrong use.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import shutil
 import sys
-import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from ..check.check import check_init
 from ..errors import InitkitError, UnknownNameError
-from ..plan import plain_data, plan_init
+from ..plan import DEFAULTS, PlanOptions, of_kind, plan_init
 from ..plan.suggest import suggest_recipe
 from ..render import fold
 from ..rules import Recipe, Table, aliases, describe_recipe, list_recipes, recipe_named
@@ -25,6 +22,7 @@ from ..rules.recipe_files import load_recipe
 from ..schemes import canonical_name, describe_scheme, list_schemes
 from ..ties.report import tie_report
 from ..write import apply_init
+from .printing import Output, coloured, page_width, print_output, recipe_text, two_columns
 from .targets import (
     check_folder,
     check_weights_path,
@@ -51,9 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        code: int = options.run(options)
-        sys.stdout.flush()
-        return code
+        output: Output = options.run(options)
+        print_output(output, as_json=options.json)
+        sys.stdout.flush()  # here, where a pipe that was closed is no error
+        return FINE if output.ok else FAILED
     except InitkitError as error:
         print(f"initkit: {error}", file=sys.stderr)
         return WRONG_USE
@@ -93,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: Any, run: Callable[[argparse.Namespace], int], name: str, what: str
+    commands: Any, run: Callable[[argparse.Namespace], Output], name: str, what: str
 ) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(
         name, help=what, description=what[0].upper() + what[1:] + ".", allow_abbrev=False
@@ -108,7 +107,14 @@ def _takes_rules(command: argparse.ArgumentParser, required: bool = True) -> Non
     what = "a .toml or .json file, or the name of a recipe or scheme"
     command.add_argument("--rules", metavar="FILE|NAME", required=required, help=what)
     command.add_argument("--strict", action="store_true", help="refuse uncovered parameters")
-    command.add_argument("--ignore-idle", action="store_true", help="let rules match nothing")
+    command.add_argument(
+        "--ignore-idle",
+        dest="idle",
+        action="store_const",
+        const="ignore",
+        default=DEFAULTS["idle"],
+        help="let rules match nothing",
+    )
     command.add_argument("--only", action="append", metavar="NAME", help="may be repeated")
     command.add_argument("--protect", action="append", metavar="NAME", help="may be repeated")
 
@@ -116,13 +122,13 @@ def _takes_rules(command: argparse.ArgumentParser, required: bool = True) -> Non
 # ---------------------------------------------------------------------------------- commands
 
 
-def _schemes(options: argparse.Namespace) -> int:
+def _schemes(_: argparse.Namespace) -> Output:
     infos = [describe_scheme(name) for name in list_schemes()]
     rows = [(info.name, info.formula or info.summary) for info in infos]
-    return _print(options, {info.name: asdict(info) for info in infos}, lambda: _two_columns(rows))
+    return Output({info.name: asdict(info) for info in infos}, lambda: two_columns(rows))
 
 
-def _recipes(options: argparse.Namespace) -> int:
+def _recipes(_: argparse.Namespace) -> Output:
     other: dict[str, list[str]] = {}
     for alias, name in aliases().items():
         other.setdefault(name, []).append(alias)
@@ -132,45 +138,45 @@ def _recipes(options: argparse.Namespace) -> int:
         for r in recipes
     ]
     data = {r.name: _recipe_data(r) | {"also": other.get(r.name, [])} for r in recipes}
-    return _print(options, data, lambda: _two_columns(rows))
+    return Output(data, lambda: two_columns(rows))
 
 
-def _describe(options: argparse.Namespace) -> int:
+def _describe(options: argparse.Namespace) -> Output:
     name = options.name
     if recipe_named(name.partition("(")[0]) is not None:
         recipe = describe_recipe(name)
         data = _recipe_data(recipe) | {"rules": recipe.rows}
-        return _print(options, data, lambda: _folded(recipe))
+        return Output(data, lambda: recipe_text(recipe))
     if canonical_name(name) is None:
         choices = [*list_schemes(), *list_recipes()]
         raise UnknownNameError("scheme or recipe", name, choices)
     info = describe_scheme(name)
-    return _print(options, asdict(info), lambda: str(info))
+    return Output(asdict(info), lambda: str(info))
 
 
-def _plan(options: argparse.Namespace) -> int:
+def _plan(options: argparse.Namespace) -> Output:
     plan = plan_init(load_target(options.target), _rules(options), **_plan_options(options))
     data = plan.to_dict() | {"problems": list(map(str, plan.problems))}
-    _print(options, data, lambda: plan.text(_width()))
-    return FAILED if plan.problems else FINE
+    return Output(data, lambda: plan.text(page_width()), ok=not plan.problems)
 
 
-def _ties(options: argparse.Namespace) -> int:
+def _ties(options: argparse.Namespace) -> Output:
     report = tie_report(load_module(options.target))
-    return _print(options, report.to_dict(), lambda: report.text(_width()))
+    return Output(report.to_dict(), lambda: report.text(page_width()))
 
 
-def _check(options: argparse.Namespace) -> int:
+def _check(options: argparse.Namespace) -> Output:
     model = load_target(options.target)
     if options.weights:
         load_weights(model, options.weights)
     rules = _rules(options) if options.rules else None
     report = check_init(model, rules, **_plan_options(options))
-    _print(options, report.to_dict(), lambda: _coloured(report.text(_width()), report.ok))
-    return FINE if report.ok else FAILED
+    return Output(
+        report.to_dict(), lambda: coloured(report.text(page_width()), report.ok), ok=report.ok
+    )
 
 
-def _apply(options: argparse.Namespace) -> int:
+def _apply(options: argparse.Namespace) -> Output:
     check_weights_path(options.out)
     if options.report:
         check_folder(options.report)
@@ -180,14 +186,14 @@ def _apply(options: argparse.Namespace) -> int:
     save_weights(model, options.out)
     if options.report:
         report.save(options.report)
-    saved = fold(f"saved to {options.out}", _width())
-    return _print(options, report.to_dict(), lambda: f"{report.text(_width())}\n{saved}")
+    saved = fold(f"saved to {options.out}", page_width())
+    return Output(report.to_dict(), lambda: f"{report.text(page_width())}\n{saved}")
 
 
-def _suggest(options: argparse.Namespace) -> int:
+def _suggest(options: argparse.Namespace) -> Output:
     found = suggest_recipe(load_module(options.target))
     data = [asdict(one) for one in found]
-    return _print(options, data, lambda: found.text(_width()))
+    return Output(data, lambda: found.text(page_width()))
 
 
 def _rules(options: argparse.Namespace) -> Table:
@@ -195,66 +201,11 @@ def _rules(options: argparse.Namespace) -> Table:
     return load_recipe(text) if text.endswith((".toml", ".json")) else text
 
 
-def _plan_options(options: argparse.Namespace) -> dict[str, Any]:
-    return {
-        "strict": options.strict,
-        "idle": "ignore" if options.ignore_idle else "error",
-        "only": options.only,
-        "protect": options.protect,
-    }
-
-
-# ----------------------------------------------------------------------------------- printing
-
-
-def _print(options: argparse.Namespace, data: Any, text: Callable[[], str]) -> int:
-    if options.json:
-        print(json.dumps(plain_data(data), indent=1, default=str))
-    else:
-        print(text())
-    return FINE
+def _plan_options(options: argparse.Namespace) -> PlanOptions:
+    return of_kind(PlanOptions, vars(options))
 
 
 def _recipe_data(recipe: Recipe) -> dict[str, Any]:
     keys = ("name", "summary", "source", "paper", "fits", "notes")
     options = {option: str(default) for option, default in recipe.options.items()}
     return {key: getattr(recipe, key) for key in keys} | {"options": options}
-
-
-def _folded(recipe: Recipe) -> str:
-    """Show a recipe in lines of the terminal's width, long rules on lines of their own."""
-    head, rows = str(recipe).splitlines(), recipe.rows
-    lines = [
-        line
-        for text in head[: len(head) - len(rows)]
-        for line in textwrap.wrap(text, _width(), subsequent_indent=" " * 10)
-    ]
-    for rule, scheme in rows:
-        short = f"  {rule}  {scheme}"
-        wide = textwrap.wrap(scheme, _width() - 6) or [""]
-        lines += [short] if len(short) <= _width() else [f"  {rule}", *(" " * 6 + w for w in wide)]
-    return "\n".join(lines)
-
-
-def _width() -> int:
-    return shutil.get_terminal_size((80, 24)).columns
-
-
-def _two_columns(rows: Sequence[tuple[str, str]]) -> str:
-    """Lay out names and texts, the texts folded beside or, where names are long, below them."""
-    left = min(max((len(name) for name, _ in rows), default=0), 24) + 2
-    lines = []
-    for name, text in rows:
-        folded = textwrap.wrap(text, max(_width() - left, 30)) or [""]
-        first = folded.pop(0) if len(name) < left - 1 else ""
-        lines.append(f"{name:<{left}}{first}".rstrip())
-        lines += [" " * left + line for line in folded]
-    return "\n".join(lines)
-
-
-def _coloured(text: str, ok: bool) -> str:
-    """Colour the first line, on a terminal that wants it."""
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
-        return text
-    first, _, rest = text.partition("\n")
-    return f"\x1b[{32 if ok else 31}m{first}\x1b[0m\n{rest}"

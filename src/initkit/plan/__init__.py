@@ -1,9 +1,10 @@
 """Decide how every parameter starts; nothing is written here."""
 
 from .binding import bind_view
-from .html import plan_page
+from .display import plan_page
 from .options import (
     DEFAULTS,
+    DecoratorOptions,
     Device,
     InitOptions,
     MaterializeOptions,
@@ -14,15 +15,18 @@ from .options import (
     of_kind,
     takes,
 )
-from .plan import EMPTY, UNCOVERED, WRITE, Plan, Rename, Step, Target, plain_data, rich_data
+from .plan import Plan, Rename
 from .planner import plan_init, plan_view
 from .resolve import slot_info
+from .serialization import plain_data, rich_data
+from .step import EMPTY, UNCOVERED, WRITE, Step, Target
 
 __all__ = [
     "DEFAULTS",
     "EMPTY",
     "UNCOVERED",
     "WRITE",
+    "DecoratorOptions",
     "Device",
     "InitOptions",
     "MaterializeOptions",

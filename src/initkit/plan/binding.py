@@ -20,8 +20,9 @@ from ..numbers import no_collecting
 from ..rules import paths_above
 from ..ties import TieGroup, tie_slots
 from .conflicts import memory_problem
-from .plan import EMPTY, WRITE, Plan, Rename, Step, Target
+from .plan import Plan, Rename
 from .resolve import slot_info
+from .step import EMPTY, WRITE, Step, Target
 
 _HINTS = 5  # names that are looked up for what was meant; it takes milliseconds each
 

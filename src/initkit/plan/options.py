@@ -33,6 +33,12 @@ class PlanOptions(TypedDict, total=False):
     buffers: bool
 
 
+class DecoratorOptions(PlanOptions, total=False):
+    """What :func:`initkit.initialized` takes."""
+
+    prefix: str
+
+
 class MaterializeOptions(TypedDict, total=False):
     """How a plan is carried out, but for the device."""
 
@@ -71,8 +77,12 @@ _CHOICES = {"idle": get_args(Idle), "on_tie_conflict": get_args(OnTieConflict)}
 _MEANT = {"generator": "takes a seed, not a generator: write seed=generator.initial_seed()"}
 
 
-def takes(kind: type) -> Callable[[F], F]:
+def takes(
+    kind: type, on_error: Callable[[Mapping[str, Any], OptionError], object] | None = None
+) -> Callable[[F], F]:
     """Let a function take the options of ``kind``, and refuse all others before it begins.
+
+    ``on_error`` is called with the options and the error before it is raised.
 
     Raises :class:`OptionError` for a name that is no option, and for a value that it cannot have.
 
@@ -89,7 +99,12 @@ def takes(kind: type) -> Callable[[F], F]:
 
         @functools.wraps(function)
         def checked(*args: Any, **options: Any) -> Any:
-            check_options(function.__name__, options, [*signature.parameters], known)
+            try:
+                check_options(function.__name__, options, [*signature.parameters], known)
+            except OptionError as error:
+                if on_error is not None:
+                    on_error(options, error)
+                raise
             return function(*args, **options)
 
         checked.__signature__ = signature  # type: ignore[attr-defined]

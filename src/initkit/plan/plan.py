@@ -2,162 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
-import torch
-
-from ..distributions import Distribution, from_dict
 from ..errors import PlanError, Problem, ReadError, TargetError, did_you_mean
-from ..model import Slot
-from ..numbers import Fans
-from ..render import fold, text_table
-from .html import plan_page
+from ..render import fold
+from .display import plan_page, plan_table, totals
 from .options import WriteOptions
+from .serialization import read_json, steps_digest, write_json
+from .step import UNCOVERED, Step, Target, changes
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from ..write import Report
 
 Rename: TypeAlias = "Mapping[str, str | None] | Callable[[str], str | None] | None"
-FORMAT = "initkit-plan-1"
-WRITE, KEEP, UNCOVERED, LEFT_OUT, PROTECTED, EMPTY = (
-    "write",
-    "keep",
-    "uncovered",
-    "not in only",
-    "protected",
-    "empty",
-)
-
-
-@dataclass(slots=True)  # made by the thousand: frozen would cost as much as planning
-class Step:
-    """What happens to one piece of memory.
-
-    ``names`` are all its names, ``seed_name`` the one that its numbers depend on, ``status`` one of
-    ``write``, ``keep``, ``uncovered``, ``not in only``, ``protected`` and ``empty``.
-
-    >>> from torch import nn
-    >>> step = plan_init(nn.Linear(3, 4), {"weight": "xavier_normal", "bias": 0})["weight"]
-    >>> step.shape, step.rule, step.start
-    ((4, 3), 'weight', 'N(0, 0.5345)')
-    """
-
-    names: tuple[str, ...]
-    seed_name: str
-    shape: tuple[int, ...]
-    dtype: torch.dtype
-    status: str
-    distribution: Distribution | None = None
-    scheme: str = ""
-    rule: str = ""
-    fans: Fans | None = None
-    fans_from: str = ""
-    padding: int | None = None
-    note: str = ""
-    frozen: bool = False
-    kind: str = ""
-
-    @property
-    def name(self) -> str:
-        """The first name, which ``named_parameters`` shows."""
-        return self.names[0]
-
-    @property
-    def numel(self) -> int:
-        """The number of elements."""
-        return math.prod(self.shape)
-
-    def renamed(self, names: tuple[str, ...], seed_name: str) -> Step:
-        """Return the same step of another tensor, which is alike in all but its names."""
-        return Step(
-            names,
-            seed_name,
-            shape=self.shape,
-            dtype=self.dtype,
-            status=self.status,
-            distribution=self.distribution,
-            scheme=self.scheme,
-            rule=self.rule,
-            fans=self.fans,
-            fans_from=self.fans_from,
-            padding=self.padding,
-            note=self.note,
-            frozen=self.frozen,
-        )
-
-    @property
-    def start(self) -> str:
-        """How the parameter starts, as the plan prints it."""
-        if self.status == WRITE and self.distribution is None:
-            return "cannot start"
-        if self.distribution is None or self.status not in (WRITE, EMPTY):
-            return {UNCOVERED: "keeps its value (no rule)"}.get(self.status, self.status)
-        return self.distribution.describe()
-
-    @property
-    def remarks(self) -> str:
-        """All that a reader should know besides: ties, padding, notes."""
-        parts = [f"= {name}" for name in self.names[1:4]]
-        if len(self.names) > 4:
-            parts.append(f"and {len(self.names) - 4} more names")
-        if self.kind and self.kind not in ("module", "parameter"):
-            parts.append(f"tied by {self.kind}")
-        if self.padding is not None and self.status == WRITE:
-            parts.append(f"row {self.padding} zero (padding)")
-        parts += [self.note] if self.note else []
-        parts += ["frozen"] if self.frozen else []
-        return ", ".join(parts)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the step as plain data."""
-        return {
-            "names": list(self.names),
-            "seed_name": self.seed_name,
-            "shape": list(self.shape),
-            "dtype": str(self.dtype).removeprefix("torch."),
-            "status": self.status,
-            "distribution": self.distribution.to_dict() if self.distribution is not None else None,
-            "scheme": self.scheme,
-            "rule": self.rule,
-            "fans": [self.fans.fan_in, self.fans.fan_out] if self.fans else None,
-            "fans_from": self.fans_from,
-            "padding": self.padding,
-            "note": self.note,
-            "frozen": self.frozen,
-            "kind": self.kind,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Step:
-        """Return the step that :meth:`to_dict` wrote."""
-        return cls(
-            **{
-                **data,
-                "names": tuple(data["names"]),
-                "shape": tuple(data["shape"]),
-                "dtype": getattr(torch, data["dtype"]),
-                "distribution": from_dict(data["distribution"])
-                if data["distribution"] is not None
-                else None,
-                "fans": Fans(*data["fans"]) if data["fans"] else None,
-            }
-        )
-
-
-@dataclass(eq=False, slots=True)  # made by the thousand: frozen would cost as much as planning
-class Target:
-    """The memory of one step: its slots, the one to write through, the one with the padding row."""
-
-    slots: tuple[Slot, ...]
-    writer: Slot
-    padded: Slot | None = None
 
 
 class Plan:
@@ -289,8 +150,8 @@ class Plan:
         for name, step in theirs.items():
             if name not in mine:
                 lines.append(f"+ {name}  {step.start}")
-            elif changes := _changes(mine[name], step):
-                lines.append(f"~ {name}  {changes}")
+            elif changed := changes(mine[name], step):
+                lines.append(f"~ {name}  {changed}")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
@@ -309,16 +170,9 @@ class Plan:
         True
         """
         self.check()
-        own = [
-            s.name
-            for s in self.steps
-            if s.distribution is not None and not s.distribution.serializable
-        ]
-        if own:
-            raise ReadError(f"JSON cannot carry the function that starts {', '.join(own)}")
-        data = {"format": FORMAT, "digest": self.digest(), **self.to_dict()}
+        data = {"digest": self.digest(), **self.to_dict()}
         data |= {"rules": list(self.rules), "idle": list(self.idle)}
-        return json.dumps(plain_data(data), indent=1, allow_nan=False)
+        return write_json(self.steps, data)
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
@@ -326,19 +180,12 @@ class Plan:
 
         Raises :class:`ReadError` for anything else, or for a plan that was changed since.
         """
-        try:
-            data = rich_data(json.loads(text))
-            if data["format"] != FORMAT:
-                raise ReadError(f"this is a {data['format']!r}, and {FORMAT!r} is known here")
-            steps = [Step.from_dict(step) for step in data["steps"]]
-            plan = cls(steps, [], title=data["title"], idle=data["idle"], rules=data["rules"])
-            digest = data["digest"]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            if isinstance(error, ReadError):
-                raise
-            raise ReadError(f"this is no plan that initkit wrote: {error!r}") from error
-        if plan.digest() != digest:
-            raise ReadError(f"the plan was changed: its digest is {plan.digest()}, not {digest}")
+        data = read_json(text)
+        plan = cls(data["steps"], [], title=data["title"], idle=data["idle"], rules=data["rules"])
+        if plan.digest() != data["digest"]:
+            raise ReadError(
+                f"the plan was changed: its digest is {plan.digest()}, not {data['digest']}"
+            )
         return plan
 
     def digest(self) -> str:
@@ -346,42 +193,7 @@ class Plan:
 
         A plan that was bound to a part of its model has the digest of the whole.
         """
-        if self.whole:
-            return self.whole
-        rows = sorted(
-            json.dumps(
-                [
-                    step.seed_name,
-                    list(step.shape),
-                    str(step.dtype),
-                    step.status,
-                    step.distribution and step.distribution.to_dict(),
-                    step.padding,
-                ]
-            )
-            for step in self.steps
-        )
-        return hashlib.blake2b("\n".join(rows).encode(), digest_size=8).hexdigest()
-
-    @property
-    def headers(self) -> tuple[str, ...]:
-        """The columns of :attr:`rows`."""
-        return ("name", "shape", "fan_in/out", "rule", "start", "remarks")
-
-    @property
-    def rows(self) -> list[tuple[str, ...]]:
-        """One row of text per parameter."""
-        return [
-            (
-                step.name,
-                "x".join(map(str, step.shape)) or "scalar",
-                f"{step.fans.fan_in}/{step.fans.fan_out}" if step.fans else "",
-                step.rule,
-                step.start,
-                step.remarks,
-            )
-            for step in self.steps
-        ]
+        return self.whole or steps_digest(self.steps)
 
     def __str__(self) -> str:
         return self.text()
@@ -398,83 +210,29 @@ class Plan:
 
         Columns that say nothing are left out.
         """
-        rows = self.rows
-        shown = [i for i, _ in enumerate(self.headers) if i == 0 or any(row[i] for row in rows)]
-        headers = [self.headers[i] for i in shown]
-        return text_table(headers, [[row[i] for i in shown] for row in rows], width=width)
+        return plan_table(self.steps, width)
 
-    def summary(self, *, done: bool = False) -> list[str]:
+    def summary(self, *, done: bool = False, uncovered: bool = True) -> list[str]:
         """Return the totals, what no rule covers, and idle rules, in lines of text.
 
-        ``done`` says that the plan has been carried out.
+        ``done`` says that the plan has been carried out; ``uncovered=False`` leaves out the names
+        that no rule covers.
         """
-        lines = []
-        for status, what in _TOTALS:
-            steps = self.with_status(status)
-            if steps:
-                count = sum(step.numel for step in steps)
-                tensors = "tensor" if len(steps) == 1 else "tensors"
-                what = "written" if done and status == WRITE else what
-                lines.append(f"{what}: {len(steps):,} {tensors}, {count:,} elements")
-        uncovered = self.with_status(UNCOVERED)
-        lines += [f"no rule covers {step.name} {list(step.shape)}" for step in uncovered]
-        return [*lines, *self.notes, *(f"idle rule: {text}" for text in self.idle)]
+        bare = self.with_status(UNCOVERED) if uncovered else []
+        return [
+            *totals(self.steps, done=done),
+            *(f"no rule covers {step.name} {list(step.shape)}" for step in bare),
+            *self.notes,
+            *(f"idle rule: {text}" for text in self.idle),
+        ]
 
     def to_html(self, *, whole: bool = True) -> str:
         """Return the plan as one self-contained HTML document, or as a piece of one."""
-        totals = [line for line in self.summary() if not line.startswith("no rule covers")]
-        return plan_page(self.title, self.steps, self.problems, totals, whole=whole)
+        lines = self.summary(uncovered=False)  # the page lists them by itself
+        return plan_page(self.title, self.steps, self.problems, lines, whole=whole)
 
     def _repr_html_(self) -> str:
         return self.to_html(whole=False)
 
     def __repr__(self) -> str:
         return f"<Plan: {len(self.steps)} parameters, {len(self.problems)} problems>"
-
-
-_TOTALS = (
-    (WRITE, "to write"),
-    (KEEP, "kept by rule"),
-    (UNCOVERED, "kept, no rule"),
-    (PROTECTED, "protected"),
-    (LEFT_OUT, "not in only"),
-    (EMPTY, "without elements"),
-)
-
-
-def _changes(mine: Step, other: Step) -> str:
-    parts = []
-    if mine.shape != other.shape:
-        parts.append(f"shape {list(mine.shape)} -> {list(other.shape)}")
-    if (
-        mine.start != other.start
-        or mine.distribution != other.distribution
-        or mine.status != other.status
-    ):
-        parts.append(f"{mine.start} -> {other.start}")
-    if mine.padding != other.padding:
-        parts.append(f"padding row {mine.padding} -> {other.padding}")
-    if sorted(mine.names) != sorted(other.names):
-        parts.append(f"names {', '.join(mine.names)} -> {', '.join(other.names)}")
-    return ", ".join(parts)
-
-
-_ENDLESS = {"inf": math.inf, "-inf": -math.inf}
-
-
-def plain_data(data: Any) -> Any:
-    """Return plain data with infinities as {"number": "inf"}, which JSON itself does not know."""
-    if isinstance(data, dict):
-        return {key: plain_data(value) for key, value in data.items()}
-    if isinstance(data, list):
-        return [plain_data(value) for value in data]
-    return {"number": str(data)} if isinstance(data, float) and math.isinf(data) else data
-
-
-def rich_data(data: Any) -> Any:
-    """Return what :func:`plain_data` was made of."""
-    if isinstance(data, dict):
-        if set(data) == {"number"}:
-            return _ENDLESS[data["number"]]
-        return {key: rich_data(value) for key, value in data.items()}
-    return [rich_data(value) for value in data] if isinstance(data, list) else data

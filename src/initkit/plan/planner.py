@@ -25,9 +25,10 @@ from ..rules import Clause, Table, read_rules
 from ..ties import TieGroup, plainly_untied, tie_slots
 from .conflicts import memory_problem, memory_problems, place_problem, winner, writer_for
 from .options import DEFAULTS, InitOptions, PlanOptions, takes
-from .plan import EMPTY, KEEP, UNCOVERED, WRITE, Plan, Step, Target
+from .plan import Plan
 from .resolve import Choice, Chooser, slot_info
 from .selection import listed_buffers, read_selection, select
+from .step import EMPTY, KEEP, UNCOVERED, WRITE, Step, Target
 from .unused import types_in_state_dict, unused_rules
 
 

@@ -12,7 +12,7 @@ from ..errors import IdleSelection, OptionError, Problem, did_you_mean
 from ..model import Slot
 from ..rules import Listing, compile_glob, paths_above
 from .options import Selection
-from .plan import LEFT_OUT, PROTECTED, Step, Target
+from .step import LEFT_OUT, PROTECTED, Step, Target
 
 
 def read_selection(option: str, value: Selection) -> list[str] | None:

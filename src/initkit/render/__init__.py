@@ -1,14 +1,17 @@
 """Rows become text for a terminal or a page of HTML."""
 
-from .html import Cell, Notes, Table, bars, html_page
-from .text import fold, text_table
+from .columns import Column, column_html, column_table
+from .html import Notes, Table, html_page
+from .text import fold, format_shape, text_table
 
 __all__ = [
-    "Cell",
+    "Column",
     "Notes",
     "Table",
-    "bars",
+    "column_html",
+    "column_table",
     "fold",
+    "format_shape",
     "html_page",
     "text_table",
 ]

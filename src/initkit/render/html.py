@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal, TypeAlias
 
-from .text import Row, _check
+from .text import Row, check_widths
 
 Tone: TypeAlias = Literal["", "warning", "error", "muted"]
 
@@ -72,7 +72,7 @@ def html_table(headers: Sequence[str], rows: Iterable[Row], align: str = "") -> 
     '<tr><td>a&lt;b</td></tr></tbody></table>'
     """
     body = [list(row) for row in rows]
-    _check(len(headers), body)
+    check_widths(len(headers), body)
     right = [i < len(align) and align[i] == "r" for i in range(len(headers))]
     head = "".join(
         f"<th scope=col{' class=r' * r}>{escape(str(h))}</th>"
@@ -96,7 +96,7 @@ def html_page(title: str, sections: Iterable[Table | Notes | str], *, whole: boo
     >>> "fc.weight" in page, page.startswith("<!doctype")
     (True, False)
     """
-    listed = sorted(sections, key=_urgency)
+    listed = sorted(sections, key=_urgency)  # stable, so sections of one urgency keep their order
     inner = "".join(map(_section, listed))
     heading = f"<h2>{escape(title)}</h2>" if title else ""
     style, script = f"<style>{_STYLE}</style>", f"<script>{_SCRIPT}</script>"
@@ -114,6 +114,7 @@ def _td(value: object, right: bool) -> str:
     cell = value if isinstance(value, Cell) else Cell(value)
     kinds = " ".join(filter(None, ("r" * right, cell.tone)))
     marks = f' class="{kinds}"' if kinds else ""
+    # A number sorts as itself; a text that shows one brings it along as its order.
     order = value if isinstance(value, (int, float)) else cell.order
     if order is not None:
         marks += f' data-o="{escape(str(order))}"'

@@ -25,8 +25,9 @@ def text_table(
     conv1.weight  0.059
     fc.bias           0
     """
-    body = [[_line(cell) for cell in row] for row in rows]
-    _check(len(headers), body)
+    # Everything is text from here on, so that widths are those of what is printed.
+    body = [[_one_line(cell) for cell in row] for row in rows]
+    check_widths(len(headers), body)
     columns = list(zip(*([str(h) for h in headers], *body), strict=True))
     widths = [max(map(len, column)) for column in columns]
     sides = itertools.chain(align, itertools.repeat("l"))
@@ -53,9 +54,19 @@ def fold(text: str, width: int | None) -> str:
     return "\n".join(folded for line in text.split("\n") for folded in _broken(line, width))
 
 
+def format_shape(shape: Iterable[int]) -> str:
+    """Return the shape of a tensor as tables show it.
+
+    >>> format_shape((4, 3)), format_shape(())
+    ('4x3', 'scalar')
+    """
+    return "x".join(map(str, shape)) or "scalar"
+
+
 def _broken(line: str, width: int) -> list[str]:
     if len(line) <= width:
         return [line]
+    # Four deeper than the line: what hangs below an item is not taken for the next one.
     indent = " " * (len(line) - len(line.lstrip()) + 4)
     return textwrap.wrap(
         line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
@@ -67,23 +78,24 @@ def _upright(headers: Sequence[str], row: Sequence[str], width: int) -> Iterator
     yield row[0]
     line = "  "
     for header, cell in zip(headers[1:], row[1:], strict=True):
-        told = f"  {header} {cell}" if header else f"  {cell}"
-        if len(line + told) > width and line.strip():
+        entry = f"  {header} {cell}" if header else f"  {cell}"
+        if len(line + entry) > width and line.strip():
             yield line
             line = "  "
-        *full, last = _broken(line + told, width) if cell else [line]
+        *full, last = _broken(line + entry, width) if cell else [line]
         yield from full
         line = last
     if line.strip():
         yield line
 
 
-def _line(cell: object) -> str:
+def _one_line(cell: object) -> str:
     text = "" if cell is None else str(cell)
     return " ".join(text.splitlines()) if "\n" in text or "\r" in text else text
 
 
-def _check(width: int, body: Sequence[Sequence[object]]) -> None:
+def check_widths(width: int, body: Sequence[Sequence[object]]) -> None:
+    """Raise :class:`ValueError` unless every row has ``width`` cells."""
     for i, row in enumerate(body):
         if len(row) != width:
             raise ValueError(f"row {i} has {len(row)} cells under {width} headers")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +10,16 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ..model import Slot, walk
-from ..render import Cell, Notes, Table, fold, html_page, text_table
+from ..render import (
+    Column,
+    Notes,
+    Table,
+    column_html,
+    column_table,
+    fold,
+    format_shape,
+    html_page,
+)
 from .groups import KINDS, TieGroup, find_tied_parameters
 from .reuse import Reuse, find_reused_parameters
 from .storage import self_overlapping, unique_bytes
@@ -71,7 +79,7 @@ class TieReport:
         """Return the report as text, folded to ``width`` where one is given."""
         blocks = [fold(self._head(), width)]
         if self.groups:
-            blocks.append(text_table(_HEADERS, _rows(self.groups), _ALIGN, width))
+            blocks.append(column_table(COLUMNS, _rows(self.groups), width))
             blocks += [fold(line, width) for line in self._meanings()]
         if self.reused is not None:
             reused = [f"  {name}: {reuse}" for name, reuse in self.reused.items()]
@@ -99,16 +107,12 @@ class TieReport:
     def _sections(self) -> Iterator[Table | Notes | str]:
         yield self._head()
         if self.groups:
-            yield Table(_HEADERS, list(_drawn(self.groups)), _ALIGN)
+            yield column_html(COLUMNS, _rows(self.groups))
             yield Notes(self._meanings(), "what follows")
         if self.reused is not None:
             yield self._reused_head()
             if self.reused:
-                yield Table(("name", "count", "uses"), list(_used(self.reused)), "lrl")
-
-
-_HEADERS = ("kind", "name", "shape", "dtype", "owner", "elements")
-_ALIGN = "lllllr"
+                yield column_html(_REUSE_COLUMNS, list(self.reused.items()))
 
 
 def tie_report(model: nn.Module, *example_inputs: object, **example_kwargs: object) -> TieReport:
@@ -181,25 +185,63 @@ def _group(group: TieGroup) -> dict[str, Any]:
     }
 
 
-def _rows(groups: Iterable[TieGroup]) -> Iterator[list[object]]:
-    for group in groups:
-        kind: object = group.kind
-        for name, tensor, slot in group.reached():
-            shape = "lazy" if is_lazy(tensor) else " x ".join(map(str, tensor.shape)) or "scalar"
-            owner = f"{type(slot.owner).__name__}{' (buffer)' if slot.kind == 'buffer' else ''}"
-            size = None if is_lazy(tensor) else Cell(f"{tensor.numel():,}", order=tensor.numel())
-            yield [kind, name, shape, str(tensor.dtype).removeprefix("torch."), owner, size]
-            kind = "="
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One name of a group; ``place`` counts over all groups, ``bracket`` is a piece of its edge."""
+
+    group: TieGroup
+    place: int
+    bracket: str
+    name: str
+    tensor: Tensor
+    slot: Slot
+
+    @property
+    def kind(self) -> str:
+        return self.group.kind if self.bracket == _TOP else ""
+
+    @property
+    def size(self) -> int | None:
+        return None if is_lazy(self.tensor) else self.tensor.numel()
 
 
-def _drawn(groups: Iterable[TieGroup]) -> Iterator[list[object]]:
-    """Yield the rows with a bracket around each group, by which sorting brings it together."""
-    place = itertools.count()
+_TOP, _SIDE, _BOTTOM = "\u250c", "\u2502", "\u2514"
+
+
+def _rows(groups: Iterable[TieGroup]) -> list[_Row]:
+    rows: list[_Row] = []
     for group in groups:
-        (_, *first), *middle, (_, *last) = _rows([group])
-        yield [Cell(f"\u250c {group.kind}", order=next(place)), *first]
-        yield from ([Cell("\u2502", order=next(place)), *row[1:]] for row in middle)
-        yield [Cell("\u2514", order=next(place)), *last]
+        reached = list(group.reached())
+        edge = [_TOP, *[_SIDE] * (len(reached) - 2), _BOTTOM]
+        for bracket, (name, tensor, slot) in zip(edge, reached, strict=True):
+            rows.append(_Row(group, len(rows), bracket, name, tensor, slot))
+    return rows
+
+
+def _owner(row: _Row) -> str:
+    return f"{type(row.slot.owner).__name__}{' (buffer)' if row.slot.kind == 'buffer' else ''}"
+
+
+COLUMNS: tuple[Column[_Row], ...] = (
+    Column("kind", lambda row: row.kind or "=", only="text"),
+    Column(  # sorting by it brings a group together again
+        "kind",
+        lambda row: f"{row.bracket} {row.kind}".rstrip(),
+        order=lambda row: row.place,
+        only="html",
+    ),
+    Column("name", lambda row: row.name),
+    Column("shape", lambda row: "lazy" if is_lazy(row.tensor) else format_shape(row.tensor.shape)),
+    Column("dtype", lambda row: str(row.tensor.dtype).removeprefix("torch.")),
+    Column("owner", _owner),
+    Column(
+        "elements",
+        lambda row: "" if row.size is None else f"{row.size:,}",
+        "r",
+        order=lambda row: row.size,
+    ),
+)
+"""What a report says of each name in a group, in its text and on its page."""
 
 
 def _reuses(reused: Mapping[str, Reuse]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -211,6 +253,8 @@ def _reuses(reused: Mapping[str, Reuse]) -> Iterator[tuple[str, dict[str, Any]]]
         yield name, {"count": reuse.count, "uses": uses}
 
 
-def _used(reused: Mapping[str, Reuse]) -> Iterator[list[object]]:
-    for name, reuse in reused.items():
-        yield [name, reuse.count, "; ".join(map(str, reuse.uses))]
+_REUSE_COLUMNS: tuple[Column[tuple[str, Reuse]], ...] = (
+    Column("name", lambda row: row[0]),
+    Column("count", lambda row: row[1].count, "r", order=lambda row: row[1].count),
+    Column("uses", lambda row: "; ".join(map(str, row[1].uses))),
+)

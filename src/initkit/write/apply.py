@@ -32,7 +32,7 @@ from .report import Report
 from .seeds import read_seed
 
 
-@takes(InitOptions)
+@takes(InitOptions, distributed.share_option_error)
 def apply_init(model: Model, rules: Table, **options: Unpack[InitOptions]) -> Report:
     """Write how every parameter of ``model`` starts, and report it.
 
@@ -57,30 +57,30 @@ def apply_init(model: Model, rules: Table, **options: Unpack[InitOptions]) -> Re
     """
     began = time.perf_counter()
     settings: InitOptions = {**DEFAULTS, **options}
-    with distributed.together(settings["verify_ranks"]):
-        distributed.prepare(model)
+    with distributed.raise_together(settings["verify_ranks"]):
+        distributed.reshard_fsdp(model)
         view = ModelView(model)
         plan = with_recorded_rules(plan_view(view, rules, settings), view)
         job = Job(view, settings, began)
     return job.carry_out(plan)
 
 
-@takes(WriteOptions)
+@takes(WriteOptions, distributed.share_option_error)
 def apply_plan(
     plan: Plan, model: Model, rename: Rename = None, **options: Unpack[WriteOptions]
 ) -> Report:
     """Carry out a plan on a model or a part of one; ``Plan.apply`` leads here."""
     began = time.perf_counter()
     settings: InitOptions = {**DEFAULTS, **options}
-    with distributed.together(settings["verify_ranks"]):
-        distributed.prepare(model)
+    with distributed.raise_together(settings["verify_ranks"]):
+        distributed.reshard_fsdp(model)
         view = ModelView(model)
         bound = bind_view(plan, view, rename)
         job = Job(view, settings, began)
     return job.carry_out(bound)
 
 
-@takes(MaterializeOptions)
+@takes(MaterializeOptions, distributed.share_option_error)
 def materialize(
     model: nn.Module, device: Device = None, **options: Unpack[MaterializeOptions]
 ) -> Report:
@@ -105,8 +105,8 @@ def materialize(
     """
     began = time.perf_counter()
     settings: InitOptions = {**DEFAULTS, **options, "device": device}
-    with distributed.together(settings["verify_ranks"]):
-        distributed.prepare(model)
+    with distributed.raise_together(settings["verify_ranks"]):
+        distributed.reshard_fsdp(model)
         view = ModelView(model)
         kept = plan_view(view, {"*": "keep"}, {**DEFAULTS, "idle": "ignore"})
         kept = kept.replaced(title=f"{view.title} by recorded rules", idle=())

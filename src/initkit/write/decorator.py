@@ -5,24 +5,24 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 from torch import nn
 
-from ..errors import OptionError, RuleError, did_you_mean
-from ..plan import InitOptions
+from ..errors import OptionError, RuleError
+from ..plan import DecoratorOptions, check_options
 from ..rules import Table, read_rules
 from .apply import apply_init
-from .deferral import record_rules, reports
+from .deferral import init_reports, record_rules
 from .report import Report
 
 M = TypeVar("M", bound=nn.Module)
 
-_OPTIONS = ("strict", "idle", "only", "protect", "on_tie_conflict", "buffers", "prefix")
-_under_way: set[int] = set()  # instances whose outermost __init__ is running
+_under_way: set[int] = set()
+"""The ids of instances whose outermost ``__init__`` runs, which keeps them alive."""
 
 
-def initialized(rules: Table, **options: Any) -> Callable[[type[M]], type[M]]:
+def initialized(rules: Table, **options: Unpack[DecoratorOptions]) -> Callable[[type[M]], type[M]]:
     """Initialise every instance of the decorated class by ``rules``, once, when it is complete.
 
     It runs after the outermost ``__init__``, that of a subclass included; of decorated classes that
@@ -54,6 +54,7 @@ def initialized(rules: Table, **options: Any) -> Callable[[type[M]], type[M]]:
         thing: Any = cls
         if not (isinstance(thing, type) and issubclass(thing, nn.Module)):
             raise RuleError(f"@initialized decorates nn.Module subclasses, not {thing!r}")
+        # A base that is decorated has wrapped construction already; only the rules are new.
         first = not hasattr(thing, "_initkit_rules")
         _set(thing, "_initkit_rules", (rules, options))
         if first:
@@ -69,24 +70,22 @@ def _set(cls: Any, name: str, value: object) -> None:
     setattr(cls, name, value)
 
 
-def _check_options(options: dict[str, Any]) -> None:
-    for option in options:
-        if option == "seed":
-            raise OptionError(
-                "@initialized takes no seed, which would make every instance a copy; "
-                "torch.manual_seed governs",
-                option=option,
-            )
-        if option not in _OPTIONS:
-            message = f"@initialized has no option {option!r}{did_you_mean(option, _OPTIONS)}"
-            raise OptionError(message, option=option)
+def _check_options(options: DecoratorOptions) -> None:
+    if seeds := [name for name in ("seed", "generator") if name in options]:
+        raise OptionError(
+            "@initialized takes no seed, which would make every instance a copy; "
+            "torch.manual_seed governs",
+            option=seeds[0],
+        )
+    known = DecoratorOptions.__annotations__
+    check_options("@initialized", options, known, known)
 
 
 class _ReportOfInstance:
     """What the decorator did to an instance; None for a copy. TorchScript compiles properties."""
 
     def __get__(self, instance: nn.Module | None, owner: type) -> Report | Self | None:
-        return self if instance is None else reports.get(instance)
+        return self if instance is None else init_reports.get(instance)
 
 
 class _SignatureOfInit:
@@ -147,10 +146,10 @@ def _initialise(module: nn.Module) -> None:
     if any(p.is_meta for p in module.parameters()):
         record_rules(module, rules, options)
         return
-    reports[module] = apply_init(module, rules, **options)
+    init_reports[module] = apply_init(module, rules, **options)
 
 
-def _rules_of(cls: type) -> tuple[Table, InitOptions]:
+def _rules_of(cls: type) -> tuple[Table, DecoratorOptions]:
     """Return the rules of the most derived decorated class."""
-    found: tuple[Table, InitOptions] = cls._initkit_rules  # type: ignore[attr-defined]
+    found: tuple[Table, DecoratorOptions] = cls._initkit_rules  # type: ignore[attr-defined]
     return found

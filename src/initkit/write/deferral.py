@@ -17,15 +17,15 @@ from torch.nn.parameter import is_lazy
 
 from ..errors import DeferredError
 from ..model import ModelView, is_sharded
-from ..plan import InitOptions
+from ..plan import DecoratorOptions
 from ..rules import Table
 from .materializer import DEVICES, PENDING, swap
 
 if TYPE_CHECKING:
     from .report import Report
 
-reports: WeakKeyDictionary[nn.Module, Report] = WeakKeyDictionary()
-"""What was done to the instances of decorated classes."""
+init_reports: WeakKeyDictionary[nn.Module, Report] = WeakKeyDictionary()
+"""What was done to the instances of decorated classes; it keeps none of them alive."""
 _weak: Any = StorageWeakRef
 _OF_META = re.compile(r"\bmeta\b|set_data|Tensor\.__format__|_share_fd_", re.IGNORECASE)
 """What torch's errors name where a tensor on the meta device is asked for its values."""
@@ -93,6 +93,7 @@ class _Defer:
 
     def _meta_storage(self, tensor: Tensor) -> torch.UntypedStorage:
         """Return the stand-in of a storage: the same one while the storage lives, so ties last."""
+        # The key is an address, which a new storage may take over: the weak reference tells that.
         real = tensor.untyped_storage()
         known = self.storages.get(real._cdata)
         if known is None or known[0].expired():
@@ -105,12 +106,12 @@ class _Defer:
 # ------------------------------------------------------------------------------ recorded rules
 
 
-def record_rules(module: nn.Module, rules: Table, options: InitOptions) -> None:
+def record_rules(module: nn.Module, rules: Table, options: DecoratorOptions) -> None:
     """Remember on a module that holds no values yet how it is to start."""
     module.__dict__[PENDING] = (rules, options)
 
 
-def recorded(view: ModelView) -> list[tuple[nn.Module, Table, InitOptions]]:
+def recorded(view: ModelView) -> list[tuple[nn.Module, Table, DecoratorOptions]]:
     """Return module, rules and options wherever rules were recorded, inner modules first."""
     if view.root is None or not any(PENDING in vars(module) for module in view.modules):
         return []

@@ -13,10 +13,11 @@ from torch.nn.parameter import is_lazy
 
 from .. import stream
 from ..errors import TensorProblem
-from ..model import LocalShard, Model, ModelView, is_elsewhere, local_shard
+from ..model import CHUNK, LocalShard, Model, ModelView, chunks, is_elsewhere, local_shard
 
-CHUNK = 1 << 18  # elements at a time on the CPU; elsewhere 64 times as many
-_MIX = (-0x61C8864680B583EB, 0x2545F4914F6CDD1D, 0x5851F42D4C957F2D)  # odd, without pattern
+# Sums of integers modulo 2**64 come out the same in any order, so chunks, threads and ranks may
+# add theirs as they finish; a multiplier that is odd loses no bit of a word or an index.
+_MIX = (-0x61C8864680B583EB, 0x2545F4914F6CDD1D, 0x5851F42D4C957F2D)
 
 
 def model_digest(model: Model, *, buffers: bool = True) -> str:
@@ -57,7 +58,9 @@ def tensor_digests(model: Model, *, buffers: bool = True) -> dict[str, str]:
     unique = {id(tensor): tensor for _, tensor in found}
     sums = dict(zip(unique, _sums(list(unique.values())), strict=True))
     return {
-        name: _told(tensor, sums[id(tensor)]) for slot, tensor in found for name in slot.canonicals
+        name: _tensor_digest(tensor, sums[id(tensor)])
+        for slot, tensor in found
+        for name in slot.canonicals
     }
 
 
@@ -66,7 +69,7 @@ def _refuse(what: str, names: Sequence[str]) -> None:
         raise TensorProblem(f"{what}: {', '.join(names[:5])}", names=names)
 
 
-def _told(tensor: Tensor, total: int) -> str:
+def _tensor_digest(tensor: Tensor, total: int) -> str:
     head = f"{list(tensor.shape)} {tensor.dtype} {total % 2**64}"
     return hashlib.blake2b(head.encode(), digest_size=8).hexdigest()
 
@@ -74,14 +77,14 @@ def _told(tensor: Tensor, total: int) -> str:
 def _sums(tensors: Sequence[Tensor]) -> list[int]:
     """Return the sum of the mixed words of each tensor, over all ranks that hold a part of it."""
     parts = [local_shard(tensor) for tensor in tensors]
-    chunks: list[list[int]] = [[] for _ in tensors]
+    mixed: list[list[int]] = [[] for _ in tensors]
     tasks = [
         task
-        for tensor, part, into in zip(tensors, parts, chunks, strict=True)
+        for tensor, part, into in zip(tensors, parts, mixed, strict=True)
         for task in _tasks(tensor, part, into)
     ]
     stream.run(tasks)
-    sums = [int(torch.tensor(into, dtype=torch.int64).sum()) for into in chunks]
+    sums = [int(torch.tensor(into, dtype=torch.int64).sum()) for into in mixed]
     return _over_ranks(tensors, parts, sums)
 
 
@@ -95,19 +98,19 @@ def _tasks(
     if local.is_complex():
         local, part = torch.view_as_real(local), part and part.as_real()
     words = local.contiguous().view(-1).view(_WORDS[local.element_size()])
-    step = CHUNK if words.is_cpu else 64 * CHUNK
-    for at in range(0, len(words), step):
-        yield partial(_mix, words, part, at, min(step, len(words) - at), into)
+    size = CHUNK if words.is_cpu else 64 * CHUNK  # elsewhere starting a kernel costs more
+    for chunk, start in chunks(words, size) if words.numel() else ():
+        yield partial(_mix, chunk, part, start, into)
 
 
-def _mix(words: Tensor, part: LocalShard | None, at: int, count: int, into: list[int]) -> None:
+def _mix(words: Tensor, part: LocalShard | None, start: int, into: list[int]) -> None:
     """Append the sum of a chunk's words, each mixed with its global index."""
     if part is None:
-        index = torch.arange(at, at + count, device=words.device)
+        index = torch.arange(start, start + len(words), device=words.device)
     else:
-        index = part.indices(at, count).to(words.device)
+        index = part.indices(start, len(words)).to(words.device)
     with torch.no_grad():
-        x = index.mul_(_MIX[0]).add_(words.narrow(0, at, count).long(), alpha=_MIX[1])
+        x = index.mul_(_MIX[0]).add_(words.long(), alpha=_MIX[1])
         x ^= x >> 29
         x *= _MIX[2]
         x ^= x >> 32

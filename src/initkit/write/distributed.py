@@ -6,7 +6,7 @@ The private parts of torch that this needs: the training state of FSDP1.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,10 +23,11 @@ NEEDS_SEED = (
 
 
 def _fsdp() -> Any:
+    # No module can be wrapped by what was never imported, and importing it takes long.
     return sys.modules.get("torch.distributed.fsdp")
 
 
-def prepare(model: object) -> None:
+def reshard_fsdp(model: object) -> None:
     """Let FSDP2 modules show their sharded parameters, as their own ``to()`` does; refuse FSDP1.
 
     Raises :class:`PlanError` for FSDP1 modules, whose parameters are flat pieces.
@@ -36,7 +37,6 @@ def prepare(model: object) -> None:
         for module in model.modules():
             if isinstance(module, fsdp.FSDPModule):
                 module.reshard()
-
         _refuse_flat(model, fsdp)
 
 
@@ -72,17 +72,23 @@ def require_seed(seed: int | None, plan: Plan) -> None:
 
 
 @contextmanager
-def together(group: object) -> Iterator[None]:
-    """Tell all ranks of an error in this block, whoever raised it, if ranks are verified at all."""
+def raise_together(group: object) -> Iterator[None]:
+    """Raise an error of this block on all ranks, whichever met it, if ranks are compared at all."""
     try:
         yield
     except Exception as error:
         if group:
-            verify("", 0, "", error, group)
+            compare_ranks("", 0, "", error, group)
         raise
 
 
-def verify(
+def share_option_error(options: Mapping[str, Any], error: OptionError) -> None:
+    """Raise an error of one rank's own options on all ranks, if ranks are compared at all."""
+    if group := options.get("verify_ranks"):
+        compare_ranks("", 0, "", error, group)
+
+
+def compare_ranks(
     digest: str, seed: int, prefix: str, error: Exception | None, group: object = True
 ) -> None:
     """Raise on all ranks where they differ in plan, seed or prefix, or where one has an error.
@@ -95,19 +101,21 @@ def verify(
         message = "verify_ranks needs torch.distributed.init_process_group first"
         raise OptionError(message, option="verify_ranks")
     chosen: Any = None if group is True else group
-    mine = {"plan": digest, "seed": seed % 2**64, "prefix": prefix, "error": _shown(error)}
+    mine = {"plan": digest, "seed": seed % 2**64, "prefix": prefix, "error": _error_text(error)}
+    # Every rank comes here, with its error if it has one: a rank that left would block the others.
     found: list[Any] = [None] * dist.get_world_size(chosen)
     dist.all_gather_object(found, mine, group=chosen)
     if error is None and any(other != found[0] for other in found):
-        raise PlanError([RankMismatch(_told(found), values=found)])
+        raise PlanError([RankMismatch(_differences(found), values=found)])
 
 
-def _shown(error: Exception | None) -> str:
+def _error_text(error: Exception | None) -> str:
     known = error is None or isinstance(error, InitkitError)
     return str(error or "") if known else repr(error)
 
 
-def _told(found: list[dict[str, Any]]) -> str:
+def _differences(found: list[dict[str, Any]]) -> str:
+    """Say what is not the same on all ranks, and which of them met an error."""
     lines = []
     for what in ("plan", "seed", "prefix"):
         if len({other[what] for other in found}) > 1:

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
 from torch.nn import Parameter
-from torch.overrides import TorchFunctionMode
 
 from .. import stream
 from ..distributions import Distribution, Runs, Source, UserFunction
 from ..errors import FillError
-from ..model import LocalShard, Slot, local_shard, rank_count
+from ..model import CHUNK, LocalShard, Slot, chunks, local_shard
 from ..plan import WRITE, Plan, Step, Target
+from .user_functions import run_function
 
 Task: TypeAlias = Callable[[], object]
-CHUNK = 1 << 18  # elements of one task: large enough for a thread, small enough for its scratch
-observers: list[Callable[[Sequence[Slot]], object]] = []
-"""Told of the slots of every step that was written; torch itself does not see the kernel write."""
 SMALL = 1 << 12  # below, the kernel keeps the interpreter's lock, and threads would only wait
+observers: list[Callable[[Sequence[Slot]], object]] = []
+"""Called with the slots of every step that was written, since torch does not see the kernel."""
 
 
 def fill(
@@ -40,25 +39,27 @@ def fill(
     is written; ``advance`` is told how many elements each task wrote.
     """
     todo = [pair for pair in zip(plan.steps, plan.targets, strict=True) if pair[0].status == WRITE]
-    drawn = {
-        id(step): _run_function(step, target.writer, seed, prefix)
+    drawn = {  # by id: the plan keeps its steps alive while it is carried out
+        id(step): run_function(step, target.writer, seed, prefix)
         for step, target in todo
         if isinstance(step.distribution, UserFunction)
     }
     if ready is not None:
         ready()
-    tasks = _Tasks(advance)
+    queue = _WriteQueue(advance)
     with torch.inference_mode() if _needs_inference_mode(todo) else nullcontext():
         for step, target in todo:
-            if not _add_plain(tasks, step, target.writer, seed, prefix):
+            if not _add_plain(queue, step, target.writer, seed, prefix):
                 source = Source(seed, prefix + step.seed_name)
-                _add(tasks, step, target.writer, source, drawn.get(id(step)))
-        stream.run(tasks.all())
+                _add(queue, step, target.writer, source, drawn.get(id(step)))
+        stream.run(queue.tasks())
+        # Padding rows and observers wait until every task has run: another name of the same memory
+        # may have written the row, and what is not written yet must not be reported.
         for step, target in todo:
             if step.padding is not None:
                 _zero_padding(step.padding, target)
-            for observe in observers:
-                observe(target.slots)
+            for observer in observers:
+                observer(target.slots)
 
 
 def _needs_inference_mode(todo: Sequence[tuple[Step, Target]]) -> bool:
@@ -66,7 +67,7 @@ def _needs_inference_mode(todo: Sequence[tuple[Step, Target]]) -> bool:
     return any(t.writer.tensor is not None and t.writer.tensor.is_inference() for _, t in todo)
 
 
-class _Tasks:
+class _WriteQueue:
     """Gather writes into tasks of about one chunk each; whole matrices go first."""
 
     def __init__(self, advance: Callable[[int], object] | None) -> None:
@@ -88,22 +89,21 @@ class _Tasks:
             self._close()
 
     def add_whole(self, write: Task, elements: int) -> None:
-        self.whole.append(_together([write], self.advance, elements))
+        self.whole.append(_task([write], self.advance, elements))
 
     def _close(self) -> None:
         if self.batch:
-            self.chunks.append(_together(self.batch, self.advance, self.size))
+            self.chunks.append(_task(self.batch, self.advance, self.size))
         self.batch, self.size = [], 0
 
-    def all(self) -> list[Task]:
+    def tasks(self) -> list[Task]:
+        """Return all tasks, the longest first: begun last, they would leave other threads idle."""
         self._close()
-        small = [_together(self.small, self.advance, self.small_size)] if self.small else []
+        small = [_task(self.small, self.advance, self.small_size)] if self.small else []
         return self.whole + self.chunks + small
 
 
-def _together(
-    writes: Sequence[Task], advance: Callable[[int], object] | None, elements: int
-) -> Task:
+def _task(writes: Sequence[Task], advance: Callable[[int], object] | None, elements: int) -> Task:
     def task() -> None:
         with torch.no_grad():  # thread-local, so each task enters it
             for write in writes:
@@ -114,7 +114,7 @@ def _together(
     return task
 
 
-def _add_plain(tasks: _Tasks, step: Step, slot: Slot, seed: int, prefix: str) -> bool:
+def _add_plain(queue: _WriteQueue, step: Step, slot: Slot, seed: int, prefix: str) -> bool:
     """Add the write of a small plain parameter, which most are; say whether it was one."""
     distribution, tensor = step.distribution, slot.tensor
     if type(tensor) is not Parameter or slot.computed is not None:
@@ -124,7 +124,7 @@ def _add_plain(tasks: _Tasks, step: Step, slot: Slot, seed: int, prefix: str) ->
         return False
     value = distribution.constant if distribution is not None else None
     if value is not None:
-        tasks.add(partial(tensor.fill_, value) if value else tensor.zero_, elements)
+        queue.add(partial(tensor.fill_, value) if value else tensor.zero_, elements)
         return True
     if (
         distribution is not None
@@ -133,101 +133,54 @@ def _add_plain(tasks: _Tasks, step: Step, slot: Slot, seed: int, prefix: str) ->
         and not tensor.is_complex()
     ):
         source = Source(seed, prefix + step.seed_name)
-        tasks.add(partial(distribution.write, tensor, source), elements)
+        queue.add(partial(distribution.write, tensor, source), elements)
         return True
     return False
 
 
-def _add(tasks: _Tasks, step: Step, slot: Slot, source: Source, drawn: Tensor | None) -> None:
-    """Add the writes of one step."""
+def _add(queue: _WriteQueue, step: Step, slot: Slot, source: Source, drawn: Tensor | None) -> None:
+    """Add the writes of one step, whatever tensor it is."""
     distribution, tensor = step.distribution, slot.tensor
     assert distribution is not None
     assert tensor is not None
-    kind = type(tensor)
     if slot.computed is not None:
-        tasks.add_whole(
-            lambda: _through_parametrization(slot, step, distribution, source, drawn), step.numel
-        )
+        write = partial(_through_parametrization, slot, step, distribution, source, drawn)
+        queue.add_whole(write, step.numel)
         return
-    part = None if kind is Parameter or kind is Tensor else local_shard(tensor)
+    part = None if type(tensor) in (Parameter, Tensor) else local_shard(tensor)
+    if part is not None and not part.local.numel():
+        return
     if part is not None:
-        _add_part(tasks, tensor, part, distribution, source, drawn)
-        return
-    out = _real(tensor, distribution)
+        increment_version(tensor)  # the local tensor's own is raised where it is written
+        part = part.as_real() if _as_pairs(part.local, distribution) else part
+    out = part.local.detach() if part is not None else _real(tensor, distribution)
     if (value := distribution.constant) is not None:
-        tasks.add(lambda: _fill(out, value), out.numel())
+        queue.add(partial(out.fill_, value), out.numel())
     elif drawn is not None or not distribution.elementwise:
-        tasks.add_whole(lambda: _copy(out, _whole(distribution, source, drawn, out)), out.numel())
-    elif out.numel() <= CHUNK and out.is_contiguous():
-        tasks.add(lambda: distribution.write(out.view(-1), source), out.numel())
-    else:
-        for piece, start in pieces(out):
-            tasks.add(lambda p=piece, s=start: _write(p, distribution, source, s), piece.numel())  # type: ignore[misc]
-
-
-def _add_part(
-    tasks: _Tasks,
-    tensor: Tensor,
-    part: LocalShard,
-    distribution: Distribution,
-    source: Source,
-    drawn: Tensor | None,
-) -> None:
-    """Add the writes of what this process holds of a sharded tensor."""
-    if not part.local.numel():
-        return
-    increment_version(tensor)  # the local tensor's own is raised where it is written
-    if part.local.is_complex() and distribution.complex_as_pairs:
-        part = part.as_real()
-    out = part.local.detach()
-    if (value := distribution.constant) is not None:
-        tasks.add(lambda: _fill(out, value), out.numel())
-    elif drawn is not None or not distribution.elementwise:
-        tasks.add_whole(
-            lambda: _copy(out, part.cut(_whole(distribution, source, drawn, tensor))),
-            tensor.numel(),
+        like = out if part is None else tensor
+        queue.add_whole(
+            partial(_write_whole, out, distribution, source, drawn, like, part), like.numel()
         )
     else:
-        for piece, start in pieces(out):
-            write = partial(_write_part, piece, distribution, source, part, start)
-            tasks.add(write, piece.numel())
+        for chunk, start in chunks(out, CHUNK):
+            queue.add(partial(_write, chunk, distribution, source, start, part), chunk.numel())
 
 
-def _write_part(
-    out: Tensor, distribution: Distribution, source: Source, part: LocalShard, start: int
-) -> None:
-    _write(out, distribution, source, part.runs(start, out.numel()))
+def _as_pairs(tensor: Tensor, distribution: Distribution) -> bool:
+    return tensor.is_complex() and distribution.complex_as_pairs
 
 
 def _real(tensor: Tensor, distribution: Distribution) -> Tensor:
     """Return the memory to write, complex numbers as pairs of real ones."""
     out = tensor.detach()  # shares the version counter, unlike .data
-    if out.is_complex() and distribution.complex_as_pairs:
-        return torch.view_as_real(out)
-    return out
+    return torch.view_as_real(out) if _as_pairs(out, distribution) else out
 
 
-def pieces(out: Tensor, start: int = 0) -> Iterator[tuple[Tensor, int]]:
-    """Yield parts of ``out`` of at most one chunk, each with the index of its first element."""
-    if out.numel() <= CHUNK or out.dim() == 0:
-        yield out, start
-        return
-    if out.is_contiguous():
-        flat = out.view(-1)
-        for at in range(0, flat.numel(), CHUNK):
-            yield flat.narrow(0, at, min(CHUNK, flat.numel() - at)), start + at
-        return
-    row = out.numel() // out.shape[0]
-    if row > CHUNK:
-        for i in range(out.shape[0]):
-            yield from pieces(out[i], start + i * row)
-        return
-    rows = max(1, CHUNK // row)
-    for i in range(0, out.shape[0], rows):
-        yield out.narrow(0, i, min(rows, out.shape[0] - i)), start + i * row
-
-
-def _write(out: Tensor, distribution: Distribution, source: Source, runs: Runs) -> None:
+def _write(
+    out: Tensor, distribution: Distribution, source: Source, start: int, part: LocalShard | None
+) -> None:
+    """Write a chunk; the place of each element in the whole tensor decides its value."""
+    runs: Runs = start if part is None else part.runs(start, out.numel())
     if out.is_contiguous():
         distribution.write(out.view(-1), source, runs)
         return
@@ -236,8 +189,17 @@ def _write(out: Tensor, distribution: Distribution, source: Source, runs: Runs) 
     out.copy_(scratch.view(out.shape))
 
 
-def _fill(out: Tensor, value: float) -> None:
-    out.fill_(value)
+def _write_whole(
+    out: Tensor,
+    distribution: Distribution,
+    source: Source,
+    drawn: Tensor | None,
+    like: Tensor,
+    part: LocalShard | None,
+) -> None:
+    """Write values that can only be drawn all at once, or what this process holds of them."""
+    values = _whole(distribution, source, drawn, like)
+    _copy(out, values if part is None else part.cut(values))
 
 
 def _copy(out: Tensor, values: Tensor) -> None:
@@ -290,92 +252,3 @@ def _zero_padding(row: int, target: Target) -> None:
     if place is not None:
         with torch.no_grad():
             (slot.tensor.detach() if part is None else part.local)[place].zero_()
-
-
-# -------------------------------------------------------------------------- users' functions
-
-
-class _OwnGenerator(Exception):
-    """An operation draws from a generator that was passed to it."""
-
-
-class _OwnGenerators(TorchFunctionMode):
-    """Refuse operations that draw from a generator passed to them."""
-
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        kwargs = kwargs or {}
-        for value in (*args, *kwargs.values()):
-            if isinstance(value, torch.Generator) and value is not torch.default_generator:
-                raise _OwnGenerator
-        return func(*args, **kwargs)
-
-
-def _one_generator(slot: Slot) -> AbstractContextManager[object]:
-    """Return what refuses other generators where ranks must draw alike."""
-    assert slot.tensor is not None
-    if rank_count(slot.tensor) == 1:
-        return nullcontext()
-    return _OwnGenerators()
-
-
-_ELSEWHERE = (
-    "draws from a generator of its own, whose state may differ from rank to rank; draw from "
-    "torch's global generator, which stands at the parameter's own seed here"
-)
-_GET = "functions here get a tensor, not a module"
-
-
-def _run_function(step: Step, slot: Slot, seed: int, prefix: str) -> Tensor:
-    """Return what a user's function writes into a scratch full of NaN, under a keyed generator."""
-    distribution = step.distribution
-    assert isinstance(distribution, UserFunction)
-    assert slot.tensor is not None
-    dtype = slot.tensor.dtype
-    wide = dtype if dtype in (torch.float64, torch.complex64, torch.complex128) else torch.float32
-    scratch = torch.full(distribution.shape, torch.nan, dtype=wide, device="cpu")
-    key = Source(seed, prefix + step.seed_name).values
-    generator = torch.default_generator
-    state = generator.get_state()
-    try:
-        generator.manual_seed(key.k1 << 32 | key.k0)
-        with torch.no_grad(), _one_generator(slot):
-            returned = distribution.function(scratch, **dict(distribution.options))
-    except _OwnGenerator:
-        message = f"{step.name}: {distribution.describe()} {_ELSEWHERE}; nothing was written"
-        raise FillError(message, name=step.name) from None
-    except Exception as error:
-        hint = f" ({_GET})" if isinstance(error, AttributeError) else ""
-        message = (
-            f"{step.name}: {distribution.describe()} failed: {error!r}{hint}; nothing was written"
-        )
-        raise FillError(message, name=step.name) from error
-    finally:
-        generator.set_state(state)
-    _check_written(step, distribution, scratch, returned)
-    return scratch if distribution.factor == 1 else scratch * distribution.factor
-
-
-def _check_written(
-    step: Step, distribution: UserFunction, scratch: Tensor, returned: object
-) -> None:
-    left = int(scratch.isnan().sum())
-    resized = tuple(scratch.shape) != distribution.shape
-    if not left and not resized:
-        return
-    if resized:
-        what = f"made the tensor {list(scratch.shape)}, and it must stay {list(distribution.shape)}"
-    elif left < scratch.numel():
-        what = f"left {left} of {scratch.numel()} elements unwritten, or wrote NaN there"
-    elif isinstance(returned, Tensor) and returned is not scratch:
-        what = "wrote nothing but returned a tensor; write in place, as in tensor.copy_(values)"
-    else:
-        what = f"wrote nothing ({_GET}), or read the old values, which are NaN here"
-    raise FillError(
-        f"{step.name}: {distribution.describe()} {what}; nothing was written", name=step.name
-    )

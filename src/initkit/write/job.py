@@ -9,7 +9,7 @@ from ..model import ModelView
 from ..numbers import no_collecting
 from ..plan import EMPTY, WRITE, InitOptions, Plan, Step, Target
 from . import distributed
-from .deferral import recorded, reports
+from .deferral import init_reports, recorded
 from .fill import fill
 from .materializer import Materializer
 from .progress import ProgressBar
@@ -36,19 +36,19 @@ class Job:
         ]
         slots = [slot for _, target in written for slot in target.slots]
         slots += [t.writer for _, t in written if t.writer not in t.slots]  # made up over overlaps
-        with distributed.together(self.verify):
+        with distributed.raise_together(self.verify):
             memory = Materializer(self.view, self.settings["device"], slots, own)
             if problems := [*plan.problems, *memory.problems]:
                 raise PlanError(problems)
             distributed.require_seed(self.seed, plan)
         seed = draw_seed() if self.seed is None else self.seed
         if self.verify:
-            distributed.verify(plan.digest(), seed, self.prefix, None, self.verify)
+            distributed.compare_ranks(plan.digest(), seed, self.prefix, None, self.verify)
         waiting = [module for module, *_ in recorded(self.view)]
         self._write(plan, seed, memory)
         report = Report(plan, seed=seed, prefix=self.prefix, buffers=self._buffers(written))
         report.seconds = time.perf_counter() - self.began
-        reports.update(dict.fromkeys(waiting, report))
+        init_reports.update(dict.fromkeys(waiting, report))
         return report
 
     def _write(self, plan: Plan, seed: int, memory: Materializer) -> None:

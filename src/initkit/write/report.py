@@ -112,7 +112,7 @@ class Report:
         data["rules"] = list(self.plan.rules)
         for step, row in zip(self.steps, data["steps"], strict=True):
             row["digest"] = _digest(step, self.seed, self.prefix)
-        data = plain_data(data)
+        data = plain_data(data)  # JSON itself knows no infinities
         target = Path(path)
         whole = {**data, "checksum": checksum(data)}
         try:
@@ -124,8 +124,8 @@ class Report:
     def to_html(self, *, whole: bool = True) -> str:
         """Return the report as one self-contained HTML document, or as a piece of one."""
         title, *lines = self._head()
-        totals = [x for x in self.plan.summary(done=True) if not x.startswith("no rule covers")]
-        return plan_page(title, self.steps, (), [*lines, *totals], whole=whole)
+        lines += self.plan.summary(done=True, uncovered=False)
+        return plan_page(title, self.steps, (), lines, whole=whole)
 
     def _repr_html_(self) -> str:
         return self.to_html(whole=False)
@@ -144,6 +144,7 @@ def _digest(step: Step, seed: int, prefix: str) -> str | None:
     """Return a short text of all that the values of one parameter follow from."""
     if step.status != WRITE or step.distribution is None:
         return None
+    # Saved reports carry this text: what goes into it is part of their format.
     parts = [seed % 2**64, prefix, step.seed_name, step.shape, str(step.dtype), step.padding]
     text = json.dumps([*parts, plain_data(step.distribution.to_dict())])
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -1,105 +1,24 @@
-"""Which elements were written, byte by byte."""
+"""Which elements a block of code writes, byte by byte, seen operation by operation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ..errors import CheckError
-from ..model import Slot, is_sharded, local_shard, walk
-from ..render import text_table
+from ..model import Slot, is_sharded, local_shard
+from .coverage import Coverage, Writes, count_written, held_tensors
 from .fill import observers
+from .materializer import raw_tensors
+from .poison import PoisonedWrites
 
 _weak: Any = StorageWeakRef
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """How much of one tensor was written: ``written`` of ``total`` elements.
-
-    ``first`` is the flat index of the first element that was not; None where all were. Of a sharded
-    tensor these count what this process holds. ``judged`` is false where nobody can tell.
-    """
-
-    name: str
-    kind: str
-    written: int
-    total: int
-    first: int | None = None
-    judged: bool = True
-
-    @property
-    def complete(self) -> bool:
-        """Whether every element was written."""
-        return self.judged and self.written == self.total
-
-    def __str__(self) -> str:
-        if not self.judged:
-            dtype = "its dtype has no value to spare for poison"
-            why = dtype if self.total else "it is lazy and has no elements yet"
-            return f"{self.name} ({self.kind}): {why}"
-        text = f"{self.name} ({self.kind}): {self.written:,} of {self.total:,} elements written"
-        return text if self.first is None else f"{text}; element {self.first} is the first left out"
-
-
-class Writes:
-    """What was written in a block of :func:`track_writes`; complete when the block has ended.
-
-    Attribute: ``rows``, a :class:`Coverage` for every parameter and buffer.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model
-        self.rows: list[Coverage] = []
-
-    @property
-    def missing(self) -> list[Coverage]:
-        """The tensors that were not written, or not wholly."""
-        return [row for row in self.rows if not row.complete]
-
-    def assert_complete(self, *, buffers: bool = True) -> None:
-        """Raise :class:`CheckError`, with names and counts, unless every element was written.
-
-        ``buffers=False`` looks at parameters alone.
-        """
-        missing = [row for row in self.missing if buffers or row.kind != "buffer"]
-        if missing:
-            lines = "\n".join(f"  {row}" for row in missing)
-            alone = all(row.kind == "buffer" for row in missing)
-            hint = " (buffers=False leaves these out)" if alone else ""
-            raise CheckError(f"{len(missing)} tensors were not wholly written{hint}:\n{lines}")
-
-    def __str__(self) -> str:
-        rows = [(r.name, r.kind, f"{r.written:,}", f"{r.total:,}") for r in self.rows]
-        return text_table(("name", "kind", "written", "elements"), rows)
-
-    def note(self, slots: Sequence[Slot]) -> None:
-        """Take it from initkit's own kernel, which torch does not see, that slots were written."""
-
-    def close(self) -> None:
-        """Judge every tensor of the model."""
-        with torch.no_grad():
-            self.rows = [self._judged(slot, tensor) for slot, tensor in _slots(self.model)]
-
-    def _judged(self, slot: Slot, tensor: Tensor | None) -> Coverage:
-        if tensor is None:
-            return Coverage(slot.name, slot.kind, 0, 0, judged=False)
-        if tensor.is_meta:  # it holds no elements to write
-            total = tensor.numel()
-            return Coverage(slot.name, slot.kind, 0, total, 0 if total else None)
-        return self._row(slot, tensor)
-
-    def _row(self, slot: Slot, tensor: Tensor) -> Coverage:
-        raise NotImplementedError
 
 
 @contextmanager
@@ -120,43 +39,23 @@ def track_writes(model: nn.Module, *, poison: bool = False) -> Iterator[Writes]:
     bias (parameter): 0 of 2 elements written; element 0 is the first left out
     """
     if poison:
-        writes: Writes = _Poison(model)
+        writes: Writes = PoisonedWrites(model)
         try:
             yield writes
         finally:
             writes.close()  # after an error, too: it gives buffers their values back
         return
-    tracked = _Tracked(model)
-    observers.append(tracked.note)
+    tracked = _OperationWrites(model)
+    observers.append(tracked.mark_slots)
     try:
-        with _Mode(tracked):
+        with _WriteMode(tracked):
             yield tracked
     finally:
-        observers.remove(tracked.note)
+        observers.remove(tracked.mark_slots)
     tracked.close()
 
 
-def _slots(model: nn.Module) -> Iterator[tuple[Slot, Tensor | None]]:
-    """Yield every slot with the tensor that this process holds of it, or None where it is lazy."""
-    for slot in walk(model, buffers=True, raw=True):
-        if slot.tensor is None:
-            continue
-        if is_lazy(slot.tensor):
-            yield slot, None
-        else:
-            part = local_shard(slot.tensor)
-            yield slot, (slot.tensor if part is None else part.local).detach()
-
-
-def _own(model: nn.Module) -> Iterator[tuple[Slot, Tensor]]:
-    """Yield every slot that has its shape, with the tensor that this process holds of it."""
-    return ((slot, tensor) for slot, tensor in _slots(model) if tensor is not None)
-
-
-# -------------------------------------------------------------------------------- by operation
-
-
-class _Bytes:
+class _StorageMask:
     """Which units of a storage were written; a unit is an element, or a byte where dtypes mix."""
 
     def __init__(self, storage: torch.UntypedStorage, unit: int) -> None:
@@ -174,6 +73,7 @@ class _Bytes:
         size = tensor.element_size()
         if self.mask is None:
             self.mask = torch.zeros(self.size // self.unit, dtype=torch.bool, device=self.device)
+        # Elements are counted until a dtype of another size looks at them, then bytes for good.
         if size != self.unit and self.unit != 1:
             self.mask = self.mask.repeat_interleave(self.unit)
             self.unit = 1
@@ -193,24 +93,25 @@ class _Bytes:
             self.view(tensor).fill_(True)
 
 
-class _Tracked(Writes):
+class _OperationWrites(Writes):
     """Masks of all storages of a model, and of those that were made empty since."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__(model)
-        self.known: dict[int, _Bytes] = {}
-        for _, tensor in _own(model):
+        self.known: dict[int, _StorageMask] = {}
+        for _, tensor in held_tensors(model):
             self.add(tensor)
 
     def add(self, tensor: Tensor) -> None:
         if tensor.layout is torch.strided:
             storage = tensor.untyped_storage()
             if self.find(tensor) is None:
-                self.known[storage._cdata] = _Bytes(storage, tensor.element_size())
+                self.known[storage._cdata] = _StorageMask(storage, tensor.element_size())
 
-    def find(self, tensor: Tensor) -> _Bytes | None:
+    def find(self, tensor: Tensor) -> _StorageMask | None:
         if tensor.layout is not torch.strided:
             return None
+        # The key is an address, which a new storage may take over: a weak reference tells that.
         key = tensor.untyped_storage()._cdata
         known = self.known.get(key)
         if known is not None and known.alive.expired():
@@ -218,9 +119,10 @@ class _Tracked(Writes):
             return None
         return known
 
-    def note(self, slots: Sequence[Slot]) -> None:
+    def mark_slots(self, slots: Sequence[Slot]) -> None:
+        """Take it from initkit's own kernel, which torch does not see, that slots were written."""
         for slot in slots:
-            for raw in slot.computed.raw if slot.computed is not None else (slot.tensor,):
+            for raw in raw_tensors(slot):
                 part = local_shard(raw) if raw is not None else None
                 tensor = part.local if part is not None else raw
                 if tensor is not None and (found := self.find(tensor)) is not None:
@@ -234,21 +136,13 @@ class _Tracked(Writes):
         found, total = self.find(tensor), tensor.numel()
         if found is None or found.full or not total:  # unknown: it was computed, not made empty
             return Coverage(slot.name, slot.kind, total, total)
-        return _counted(slot, found.view(tensor), tensor)
+        return count_written(slot, found.view(tensor), tensor)
 
 
-def _counted(slot: Slot, mask: Tensor, tensor: Tensor) -> Coverage:
-    done = mask.all(-1) if mask.dim() > tensor.dim() else mask
-    done = done.reshape(-1)
-    written = int(done.sum())
-    first = None if written == len(done) else int((~done).int().argmax())
-    return Coverage(slot.name, slot.kind, written, tensor.numel(), first)
-
-
-class _Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _WriteMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """See every operation, and mark what it writes."""
 
-    def __init__(self, tracked: _Tracked) -> None:
+    def __init__(self, tracked: _OperationWrites) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.tracked = tracked
 
@@ -285,6 +179,7 @@ class _Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 found = self.tracked.find(tensor)
                 if found is None or found.full:
                     continue
+                # All else, such as `mul_`, only changes what is there, and marks nothing.
                 if out or name.strip("_").removeprefix("foreach_") in _WHOLLY:
                     found.write(tensor)
                 elif partly is not None:
@@ -336,44 +231,3 @@ _PARTLY: Mapping[str, Partly] = {
     "tril_": lambda done, k=0: done.fill_(True).triu_(k + 1),
 }
 """Operations that write some elements; each marks in a mask those that it writes."""
-
-
-# ----------------------------------------------------------------------------------- by poison
-
-
-class _Poison(Writes):
-    """A certain NaN in every float, a rare number in every wide integer."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__(model)
-        self.kept: dict[str, Tensor] = {}
-        with torch.no_grad():
-            for slot, tensor in _own(model):
-                bits = _bits(tensor)
-                if slot.kind == "buffer":
-                    self.kept[slot.name] = tensor.clone()
-                if bits is not None:
-                    bits.fill_(_POISON[bits.element_size()])
-
-    def _row(self, slot: Slot, tensor: Tensor) -> Coverage:
-        bits, total = _bits(tensor), tensor.numel()
-        if bits is None:
-            return Coverage(slot.name, slot.kind, 0, total, judged=not total)
-        done = bits != _POISON[bits.element_size()]
-        row = _counted(slot, done if done.dim() == tensor.dim() else done.all(-1), tensor)
-        if slot.kind == "buffer" and not row.written:
-            tensor.copy_(self.kept[slot.name])
-        return row
-
-
-_POISON = {8: 0x7FFCE5C3A1E5C3A1, 4: 0x7FE5C3A1, 2: 0x7FE5}
-_INTEGERS = {8: torch.int64, 4: torch.int32, 2: torch.int16}
-
-
-def _bits(tensor: Tensor) -> Tensor | None:
-    """Return a tensor's memory as integers; None where no bit pattern is to spare, or no memory."""
-    if tensor.is_meta or tensor.layout is not torch.strided:
-        return None
-    real = torch.view_as_real(tensor) if tensor.is_complex() else tensor
-    wide = _INTEGERS.get(real.element_size())
-    return None if wide is None else real.view(wide)

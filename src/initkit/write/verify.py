@@ -118,6 +118,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _steps(data: dict[str, Any]) -> Iterator[Step]:
     for row in data["steps"]:
         row = {key: value for key, value in row.items() if key != "digest"}
+        # The format's name of a user's function, which is on no disk and cannot be read back.
         own = isinstance(row["distribution"], dict) and row["distribution"]["kind"] == "Written"
         yield Step.from_dict({**row, "distribution": None} if own else row)
 
@@ -138,6 +139,7 @@ def _outcome(step: Step, slots: dict[str, Slot], seed: int, prefix: str) -> str:
     found = slot.tensor.detach().cpu()
     if torch.equal(found, wanted):
         return AS_WRITTEN
+    # What is factored ends in the last bits of the LAPACK at hand; all else is the same everywhere.
     near = not step.distribution.elementwise and torch.allclose(found, wanted, rtol=1e-5, atol=1e-6)
     return ROUNDED if near else CHANGED
 

@@ -1,0 +1,161 @@
+"""One step of a plan: what happens to one piece of memory, as a value that says so in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..distributions import Distribution, from_dict
+from ..model import Slot
+from ..numbers import Fans
+
+WRITE, KEEP, UNCOVERED, LEFT_OUT, PROTECTED, EMPTY = (
+    "write",
+    "keep",
+    "uncovered",
+    "not in only",
+    "protected",
+    "empty",
+)
+
+
+@dataclass(slots=True)  # made by the thousand: frozen would cost as much as planning
+class Step:
+    """What happens to one piece of memory.
+
+    ``names`` are all its names, ``seed_name`` the one that its numbers depend on, ``status`` one of
+    ``write``, ``keep``, ``uncovered``, ``not in only``, ``protected`` and ``empty``.
+    """
+
+    names: tuple[str, ...]
+    seed_name: str
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    status: str
+    distribution: Distribution | None = None
+    scheme: str = ""
+    rule: str = ""
+    fans: Fans | None = None
+    fans_from: str = ""
+    padding: int | None = None
+    note: str = ""
+    frozen: bool = False
+    kind: str = ""
+
+    @property
+    def name(self) -> str:
+        """The first name, which ``named_parameters`` shows."""
+        return self.names[0]
+
+    @property
+    def numel(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    def renamed(self, names: tuple[str, ...], seed_name: str) -> Step:
+        """Return the same step of another tensor, which is alike in all but its names."""
+        # Spelt out: `dataclasses.replace` takes four times as long, and most steps are made here.
+        return Step(
+            names,
+            seed_name,
+            shape=self.shape,
+            dtype=self.dtype,
+            status=self.status,
+            distribution=self.distribution,
+            scheme=self.scheme,
+            rule=self.rule,
+            fans=self.fans,
+            fans_from=self.fans_from,
+            padding=self.padding,
+            note=self.note,
+            frozen=self.frozen,
+        )
+
+    @property
+    def start(self) -> str:
+        """How the parameter starts, as the plan prints it."""
+        if self.status == WRITE and self.distribution is None:
+            return "cannot start"
+        if self.distribution is None or self.status not in (WRITE, EMPTY):
+            return {UNCOVERED: "keeps its value (no rule)"}.get(self.status, self.status)
+        return self.distribution.describe()
+
+    @property
+    def remarks(self) -> str:
+        """All that a reader should know besides: ties, padding, notes."""
+        parts = [f"= {name}" for name in self.names[1:4]]
+        if len(self.names) > 4:
+            parts.append(f"and {len(self.names) - 4} more names")
+        if self.kind and self.kind not in ("module", "parameter"):
+            parts.append(f"tied by {self.kind}")
+        if self.padding is not None and self.status == WRITE:
+            parts.append(f"row {self.padding} zero (padding)")
+        parts += [self.note] if self.note else []
+        parts += ["frozen"] if self.frozen else []
+        return ", ".join(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the step as plain data."""
+        return {
+            "names": list(self.names),
+            "seed_name": self.seed_name,
+            "shape": list(self.shape),
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "status": self.status,
+            "distribution": self.distribution.to_dict() if self.distribution is not None else None,
+            "scheme": self.scheme,
+            "rule": self.rule,
+            "fans": [self.fans.fan_in, self.fans.fan_out] if self.fans else None,
+            "fans_from": self.fans_from,
+            "padding": self.padding,
+            "note": self.note,
+            "frozen": self.frozen,
+            "kind": self.kind,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Step:
+        """Return the step that :meth:`to_dict` wrote."""
+        return cls(
+            **{
+                **data,
+                "names": tuple(data["names"]),
+                "shape": tuple(data["shape"]),
+                "dtype": getattr(torch, data["dtype"]),
+                "distribution": from_dict(data["distribution"])
+                if data["distribution"] is not None
+                else None,
+                "fans": Fans(*data["fans"]) if data["fans"] else None,
+            }
+        )
+
+
+def changes(mine: Step, other: Step) -> str:
+    """Return what ``other`` does differently to the same parameter; empty where nothing."""
+    parts = []
+    if mine.shape != other.shape:
+        parts.append(f"shape {list(mine.shape)} -> {list(other.shape)}")
+    if (
+        mine.start != other.start
+        or mine.distribution != other.distribution
+        or mine.status != other.status
+    ):
+        parts.append(f"{mine.start} -> {other.start}")
+    if mine.padding != other.padding:
+        parts.append(f"padding row {mine.padding} -> {other.padding}")
+    if sorted(mine.names) != sorted(other.names):
+        parts.append(f"names {', '.join(mine.names)} -> {', '.join(other.names)}")
+    return ", ".join(parts)
+
+
+@dataclass(eq=False, slots=True)  # made by the thousand: frozen would cost as much as planning
+class Target:
+    """The memory of one step: its slots, the one to write through, the one with the padding row."""
+
+    slots: tuple[Slot, ...]
+    writer: Slot
+    padded: Slot | None = None

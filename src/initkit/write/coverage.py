@@ -1,0 +1,117 @@
+"""How much of each tensor was written: what every way of tracking writes reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from ..errors import CheckError
+from ..model import Slot, local_shard, walk
+from ..render import text_table
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of one tensor was written: ``written`` of ``total`` elements.
+
+    ``first`` is the flat index of the first element that was not; None where all were. Of a sharded
+    tensor these count what this process holds. ``judged`` is false where nobody can tell.
+    """
+
+    name: str
+    kind: str
+    written: int
+    total: int
+    first: int | None = None
+    judged: bool = True
+
+    @property
+    def complete(self) -> bool:
+        """Whether every element was written."""
+        return self.judged and self.written == self.total
+
+    def __str__(self) -> str:
+        if not self.judged:
+            dtype = "its dtype has no value to spare for poison"
+            why = dtype if self.total else "it is lazy and has no elements yet"
+            return f"{self.name} ({self.kind}): {why}"
+        text = f"{self.name} ({self.kind}): {self.written:,} of {self.total:,} elements written"
+        return text if self.first is None else f"{text}; element {self.first} is the first left out"
+
+
+class Writes:
+    """What was written in a block of :func:`track_writes`; complete when the block has ended.
+
+    Attribute: ``rows``, a :class:`Coverage` for every parameter and buffer.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.rows: list[Coverage] = []
+
+    @property
+    def missing(self) -> list[Coverage]:
+        """The tensors that were not written, or not wholly."""
+        return [row for row in self.rows if not row.complete]
+
+    def assert_complete(self, *, buffers: bool = True) -> None:
+        """Raise :class:`CheckError`, with names and counts, unless every element was written.
+
+        ``buffers=False`` looks at parameters alone.
+        """
+        missing = [row for row in self.missing if buffers or row.kind != "buffer"]
+        if missing:
+            lines = "\n".join(f"  {row}" for row in missing)
+            alone = all(row.kind == "buffer" for row in missing)
+            hint = " (buffers=False leaves these out)" if alone else ""
+            raise CheckError(f"{len(missing)} tensors were not wholly written{hint}:\n{lines}")
+
+    def __str__(self) -> str:
+        rows = [(r.name, r.kind, f"{r.written:,}", f"{r.total:,}") for r in self.rows]
+        return text_table(("name", "kind", "written", "elements"), rows)
+
+    def close(self) -> None:
+        """Judge every tensor of the model."""
+        with torch.no_grad():
+            self.rows = [self._judged(slot, tensor) for slot, tensor in _held(self.model)]
+
+    def _judged(self, slot: Slot, tensor: Tensor | None) -> Coverage:
+        if tensor is None:
+            return Coverage(slot.name, slot.kind, 0, 0, judged=False)
+        if tensor.is_meta:  # it holds no elements to write
+            total = tensor.numel()
+            return Coverage(slot.name, slot.kind, 0, total, 0 if total else None)
+        return self._row(slot, tensor)
+
+    def _row(self, slot: Slot, tensor: Tensor) -> Coverage:  # each way of tracking has its own
+        raise NotImplementedError
+
+
+def _held(model: nn.Module) -> Iterator[tuple[Slot, Tensor | None]]:
+    """Yield every slot with the tensor that this process holds of it, or None where it is lazy."""
+    for slot in walk(model, buffers=True, raw=True):
+        if slot.tensor is None:
+            continue
+        if is_lazy(slot.tensor):
+            yield slot, None
+        else:
+            part = local_shard(slot.tensor)
+            yield slot, (slot.tensor if part is None else part.local).detach()
+
+
+def held_tensors(model: nn.Module) -> Iterator[tuple[Slot, Tensor]]:
+    """Yield every slot that has its shape, with the tensor that this process holds of it."""
+    return ((slot, tensor) for slot, tensor in _held(model) if tensor is not None)
+
+
+def count_written(slot: Slot, mask: Tensor, tensor: Tensor) -> Coverage:
+    """Return what a mask says of a tensor; a last dimension more is that of an element's bytes."""
+    done = mask.all(-1) if mask.dim() > tensor.dim() else mask
+    done = done.reshape(-1)
+    written = int(done.sum())
+    first = None if written == len(done) else int((~done).int().argmax())
+    return Coverage(slot.name, slot.kind, written, tensor.numel(), first)

@@ -1,0 +1,63 @@
+"""Models that the command line takes: callables and files of weights, which run nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def test_a_file_of_weights_is_a_target_of_its_own(run: Run) -> None:
+    torch.save(nn.Linear(4, 4).state_dict(), "w.pt")
+    code, out, _ = run("plan", "w.pt", "--rules", "zeros")
+    assert code == 1  # a scheme's name matches types, and a state_dict has none
+    assert "match names instead" in " ".join(out.split())
+    Path("all.toml").write_text('[rules]\n"*" = 0\n')
+    assert run("plan", "w.pt", "--rules", "all.toml")[0] == 0
+    assert run("check", "w.pt")[0] == 0
+    assert "this needs a module" in run("ties", "w.pt")[2]
+
+
+def test_weights_that_are_not_weights_run_nothing(run: Run) -> None:
+    Path("bad.pt").write_bytes(b"not weights")
+    code, _, err = run("check", "bad.pt")
+    assert code == 2
+    assert "bad.pt cannot be read as weights" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["plan", "leaves:net"], "importing leaves failed: SystemExit: 0"),
+        (["plan", "cli_net.py:leaves"], "calling cli_net.py:leaves failed: SystemExit: 0"),
+        (["apply", "cli_net:Net", "--seed=0", "--out=d.pt"], "d.pt is a folder"),
+        (["apply", "cli_net:Net", "--seed=0", "--out=/proc/x.pt"], "/proc/x.pt cannot be written"),
+        (
+            ["apply", "cli_net:Net", "--seed=0", "--out=/proc/x.safetensors"],
+            "/proc/x.safetensors cannot be written",
+        ),
+        (
+            ["apply", "cli_net:Net", "--seed=0", "--out=x.pt", "--report=no/r.json"],
+            "no/r.json: there is no folder no",
+        ),
+        (
+            ["apply", "cli_net:Net", "--seed=0", "--out=x.pt", "--report=/proc/r.json"],
+            "/proc/r.json: cannot be written",
+        ),
+    ],
+)
+def test_what_leaves_or_cannot_be_written_exits_2(
+    place: Path, run: Run, words: list[str], message: str
+) -> None:
+    (place / "leaves.py").write_text("import sys; sys.exit(0)")
+    with (place / "cli_net.py").open("a") as file:
+        file.write("\ndef leaves():\n    raise SystemExit(0)\n")
+    (place / "d.pt").mkdir()
+    code, out, err = run(*words, "--rules=xavier_uniform")
+    assert (code, out) == (2, "")
+    assert message in err

@@ -1,0 +1,73 @@
+"""What a plan shows of its steps, in its text and on its page."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from models import tied_lm
+from torch import nn
+
+from initkit import Plan, apply_init, plan_init
+from initkit.plan.display import totals
+
+
+def headers(text: str) -> list[str]:
+    return text.splitlines()[1].split()
+
+
+def test_columns_that_say_nothing_are_left_out() -> None:
+    plan = plan_init(nn.PReLU(), {"*": 0.25})
+    assert headers(str(plan)) == ["name", "shape", "rule", "start"]
+    assert re.findall(r"<th scope[^>]*>(.*?)</th>", plan.to_html()) == [*headers(str(plan)), "std"]
+
+
+def test_the_page_draws_stds_and_sorts_by_them() -> None:
+    rules = {"weight": "normal(std=0.5)", "bias": "normal(std=0.25)"}
+    page = plan_init(nn.Linear(2, 2), rules).to_html()
+    assert '<td class="r" data-o="0.5" style="--b:100%">0.5</td>' in page
+    assert '<td class="r" data-o="0.25" style="--b:50%">0.25</td>' in page
+
+
+def test_the_page_sorts_shapes_by_their_number_of_elements() -> None:
+    page = plan_init(nn.Linear(30, 4), {"*": 0}).to_html()
+    assert '<td class="r" data-o="120.0">4x30</td>' in page
+
+
+def test_the_page_says_first_what_is_wrong_and_last_what_is_tied() -> None:
+    plan = plan_init(tied_lm(), {"typo": 0, "tokens.weight": 0})
+    titles = re.findall("<h3>(.*?)</h3>", plan.to_html())
+    assert titles == [
+        "Problems",
+        "No rule covers",
+        "Parameters",
+        "Tied: one memory under several names",
+    ]
+    assert "tokens.weight = head.weight" in plan.to_html()
+
+
+def test_a_page_says_nothing_of_what_there_is_not() -> None:
+    page = plan_init(nn.Linear(2, 2), {"*": 0}).to_html()
+    assert re.findall("<h3>(.*?)</h3>", page) == ["Parameters"]
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_totals_count_each_status_that_there_is(done: bool) -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 3))
+    model.empty = nn.Parameter(torch.zeros(0, 3))
+    plan: Plan = plan_init(model, {"0.*": 1, "1.weight": "keep", "empty": 0}, protect="0.bias")
+    assert totals(plan.steps, done=done) == [
+        f"{'written' if done else 'to write'}: 1 tensor, 6 elements",
+        "kept by rule: 1 tensor, 9 elements",
+        "kept, no rule: 1 tensor, 3 elements",
+        "protected: 1 tensor, 3 elements",
+        "without elements: 1 tensor, 0 elements",
+    ]
+
+
+def test_what_no_rule_covers_stands_below_the_totals_and_apart_on_a_page() -> None:
+    plan = plan_init(nn.Linear(2, 3), {"weight": 0})
+    assert plan.summary()[-1] == "no rule covers bias [3]"
+    assert plan.summary(uncovered=False) == plan.summary()[:-1]
+    assert str(apply_init(nn.Linear(2, 3), {"weight": 0})).endswith("no rule covers bias [3]")
