@@ -29,6 +29,11 @@ class Step:
 
     ``names`` are all its names, ``seed_name`` the one that its numbers depend on, ``status`` one of
     ``write``, ``keep``, ``uncovered``, ``not in only``, ``protected`` and ``empty``.
+
+    >>> from torch import nn
+    >>> step = plan_init(nn.Linear(3, 4), {"weight": "xavier_normal", "bias": 0})["weight"]
+    >>> step.shape, step.rule, step.start
+    ((4, 3), 'weight', 'N(0, 0.5345)')
     """
 
     names: tuple[str, ...]
@@ -48,7 +53,7 @@ class Step:
 
     @property
     def name(self) -> str:
-        """The first name, which ``named_parameters`` shows."""
+        """The first name; of overlaps and views the one that it is written through."""
         return self.names[0]
 
     @property
