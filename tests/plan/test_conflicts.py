@@ -122,3 +122,14 @@ def test_overlaps_that_nothing_holds_have_no_places(rule: str) -> None:
     model = Overlapping(apart=True)
     (problem,) = plan_init(model, {"*": rule}, on_tie_conflict="first").problems
     assert "its members overlap and none holds the others" in str(problem)
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["one holds the other", "none does"])
+@pytest.mark.parametrize("rule", ["normal(std=0.02)", "uniform(-1, 1)"])
+def test_overlaps_pass_their_check_and_their_report(rule: str, apart: bool, tmp_path: Path) -> None:
+    model = Overlapping(apart)
+    path = apply_init(model, {"*": rule}, seed=0).save(tmp_path / "init.json")
+    assert check_init(model, {"*": rule}).ok
+    assert verify_report(model, path).ok
+    model.b.data[0, 0] += 1
+    assert not verify_report(model, path).ok

@@ -20,9 +20,11 @@ def told(rules: Any, **options: Any) -> list[str]:
 
 def test_a_rule_that_matches_buffers_alone_is_not_told_to_stand_higher() -> None:
     first, second = told({"*.running_mean": 0, "0.running_mean": 1, "*": 1})
-    assert first.startswith("the rule '*.running_mean' matches no parameter")
-    assert second.startswith("the rule '0.running_mean' matches no parameter; '0.running_mean' is")
-    assert second.endswith("is a buffer: buffers=True initialises those, too")
+    buffer = (
+        "matches no parameter; '0.running_mean' is a buffer: buffers=True initialises those, too"
+    )
+    assert first == f"the rule '*.running_mean' {buffer}"
+    assert second == f"the rule '0.running_mean' {buffer}"
 
 
 def test_with_buffers_the_same_rule_is_told_to_stand_higher() -> None:

@@ -24,11 +24,10 @@ _PROBE = 1 << 12  # elements that show whether all went through 16 bits
 
 def check_step(step: Step, index: SlotIndex) -> Checked:
     """Compare what a model holds at the names of a step with what the step plans for it."""
-    name = next((name for name in step.names if name in index.by_name), None)
-    if name is None:
+    slot = index.find(step)
+    if slot is None:
         text = "the model has no parameter of this name"
         return Checked(step.name, step.shape, step, tests=[Test("missing", 0.0, "", "", text)])
-    slot = index.by_name[name]
     if step.status == EMPTY or slot.tensor is None:
         return Checked(step.name, step.shape, step)
     checked = Checked(step.name, step.shape, step, slot)

@@ -6,29 +6,21 @@ from collections.abc import Iterator, Sequence
 
 from ..distributions import Test
 from ..model import Slot
-from ..plan import Plan, Step
-from ..ties import tie_slots
+from ..plan import Plan, SlotLookup, Step
 from .values import is_floating
 
 
-class SlotIndex:
-    """The slots of a model, found by any of their names, and compared with the ties of a plan."""
+class SlotIndex(SlotLookup):
+    """The slots of a model by their names, compared with the ties of a plan."""
 
     def __init__(self, slots: Sequence[Slot]) -> None:
-        self.slots = slots
-        by_name = {name: slot for slot in slots for name in slot.canonicals}
-        # What the model itself calls a slot goes before what others are called without wrappers.
-        self.by_name = by_name | {name: slot for slot in slots for name in slot.paths}
-        # An id stands for a slot here, since the index keeps every slot alive; groups count
-        # downwards, where no id is.
-        groups = enumerate(tie_slots(slots), 1)
-        self._group = {id(slot): -number for number, group in groups for slot in group.slots}
+        super().__init__(slots)
         self._claimed: dict[int, str] = {}  # memory, and the step that was first compared with it
 
     def memory(self, name: str) -> int:
-        """Return what is equal for names that share memory."""
+        """Return what is equal for names that share memory: the id of the group, or of the slot."""
         slot = self.by_name[name]
-        return self._group.get(id(slot), id(slot))
+        return id(self.group_of.get(id(slot), slot))
 
     def unplanned(self, plan: Plan) -> list[Slot]:
         """Return the parameters that the plan doesn't know."""

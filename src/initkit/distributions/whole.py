@@ -154,6 +154,7 @@ class UserFunction(NonElementwise):
     serializable = False
     complex_as_pairs = False
     allows_complex = True
+    saved_as = "Written"  # the kind in files, and in every digest of a plan that has one
 
     @property
     def moments(self) -> None:
@@ -173,7 +174,7 @@ class UserFunction(NonElementwise):
         return replace(self, factor=self.factor * factor)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"kind": "Written", "function": self.describe()}
+        return {"kind": self.saved_as, "function": self.describe()}
 
 
 def function_name(function: Callable[..., object]) -> str:

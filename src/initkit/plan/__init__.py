@@ -2,6 +2,7 @@
 
 from .binding import bind_view
 from .display import plan_page
+from .lookup import SlotLookup
 from .options import (
     DEFAULTS,
     DecoratorOptions,
@@ -34,6 +35,7 @@ __all__ = [
     "PlanOptions",
     "Rename",
     "Selection",
+    "SlotLookup",
     "Step",
     "Target",
     "WriteOptions",

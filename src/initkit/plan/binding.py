@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -18,7 +18,7 @@ from ..errors import (
 from ..model import WRAPPERS, ModelView, Slot, shape_problem
 from ..numbers import no_collecting
 from ..rules import paths_above
-from ..ties import TieGroup, tie_slots
+from ..ties import TieGroup, memories
 from .conflicts import memory_problem
 from .plan import Plan, Rename
 from .resolve import slot_info
@@ -36,8 +36,10 @@ def bind_view(plan: Plan, view: ModelView, rename: Rename = None) -> Plan:
     plan.check()
     slots = view.slots
     binder = _Binder(plan, _reader(rename, slots))
-    for held, group in _memories(slots):
-        binder.add(held, group)
+    for members, group in memories(slots):
+        held = tuple(slot for slot in members if slot.tensor is not None)
+        if held:
+            binder.add(held, group)
     if binder.problems:
         raise PlanError(binder.problems)
     if plan.steps and not binder.steps:
@@ -48,24 +50,6 @@ def bind_view(plan: Plan, view: ModelView, rename: Rename = None) -> Plan:
         )
         raise PlanError([UnplannedParameter(message)])
     return plan.replaced(steps=binder.steps, targets=binder.targets, whole=plan.digest())
-
-
-def _memories(slots: Sequence[Slot]) -> Iterator[tuple[tuple[Slot, ...], TieGroup | None]]:
-    """Yield the slots of each piece of memory, in registration order."""
-    group_of = {id(s): group for group in tie_slots(slots) for s in group.slots}
-    done: set[int] = set()
-    for slot in slots:
-        group = group_of.get(id(slot))
-        if group is None:
-            members: tuple[Slot, ...] = (slot,)
-        elif id(group) in done:
-            continue
-        else:
-            done.add(id(group))
-            members = tuple(group.slots)
-        held = tuple(s for s in members if s.tensor is not None)
-        if held:
-            yield held, group
 
 
 class _Binder:

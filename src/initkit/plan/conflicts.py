@@ -32,7 +32,7 @@ def winner(
         return (choices[0] if choices else None), None
     if not choices:
         return None, None
-    first = min(choices, key=lambda choice: choice.order)
+    first = min(choices, key=lambda choice: choice.place)
     if group is not None and group.kind == "overlap":
         covered = {id(choice.slot) for choice in choices}
         if not all(id(slot) in covered for slot in live):
@@ -42,7 +42,7 @@ def winner(
         return first, None
     literal = [choice for choice in choices if choice.clause.matcher.literal]
     if literal and all(choice.agrees(literal[0]) for choice in literal):
-        return min(literal, key=lambda choice: choice.order), None
+        return min(literal, key=lambda choice: choice.place), None
     return first, _conflict(group, choices, live)
 
 

@@ -1,17 +1,17 @@
-"""Which rule takes a slot, and what its scheme becomes there."""
+"""What the scheme of a rule becomes for one slot."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-
-from torch import Tensor, nn
 
 from ..distributions import Distribution
 from ..errors import FormulaError, InitkitError, Problem, SchemeMismatch
-from ..model import ModelView, ParameterInfo, Slot, is_counted, parameter_info
+from ..model import ModelView, ParameterInfo, Slot, parameter_info
 from ..rules import Clause
 from ..schemes import FansOf, Site, needs_of, resolve
+from .formula_names import FormulaNames
+from .matching import RuleTable
 
 
 @dataclass(slots=True)
@@ -19,7 +19,7 @@ class Choice:
     """The first rule that takes a slot under one name, and what comes of it."""
 
     clause: Clause
-    order: int
+    place: int
     slot: Slot
     name: str
     distribution: Distribution | None = None
@@ -51,70 +51,47 @@ class Choice:
         return f"{self.name}: {what} (rule {self.clause.label!r})"
 
 
-class Chooser:
-    """Match slots with clauses, and resolve schemes; nothing is remembered of who asked."""
+class Resolver:
+    """Resolve the schemes of a rule table for the slots of one model.
 
-    def __init__(self, view: ModelView, clauses: Sequence[Clause]) -> None:
-        self.view, self.clauses = view, clauses
-        self._takers = [clause.matcher.matches for clause in clauses]
-        self._named: dict[str, int] = {}  # looked up: there may be a rule for every parameter
-        self._numbered: list[tuple[int, Callable[[Slot, str], bool]]] = []
-        for order, clause in enumerate(clauses):
-            if (name := clause.matcher.exact) is not None:
-                self._named.setdefault(name, order)
-            else:
-                self._numbered.append((order, clause.matcher.matches))
-        self._needs = [needs_of(clause.scheme) for clause in clauses]
-        # By a key that holds all that decides a distribution; None is no key, and never here.
-        self._shared: dict[object, Distribution] = {}
-        self._counts: dict[str, int] = {}
+    What it keeps it could find again: a distribution is shared by slots of one key, which holds all
+    that its scheme reads.
+    """
 
-    def first(self, slot: Slot, name: str, canonical: str) -> int | None:
-        """Return the place of the first clause that takes the slot under this name."""
-        found = self._named.get(name)
-        if canonical is not name and (other := self._named.get(canonical)) is not None:
-            found = other if found is None else min(found, other)
-        for order, takes in self._numbered:
-            if found is not None and order > found:
-                break
-            if takes(slot, name) or (canonical is not name and takes(slot, canonical)):
-                found = order
-                break
-        return found
-
-    def takes(self, order: int, slot: Slot, name: str, canonical: str) -> bool:
-        """Whether one clause takes the slot under this name, whatever stands above it."""
-        takes = self._takers[order]
-        return takes(slot, name) or (canonical is not name and takes(slot, canonical))
+    def __init__(self, view: ModelView, table: RuleTable) -> None:
+        self.table = table
+        self._names = FormulaNames(view)
+        self._needs = [needs_of(clause.scheme) for clause in table.clauses]
+        self._shared: dict[object, Distribution] = {}  # None is no key, and never here
 
     def choices(self, slot: Slot) -> Iterator[Choice]:
         """Yield what each of the slot's names is started by; nothing for a name without a rule."""
         for i, name in enumerate(slot.paths):
-            order = self.first(slot, name, slot.canonicals[i])
-            if order is not None:
-                yield self.choice(slot, name, order)
+            place = self.table.first(slot, name, slot.canonicals[i])
+            if place is not None:
+                yield self.choice(slot, name, place)
 
-    def same_everywhere(self, order: int) -> bool:
+    def same_everywhere(self, place: int) -> bool:
         """Whether a clause gives every slot the same distribution."""
-        return self._needs[order].reads == "options"
+        return self._needs[place].reads == "options"
 
-    def same_by_kind(self, order: int) -> bool:
+    def same_by_kind(self, place: int) -> bool:
         """Whether shape and module alone decide what a clause gives, and no slot's name."""
-        return self._needs[order].reads != "site"
+        return self._needs[place].reads != "site"
 
-    def choice(self, slot: Slot, name: str, order: int) -> Choice:
+    def choice(self, slot: Slot, name: str, place: int) -> Choice:
         """Return how the clause at this place starts the slot."""
-        clause = self.clauses[order]
-        choice = Choice(clause, order, slot, name)
+        clause = self.table.clauses[place]
+        choice = Choice(clause, place, slot, name)
         if choice.keeps:
             return choice
-        key: object = order
+        key: object = place
         info = None
-        if not self.same_everywhere(order):
+        if not self.same_everywhere(place):
             info = slot_info(slot)
-            choice.fans = self._needs[order].fans if len(slot.shape) > 1 else None
+            choice.fans = self._needs[place].fans if len(slot.shape) > 1 else None
             choice.fans_from = _fans_from(choice.fans, clause, info)
-            key = (order, tuple(slot.shape), info) if self.same_by_kind(order) else None
+            key = (place, tuple(slot.shape), info) if self.same_by_kind(place) else None
         choice.distribution = self._shared.get(key)
         if choice.distribution is None:
             self._resolve(choice, info, key)
@@ -139,37 +116,9 @@ class Chooser:
             layout=clause.layout or (info.layout if info is not None else None),
             default=info.default if info is not None else None,
             sibling=info.sibling if info is not None else None,
-            context=lambda what: self._look_up(slot, name, what),
+            context=lambda what: self._names.look_up(slot, name, what),
             shape_only=slot.owner is None,
         )
-
-    # ---- names of formulas
-
-    def _look_up(self, slot: Slot, name: str, what: str) -> float:
-        """Return the value of a formula's name that only the model knows."""
-        if what in ("layer", "n_layers"):
-            return _layer(slot, name, what)
-        if what.startswith("count("):
-            return self._count(what[7:-2])
-        head, *chain = what.split(".")
-        if head == "owner":
-            return _attribute(slot.owner, chain, f"{what} of {type(slot.owner).__name__}")
-        for module in reversed(slot.lineage):
-            thing = getattr(module, "config", None) if head == "config" else module
-            if thing is not None and _reach(thing, chain) is not None:
-                return _attribute(thing, chain, what)
-        where = " in its config" if head == "config" else ""
-        message = f"{what} has no value: no module around {slot.name!r} has it{where}"
-        raise FormulaError(message, formula=what)
-
-    def _count(self, kinds: str) -> float:
-        if kinds not in self._counts:
-            wanted = set(kinds.split("|"))
-            modules = self.view.root.modules() if self.view.root is not None else ()
-            self._counts[kinds] = sum(
-                any(cls.__name__ in wanted for cls in type(m).__mro__) for m in modules
-            )
-        return self._counts[kinds]
 
 
 def slot_info(slot: Slot) -> ParameterInfo | None:
@@ -202,33 +151,3 @@ def _mismatch(error: Exception, choice: Choice) -> Problem:
     )
     problem.__cause__ = None if isinstance(error, InitkitError) else error
     return problem
-
-
-def _layer(slot: Slot, name: str, what: str) -> float:
-    layer, n_layers = slot.layer_of(name)
-    value = layer if what == "layer" else n_layers
-    if value is None:
-        message = (
-            f"{what} has no value for {name!r}, which stands in no ModuleList and no numbered "
-            "Sequential"
-        )
-        raise FormulaError(message, formula=what)
-    return value
-
-
-def _reach(thing: object, chain: Sequence[str]) -> object:
-    for name in chain:
-        thing = thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
-    return thing
-
-
-def _attribute(thing: object, chain: Sequence[str], what: str) -> float:
-    found = _reach(thing, chain)
-    if isinstance(found, int | float):
-        return float(found)
-    if isinstance(found, Tensor) and found.numel() == 1 and not found.is_meta:
-        return float(found)
-    if isinstance(found, nn.Module) and is_counted(found):
-        return float(len(found._modules))
-    shown = "nothing" if found is None else repr(found)
-    raise FormulaError(f"{what} is {shown}, not a number", formula=what)

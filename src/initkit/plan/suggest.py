@@ -27,7 +27,8 @@ from ..rules import (
     list_recipes,
     read_rules,
 )
-from .resolve import Chooser
+from .matching import RuleTable
+from .resolve import Resolver
 
 _MOST = 8
 _LEAST = 0.15  # of the best score
@@ -268,10 +269,10 @@ class _Trial:
 
 def _try(view: ModelView, recipe: Recipe, kinds: Sequence[_Kind]) -> _Trial | None:
     try:
-        chooser = Chooser(view, read_rules(recipe))
+        resolver = Resolver(view, RuleTable(read_rules(recipe)))
     except OptionError:  # it needs an option that only the user knows
         return None
-    clauses = [_winner(chooser, kind.slots) for kind in kinds]
+    clauses = [_winner(resolver, kind.slots) for kind in kinds]
     own = [_speaks_of_family(c, kind) for c, kind in zip(clauses, kinds, strict=True)]
     return _Trial(recipe, clauses, own)
 
@@ -315,9 +316,9 @@ def _judge(
     )
 
 
-def _winner(chooser: Chooser, slots: Iterable[Slot]) -> Clause | None:
+def _winner(resolver: Resolver, slots: Iterable[Slot]) -> Clause | None:
     """Return the clause that starts a tensor by the first of its names with one that can."""
-    choices = (next(chooser.choices(slot), None) for slot in slots)
+    choices = (next(resolver.choices(slot), None) for slot in slots)
     able = (choice.clause for choice in choices if choice is not None and choice.error is None)
     return next(able, None)
 

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 
 from ..errors import IdleRule, Problem
-from ..model import Slot
+from ..model import ModelView, Slot
 from ..rules import Clause, Recipe, Scope, hint_module
+from .matching import RuleTable
 from .options import InitOptions
-from .resolve import Chooser
 
 
 def unused_rules(
-    chooser: Chooser, decided: Container[int], slots: Sequence[Slot], settings: InitOptions
+    table: RuleTable, decided: Container[int], view: ModelView, settings: InitOptions
 ) -> list[Problem]:
     """Return a problem for every rule that decided nothing, and every recipe of which none did.
 
     ``decided`` are the places of the clauses that did. What the user may have meant is said where
     idle rules are errors: looking for near names takes long.
     """
-    by_type = chooser.view.root is not None
+    slots, by_type = view.slots, view.root is not None
     judged = [
         (order, clause)
-        for order, clause in enumerate(chooser.clauses)
+        for order, clause in enumerate(table.clauses)
         if by_type or not clause.matcher.typed
     ]
     # Without buffers=True no rule decides about them, so none there can stand above another.
@@ -30,7 +30,7 @@ def unused_rules(
     idle = [(o, c) for o, c in judged if o not in decided and not c.optional]
     found: list[Problem] = []
     for order, clause in idle:
-        above = _takers(chooser, started, order)
+        above = _takers(table, started, order)
         asked = not above and settings["idle"] == "error"
         hint = clause.matcher.hint(slots) if asked else ""
         found.append(_idle(clause, above, hint))
@@ -68,15 +68,15 @@ def _idle(clause: Clause, above: Sequence[str], hint: str) -> Problem:
     return IdleRule(f"the rule {clause.label!r} matches no parameter{hint}", rule=clause.label)
 
 
-def _takers(chooser: Chooser, slots: Sequence[Slot], order: int) -> list[str]:
+def _takers(table: RuleTable, slots: Sequence[Slot], order: int) -> list[str]:
     """Return the rules that take what this one matches, without repeats."""
     found: dict[str, None] = {}
     for slot in slots:
         for name, canonical in zip(slot.paths, slot.canonicals, strict=True):
-            if chooser.takes(order, slot, name, canonical):
-                above = chooser.first(slot, name, canonical)
+            if table.takes(order, slot, name, canonical):
+                above = table.first(slot, name, canonical)
                 if above is not None and above != order:
-                    found[chooser.clauses[above].label] = None
+                    found[table.clauses[above].label] = None
     return list(found)
 
 

@@ -26,8 +26,9 @@ def hint_name(slots: Sequence[Slot], glob: str) -> str:
     names = [path for slot in slots if slot.kind != "buffer" for path in slot.paths]
     if any(name.startswith(glob + ".") for name in names):
         return f"; {glob!r} is a module: write '{glob}.*', or a dict of its own names under it"
-    if any(glob in slot.paths for slot in slots if slot.kind == "buffer"):
-        return f"; {glob!r} is a buffer: buffers=True initialises those, too"
+    buffers = [path for slot in slots if slot.kind == "buffer" for path in slot.paths]
+    if found := [path for path in buffers if compile_glob(glob)(path)]:
+        return f"; {found[0]!r} is a buffer: buffers=True initialises those, too"
     tails = sorted({name.rsplit(".", 1)[-1] for name in names})
     tail = glob.rsplit(".", 1)[-1].strip("*")
     return did_you_mean(glob, names) or did_you_mean(tail, tails) or hint_example(slots)

@@ -1,6 +1,6 @@
 """Find which names share memory; make, keep and report ties."""
 
-from .groups import TieGroup, find_tied_parameters, plainly_untied, tie_slots
+from .groups import TieGroup, find_tied_parameters, memories, plainly_untied, tie_slots
 from .repair import preserve_ties, retie, tie
 from .status import TieStatus, tie_status
 from .storage import self_overlapping
@@ -9,6 +9,7 @@ __all__ = [
     "TieGroup",
     "TieStatus",
     "find_tied_parameters",
+    "memories",
     "plainly_untied",
     "preserve_ties",
     "retie",

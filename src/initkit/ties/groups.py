@@ -23,7 +23,7 @@ from .grouping import KINDS, Node, connected, geometry, plainly_contiguous, raw_
 from .outlines import Outline, outlines_of
 from .storage import regions, self_overlapping, spanning
 
-__all__ = ["KINDS", "TieGroup", "find_tied_parameters", "plainly_untied", "tie_slots"]
+__all__ = ["KINDS", "TieGroup", "find_tied_parameters", "memories", "plainly_untied", "tie_slots"]
 
 _ONE_OBJECT = KINDS[:2]
 
@@ -220,6 +220,28 @@ def tie_slots(slots: Sequence[Slot]) -> list[TieGroup]:
 
 def _groups(slots: Sequence[Slot]) -> list[TieGroup]:
     return [TieGroup(members, kind) for members, kind in connected(slots)]
+
+
+def memories(slots: Sequence[Slot]) -> Iterator[tuple[tuple[Slot, ...], TieGroup | None]]:
+    """Yield the slots of each piece of memory once, in registration order, with their tie group.
+
+    Slots that are registered as None have no memory: each comes by itself.
+
+    >>> linear = nn.Linear(2, 2, bias=False)
+    >>> model = nn.ModuleDict({"a": linear, "b": nn.ModuleList([linear]), "c": nn.PReLU()})
+    >>> [(slots[0].name, group and group.kind) for slots, group in memories(walk(model))]
+    [('a.weight', 'module'), ('c.weight', None)]
+    """
+    groups = tie_slots(slots)
+    group_of = {id(slot): group for group in groups for slot in group.slots}  # both live in groups
+    done: set[int] = set()
+    for slot in slots:
+        group = group_of.get(id(slot))
+        if group is None:
+            yield (slot,), None
+        elif id(group) not in done:
+            done.add(id(group))
+            yield tuple(group.slots), group
 
 
 def plainly_untied(slots: Sequence[Slot]) -> bool:

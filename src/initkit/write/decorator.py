@@ -13,7 +13,7 @@ from ..errors import OptionError, RuleError
 from ..plan import DecoratorOptions, check_options
 from ..rules import Table, read_rules
 from .apply import apply_init
-from .deferral import init_reports, record_rules
+from .recorded_rules import init_reports, record_rules
 from .report import Report
 
 M = TypeVar("M", bound=nn.Module)

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -16,16 +15,12 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.nn.parameter import is_lazy
 
 from ..errors import DeferredError
-from ..model import ModelView, is_sharded
-from ..plan import DecoratorOptions
-from ..rules import Table
-from .materializer import DEVICES, PENDING, swap
+from ..model import is_sharded
+from .materializer import DEVICES, swap
 
 if TYPE_CHECKING:
-    from .report import Report
+    pass
 
-init_reports: WeakKeyDictionary[nn.Module, Report] = WeakKeyDictionary()
-"""What was done to the instances of decorated classes; it keeps none of them alive."""
 _weak: Any = StorageWeakRef
 _OF_META = re.compile(r"\bmeta\b|set_data|Tensor\.__format__|_share_fd_", re.IGNORECASE)
 """What torch's errors name where a tensor on the meta device is asked for its values."""
@@ -101,24 +96,3 @@ class _Defer:
             known = _weak(real), empty.untyped_storage()
             self.storages[real._cdata] = known
         return known[1]
-
-
-# ------------------------------------------------------------------------------ recorded rules
-
-
-def record_rules(module: nn.Module, rules: Table, options: DecoratorOptions) -> None:
-    """Remember on a module that holds no values yet how it is to start."""
-    module.__dict__[PENDING] = (rules, options)
-
-
-def recorded(view: ModelView) -> list[tuple[nn.Module, Table, DecoratorOptions]]:
-    """Return module, rules and options wherever rules were recorded, inner modules first."""
-    if view.root is None or not any(PENDING in vars(module) for module in view.modules):
-        return []
-    found = [
-        (path, (module, *vars(module)[PENDING]))
-        for path, module in view.root.named_modules()
-        if PENDING in vars(module)
-    ]
-    found.sort(key=lambda one: -one[0].count(".") - bool(one[0]))
-    return [entry for _, entry in found]

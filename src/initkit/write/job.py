@@ -9,10 +9,10 @@ from ..model import ModelView
 from ..numbers import no_collecting
 from ..plan import EMPTY, WRITE, InitOptions, Plan, Step, Target
 from . import distributed
-from .deferral import init_reports, recorded
 from .fill import fill
 from .materializer import Materializer
 from .progress import ProgressBar
+from .recorded_rules import init_reports, recorded
 from .report import Report
 from .running_stats import off_reset, reset_running_stats
 from .seeds import draw_seed, read_prefix, read_seed, with_prefix

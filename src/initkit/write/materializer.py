@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from ..errors import OptionError, PlanError, Problem, TensorProblem
 from ..model import ModelView, Slot, device_type, find_computed_weights, is_sharded
 from ..plan import Device
+from .recorded_rules import PENDING
 from .running_stats import resettable
 
-PENDING = "_initkit_pending"  # of a module: the rules that were recorded
 DEVICES = "_initkit_deferred"  # of a module: where its constructor put each parameter
 _storage: Any = torch.UntypedStorage
 _swap_tensors: Any = torch.utils.swap_tensors

@@ -3,12 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from torch import nn
 
 from ..errors import Problem
 from ..model import ModelView
-from ..plan import DEFAULTS, EMPTY, WRITE, Plan, Step, Target, plan_view
-from .deferral import recorded
+from ..plan import DEFAULTS, EMPTY, WRITE, DecoratorOptions, Plan, Step, Target, plan_view
+from ..rules import Table
 from .seeds import with_prefix
+
+if TYPE_CHECKING:
+    from .report import Report
+
+PENDING = "_initkit_pending"  # of a module: the rules that were recorded
+init_reports: WeakKeyDictionary[nn.Module, Report] = WeakKeyDictionary()
+"""What was done to the instances of decorated classes; it keeps none of them alive."""
+
+
+def record_rules(module: nn.Module, rules: Table, options: DecoratorOptions) -> None:
+    """Remember on a module that holds no values yet how it is to start."""
+    module.__dict__[PENDING] = (rules, options)
+
+
+def recorded(view: ModelView) -> list[tuple[nn.Module, Table, DecoratorOptions]]:
+    """Return module, rules and options wherever rules were recorded, inner modules first."""
+    if view.root is None or not any(PENDING in vars(module) for module in view.modules):
+        return []
+    found = [
+        (path, (module, *vars(module)[PENDING]))
+        for path, module in view.root.named_modules()
+        if PENDING in vars(module)
+    ]
+    found.sort(key=lambda one: -one[0].count(".") - bool(one[0]))
+    return [entry for _, entry in found]
 
 
 def with_recorded_rules(plan: Plan, view: ModelView) -> Plan:

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..distributions import UserFunction
 from ..errors import FileError, InitkitError
 from ..model import Model, ModelView, Slot
-from ..plan import WRITE, Plan, Step, rich_data
+from ..plan import WRITE, Plan, SlotLookup, Step, rich_data
 from ..render import text_table
 from .apply import apply_plan
 from .report import FORMAT, checksum
@@ -85,12 +86,12 @@ def verify_report(model: Model, path: str | Path) -> Verification:
     (('weight', 'changed since'), ('bias', 'as initialised'))
     """
     data = _read(Path(path))
-    slots = {
-        name: slot for slot in ModelView(model).slots for name in (*slot.canonicals, *slot.paths)
-    }
+    lookup = SlotLookup(ModelView(model).slots)
     seed, prefix = data["seed"], data["prefix"]
     rows = [
-        (step.name, _outcome(step, slots, seed, prefix)) for step in data["steps"] if _written(step)
+        (step.name, _outcome(step, lookup.find(step), seed, prefix))
+        for step in data["steps"]
+        if step.status == WRITE
     ]
     return Verification(tuple(rows), seed, data["digest"])
 
@@ -118,17 +119,14 @@ def _read(path: Path) -> dict[str, Any]:
 def _steps(data: dict[str, Any]) -> Iterator[Step]:
     for row in data["steps"]:
         row = {key: value for key, value in row.items() if key != "digest"}
-        # The format's name of a user's function, which is on no disk and cannot be read back.
-        own = isinstance(row["distribution"], dict) and row["distribution"]["kind"] == "Written"
+        # A user's function is on no disk and cannot be read back.
+        saved = row["distribution"]
+        own = isinstance(saved, dict) and saved["kind"] == UserFunction.saved_as
         yield Step.from_dict({**row, "distribution": None} if own else row)
 
 
-def _written(step: Step) -> bool:
-    return step.status == WRITE
-
-
-def _outcome(step: Step, slots: dict[str, Slot], seed: int, prefix: str) -> str:
-    slot = next((slots[name] for name in step.names if name in slots), None)
+def _outcome(step: Step, slot: Slot | None, seed: int, prefix: str) -> str:
+    """Return what became of what a step wrote."""
     if slot is None or slot.tensor is None:
         return MISSING
     if tuple(slot.shape) != step.shape or slot.tensor.dtype != step.dtype:

@@ -1,0 +1,186 @@
+"""Decide about each piece of memory: which rule speaks for it, and what is wrong with that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import repeat
+from typing import TypeAlias
+
+from torch import Tensor
+
+from ..errors import Problem, TensorProblem, TieConflict
+from ..model import Slot, layout_row, shape_problem
+from ..ties import TieGroup, memories, plainly_untied
+from .conflicts import memory_problem, memory_problems, place_problem, winner, writer_for
+from .options import InitOptions
+from .outcome import kept_step, unshaped_step, written_step
+from .resolve import Choice, Resolver, slot_info
+from .step import KEEP, UNCOVERED, WRITE, Step, Target
+
+Decision: TypeAlias = tuple[Step, Target]
+
+
+class Decider:
+    """Make one step per piece of memory, and gather what is wrong on the way.
+
+    Attributes: ``problems``, and ``decided``, the places of the rules that decided about any name.
+    """
+
+    def __init__(self, resolver: Resolver, slots: Sequence[Slot], settings: InitOptions) -> None:
+        self.resolver, self.table, self.slots = resolver, resolver.table, slots
+        self.first_wins = settings["on_tie_conflict"] == "first"
+        self.buffers = settings["buffers"]
+        self.untied = plainly_untied(slots)
+        self.problems: list[Problem] = []
+        self.decided: set[int] = set()
+        self._alike: dict[tuple[object, ...], tuple[Step, object]] = {}
+
+    def decide(self) -> tuple[list[Step], list[Target]]:
+        """Return one step per piece of memory, in registration place, and its memory."""
+        alone = ((slot,) for slot in self.slots)
+        groups = zip(alone, repeat(None)) if self.untied else memories(self.slots)
+        made = (
+            self._alone(slots[0]) if group is None else self._together(slots, group)
+            for slots, group in groups
+        )
+        pairs = [pair for pair in made if pair is not None]
+        self.problems += _same_names([step for step, _ in pairs])
+        if any(slot.literal for slot in self.slots):
+            pairs = list(self._without_written_twice(pairs))
+        return [step for step, _ in pairs], [target for _, target in pairs]
+
+    def _first(self, slot: Slot) -> int | None:
+        """Return the place of the rule that decides about a slot by its first name."""
+        place = self.table.first(slot, slot.name, slot.canonicals[0])
+        if place is not None:
+            self.decided.add(place)
+        return place
+
+    # ---- one name, one memory: what nearly all tensors are
+
+    def _alone(self, slot: Slot) -> Decision | None:
+        """Return the step of a tensor that nothing is tied to; be quick."""
+        tensor = slot.tensor
+        if tensor is None or slot.kind == "buffer" or (not self.untied and shape_problem(tensor)):
+            return self._together((slot,), None)
+        place = self._first(slot)
+        made = None if place is None else self._like_another(slot, tensor, place)
+        return self._together((slot,), None) if made is None else made
+
+    def _like_another(self, slot: Slot, tensor: Tensor, place: int) -> Decision | None:
+        """Return a step that takes all but its names from an earlier slot, where one was alike."""
+        key, known = self._kind(slot, tensor, place)
+        alike = self._alike.get(key) if slot.computed is None else None
+        if alike is not None:
+            step = alike[0].renamed(slot.paths, slot.canonicals[0])
+            if not self.untied and (text := place_problem(slot)):
+                self._refuse(step, text)
+            return step, Target((slot,), slot, None if step.padding is None else slot)
+        chosen = self.resolver.choice(slot, slot.name, place)
+        if chosen.distribution is None:
+            return None
+        step, target = written_step((slot,), slot, chosen, None)
+        if text := memory_problem(slot, chosen.distribution):
+            self._refuse(step, text)
+        elif self.resolver.same_by_kind(place) and slot.computed is None:
+            # What is known lives on beside the step, so no other object can have its id.
+            self._alike[key] = step, known
+        return step, target
+
+    def _kind(self, slot: Slot, tensor: Tensor, place: int) -> tuple[tuple[object, ...], object]:
+        """Return what slots with one step have in common, and what is known of the parameter."""
+        shape, owner, known = tensor.shape, slot.owner, None
+        row, by_shape = layout_row(owner, slot.key)
+        if not self.resolver.same_everywhere(place) or (len(shape) > 1 and not by_shape):
+            known = slot_info(slot)
+        ids = id(row), id(known)
+        return (place, type(owner), ids, shape, tensor.dtype, tensor.requires_grad), known
+
+    def _refuse(self, step: Step, text: str) -> None:
+        text = f"{step.name}: {text} (rule {step.rule!r})"
+        self.problems.append(TensorProblem(text, names=step.names, rule=step.rule))
+
+    # ---- several names, or something about the memory
+
+    def _together(self, slots: tuple[Slot, ...], group: TieGroup | None) -> Decision | None:
+        """Return the step of one piece of memory; None where nothing is there to start."""
+        started = [slot for slot in slots if slot.kind != "buffer" or self.buffers]
+        live = [slot for slot in started if slot.tensor is not None]
+        if not live:
+            for slot in started:  # registered as None: rules may match it, and are not idle then
+                self._first(slot)
+            return None
+        held = tuple(slot for slot in slots if slot.tensor is not None)
+        shapeless = (why for s in live if s.tensor is not None and (why := shape_problem(s.tensor)))
+        if why := next(shapeless, ""):
+            return self._unshaped(held, live, why)
+        choices = [choice for slot in live for choice in self.resolver.choices(slot)]
+        self.decided.update(choice.place for choice in choices)
+        if not choices and all(slot.literal for slot in live):
+            return None  # it stands behind a computed weight, which has a step of its own
+        return self._settled(held, live, group, choices)
+
+    def _settled(
+        self,
+        held: tuple[Slot, ...],
+        live: Sequence[Slot],
+        group: TieGroup | None,
+        choices: Sequence[Choice],
+    ) -> Decision:
+        """Return the step that the names' choices come to, and note where they contradict."""
+        chosen, conflict = winner(choices, live, group, self.first_wins)
+        writer, misplaced = writer_for(chosen, group) if chosen is not None else (None, None)
+        wrong = conflict or (chosen.error if chosen is not None else None) or misplaced
+        if wrong is not None:
+            self.problems.append(wrong)
+        if chosen is None or chosen.keeps:
+            return kept_step(held, live[0], chosen, group)
+        step, target = written_step(held, writer or live[0], chosen, group)
+        self.problems += memory_problems(step.names, live, group, chosen, choices)
+        return step, target
+
+    def _unshaped(self, held: tuple[Slot, ...], live: Sequence[Slot], why: str) -> Decision:
+        """Return the step of a tensor without its shape: only keeping it is no problem."""
+        places = [place for slot in live if (place := self._first(slot)) is not None]
+        rules = [self.table.clauses[place] for place in places]
+        status = UNCOVERED if not rules else KEEP if rules[0].keeps else WRITE
+        step, target = unshaped_step(held, live[0], status)
+        if status == WRITE:
+            text = f"{step.name}: {why} (rule {rules[0].label!r})"
+            self.problems.append(TensorProblem(text, names=step.names, rule=rules[0].label))
+        return step, target
+
+    def _without_written_twice(self, pairs: Sequence[Decision]) -> Iterator[Decision]:
+        """Leave out computed weights whose raw tensors (weight_orig) have rules of their own.
+
+        Those can only be named literally, so they speak, unless the weight is named so, too.
+        """
+        # By identity: the slots keep the tensors alive, and a raw tensor is one object.
+        raw = {id(t.writer.tensor): step for step, t in pairs if t.writer.literal}
+        for step, target in pairs:
+            computed = target.writer.computed
+            behind = computed.raw if computed is not None else ()
+            own = next((raw[id(tensor)] for tensor in behind if id(tensor) in raw), None)
+            if own is None:
+                yield step, target
+            elif step.rule in step.names:
+                text = (
+                    f"{step.name} is computed from {own.name}, and rules name both: "
+                    f"{step.name}: {step.start}, {own.name}: {own.start}; keep one of them"
+                )
+                self.problems.append(TieConflict(text, names=[step.name, own.name]))
+
+
+def _same_names(steps: Sequence[Step]) -> list[Problem]:
+    """Return a problem for each pair of targets that would get the same numbers."""
+    seen: dict[str, Step] = {}
+    return [
+        TensorProblem(
+            f"{other.name!r} and {step.name!r} have one canonical name, {step.seed_name!r}, and "
+            "would get the same numbers; rename one of the modules",
+            names=[other.name, step.name],
+        )
+        for step in steps
+        if (other := seen.setdefault(step.seed_name, step)) is not step
+        and step.status == WRITE == other.status
+    ]

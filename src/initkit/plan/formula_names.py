@@ -1,0 +1,74 @@
+"""What the names in a formula stand for where only the model knows: layers, counts, attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+
+from ..errors import FormulaError
+from ..model import ModelView, Slot, is_counted
+
+
+class FormulaNames:
+    """The values of names such as ``layer``, ``config.n_embd`` or ``count(Block)`` in one model."""
+
+    def __init__(self, view: ModelView) -> None:
+        self.view = view
+        self._counts: dict[str, int] = {}  # the model stands still while it is planned
+
+    def look_up(self, slot: Slot, name: str, what: str) -> float:
+        """Return the value of a formula's name that only the model knows."""
+        if what in ("layer", "n_layers"):
+            return _layer(slot, name, what)
+        if what.startswith("count("):
+            return self._count(what[7:-2])
+        head, *chain = what.split(".")
+        if head == "owner":
+            return _attribute(slot.owner, chain, f"{what} of {type(slot.owner).__name__}")
+        for module in reversed(slot.lineage):
+            thing = getattr(module, "config", None) if head == "config" else module
+            if thing is not None and _reach(thing, chain) is not None:
+                return _attribute(thing, chain, what)
+        where = " in its config" if head == "config" else ""
+        message = f"{what} has no value: no module around {slot.name!r} has it{where}"
+        raise FormulaError(message, formula=what)
+
+    def _count(self, kinds: str) -> float:
+        if kinds not in self._counts:
+            wanted = set(kinds.split("|"))
+            modules = self.view.root.modules() if self.view.root is not None else ()
+            self._counts[kinds] = sum(
+                any(cls.__name__ in wanted for cls in type(m).__mro__) for m in modules
+            )
+        return self._counts[kinds]
+
+
+def _layer(slot: Slot, name: str, what: str) -> float:
+    layer, n_layers = slot.layer_of(name)
+    value = layer if what == "layer" else n_layers
+    if value is None:
+        message = (
+            f"{what} has no value for {name!r}, which stands in no ModuleList and no numbered "
+            "Sequential"
+        )
+        raise FormulaError(message, formula=what)
+    return value
+
+
+def _reach(thing: object, chain: Sequence[str]) -> object:
+    for name in chain:
+        thing = thing.get(name) if isinstance(thing, Mapping) else getattr(thing, name, None)
+    return thing
+
+
+def _attribute(thing: object, chain: Sequence[str], what: str) -> float:
+    found = _reach(thing, chain)
+    if isinstance(found, int | float):
+        return float(found)
+    if isinstance(found, Tensor) and found.numel() == 1 and not found.is_meta:
+        return float(found)
+    if isinstance(found, nn.Module) and is_counted(found):
+        return float(len(found._modules))
+    shown = "nothing" if found is None else repr(found)
+    raise FormulaError(f"{what} is {shown}, not a number", formula=what)

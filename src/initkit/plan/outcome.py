@@ -1,0 +1,126 @@
+"""What was decided about one piece of memory, as a step of the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch.nn.parameter import is_lazy
+
+from ..errors import InitkitError
+from ..model import Slot, parameter_info
+from ..numbers import Fans, module_fans, tensor_fans
+from ..rules import Clause
+from ..ties import TieGroup
+from .resolve import Choice, slot_info
+from .step import EMPTY, KEEP, UNCOVERED, WRITE, Step, Target
+
+
+def unshaped_step(held: tuple[Slot, ...], first: Slot, status: str) -> tuple[Step, Target]:
+    """Return the step of a tensor without its shape: lazy, or a placeholder."""
+    names = tuple(path for slot in held for path in slot.paths)
+    tensor: Any = held[0].tensor
+    shape, note = ((), "lazy") if is_lazy(tensor) else (tuple(tensor.shape), "placeholder")
+    step = Step(names, first.canonicals[0], shape, tensor.dtype, status, note=note)
+    return step, Target(held, first)
+
+
+def kept_step(
+    held: tuple[Slot, ...], first: Slot, chosen: Choice | None, group: TieGroup | None
+) -> tuple[Step, Target]:
+    """Return the step of a tensor that keeps its value."""
+    status = UNCOVERED if chosen is None else KEEP
+    rule = "" if chosen is None else chosen.clause.label
+    step = Step(
+        *_head(held, first, group, status),
+        rule=rule,
+        frozen=_frozen(first),
+        kind=group.kind if group is not None else "",
+    )
+    return step, Target(held, (group and group.writer) or first)
+
+
+def written_step(
+    held: tuple[Slot, ...], writer: Slot, chosen: Choice, group: TieGroup | None
+) -> tuple[Step, Target]:
+    """Return the step of a tensor that a rule starts, to be written through one of its slots."""
+    padding, padded = _padding(held, chosen.clause)
+    names, seed_name, shape, dtype, _ = _head(held, writer, group, WRITE)
+    clause = chosen.clause
+    step = Step(
+        names,
+        seed_name,
+        shape,
+        dtype,
+        EMPTY if 0 in shape else WRITE,
+        chosen.distribution,
+        clause.scheme_text,
+        clause.label,
+        _fans_of(chosen) if len(shape) > 1 else None,
+        chosen.fans_from,
+        padding,
+        _note(chosen, writer),
+        _frozen(next((slot for slot in held if slot.kind != "buffer"), writer)),
+        group.kind if group is not None else "",
+    )
+    return step, Target(held, writer, padded)
+
+
+def _head(
+    held: tuple[Slot, ...], slot: Slot, group: TieGroup | None, status: str
+) -> tuple[tuple[str, ...], str, tuple[int, ...], Any, str]:
+    """Return names, the name that numbers depend on, shape, dtype and status."""
+    assert slot.tensor is not None
+    dtype = slot.tensor.dtype
+    if group is None:
+        return slot.paths, slot.canonicals[0], tuple(slot.shape), dtype, status
+    # A view's shape is that of the name it is written through, so that name goes first.
+    first = [slot] if group.kind in ("view", "overlap") and slot in held else []
+    names = tuple(dict.fromkeys(path for one in (*first, *held) for path in one.paths))
+    parameters = [one for one in held if one.kind != "buffer"] or held
+    smallest = min(name for one in parameters for name in one.canonicals)
+    return names, smallest, tuple(slot.shape), dtype, status
+
+
+def _frozen(slot: Slot) -> bool:
+    assert slot.tensor is not None
+    return slot.kind == "parameter" and not slot.tensor.requires_grad
+
+
+def _fans_of(chosen: Choice) -> Fans | None:
+    """Return the fans that the scheme took; those of the module where it asked for none."""
+    slot, shape = chosen.slot, chosen.slot.shape
+    if chosen.fans == "tensor":
+        return tensor_fans(shape)
+    known = parameter_info(slot.owner, slot.key, shape) if slot.owner is not None else None
+    layout = chosen.clause.layout or (known.layout if known is not None else None)
+    try:
+        if layout is not None:
+            return module_fans(shape, layout)
+        return tensor_fans(shape) if len(shape) == 2 or chosen.slot.owner is None else None
+    except InitkitError:
+        return None
+
+
+def _padding(slots: Sequence[Slot], clause: Clause) -> tuple[int | None, Slot | None]:
+    """Return the padding row of the memory, and the slot whose row it is."""
+    if clause.recipe is not None and not clause.recipe.padding:
+        return None, None
+    for slot in slots:
+        if slot.owner is not None and slot.owner.__dict__.get("padding_idx") is not None:
+            known = slot_info(slot)
+            if known is not None and known.padding is not None:
+                return known.padding, slot
+    return None, None
+
+
+def _note(chosen: Choice, writer: Slot) -> str:
+    """Return what a reader should know of this step, or nothing."""
+    distribution = chosen.distribution
+    parts = [distribution.note()] if distribution is not None else []
+    if chosen.fans is not None and chosen.fans_from != "module":
+        parts.append(f"fans from the {chosen.fans_from}")
+    if writer.computed is not None:
+        parts.append(writer.computed.note)
+    parts += [str(formula) for formula in chosen.clause.named_formulas]
+    return "; ".join(part for part in parts if part)
