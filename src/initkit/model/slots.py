@@ -77,6 +77,13 @@ class Slot:
         return self.tensor.shape
 
     @property
+    def raw(self) -> tuple[Tensor, ...]:
+        """Return the tensors that carry its value: those that a computed weight is made from."""
+        if self.computed is not None:
+            return self.computed.raw
+        return () if self.tensor is None else (self.tensor,)
+
+    @property
     def canonical(self) -> str:
         """Return the smallest of the canonical names."""
         return min(self.canonicals)

@@ -158,8 +158,7 @@ class Decider:
         # By identity: the slots keep the tensors alive, and a raw tensor is one object.
         raw = {id(t.writer.tensor): step for step, t in pairs if t.writer.literal}
         for step, target in pairs:
-            computed = target.writer.computed
-            behind = computed.raw if computed is not None else ()
+            behind = target.writer.raw if target.writer.computed is not None else ()
             own = next((raw[id(tensor)] for tensor in behind if id(tensor) in raw), None)
             if own is None:
                 yield step, target

@@ -70,13 +70,6 @@ class Node:
             left.weakest = max(left.weakest, right.weakest, kind)
 
 
-def raw_tensors(slot: Slot) -> tuple[Tensor, ...]:
-    """Return the tensors in whose memory a slot lies: of a computed weight, those behind it."""
-    if slot.computed is not None:
-        return slot.computed.raw
-    return () if slot.tensor is None else (slot.tensor,)
-
-
 def connected(slots: Sequence[Slot]) -> Iterator[tuple[list[tuple[Slot, Node]], str]]:
     """Yield each group of slots that share memory, with their nodes and its kind.
 
@@ -85,7 +78,7 @@ def connected(slots: Sequence[Slot]) -> Iterator[tuple[list[tuple[Slot, Node]], 
     nodes: dict[Hashable, Node] = {}
     node_of: list[tuple[Slot, Node]] = []
     for slot in slots:
-        if tensors := raw_tensors(slot):
+        if tensors := slot.raw:
             # The slots keep the tensors alive, so that no id is given out twice.
             key = id(tensors[0]) if len(tensors) == 1 else tuple(map(id, tensors))
             node = nodes.get(key) or nodes.setdefault(key, Node(tensors))

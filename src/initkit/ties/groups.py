@@ -19,7 +19,7 @@ from torch.nn import Parameter
 from ..errors import UnknownNameError
 from ..model import ComputedWeight, Model, ModelView, SharedWeight, Slot
 from .byte_regions import Region, contains
-from .grouping import KINDS, Node, connected, geometry, plainly_contiguous, raw_tensors
+from .grouping import KINDS, Node, connected, geometry, plainly_contiguous
 from .outlines import Outline, outlines_of
 from .storage import regions, self_overlapping, spanning
 
@@ -116,7 +116,7 @@ class TieGroup(Sequence[str]):
         if self.kind in KINDS[:3] or slot is writer or isinstance(writer.computed, SharedWeight):
             return True  # a SharedWeight is made up over weights of one shape: each takes the value
         with torch._C.DisableTorchFunctionSubclass():
-            return geometry(raw_tensors(slot)) == geometry(raw_tensors(writer))
+            return geometry(slot.raw) == geometry(writer.raw)
 
     def _parameters(self) -> list[Slot]:
         return [slot for slot in self.slots if slot.kind != "buffer"] or list(self.slots)

@@ -26,7 +26,6 @@ from ..plan import (
 from ..rules import Table
 from . import distributed
 from .job import Job
-from .materializer import raw_tensors
 from .recorded_rules import with_recorded_rules
 from .report import Report
 from .seeds import read_seed
@@ -132,7 +131,7 @@ def param_init_fn(
 
     def start(module: nn.Module) -> None:
         own = {id(t) for t in (*module._parameters.values(), *module._buffers.values())}
-        mine = [p for p in pairs if any(id(r) in own for s in p[1].slots for r in raw_tensors(s))]
+        mine = [p for p in pairs if any(id(r) in own for s in p[1].slots for r in s.raw)]
         part = bound.replaced(steps=[step for step, _ in mine], targets=[t for _, t in mine])
         settings: InitOptions = {**DEFAULTS, "seed": seed, "prefix": prefix, "device": device}
         job = Job(ModelView(module), settings, time.perf_counter())

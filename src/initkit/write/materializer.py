@@ -130,7 +130,7 @@ class Materializer:
 
     def _judge(self, written: Sequence[Slot]) -> None:
         """Find every tensor that would hold garbage or cannot get memory."""
-        sure = {id(raw) for slot in written for raw in raw_tensors(slot)}
+        sure = {id(raw) for slot in written for raw in slot.raw}
         homeless = [s.name for s in self.slots if self._home(s) is None]
         if homeless:
             what = "say where they should live, as in device='cpu'"
@@ -295,8 +295,3 @@ def _recurrent(modules: Sequence[nn.Module]) -> list[nn.RNNBase]:
 
 def _size(slot: Slot) -> int:
     return slot.tensor.numel() if slot.tensor is not None else 0
-
-
-def raw_tensors(slot: Slot) -> tuple[Tensor | None, ...]:
-    """Return the tensors that carry a slot's value."""
-    return slot.computed.raw if slot.computed is not None else (slot.tensor,)

@@ -15,7 +15,6 @@ from torch.utils._pytree import tree_leaves
 from ..model import Slot, is_sharded, local_shard
 from .coverage import Coverage, Writes, count_written, held_tensors
 from .fill import observers
-from .materializer import raw_tensors
 from .poison import PoisonedWrites
 
 _weak: Any = StorageWeakRef
@@ -122,10 +121,10 @@ class _OperationWrites(Writes):
     def mark_slots(self, slots: Sequence[Slot]) -> None:
         """Take it from initkit's own kernel, which torch does not see, that slots were written."""
         for slot in slots:
-            for raw in raw_tensors(slot):
-                part = local_shard(raw) if raw is not None else None
+            for raw in slot.raw:
+                part = local_shard(raw)
                 tensor = part.local if part is not None else raw
-                if tensor is not None and (found := self.find(tensor)) is not None:
+                if (found := self.find(tensor)) is not None:
                     found.write(tensor)
 
     def close(self) -> None:
