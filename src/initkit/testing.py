@@ -276,8 +276,8 @@ def _snapshot_row(step: Step) -> tuple[str, str, str]:
     if step.padding is not None and step.distribution is not None:
         parts.append(f"row {step.padding} zero")
     parts += [f"= {name}" for name in step.names[1:]]
-    if step.kind and step.kind not in ("module", "parameter"):
-        parts.append(f"tied by {step.kind}")
+    if step.tie_kind and step.tie_kind not in ("module", "parameter"):
+        parts.append(f"tied by {step.tie_kind}")
     return step.name, format_shape(step.shape), "; ".join(parts)
 
 

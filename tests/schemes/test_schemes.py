@@ -118,22 +118,22 @@ ROWS: dict[str, tuple[str, nn.Module, distributions.Distribution]] = {
     "log_uniform": (
         "log_uniform(0.001, 0.1)",
         LINEAR,
-        distributions.mapped(distributions.Uniform(math.log(0.001), math.log(0.1)), "exp"),
+        distributions.Uniform(math.log(0.001), math.log(0.1)).mapped("exp"),
     ),
     "log_of": (
         "log_of('uniform(1, 16)')",
         LINEAR,
-        distributions.mapped(distributions.Uniform(1.0, 16.0), "log"),
+        distributions.Uniform(1.0, 16.0).mapped("log"),
     ),
     "exp_of": (
         "exp_of('normal(std=0.5)')",
         LINEAR,
-        distributions.mapped(distributions.Normal(0.0, 0.5), "exp"),
+        distributions.Normal(0.0, 0.5).mapped("exp"),
     ),
     "inverse_softplus_of": (
         "inverse_softplus_of('uniform(1, 2)')",
         LINEAR,
-        distributions.mapped(distributions.Uniform(1.0, 2.0), "inverse softplus"),
+        distributions.Uniform(1.0, 2.0).mapped("inverse softplus"),
     ),
     "sinusoids": ("sinusoids(blank=1)", LINEAR, distributions.Sinusoids((300, 200), blank=1)),
     "sincos_2d": (

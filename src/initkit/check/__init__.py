@@ -1,7 +1,8 @@
 """Compare what a model holds with what was planned for it."""
 
 from .check import check_init
-from .report import CheckReport, Failure
+from .failures import Failure
+from .report import CheckReport
 
 __all__ = [
     "CheckReport",

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ..distributions import Constant, Distribution, Normal, Uniform
 from ..plan import WRITE, Plan, slot_info
+from .checked import Checked
 from .measure import Measured
-from .report import Checked
 from .sample import TensorSample
 
 _FEWEST = 200  # elements that tell distributions apart

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ..distributions import Test
+from .checked import Checked
 from .duplicates import duplicates, shared_runs
-from .report import Checked
 
 _FEW = 64  # elements that show whether a tensor counts or repeats
 

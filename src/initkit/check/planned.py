@@ -10,9 +10,9 @@ from torch import Tensor
 from ..distributions import Distribution, Test
 from ..model import chunks
 from ..plan import EMPTY, WRITE, Step
+from .checked import Checked
 from .measure import measure, plain
 from .norms import norm_tests
-from .report import Checked
 from .sample import TensorSample
 from .sanity import sanity_tests
 from .slices import slice_tests

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from torch import Tensor
-
-from ..distributions import Distribution, Test, short
-from ..model import Slot
-from ..plan import Step
+from ..distributions import short
 from ..render import (
     Column,
     Notes,
@@ -21,103 +17,10 @@ from ..render import (
     format_shape,
     html_page,
 )
-from .measure import Measured
+from .checked import Checked
+from .failures import Failure, failed_tests, kind_of, make_failure
 
-_CONSEQUENCES = ("bounds", "extremes", "order", "lengths")  # of faults that other tests name
-_DIAGNOSED = (
-    "std",
-    "mean",
-    "distribution",
-    "bounds",
-    "extremes",
-    "constant",
-    "structure",
-    "zeros",
-)
 _MOST_DIAGNOSED = 24  # failures whose values are compared with other distributions
-_ORDER = ("missing unplanned shape garbage padding structure constant zeros std mean bounds "
-          "distribution extremes order lengths repeated clone tie").split()  # fmt: skip
-
-
-@dataclass(eq=False, slots=True)
-class Checked:
-    """One tensor, what was measured of it, and all tests of it."""
-
-    name: str
-    shape: tuple[int, ...]
-    step: Step | None = None
-    slot: Slot | None = None
-    measured: Measured | None = None
-    tests: list[Test] = field(default_factory=list)
-    pieces: list[Tensor] = field(
-        default_factory=list
-    )  # along dimension 0, until the report is made
-    remark: str = ""
-
-    @property
-    def planned(self) -> str:
-        """The distribution, as the plan prints it."""
-        return self.step.start if self.step is not None else ""
-
-    @property
-    def distribution(self) -> Distribution | None:
-        """What the plan draws it from; None where it writes nothing."""
-        return self.step.distribution if self.step is not None else None
-
-    @property
-    def summary(self) -> str:
-        """What was measured, in a few words."""
-        measured = self.measured
-        if measured is None or not measured.n:
-            return ""
-        if measured.low == measured.high:
-            return f"all {short(measured.low)}"
-        return f"mean {short(measured.mean)}, std {short(measured.std)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One parameter that is not as it should be.
-
-    ``kind`` is a word: "std", "mean", "bounds", "zeros", "distribution", "extremes", "order",
-    "lengths", "constant", "structure", "padding", "repeated", "clone", "tie", "shape", "missing",
-    "unplanned" or "garbage". ``expected`` and ``seen`` are short texts, ``text`` a sentence,
-    ``hint`` what it looks like instead. ``p_value`` is how probable this is for a parameter as
-    planned (0: impossible), and ``also`` says what else is wrong with it.
-
-    >>> from torch import nn
-    >>> failure = check_init(nn.Linear(300, 2), {"weight": "orthogonal", "bias": 0}).failures[0]
-    >>> failure.name, failure.kind, failure.planned
-    ('weight', 'structure', 'orthogonal')
-    """
-
-    name: str
-    kind: str
-    expected: str
-    seen: str
-    p_value: float
-    text: str
-    shape: tuple[int, ...] = ()
-    planned: str = ""
-    rule: str = ""
-    hint: str = ""
-    also: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        sure = f"p = {self.p_value:.1g}" if self.p_value > 1e-300 else "certain"
-        lines = [f"{self.name} {list(self.shape)}: {self.text} ({sure})"]
-        if self.planned:
-            by = f", by rule {self.rule!r}" if self.rule else ""
-            lines.append(f"planned: {self.planned}{by}")
-        lines += [self.hint] if self.hint else []
-        lines += [f"also: {'; '.join(self.also)}"] if self.also else []
-        return "\n    ".join(lines)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the failure as plain data."""
-        names = ("name", "kind", "expected", "seen", "p_value", "text", "planned", "rule", "hint")
-        shape = {"shape": list(self.shape), "also": list(self.also)}
-        return {name: getattr(self, name) for name in names} | shape
 
 
 class CheckReport:
@@ -143,8 +46,8 @@ class CheckReport:
         self.trained = False
 
     def _failures(self) -> list[Failure]:
-        found = _failed(self._checked, self.level)  # by id: the tuple keeps all of them alive
-        return [_failure(c, found[id(c)]) for c in self._checked if id(c) in found]
+        found = failed_tests(self._checked, self.level)  # by id: the tuple keeps all of them alive
+        return [make_failure(c, found[id(c)]) for c in self._checked if id(c) in found]
 
     def explain(self, hint: Callable[[Checked], str], trained: bool) -> None:
         """Add to the first failures what their values look like."""
@@ -152,7 +55,7 @@ class CheckReport:
         by_name = {c.name: c for c in self._checked}
         self.failures = tuple(
             replace(f, hint=hint(by_name[f.name]))
-            if place < _MOST_DIAGNOSED and f.kind in _DIAGNOSED and not trained
+            if place < _MOST_DIAGNOSED and kind_of(f.kind).diagnosed and not trained
             else f
             for place, f in enumerate(self.failures)
         )
@@ -296,39 +199,3 @@ COLUMNS: tuple[Column[_Judged], ...] = (
     Column("verdict", lambda row: row.verdict, tone=lambda row: "error" if row.failure else ""),
 )
 """What a report says of each parameter, in its text and on its page."""
-
-
-# -------------------------------------------------------------------------------------- deciding
-
-
-def _failed(checked: Sequence[Checked], level: float) -> dict[int, list[Test]]:
-    """Return the tests that fail by Holm's procedure, by tensor."""
-    every = sorted(
-        ((test.p, place, test) for place, c in enumerate(checked) for test in c.tests),
-        key=lambda entry: entry[0],
-    )
-    found: dict[int, list[Test]] = {}
-    # Holm: the smallest of m p-values is compared with level / m, the next with level / (m - 1);
-    # the first that passes ends it. The tests need not be independent.
-    for rank, (p, place, test) in enumerate(every):
-        if p > level / (len(every) - rank):
-            break
-        found.setdefault(id(checked[place]), []).append(test)
-    return found
-
-
-def _failure(c: Checked, tests: Sequence[Test]) -> Failure:
-    first, *rest = sorted(tests, key=lambda test: _ORDER.index(test.kind))
-    step = c.step
-    return Failure(
-        c.name,
-        first.kind,
-        first.expected,
-        first.seen,
-        first.p,
-        first.text,
-        c.shape,
-        planned=c.planned,
-        rule=step.rule if step is not None else "",
-        also=tuple(dict.fromkeys(test.text for test in rest if test.kind not in _CONSEQUENCES)),
-    )

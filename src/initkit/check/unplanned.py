@@ -8,8 +8,8 @@ from torch import nn
 
 from ..distributions import Test
 from ..model import Slot
+from .checked import Checked
 from .measure import Measured, measure
-from .report import Checked
 from .sanity import sanity_tests
 from .values import is_floating, local_values, read_values
 

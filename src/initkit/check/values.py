@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from ..distributions import Test
 from ..model import Slot
-from .report import Checked
+from .checked import Checked
 
 
 def read_values(slot: Slot, checked: Checked) -> Tensor | None:

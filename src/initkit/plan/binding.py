@@ -105,7 +105,7 @@ class _Binder:
 
     def _writer(self, step: Step, held: Sequence[Slot], group: TieGroup | None) -> Slot:
         """Return the slot to write through: of a view the one that the plan has first."""
-        if group is not None and step.kind in ("view", "overlap"):
+        if group is not None and step.tie_kind in ("view", "overlap"):
             for slot in held:
                 first = any(step.name in self._asked(slot, i) for i in range(len(slot.paths)))
                 if first and tuple(slot.shape) == step.shape:
@@ -117,11 +117,11 @@ class _Binder:
         assert writer.tensor is not None
         if text := shape_problem(writer.tensor):
             return text
-        if step.kind in ("view", "overlap") and step.status == WRITE:
+        if step.tie_kind in ("view", "overlap") and step.status == WRITE:
             here = [self._asked(slot, i) for slot in held for i in range(len(slot.paths))]
             if all(step.name not in names for names in here):
                 return (
-                    f"the plan writes it through {step.name!r}, of which it is a {step.kind}, "
+                    f"the plan writes it through {step.name!r}, of which it is a {step.tie_kind}, "
                     "and this part of the model does not have that one"
                 )
         if tuple(writer.shape) != step.shape:

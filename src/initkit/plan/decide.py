@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import repeat
 from typing import TypeAlias
 
@@ -15,16 +16,34 @@ from .conflicts import memory_problem, memory_problems, place_problem, winner, w
 from .options import InitOptions
 from .outcome import kept_step, unshaped_step, written_step
 from .resolve import Choice, Resolver, slot_info
-from .step import KEEP, UNCOVERED, WRITE, Step, Target
+from .step import KEEP, UNCOVERED, WRITE, Status, Step, Target
 
 Decision: TypeAlias = tuple[Step, Target]
 
 
-class Decider:
-    """Make one step per piece of memory, and gather what is wrong on the way.
+@dataclass(frozen=True)
+class Decided:
+    """One step per piece of memory, in registration order, with its memory.
 
-    Attributes: ``problems``, and ``decided``, the places of the rules that decided about any name.
+    ``problems`` are what is wrong, and ``used`` the places of the rules that decided about a name.
     """
+
+    steps: list[Step]
+    targets: list[Target]
+    problems: list[Problem]
+    used: Container[int]
+
+
+def decide(resolver: Resolver, slots: Sequence[Slot], settings: InitOptions) -> Decided:
+    """Decide about every piece of memory of a model."""
+    decider = _Decider(resolver, slots, settings)
+    pairs = decider.decide()
+    steps, targets = [step for step, _ in pairs], [target for _, target in pairs]
+    return Decided(steps, targets, decider.problems, decider.used)
+
+
+class _Decider:
+    """Make one step per piece of memory, and gather what is wrong on the way."""
 
     def __init__(self, resolver: Resolver, slots: Sequence[Slot], settings: InitOptions) -> None:
         self.resolver, self.table, self.slots = resolver, resolver.table, slots
@@ -32,11 +51,11 @@ class Decider:
         self.buffers = settings["buffers"]
         self.untied = plainly_untied(slots)
         self.problems: list[Problem] = []
-        self.decided: set[int] = set()
+        self.used: set[int] = set()
         self._alike: dict[tuple[object, ...], tuple[Step, object]] = {}
 
-    def decide(self) -> tuple[list[Step], list[Target]]:
-        """Return one step per piece of memory, in registration place, and its memory."""
+    def decide(self) -> list[Decision]:
+        """Return a step for each piece of memory, in registration order."""
         alone = ((slot,) for slot in self.slots)
         groups = zip(alone, repeat(None)) if self.untied else memories(self.slots)
         made = (
@@ -47,13 +66,13 @@ class Decider:
         self.problems += _same_names([step for step, _ in pairs])
         if any(slot.literal for slot in self.slots):
             pairs = list(self._without_written_twice(pairs))
-        return [step for step, _ in pairs], [target for _, target in pairs]
+        return pairs
 
     def _first(self, slot: Slot) -> int | None:
         """Return the place of the rule that decides about a slot by its first name."""
         place = self.table.first(slot, slot.name, slot.canonicals[0])
         if place is not None:
-            self.decided.add(place)
+            self.used.add(place)
         return place
 
     # ---- one name, one memory: what nearly all tensors are
@@ -115,7 +134,7 @@ class Decider:
         if why := next(shapeless, ""):
             return self._unshaped(held, live, why)
         choices = [choice for slot in live for choice in self.resolver.choices(slot)]
-        self.decided.update(choice.place for choice in choices)
+        self.used.update(choice.place for choice in choices)
         if not choices and all(slot.literal for slot in live):
             return None  # it stands behind a computed weight, which has a step of its own
         return self._settled(held, live, group, choices)
@@ -143,7 +162,7 @@ class Decider:
         """Return the step of a tensor without its shape: only keeping it is no problem."""
         places = [place for slot in live if (place := self._first(slot)) is not None]
         rules = [self.table.clauses[place] for place in places]
-        status = UNCOVERED if not rules else KEEP if rules[0].keeps else WRITE
+        status: Status = UNCOVERED if not rules else KEEP if rules[0].keeps else WRITE
         step, target = unshaped_step(held, live[0], status)
         if status == WRITE:
             text = f"{step.name}: {why} (rule {rules[0].label!r})"

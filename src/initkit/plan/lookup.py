@@ -31,6 +31,6 @@ class SlotLookup:
         if name is None:
             return None
         slot = self.by_name[name]
-        group = self.group_of.get(id(slot)) if step.kind == "overlap" else None
+        group = self.group_of.get(id(slot)) if step.tie_kind == "overlap" else None
         writer = group.writer if group is not None else None
         return writer if writer is not None and tuple(writer.shape) == step.shape else slot

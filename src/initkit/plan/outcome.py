@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch.nn.parameter import is_lazy
 
 from ..errors import InitkitError
@@ -13,10 +14,10 @@ from ..numbers import Fans, module_fans, tensor_fans
 from ..rules import Clause
 from ..ties import TieGroup
 from .resolve import Choice, slot_info
-from .step import EMPTY, KEEP, UNCOVERED, WRITE, Step, Target
+from .step import EMPTY, KEEP, UNCOVERED, WRITE, Status, Step, Target
 
 
-def unshaped_step(held: tuple[Slot, ...], first: Slot, status: str) -> tuple[Step, Target]:
+def unshaped_step(held: tuple[Slot, ...], first: Slot, status: Status) -> tuple[Step, Target]:
     """Return the step of a tensor without its shape: lazy, or a placeholder."""
     names = tuple(path for slot in held for path in slot.paths)
     tensor: Any = held[0].tensor
@@ -29,13 +30,16 @@ def kept_step(
     held: tuple[Slot, ...], first: Slot, chosen: Choice | None, group: TieGroup | None
 ) -> tuple[Step, Target]:
     """Return the step of a tensor that keeps its value."""
-    status = UNCOVERED if chosen is None else KEEP
-    rule = "" if chosen is None else chosen.clause.label
+    names, seed_name, shape, dtype = _head(held, first, group)
     step = Step(
-        *_head(held, first, group, status),
-        rule=rule,
+        names,
+        seed_name,
+        shape,
+        dtype,
+        UNCOVERED if chosen is None else KEEP,
+        rule="" if chosen is None else chosen.clause.label,
         frozen=_frozen(first),
-        kind=group.kind if group is not None else "",
+        tie_kind=group.kind if group is not None else "",
     )
     return step, Target(held, (group and group.writer) or first)
 
@@ -45,7 +49,7 @@ def written_step(
 ) -> tuple[Step, Target]:
     """Return the step of a tensor that a rule starts, to be written through one of its slots."""
     padding, padded = _padding(held, chosen.clause)
-    names, seed_name, shape, dtype, _ = _head(held, writer, group, WRITE)
+    names, seed_name, shape, dtype = _head(held, writer, group)
     clause = chosen.clause
     step = Step(
         names,
@@ -53,33 +57,33 @@ def written_step(
         shape,
         dtype,
         EMPTY if 0 in shape else WRITE,
-        chosen.distribution,
-        clause.scheme_text,
-        clause.label,
-        _fans_of(chosen) if len(shape) > 1 else None,
-        chosen.fans_from,
-        padding,
-        _note(chosen, writer),
-        _frozen(next((slot for slot in held if slot.kind != "buffer"), writer)),
-        group.kind if group is not None else "",
+        distribution=chosen.distribution,
+        scheme=clause.scheme_text,
+        rule=clause.label,
+        fans=_fans_of(chosen) if len(shape) > 1 else None,
+        fans_from=chosen.fans_from,
+        padding=padding,
+        note=_note(chosen, writer),
+        frozen=_frozen(next((slot for slot in held if slot.kind != "buffer"), writer)),
+        tie_kind=group.kind if group is not None else "",
     )
     return step, Target(held, writer, padded)
 
 
 def _head(
-    held: tuple[Slot, ...], slot: Slot, group: TieGroup | None, status: str
-) -> tuple[tuple[str, ...], str, tuple[int, ...], Any, str]:
-    """Return names, the name that numbers depend on, shape, dtype and status."""
+    held: tuple[Slot, ...], slot: Slot, group: TieGroup | None
+) -> tuple[tuple[str, ...], str, tuple[int, ...], torch.dtype]:
+    """Return names, the name that numbers depend on, shape and dtype."""
     assert slot.tensor is not None
     dtype = slot.tensor.dtype
     if group is None:
-        return slot.paths, slot.canonicals[0], tuple(slot.shape), dtype, status
+        return slot.paths, slot.canonicals[0], tuple(slot.shape), dtype
     # A view's shape is that of the name it is written through, so that name goes first.
     first = [slot] if group.kind in ("view", "overlap") and slot in held else []
     names = tuple(dict.fromkeys(path for one in (*first, *held) for path in one.paths))
     parameters = [one for one in held if one.kind != "buffer"] or held
     smallest = min(name for one in parameters for name in one.canonicals)
-    return names, smallest, tuple(slot.shape), dtype, status
+    return names, smallest, tuple(slot.shape), dtype
 
 
 def _frozen(slot: Slot) -> bool:

@@ -66,6 +66,11 @@ class Plan:
         assert not changes, f"a plan has no {', '.join(changes)}"
         return Plan(steps, problems, **known)
 
+    @property
+    def pairs(self) -> list[tuple[Step, Target]]:
+        """Each step with its memory; a plan that was read from a file has none."""
+        return list(zip(self.steps, self.targets, strict=True))
+
     def __len__(self) -> int:
         return len(self.steps)
 

@@ -18,7 +18,7 @@ from ..errors import (
 from ..model import Model, ModelView
 from ..numbers import no_collecting
 from ..rules import Table, read_rules
-from .decide import Decider
+from .decide import decide
 from .matching import RuleTable
 from .options import DEFAULTS, InitOptions, PlanOptions, takes
 from .plan import Plan
@@ -54,14 +54,13 @@ def plan_view(view: ModelView, rules: Table, settings: InitOptions) -> Plan:
     clauses = read_rules(rules)
     with no_collecting():  # of many parameters half the time went there
         table = RuleTable(clauses)
-        decider = Decider(Resolver(view, table), view.slots, settings)
-        steps, targets = decider.decide()
-    problems = decider.problems
+        decided = decide(Resolver(view, table), view.slots, settings)
+    problems = list(decided.problems)
     if view.root is None:
         problems += types_in_state_dict(clauses)
-    steps, wrong = select(steps, targets, view.slots, wanted, guarded)
+    steps, wrong = select(decided.steps, decided.targets, view.slots, wanted, guarded)
     problems += wrong
-    unused = unused_rules(table, decider.decided, view, settings)
+    unused = unused_rules(table, decided.used, view, settings)
     if settings["idle"] == "error":
         problems += unused
     if settings["strict"]:
@@ -72,7 +71,7 @@ def plan_view(view: ModelView, rules: Table, settings: InitOptions) -> Plan:
         title=f"{view.title} by {rules}" if isinstance(rules, str) else view.title,
         idle=[str(p) for p in unused] if settings["idle"] == "ignore" else (),
         rules=[str(clause) for clause in clauses],
-        targets=targets,
+        targets=decided.targets,
         notes=() if settings["buffers"] else listed_buffers(view.slots, wanted),
     )
 

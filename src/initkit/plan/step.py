@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Literal, TypeAlias
 
 import torch
 
 from ..distributions import Distribution, from_dict
 from ..model import Slot
 from ..numbers import Fans
+from ..ties import TieKind
 
-WRITE, KEEP, UNCOVERED, LEFT_OUT, PROTECTED, EMPTY = (
-    "write",
-    "keep",
-    "uncovered",
-    "not in only",
-    "protected",
-    "empty",
-)
+Status: TypeAlias = Literal["write", "keep", "uncovered", "not in only", "protected", "empty"]
+WRITE: Final = "write"
+KEEP: Final = "keep"
+UNCOVERED: Final = "uncovered"
+LEFT_OUT: Final = "not in only"
+PROTECTED: Final = "protected"
+EMPTY: Final = "empty"
 
 
 @dataclass(slots=True)  # made by the thousand: frozen would cost as much as planning
@@ -28,7 +28,8 @@ class Step:
     """What happens to one piece of memory.
 
     ``names`` are all its names, ``seed_name`` the one that its numbers depend on, ``status`` one of
-    ``write``, ``keep``, ``uncovered``, ``not in only``, ``protected`` and ``empty``.
+    ``write``, ``keep``, ``uncovered``, ``not in only``, ``protected`` and ``empty``, ``tie_kind``
+    that of the group that its names form, if they are several.
 
     >>> from torch import nn
     >>> step = plan_init(nn.Linear(3, 4), {"weight": "xavier_normal", "bias": 0})["weight"]
@@ -40,7 +41,7 @@ class Step:
     seed_name: str
     shape: tuple[int, ...]
     dtype: torch.dtype
-    status: str
+    status: Status
     distribution: Distribution | None = None
     scheme: str = ""
     rule: str = ""
@@ -49,7 +50,7 @@ class Step:
     padding: int | None = None
     note: str = ""
     frozen: bool = False
-    kind: str = ""
+    tie_kind: TieKind | Literal[""] = ""
 
     @property
     def name(self) -> str:
@@ -95,8 +96,8 @@ class Step:
         parts = [f"= {name}" for name in self.names[1:4]]
         if len(self.names) > 4:
             parts.append(f"and {len(self.names) - 4} more names")
-        if self.kind and self.kind not in ("module", "parameter"):
-            parts.append(f"tied by {self.kind}")
+        if self.tie_kind and self.tie_kind not in ("module", "parameter"):
+            parts.append(f"tied by {self.tie_kind}")
         if self.padding is not None and self.status == WRITE:
             parts.append(f"row {self.padding} zero (padding)")
         parts += [self.note] if self.note else []
@@ -119,7 +120,7 @@ class Step:
             "padding": self.padding,
             "note": self.note,
             "frozen": self.frozen,
-            "kind": self.kind,
+            "tie_kind": self.tie_kind,
         }
 
     @classmethod

@@ -12,29 +12,31 @@ from .options import InitOptions
 
 
 def unused_rules(
-    table: RuleTable, decided: Container[int], view: ModelView, settings: InitOptions
+    table: RuleTable, used: Container[int], view: ModelView, settings: InitOptions
 ) -> list[Problem]:
     """Return a problem for every rule that decided nothing, and every recipe of which none did.
 
-    ``decided`` are the places of the clauses that did. What the user may have meant is said where
+    ``used`` are the places of the clauses that did. What the user may have meant is said where
     idle rules are errors: looking for near names takes long.
     """
     slots, by_type = view.slots, view.root is not None
     judged = [
-        (order, clause)
-        for order, clause in enumerate(table.clauses)
+        (place, clause)
+        for place, clause in enumerate(table.clauses)
         if by_type or not clause.matcher.typed
     ]
     # Without buffers=True no rule decides about them, so none there can stand above another.
     started = [slot for slot in slots if slot.kind != "buffer" or settings["buffers"]]
-    idle = [(o, c) for o, c in judged if o not in decided and not c.optional]
+    idle = [
+        (place, clause) for place, clause in judged if place not in used and not clause.optional
+    ]
     found: list[Problem] = []
-    for order, clause in idle:
-        above = _takers(table, started, order)
+    for place, clause in idle:
+        above = _takers(table, started, place)
         asked = not above and settings["idle"] == "error"
         hint = clause.matcher.hint(slots) if asked else ""
         found.append(_idle(clause, above, hint))
-    return found + _idle_recipes(judged, decided, slots)
+    return found + _idle_recipes(judged, used, slots)
 
 
 def types_in_state_dict(clauses: Sequence[Clause]) -> list[Problem]:
@@ -68,31 +70,31 @@ def _idle(clause: Clause, above: Sequence[str], hint: str) -> Problem:
     return IdleRule(f"the rule {clause.label!r} matches no parameter{hint}", rule=clause.label)
 
 
-def _takers(table: RuleTable, slots: Sequence[Slot], order: int) -> list[str]:
+def _takers(table: RuleTable, slots: Sequence[Slot], place: int) -> list[str]:
     """Return the rules that take what this one matches, without repeats."""
     found: dict[str, None] = {}
     for slot in slots:
         for name, canonical in zip(slot.paths, slot.canonicals, strict=True):
-            if table.takes(order, slot, name, canonical):
+            if table.takes(place, slot, name, canonical):
                 above = table.first(slot, name, canonical)
-                if above is not None and above != order:
+                if above is not None and above != place:
                     found[table.clauses[above].label] = None
     return list(found)
 
 
 def _idle_recipes(
-    judged: Sequence[tuple[int, Clause]], decided: Container[int], slots: Sequence[Slot]
+    judged: Sequence[tuple[int, Clause]], used: Container[int], slots: Sequence[Slot]
 ) -> list[Problem]:
     """Return a problem for every mention of a recipe of which no rule decided anything."""
     # Each mention is an object of its own, kept alive by its clauses, so its id tells it apart.
     mentions: dict[int, list[tuple[int, Clause]]] = {}
-    for order, clause in judged:
+    for place, clause in judged:
         if clause.mention is not None:
-            mentions.setdefault(id(clause.mention), []).append((order, clause))
+            mentions.setdefault(id(clause.mention), []).append((place, clause))
     return [
         _idle_recipe(rules[0][1], slots)
         for rules in mentions.values()
-        if not any(order in decided for order, _ in rules)
+        if not any(place in used for place, _ in rules)
     ]
 
 

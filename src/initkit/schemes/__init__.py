@@ -42,6 +42,7 @@ from .registry import (
     factory_of,
     list_schemes,
     refuse_taken,
+    register_defined,
     register_scheme,
     scheme_names,
     unregister_scheme,
@@ -104,3 +105,5 @@ __all__ = [
     "scheme_names",
     "unregister_scheme",
 ]
+
+register_defined()

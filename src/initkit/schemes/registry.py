@@ -9,9 +9,6 @@ from typing import Any, TypeAlias, TypeVar
 
 from ..errors import DuplicateNameError, RuleError, UnknownNameError
 from ..numbers import Value, frozen
-
-# Each defines schemes, which are registered below by being subclasses with a name.
-from . import basic, composite, fan_based, matrices, positional, truncated  # noqa: F401
 from .base import Scheme
 from .basic import Function
 
@@ -56,9 +53,16 @@ def _defined(base: type[Scheme]) -> Iterator[type[Scheme]]:
         yield from _defined(cls)
 
 
-# Nobody else can have defined a scheme before this module is loaded: `initkit.schemes` loads it
-# before anyone can reach `Scheme`. So these are initkit's own, and users' come by registering.
-_FACTORIES: dict[str, Factory] = {cls.name: cls for cls in _defined(Scheme)}
+_FACTORIES: dict[str, Factory] = {}
+
+
+def register_defined() -> None:
+    """Register every scheme class that has a name; users' classes come by registering.
+
+    The room's `__init__` calls this when it has loaded its files, before anybody else can reach
+    `Scheme`: so these are initkit's own.
+    """
+    _FACTORIES.update((cls.name, cls) for cls in _defined(Scheme))
 
 
 def factory_of(name: str) -> Factory:

@@ -1,5 +1,6 @@
 """Find which names share memory; make, keep and report ties."""
 
+from .grouping import TieKind
 from .groups import TieGroup, find_tied_parameters, memories, plainly_untied, tie_slots
 from .repair import preserve_ties, retie, tie
 from .status import TieStatus, tie_status
@@ -7,6 +8,7 @@ from .storage import self_overlapping
 
 __all__ = [
     "TieGroup",
+    "TieKind",
     "TieStatus",
     "find_tied_parameters",
     "memories",

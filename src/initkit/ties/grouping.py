@@ -10,7 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import combinations
-from typing import TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor
@@ -20,7 +20,8 @@ from ..model import Slot
 from .byte_regions import Region, bounding_intervals, clusters, intersect, same_bytes
 from .storage import components, regions_of
 
-KINDS = ("module", "parameter", "alias", "view", "overlap")
+TieKind: TypeAlias = Literal["module", "parameter", "alias", "view", "overlap"]
+KINDS: tuple[TieKind, ...] = get_args(TieKind)
 """From the strongest link to the weakest."""
 _ALIAS, _VIEW, _OVERLAP = 2, 3, 4  # their places among KINDS
 
@@ -70,7 +71,7 @@ class Node:
             left.weakest = max(left.weakest, right.weakest, kind)
 
 
-def connected(slots: Sequence[Slot]) -> Iterator[tuple[list[tuple[Slot, Node]], str]]:
+def connected(slots: Sequence[Slot]) -> Iterator[tuple[list[tuple[Slot, Node]], TieKind]]:
     """Yield each group of slots that share memory, with their nodes and its kind.
 
     Groups, and slots within them, come in the order of ``slots``.

@@ -19,7 +19,7 @@ from torch.nn import Parameter
 from ..errors import UnknownNameError
 from ..model import ComputedWeight, Model, ModelView, SharedWeight, Slot
 from .byte_regions import Region, contains
-from .grouping import KINDS, Node, connected, geometry, plainly_contiguous
+from .grouping import KINDS, Node, TieKind, connected, geometry, plainly_contiguous
 from .outlines import Outline, outlines_of
 from .storage import regions, self_overlapping, spanning
 
@@ -46,7 +46,7 @@ class TieGroup(Sequence[str]):
     (True, 'module')
     """
 
-    def __init__(self, members: Sequence[tuple[Slot, Node]], kind: str) -> None:
+    def __init__(self, members: Sequence[tuple[Slot, Node]], kind: TieKind) -> None:
         self.slots, self.kind = tuple(slot for slot, _ in members), kind
         places = sorted(
             (visit, order, path)
@@ -194,7 +194,9 @@ def find_tied_parameters(
 
 
 def _kinds(kinds: str | Iterable[str] | None) -> set[str]:
-    wanted = set(KINDS) if kinds is None else {kinds} if isinstance(kinds, str) else set(kinds)
+    if kinds is None:
+        return set(KINDS)
+    wanted = {kinds} if isinstance(kinds, str) else set(kinds)
     for kind in sorted(wanted.difference(KINDS)):
         raise UnknownNameError("kind of tie", kind, KINDS)
     return wanted

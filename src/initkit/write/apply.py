@@ -127,7 +127,7 @@ def param_init_fn(
     if read_seed(seed) is None:
         raise OptionError(distributed.NEEDS_SEED, option="seed")
     bound = bind_view(plan, ModelView(model), rename)
-    pairs = list(zip(bound.steps, bound.targets, strict=True))
+    pairs = bound.pairs
 
     def start(module: nn.Module) -> None:
         own = {id(t) for t in (*module._parameters.values(), *module._buffers.values())}

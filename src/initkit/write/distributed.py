@@ -65,7 +65,7 @@ def require_seed(seed: int | None, plan: Plan) -> None:
     """Raise :class:`OptionError` where a model is sharded over ranks and has no common seed."""
     if seed is not None or "torch.distributed.tensor" not in sys.modules:
         return
-    for step, target in zip(plan.steps, plan.targets, strict=True):
+    for step, target in plan.pairs:
         tensor = target.writer.tensor
         if step.status == WRITE and tensor is not None and rank_count(tensor) > 1:
             raise OptionError(NEEDS_SEED, option="seed")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import TypeAlias
@@ -13,11 +13,10 @@ from torch.autograd.graph import increment_version
 from torch.nn import Parameter
 
 from .. import stream
-from ..distributions import Distribution, Runs, Source, UserFunction
+from ..distributions import Distribution, Runs, Source
 from ..errors import FillError
 from ..model import CHUNK, LocalShard, Slot, chunks, local_shard
 from ..plan import WRITE, Plan, Step, Target
-from .user_functions import run_function
 
 Task: TypeAlias = Callable[[], object]
 SMALL = 1 << 12  # below, the kernel keeps the interpreter's lock, and threads would only wait
@@ -30,28 +29,22 @@ def fill(
     seed: int,
     prefix: str = "",
     *,
-    ready: Task | None = None,
+    drawn: Mapping[str, Tensor] | None = None,
     advance: Callable[[int], object] | None = None,
 ) -> None:
     """Write every step of status ``write``.
 
-    Users' functions run first, then ``ready``, which may give tensors their memory, then everything
-    is written; ``advance`` is told how many elements each task wrote.
+    ``drawn`` holds what users' functions made for the steps that they start, by the steps' names;
+    ``advance`` is called with the number of elements that each task wrote.
     """
-    todo = [pair for pair in zip(plan.steps, plan.targets, strict=True) if pair[0].status == WRITE]
-    drawn = {  # by id: the plan keeps its steps alive while it is carried out
-        id(step): run_function(step, target.writer, seed, prefix)
-        for step, target in todo
-        if isinstance(step.distribution, UserFunction)
-    }
-    if ready is not None:
-        ready()
+    todo = [pair for pair in plan.pairs if pair[0].status == WRITE]
+    drawn = drawn or {}
     queue = _WriteQueue(advance)
     with torch.inference_mode() if _needs_inference_mode(todo) else nullcontext():
         for step, target in todo:
             if not _add_plain(queue, step, target.writer, seed, prefix):
                 source = Source(seed, prefix + step.seed_name)
-                _add(queue, step, target.writer, source, drawn.get(id(step)))
+                _add(queue, step, target.writer, source, drawn.get(step.name))
         stream.run(queue.tasks())
         # Padding rows and observers wait until every task has run: another name of the same memory
         # may have written the row, and what is not written yet must not be reported.

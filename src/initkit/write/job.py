@@ -12,10 +12,11 @@ from . import distributed
 from .fill import fill
 from .materializer import Materializer
 from .progress import ProgressBar
-from .recorded_rules import init_reports, recorded
+from .recorded_rules import settle_recorded_rules
 from .report import Report
 from .running_stats import off_reset, reset_running_stats
 from .seeds import draw_seed, read_prefix, read_seed, with_prefix
+from .user_functions import run_functions
 
 
 class Job:
@@ -29,11 +30,7 @@ class Job:
     @no_collecting()
     def carry_out(self, plan: Plan, own: bool = False) -> Report:
         """Raise all that is wrong, then write and report; with ``own``, of this module alone."""
-        written = [
-            pair
-            for pair in zip(plan.steps, plan.targets, strict=True)
-            if pair[0].status in (WRITE, EMPTY)
-        ]
+        written = [pair for pair in plan.pairs if pair[0].status in (WRITE, EMPTY)]
         slots = [slot for _, target in written for slot in target.slots]
         slots += [t.writer for _, t in written if t.writer not in t.slots]  # made up over overlaps
         with distributed.raise_together(self.verify):
@@ -44,17 +41,19 @@ class Job:
         seed = draw_seed() if self.seed is None else self.seed
         if self.verify:
             distributed.compare_ranks(plan.digest(), seed, self.prefix, None, self.verify)
-        waiting = [module for module, *_ in recorded(self.view)]
         self._write(plan, seed, memory)
         report = Report(plan, seed=seed, prefix=self.prefix, buffers=self._buffers(written))
         report.seconds = time.perf_counter() - self.began
-        init_reports.update(dict.fromkeys(waiting, report))
+        settle_recorded_rules(self.view, report, forget=not own)
         return report
 
     def _write(self, plan: Plan, seed: int, memory: Materializer) -> None:
+        prefix = with_prefix(self.prefix, "")
+        drawn = run_functions(plan, seed, prefix)
+        memory.give()
         total = sum(step.numel for step in plan.with_status(WRITE))
         with ProgressBar(self.settings["progress"], total) as bar:
-            fill(plan, seed, with_prefix(self.prefix, ""), ready=memory.give, advance=bar.advance)
+            fill(plan, seed, prefix, drawn=drawn, advance=bar.advance)
 
     def _buffers(self, written: list[tuple[Step, Target]]) -> list[str]:
         """Reset running statistics, or return the names of those off their reset value."""

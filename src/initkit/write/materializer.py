@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from ..errors import OptionError, PlanError, Problem, TensorProblem
 from ..model import ModelView, Slot, device_type, find_computed_weights, is_sharded
 from ..plan import Device
-from .recorded_rules import PENDING
 from .running_stats import resettable
 
 DEVICES = "_initkit_deferred"  # of a module: where its constructor put each parameter
@@ -225,8 +224,6 @@ class Materializer:
         """Drop the notes on modules that have their memory now."""
         for slot in self.slots:
             vars(slot.owner).pop(DEVICES, None)
-        for module in self.view.modules if not self.own else ():
-            vars(module).pop(PENDING, None)
 
     def _follow(self) -> None:
         """Move buffers to where the parameters went, if that was asked for."""

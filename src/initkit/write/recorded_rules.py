@@ -40,6 +40,14 @@ def recorded(view: ModelView) -> list[tuple[nn.Module, Table, DecoratorOptions]]
     return [entry for _, entry in found]
 
 
+def settle_recorded_rules(view: ModelView, report: Report, *, forget: bool = True) -> None:
+    """Give the instances whose rules were carried out their report, and forget the rules."""
+    for module, *_ in recorded(view):
+        init_reports[module] = report
+        if forget:
+            del vars(module)[PENDING]
+
+
 def with_recorded_rules(plan: Plan, view: ModelView) -> Plan:
     """Let recorded rules start what the plan leaves as it is and what holds no values."""
     started: dict[int, tuple[Step, Target, str]] = {}
@@ -47,15 +55,12 @@ def with_recorded_rules(plan: Plan, view: ModelView) -> Plan:
     for module, rules, options in recorded(view):
         inner = plan_view(ModelView(module), rules, {**DEFAULTS, **options})
         problems += inner.problems
-        for step, target in zip(inner.steps, inner.targets, strict=True):
+        for step, target in inner.pairs:
             if step.status in (WRITE, EMPTY):
                 started[id(target.writer.tensor)] = step, target, options.get("prefix", "")
     if not started and not problems:
         return plan
-    pairs = [
-        _started(step, target, started)
-        for step, target in zip(plan.steps, plan.targets, strict=True)
-    ]
+    pairs = [_started(step, target, started) for step, target in plan.pairs]
     return plan.replaced(
         steps=[step for step, _ in pairs],
         targets=[target for _, target in pairs],
@@ -75,6 +80,6 @@ def _started(
         inner,
         names=step.names,
         seed_name=with_prefix(prefix, step.seed_name),
-        kind=step.kind,
+        tie_kind=step.tie_kind,
     )
     return new, Target(target.slots, there.writer, there.padded)

@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from ..distributions import Source, UserFunction
 from ..errors import FillError
 from ..model import Slot, rank_count
-from ..plan import Step
+from ..plan import WRITE, Plan, Step
 
 
 class _OwnGenerator(Exception):
@@ -50,6 +50,18 @@ _ELSEWHERE = (
     "torch's global generator, which stands at the parameter's own seed here"
 )
 _GET = "functions here get a tensor, not a module"
+
+
+def run_functions(plan: Plan, seed: int, prefix: str = "") -> dict[str, Tensor]:
+    """Return what users' functions make for the steps that they start, by the steps' names.
+
+    They run before anything is written, so that one that fails leaves the model as it was.
+    """
+    return {
+        step.name: run_function(step, target.writer, seed, prefix)
+        for step, target in plan.pairs
+        if step.status == WRITE and isinstance(step.distribution, UserFunction)
+    }
 
 
 def run_function(step: Step, slot: Slot, seed: int, prefix: str) -> Tensor:

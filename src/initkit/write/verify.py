@@ -145,7 +145,7 @@ def _outcome(step: Step, slot: Slot | None, seed: int, prefix: str) -> str:
 def _drawn(step: Step, seed: int, prefix: str) -> Tensor:
     """Return the values that a step wrote."""
     out = torch.empty(step.shape, dtype=step.dtype, device="cpu")
-    plan = Plan([replace(step, kind="")], [])  # drawn alone, it is tied to nothing
+    plan = Plan([replace(step, tie_kind="")], [])  # drawn alone, it is tied to nothing
     try:
         apply_plan(plan, {step.name: out}, seed=seed, prefix=prefix, progress=False)
     except InitkitError as error:

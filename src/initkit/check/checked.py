@@ -1,0 +1,47 @@
+"""One tensor of a model with what was planned for it, measured of it and tested."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from ..distributions import Distribution, Test, short
+from ..model import Slot
+from ..plan import Step
+from .measure import Measured
+
+
+@dataclass(eq=False, slots=True)
+class Checked:
+    """One tensor, what was measured of it, and all tests of it."""
+
+    name: str
+    shape: tuple[int, ...]
+    step: Step | None = None
+    slot: Slot | None = None
+    measured: Measured | None = None
+    tests: list[Test] = field(default_factory=list)
+    # The values along dimension 0, held until the report is made.
+    pieces: list[Tensor] = field(default_factory=list)
+    remark: str = ""
+
+    @property
+    def planned(self) -> str:
+        """The distribution, as the plan prints it."""
+        return self.step.start if self.step is not None else ""
+
+    @property
+    def distribution(self) -> Distribution | None:
+        """What the plan draws it from; None where it writes nothing."""
+        return self.step.distribution if self.step is not None else None
+
+    @property
+    def summary(self) -> str:
+        """What was measured, in a few words."""
+        measured = self.measured
+        if measured is None or not measured.n:
+            return ""
+        if measured.low == measured.high:
+            return f"all {short(measured.low)}"
+        return f"mean {short(measured.mean)}, std {short(measured.std)}"

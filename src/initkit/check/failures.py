@@ -1,0 +1,152 @@
+"""What fails: the kinds of findings in the order they are named, and one failure a parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from ..distributions import Test
+from .checked import Checked
+
+FailureKind: TypeAlias = Literal[
+    "missing",
+    "unplanned",
+    "shape",
+    "garbage",
+    "padding",
+    "structure",
+    "constant",
+    "zeros",
+    "std",
+    "mean",
+    "bounds",
+    "distribution",
+    "extremes",
+    "order",
+    "lengths",
+    "repeated",
+    "clone",
+    "tie",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What follows from a finding of one kind.
+
+    A ``consequence`` goes unsaid beside what it follows from; what is ``diagnosed`` is compared
+    with other distributions, to say what the values look like instead.
+    """
+
+    consequence: bool = False
+    diagnosed: bool = False
+
+
+KINDS: Mapping[str, Kind] = {
+    "missing": Kind(),
+    "unplanned": Kind(),
+    "shape": Kind(),
+    "garbage": Kind(),
+    "padding": Kind(),
+    "structure": Kind(diagnosed=True),
+    "constant": Kind(diagnosed=True),
+    "zeros": Kind(diagnosed=True),
+    "std": Kind(diagnosed=True),
+    "mean": Kind(diagnosed=True),
+    "bounds": Kind(diagnosed=True, consequence=True),
+    "distribution": Kind(diagnosed=True),
+    "extremes": Kind(diagnosed=True, consequence=True),
+    "order": Kind(consequence=True),
+    "lengths": Kind(consequence=True),
+    "repeated": Kind(),
+    "clone": Kind(),
+    "tie": Kind(),
+}
+"""Of several findings of one parameter the first in this order names its failure."""
+
+_OWN = Kind()  # of a kind that a user's distribution brings; it is named last
+_RANKS = {kind: rank for rank, kind in enumerate(KINDS)}
+
+
+def kind_of(name: str) -> Kind:
+    """Return what follows from findings of this name."""
+    return KINDS.get(name, _OWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One parameter that is not as it should be.
+
+    ``kind`` is one of ``FailureKind``, or what a user's distribution calls it. ``expected``
+    and ``seen`` are short texts, ``text`` a sentence, ``hint`` what it looks like instead.
+    ``p_value`` is how probable this is for a parameter as planned (0: impossible), and ``also``
+    says what else is wrong with it.
+
+    >>> from torch import nn
+    >>> failure = check_init(nn.Linear(300, 2), {"weight": "orthogonal", "bias": 0}).failures[0]
+    >>> failure.name, failure.kind, failure.planned
+    ('weight', 'structure', 'orthogonal')
+    """
+
+    name: str
+    kind: FailureKind | str
+    expected: str
+    seen: str
+    p_value: float
+    text: str
+    shape: tuple[int, ...] = ()
+    planned: str = ""
+    rule: str = ""
+    hint: str = ""
+    also: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        sure = f"p = {self.p_value:.1g}" if self.p_value > 1e-300 else "certain"
+        lines = [f"{self.name} {list(self.shape)}: {self.text} ({sure})"]
+        if self.planned:
+            by = f", by rule {self.rule!r}" if self.rule else ""
+            lines.append(f"planned: {self.planned}{by}")
+        lines += [self.hint] if self.hint else []
+        lines += [f"also: {'; '.join(self.also)}"] if self.also else []
+        return "\n    ".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the failure as plain data."""
+        names = ("name", "kind", "expected", "seen", "p_value", "text", "planned", "rule", "hint")
+        shape = {"shape": list(self.shape), "also": list(self.also)}
+        return {name: getattr(self, name) for name in names} | shape
+
+
+def failed_tests(checked: Sequence[Checked], level: float) -> dict[int, list[Test]]:
+    """Return the tests that fail by Holm's procedure, by tensor."""
+    every = sorted(
+        ((test.p, place, test) for place, c in enumerate(checked) for test in c.tests),
+        key=lambda entry: entry[0],
+    )
+    found: dict[int, list[Test]] = {}
+    # Holm: the smallest of m p-values is compared with level / m, the next with level / (m - 1);
+    # the first that passes ends it. The tests need not be independent.
+    for rank, (p, place, test) in enumerate(every):
+        if p > level / (len(every) - rank):
+            break
+        found.setdefault(id(checked[place]), []).append(test)
+    return found
+
+
+def make_failure(c: Checked, tests: Sequence[Test]) -> Failure:
+    """Return one failure for all tests of a tensor that failed."""
+    first, *rest = sorted(tests, key=lambda test: _RANKS.get(test.kind, len(_RANKS)))
+    step = c.step
+    return Failure(
+        c.name,
+        first.kind,
+        first.expected,
+        first.seen,
+        first.p,
+        first.text,
+        c.shape,
+        planned=c.planned,
+        rule=step.rule if step is not None else "",
+        also=tuple(dict.fromkeys(test.text for test in rest if not kind_of(test.kind).consequence)),
+    )
