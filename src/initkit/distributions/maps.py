@@ -1,4 +1,4 @@
-"""Growing functions that a distribution's values may go through, there and back."""
+"""Growing functions that a distribution's values go through, and their inverses."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def backward(y: Tensor, maps: tuple[Map, ...]) -> tuple[Tensor, bool]:
     falls = False
     for name, number in reversed(maps):
         y = _MAPS[name][1](y.double(), number)
-        falls ^= name == "times" and number < 0
+        falls ^= name == "times" and number < 0  # the one map that may fall; two such grow again
     return y, falls
 
 

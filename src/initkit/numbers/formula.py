@@ -42,7 +42,7 @@ _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
 NAMES = ("fan_in", "fan_out", "fan_avg", "layer", "n_layers", "numel")
 _CONSTANTS = {"pi": math.pi}
 _ATTRIBUTES = ("config", "owner", "around")
-_LONGEST = 1000
+_LONGEST = 1000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +72,11 @@ class Formula:
         try:
             result = _value(self._tree, lookup)
         except (ArithmeticError, ValueError) as error:
-            if isinstance(error, FormulaError):
+            if isinstance(error, FormulaError):  # a ValueError, too, in words of its own
                 raise
             message = f"the formula {self.text!r} has no value here: {error}"
             raise FormulaError(message, formula=self.text) from None
-        if isinstance(result, complex):
+        if isinstance(result, complex):  # a root of a negative number
             message = f"the formula {self.text!r} is not a real number here: {result}"
             raise FormulaError(message, formula=self.text)
         return result
@@ -142,7 +142,7 @@ def _check(node: ast.expr, text: str, names: list[str]) -> None:
 def _parts(node: ast.expr) -> list[ast.expr] | None:
     """Return the operands of an operation that formulas know, else None."""
     match node:
-        case ast.Constant(value=value) if type(value) in (int, float):
+        case ast.Constant(value=value) if type(value) in (int, float):  # True is an int, too
             return []
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
             return [operand]
@@ -210,6 +210,7 @@ def _value(node: ast.expr, lookup: Lookup) -> float:
         return _CONSTANTS[name] if name in _CONSTANTS else float(lookup(name))
     match node:
         case ast.Constant(value=value):
+            # As a float, so that 9**9**9 overflows where whole numbers would fill the memory.
             return float(value)  # type: ignore[arg-type]
         case ast.UnaryOp(op=op, operand=operand):
             value = _value(operand, lookup)

@@ -121,6 +121,7 @@ def bernoulli(
     if not 0 <= p <= 1:
         raise OptionError(f"a probability lies between 0 and 1; got {p:g}")
     out = torch.empty(count, dtype=torch.bool, device=device)
+    # Memory of our own making, whose version nobody has seen: no bump.
     return write(out, key, (BERNOULLI, round(p * 2.0**32)), runs, path, False)
 
 
