@@ -109,7 +109,7 @@ class Distribution(Value):
 
     @derived
     def gaussian(self) -> bool:
-        """Whether the elements are normal, and cut nowhere that matters."""
+        """Whether the elements are normal; where they are cut, beyond all values of the stream."""
         return False
 
     @derived
@@ -206,7 +206,7 @@ class Distribution(Value):
         """The largest possible value."""
         return self.bounds[1]
 
-    # ---------------------------------------------------------------------- saying and doing
+    # ------------------------------------------------------------------------ text and values
 
     def describe(self) -> str:
         """Return the distribution as the plan prints it."""
@@ -221,7 +221,9 @@ class Distribution(Value):
         raise NotImplementedError
 
     def mapped(self, name: str, number: float = 0.0) -> Distribution:
-        """Return the distribution of a growing function of a value of this one.
+        """Return the distribution of an increasing function of a value of this one.
+
+        ``name`` and ``number`` are a map's, see :mod:`initkit.distributions.maps`.
 
         >>> from initkit.distributions import Uniform
         >>> print(Uniform(1.0, 16.0).mapped("log"))
@@ -271,7 +273,7 @@ class Distribution(Value):
         return self, tensor
 
     def known_flaw(self, low: float, high: float) -> str:
-        """Say what other code is known for whose values reach from low to high, or nothing."""
+        """Return the flaw of other code that values from ``low`` to ``high`` betray, or nothing."""
         return ""
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The evidence between a tensor and a distribution: the sample to test, and a test's outcome."""
+"""Evidence on whether a tensor is drawn from a distribution: the sample, and a test's outcome."""
 
 from __future__ import annotations
 

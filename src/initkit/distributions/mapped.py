@@ -1,4 +1,4 @@
-"""Growing functions of other distributions: their logarithm, their exponential, a multiple."""
+"""Increasing functions of other distributions: their logarithm, their exponential, a multiple."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .maps import Map, backward, describe_maps, slices, through
 
 @frozen
 class Mapped(Distribution):
-    """The distribution of growing functions, one after the other, of a value of ``part``."""
+    """The distribution of increasing functions, one after the other, of a value of ``part``."""
 
     part: Distribution
     maps: tuple[Map, ...]

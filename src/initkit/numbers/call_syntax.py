@@ -25,6 +25,8 @@ class Call:
 def read_call(text: str) -> Call:
     """Return the name and options in ``text``.
 
+    Raises :class:`~initkit.errors.RuleError` for what is no name, or has no options in parentheses.
+
     >>> read_call("kaiming_normal(mode='fan_out', a=sqrt(5))")
     Call(name='kaiming_normal', args=(), kwargs={'mode': 'fan_out', 'a': 'sqrt(5)'})
     >>> read_call("vit/timm-jax").name

@@ -172,7 +172,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class DefaultDistribution:
-    """Name a distribution by its kind and its one number.
+    """What torch's constructor draws for a parameter, as a kind and its one number.
 
     ``uniform`` is U(-value, value), ``normal`` is N(0, value), ``constant`` is value everywhere.
     """

@@ -68,7 +68,10 @@ class Formula:
         object.__setattr__(self, "_tree", tree)
 
     def value(self, lookup: Lookup) -> float:
-        """Return the number, with ``lookup`` giving the values of names."""
+        """Return the number, with ``lookup`` giving the values of names.
+
+        Raises :class:`~initkit.errors.FormulaError` where it has none, or is not real.
+        """
         try:
             result = _value(self._tree, lookup)
         except (ArithmeticError, ValueError) as error:
@@ -90,6 +93,8 @@ Number: TypeAlias = float | Formula
 
 def read_number(value: object, what: str = "number") -> Number:
     """Return a float for a number or its text, a :class:`Formula` for a formula.
+
+    Raises :class:`~initkit.errors.FormulaError` for anything else, which it calls ``what``.
 
     >>> read_number("1e-6"), read_number("0.02/sqrt(2)")
     (1e-06, Formula(text='0.02/sqrt(2)'))

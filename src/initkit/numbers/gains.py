@@ -52,7 +52,9 @@ def gain_names() -> tuple[str, ...]:
 
 
 def gain_formula(name: str) -> str:
-    """Return the function behind a name of a nonlinearity, as text.
+    """Return the function that a nonlinearity's name stands for, as text.
+
+    Raises :class:`~initkit.errors.UnknownNameError` for a name that has no gain.
 
     >>> gain_formula("silu")
     'z s(z)'

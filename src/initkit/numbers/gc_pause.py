@@ -11,7 +11,7 @@ from contextlib import contextmanager
 def no_collecting() -> Iterator[None]:
     """Hold garbage collection back while objects are made that stay.
 
-    Each thousand of them would else have the collector walk through all objects of torch.
+    Else the collector would walk through all of torch's objects every so often, in vain.
 
     >>> with no_collecting():
     ...     gc.isenabled()

@@ -16,8 +16,9 @@ _DIGITS = 60  # the contract in docs/stream.md asks for 40
 def trunc_bounds(mean: float, std: float, low: float, high: float) -> tuple[int, int]:
     """Return ``(P, span)``: the words ``P .. P + span`` are those between ``low`` and ``high``.
 
-    The bounds are absolute. Fewer than 4096 words left is an error: so far out in the tail the
-    stream has too few values to draw from.
+    The bounds are absolute. Raises :class:`~initkit.errors.OptionError` for numbers that make no
+    sense, and where fewer than 4096 words are left: so far out in the tail the stream has too few
+    values to draw from.
 
     >>> trunc_bounds(0.0, 0.02, -0.04, 0.04)
     (97711073, 4099545150)

@@ -18,7 +18,7 @@ class _Local(threading.local):
 
 
 _local = _Local()
-# One pool starts its threads at a time: what new threads begin with is a number of the process.
+# One pool starts its threads at a time: torch's default for new threads is one for the process.
 _lock = threading.Lock()
 
 
