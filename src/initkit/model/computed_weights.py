@@ -329,7 +329,7 @@ def _hooked_weight(owner: nn.Module, hook: object) -> ComputedWeight | None:
 
 def _parametrized_weight(owner: nn.Module, key: str, chain: ParametrizationList) -> ComputedWeight:
     steps = _steps(chain)
-    # By hand, since torch's right_inverse makes NaN of a zero weight when it is read again.
+    # By hand: a zero weight that torch's right_inverse has taken apart is read back as NaN.
     if len(steps) == 1 and _known(steps[0]) and type(steps[0]).__name__ == "_WeightNorm":
         g, v = originals(chain)
         return WeightNormWeight(owner, key, g, v, steps[0].dim)  # type: ignore[arg-type]

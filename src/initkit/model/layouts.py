@@ -327,7 +327,8 @@ def _remember_row(owner: nn.Module, key: str) -> tuple[ParameterRow | None, bool
 
 
 def _find_row(owner: nn.Module, key: str) -> ParameterRow | None:
-    # The nearest class decides, whosever row it is; of one class the user's registration does.
+    # The nearest class with a row for this key decides, whoever wrote it; of one class's rows the
+    # user's come first.
     for cls in type(owner).__mro__:
         for table in (_REGISTERED, _TABLE):
             for row in (*table.get(cls, ()), *table.get(cls.__name__, ())):

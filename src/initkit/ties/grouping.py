@@ -238,7 +238,7 @@ def _split_by_residue(cluster: Sequence[Owned]) -> Iterator[list[Owned]]:
 
 def _residues(region: Region, stride: int) -> tuple[int, int] | None:
     """Return the interval, modulo the stride, in which all bytes lie; None where it wraps."""
-    # Whole strides change nothing; what is left is added up at most.
+    # Steps by multiples of the stride keep the residue; the others together move it so far at most.
     width = 1 + sum((count - 1) * step for count, step in region.dims if step % stride)
     low = region.start % stride
     return (low, low + width) if low + width <= stride else None
