@@ -18,9 +18,9 @@
     │   ├── TieConflict          names of one memory want different values
     │   ├── SchemeMismatch       this scheme cannot start this tensor
     │   ├── TensorProblem        the tensor's memory cannot be written
-    │   ├── UnplannedParameter            a plan is applied to a parameter that it doesn't know
-    │   ├── RankMismatch          `verify_ranks`: processes have other plans or seeds
-    │   └── UncoveredParameter            `strict`: no rule covers a parameter
+    │   ├── UnplannedParameter   a plan is applied to a parameter that it doesn't know
+    │   ├── RankMismatch         `verify_ranks`: processes have other plans or seeds
+    │   └── UncoveredParameter   `strict`: no rule covers a parameter
     ├── PlanError                all problems of a plan; raised before the first write
     ├── DeferredError            a constructor needs values that are deferred (RuntimeError)
     ├── TieError                 these names cannot share one memory      (ValueError)
@@ -45,6 +45,7 @@ class InitkitError(Exception):
 def _restored(
     cls: type[InitkitError], args: tuple[object, ...], data: dict[str, object]
 ) -> InitkitError:
+    # Without __init__, whose arguments differ from class to class and are not in `args`.
     error = cls.__new__(cls, *args)
     vars(error).update(data)
     return error
@@ -64,7 +65,7 @@ class UnknownNameError(ReadError, LookupError):
         self.kind, self.name, self.choices = kind, name, tuple(choices)
         self.nearest = tuple(nearest(name, self.choices))
         text = f"there is no {kind} {name!r}{did_you_mean(name, self.choices)}"
-        end = "" if text.endswith("?") else "."
+        end = "" if text.endswith("?") else "."  # the hint is a sentence of its own
         super().__init__(f"{text}{end} {hint}" if hint else text)
 
 
@@ -217,6 +218,7 @@ def nearest(name: str, choices: Iterable[str], n: int = 3) -> list[str]:
     """Return up to ``n`` choices that look most like ``name``."""
     known = list(choices)
     folded = {choice.lower(): choice for choice in known}
+    # As written; whatever the case only where nothing is near so.
     near = get_close_matches(name, known, n=n, cutoff=0.6)
     return near or [folded[c] for c in get_close_matches(name.lower(), folded, n=n, cutoff=0.6)]
 

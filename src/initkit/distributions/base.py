@@ -1,4 +1,4 @@
-"""The base of all distributions, and the random streams that they write from."""
+"""The base class of all distributions, and the random streams that they write from."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ else:
         def __init__(self, function):
             self.function, self.__doc__ = function, function.__doc__
 
+        # Without __set__, so that the field of an instance comes first; property would hide it.
         def __get__(self, instance, owner):
             if instance is None:  # so that dataclass sees no default here
                 raise AttributeError(self.function.__name__)
@@ -71,6 +72,7 @@ class Distribution(Value):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        # `frozen` returns the class that it is given, so this is the one that will be used.
         _CLASSES[cls.__name__] = cls
 
     # ------------------------------------------------------------------------------- traits
@@ -107,7 +109,7 @@ class Distribution(Value):
 
     @derived
     def gaussian(self) -> bool:
-        """Whether the elements are normal, and cut nowhere that matters."""
+        """Whether the elements are normal; where they are cut, beyond all values of the stream."""
         return False
 
     @derived
@@ -181,6 +183,7 @@ class Distribution(Value):
         """Return P(X <= x) of one element picked at random, in float64."""
         if isinstance(x, Tensor):
             return self._cdf(x.double())
+        # On the CPU, whatever torch's default device is.
         return float(self._cdf(torch.tensor(float(x), dtype=torch.float64, device="cpu")))
 
     @derived
@@ -203,7 +206,7 @@ class Distribution(Value):
         """The largest possible value."""
         return self.bounds[1]
 
-    # ---------------------------------------------------------------------- saying and doing
+    # ------------------------------------------------------------------------ text and values
 
     def describe(self) -> str:
         """Return the distribution as the plan prints it."""
@@ -218,7 +221,9 @@ class Distribution(Value):
         raise NotImplementedError
 
     def mapped(self, name: str, number: float = 0.0) -> Distribution:
-        """Return the distribution of a growing function of a value of this one.
+        """Return the distribution of an increasing function of a value of this one.
+
+        ``name`` and ``number`` are a map's, see :mod:`initkit.distributions.maps`.
 
         >>> from initkit.distributions import Uniform
         >>> print(Uniform(1.0, 16.0).mapped("log"))
@@ -268,7 +273,7 @@ class Distribution(Value):
         return self, tensor
 
     def known_flaw(self, low: float, high: float) -> str:
-        """Say what other code is known for whose values reach from low to high, or nothing."""
+        """Return the flaw of other code that values from ``low`` to ``high`` betray, or nothing."""
         return ""
 
     def __str__(self) -> str:
@@ -276,7 +281,12 @@ class Distribution(Value):
 
 
 def from_dict(data: Mapping[str, Any]) -> Distribution:
-    """Return the distribution that :meth:`Distribution.to_dict` wrote."""
+    """Return the distribution that :meth:`Distribution.to_dict` wrote.
+
+    >>> from initkit.distributions import Normal
+    >>> from_dict(Normal(0.0, 0.02).to_dict())
+    Normal(mean=0.0, std=0.02)
+    """
     options = {k: _rich(v) for k, v in data.items() if k != "kind"}
     return _CLASSES[data["kind"]](**options)
 
@@ -288,6 +298,7 @@ def _plain(value: Any) -> Any:
 
 
 def _rich(value: Any) -> Any:
+    """Undo `_plain`; lists become tuples again, which have a hash."""
     if isinstance(value, Mapping) and "kind" in value:
         return from_dict(value)
     return tuple(_rich(v) for v in value) if isinstance(value, list) else value
@@ -303,7 +314,7 @@ def spans(runs: Runs, numel: int) -> Sequence[tuple[int, int, int]]:
     if isinstance(runs, int):
         return [(0, runs, numel)] if numel else []
     pairs = runs.tolist() if isinstance(runs, Tensor) else runs
-    found, local = [], 0
+    found, local = [], 0  # runs stand for elements that lie one after another in local memory
     for start, length in pairs:
         found.append((local, start, length))
         local += length

@@ -75,6 +75,7 @@ class Constant(Distribution):
         value = float(torch.tensor(self.value, dtype=torch.float64, device="cpu").to(dtype).real)
         if dtype.is_complex:  # measured as pairs: its imaginary parts are 0
             return bool({low, high} - {value, 0.0})
+        # Stored values are exact; those of a computed weight have gone through a few roundings.
         room = 8 * float(torch.finfo(dtype).eps) * abs(value) if sample.computed else 0.0
         return not (value - room <= low and high <= value + room)
 
@@ -174,6 +175,7 @@ class TruncatedNormal(Distribution):
     @property
     def gaussian(self) -> bool:
         """Whether the bounds cut nothing: they lie beyond all values that the stream has."""
+        # The stream's standard normals end at 6.23026 (docs/stream.md).
         a, b = (self.low - self.loc) / self.scale, (self.high - self.loc) / self.scale
         return a < -6.2302 and b > 6.2302
 
@@ -181,6 +183,7 @@ class TruncatedNormal(Distribution):
         return "the bounds cut nothing" if self.gaussian else ""
 
     def known_flaw(self, low: float, high: float) -> str:
+        # So far out 2 Phi - 1 is -1 in float32, and erfinv of that infinite: torch clamps it.
         far = min(self.loc - self.low, self.high - self.loc) > 7 * self.scale
         if not far or (low != self.low and high != self.high):
             return ""
@@ -237,6 +240,7 @@ class MaskedUniform(Distribution):
         return {0.0: (high - low) / (self.high - self.low)} if high > low else {}
 
     def _cdf(self, x: Tensor) -> Tensor:
+        # Without the mask it is a ramp; with it, flat over the masked interval but for a step at 0.
         (low, high), width = self._masked, self.high - self.low
         plain = ((x - self.low) / width).clamp(0, 1)
         if high <= low:
@@ -278,6 +282,7 @@ def _density(x: float) -> float:
 
 @lru_cache(maxsize=1024)
 def _truncated_moments(loc: float, scale: float, low: float, high: float) -> tuple[float, float]:
+    # The textbook's formulas, mirrored where need be: in the lower tail `_phi` loses no digits.
     a, b = (low - loc) / scale, (high - loc) / scale
     sign = -1.0 if a + b > 0 else 1.0
     if sign < 0:
@@ -285,8 +290,9 @@ def _truncated_moments(loc: float, scale: float, low: float, high: float) -> tup
     mass = _phi(b) - _phi(a)
     if not mass:  # so far out that all of it lies at the nearer bound
         return (low if sign > 0 else high), 0.0
+    # An infinite bound adds nothing, but inf * 0 would be NaN.
     end_a = a * _density(a) if math.isfinite(a) else 0.0
     end_b = b * _density(b) if math.isfinite(b) else 0.0
     shift = (_density(a) - _density(b)) / mass
-    variance = 1 + (end_a - end_b) / mass - shift * shift
+    variance = 1 + (end_a - end_b) / mass - shift * shift  # a difference: rounding may pass 0
     return loc + sign * scale * shift, scale * math.sqrt(max(variance, 0.0))

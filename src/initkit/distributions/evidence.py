@@ -1,4 +1,4 @@
-"""What a distribution is shown of a tensor when it is asked whether the tensor is its own."""
+"""Evidence on whether a tensor is drawn from a distribution: the sample, and a test's outcome."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """One comparison: its ``p`` under the plan, and what it says where that is too small.
+    """One comparison of a tensor with its distribution.
+
+    ``p`` is at most how likely so large a deviation is where the plan was followed: 0 for what
+    cannot be, 1 for what fits. ``text`` is what to say where it is too small.
 
     ``kind`` is a word ("std", "bounds", ...); ``expected`` and ``seen`` are short texts.
     """
@@ -81,7 +84,7 @@ class Sample(Protocol):
 def binomial(hits: int, n: int, window: tuple[float, float]) -> float:
     """Return at most how likely a share of hits so far outside the window of chances is.
 
-    A Chernoff bound: never below the exact tail, for any ``n``.
+    A Chernoff bound, exp(-n KL(share, chance)): never below the exact tail, for any ``n``.
 
     >>> binomial(50, 100, (0.5, 0.5)), round(binomial(90, 100, (0.5, 0.5)) * 1e16)
     (1.0, 1)
@@ -101,4 +104,4 @@ def _relative_entropy(share: float, chance: float) -> float:
             if q <= 0:
                 return math.inf
             total += p * math.log(p / q)
-    return max(total, 0.0)
+    return max(total, 0.0)  # not negative but for rounding

@@ -95,6 +95,7 @@ class Arange(Indexed):
         return i.double() * self.step + self.start
 
     def table(self) -> Tensor:
+        # One line stands for all, since every value comes equally often: moments and CDF are its.
         line = Arange((self._length,), self.start, self.step)
         return through(line.values(torch.arange(self._length, device="cpu")), self.maps)
 
@@ -120,6 +121,7 @@ class Sinusoids(Indexed):
 
     def values(self, index: Tensor) -> Tensor:
         width = self.shape[-1]
+        # Leading dimensions, such as (1, positions, width), repeat the table.
         row, column = index // width % self.shape[-2], index % width
         return torch.where(row < self.blank, 0.0, self._wave(row - self.blank, column, width))
 
@@ -127,6 +129,7 @@ class Sinusoids(Indexed):
         return self._sines((row + self.first).double(), column, width)
 
     def _sines(self, position: Tensor, column: Tensor, width: int) -> Tensor:
+        # Each step is rounded where float32 code rounds: log-rate, exponent, frequency, angle.
         half = width // 2
         pair = column // 2 if self.interleaved else column % max(half, 1)
         last = column % 2 == 1 if self.interleaved else column >= half

@@ -1,4 +1,4 @@
-"""Growing functions of other distributions: their logarithm, their exponential, a multiple."""
+"""Increasing functions of other distributions: their logarithm, their exponential, a multiple."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .maps import Map, backward, describe_maps, slices, through
 
 @frozen
 class Mapped(Distribution):
-    """The distribution of growing functions, one after the other, of a value of ``part``."""
+    """The distribution of increasing functions, one after the other, of a value of ``part``."""
 
     part: Distribution
     maps: tuple[Map, ...]
@@ -54,6 +54,7 @@ class Mapped(Distribution):
 
     @property
     def atoms(self) -> dict[float, float]:
+        # What "at least" lifts lands on one value, the lowest of all.
         low = max((v for name, v in self.maps if name == "at least"), default=-math.inf)
         share = self.part.cdf(float(backward(torch.tensor(self.low), self.maps)[0]))
         return {self.low: share} if share and low > -math.inf else {}
@@ -91,6 +92,7 @@ class Mapped(Distribution):
             flat[piece].copy_(through(scratch[piece], self.maps))
 
     def draw(self, source: Source, first: int = 0) -> Tensor:
+        # In float32 first, as in the scratch of `write`: both ways give the same values.
         return through(self.part.draw(source, first).float(), self.maps)
 
 
@@ -99,11 +101,12 @@ class Mapped(Distribution):
 def _mapped_moments(distribution: Mapped) -> tuple[float, float]:
     """Sum the maps over a fine grid of the part's values, each with its probability."""
     low, high = distribution.part.bounds
-    if not (math.isfinite(low) and math.isfinite(high)):
+    if not (math.isfinite(low) and math.isfinite(high)):  # beyond 12 std lies no mass to speak of
         mean, std = distribution.part.moments or (0.0, 1.0)
         low, high = max(low, mean - 12 * std), min(high, mean + 12 * std)
     edges = torch.linspace(low, high, 20001, dtype=torch.float64, device="cpu")
     mass = distribution.part.cdf(edges).diff()
+    # By midpoints: a cell is so narrow that its error is far below what four digits show.
     value = through((edges[1:] + edges[:-1]) / 2, distribution.maps)
     mean = float((mass * value).sum())
     return mean, math.sqrt(float((mass * (value - mean) ** 2).sum()))

@@ -1,4 +1,4 @@
-"""Growing functions that a distribution's values may go through, there and back."""
+"""Increasing functions that a distribution's values go through, and their inverses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from ..numbers import exact_math
 from .base import short
 
 Map: TypeAlias = "tuple[str, float]"
-"""A growing function and its number: ``("log", 0)``, ``("times", k)``, ``("at least", v)``."""
+"""An increasing function and its number: ``("log", 0)``, ``("times", k)``, ``("at least", v)``.
+
+Only ``times`` a negative number decreases.
+"""
 
 _Function: TypeAlias = Callable[[Tensor, float], Tensor]
 
@@ -43,11 +46,11 @@ def through(x: Tensor, maps: Iterable[Map]) -> Tensor:
 
 
 def backward(y: Tensor, maps: tuple[Map, ...]) -> tuple[Tensor, bool]:
-    """Return the values that map to ``y``, and whether the maps fall instead of grow."""
+    """Return the values that map to ``y``, in float64, and whether the maps together decrease."""
     falls = False
     for name, number in reversed(maps):
         y = _MAPS[name][1](y.double(), number)
-        falls ^= name == "times" and number < 0
+        falls ^= name == "times" and number < 0  # two such increase again
     return y, falls
 
 

@@ -65,6 +65,7 @@ class Orthogonal(NonElementwise):
         grid = sample.whole.reshape(self.grid)
         _, rows, columns = self.grid
         tall = grid if rows >= columns else grid.mT  # the columns of a tall matrix are orthonormal
+        # Rounding of the values, and of sums over a column; float64 may hold what float32 computed.
         eps = max(float(torch.finfo(grid.dtype).eps), 1e-6)
         slack = eps * (4 + math.log2(max(rows, columns) + 1))
         orthogonal = _orthogonality(tall, abs(self.gain), slack)
@@ -149,6 +150,7 @@ def _sphere_cdf(x: Tensor, n: int) -> Tensor:
     """
     if n == 1:
         return 0.5 * (x >= -1).double() + 0.5 * (x >= 1).double()
+    # cos(t)^(n - 2) is about exp(-(n - 2) t^2 / 2): nothing is left beyond 9 of its deviations.
     width = min(math.pi / 2, 9 / math.sqrt(max(n - 2, 1)))
     t = torch.linspace(-width, width, 20001, dtype=torch.float64, device="cpu")
     total = torch.cumulative_trapezoid(t.cos().clamp(min=0).pow(n - 2), t)
@@ -162,7 +164,7 @@ def _sphere_cdf(x: Tensor, n: int) -> Tensor:
 
 
 def _wide(matrix: Tensor) -> Tensor:
-    """Return a matrix in a dtype that can be reckoned with, row after row in memory."""
+    """Return a matrix in float32, or float64 where it is in that, contiguous."""
     return (matrix if matrix.dtype == torch.float64 else matrix.float()).contiguous()
 
 
@@ -176,7 +178,8 @@ def _orthogonality(matrices: Tensor, gain: float, slack: float) -> Test:
     if gain * (1 - slack) <= low and high <= gain * (1 + slack):
         seen = f"columns that are not orthogonal (by {worst:.2g})"
         text = f"it is not orthogonal: {seen}"
-    wrong = not all(error <= slack for error, _, _ in found)  # NaN, where squares overflow
+    # So asked, NaN is wrong as well: it comes where squares overflow.
+    wrong = not all(error <= slack for error, _, _ in found)
     return exact_test("structure", wrong, f"orthogonal, gain {short(gain)}", seen, text)
 
 
@@ -189,10 +192,11 @@ def _isometry(matrix: Tensor, gain: float) -> tuple[float, float, float]:
     low, high = float(norms.min()), float(norms.max())
     unit = matrix / gain
     width = matrix.shape[1]
-    if width <= 256:
+    if width <= 256:  # the product is cheap, and sees each pair of columns
         gram = unit.mT @ unit
         gram.diagonal().sub_(1)
         return float(gram.abs().max()), low, high
+    # A generator of its own: checking draws nothing from the user's, and finds the same each time.
     generator = torch.Generator(device="cpu").manual_seed(0)
     probes = torch.randn(width, _PROBES, generator=generator).to(unit)
     back = unit.mT @ (unit @ probes) - probes
@@ -203,8 +207,8 @@ def _isometry(matrix: Tensor, gain: float) -> tuple[float, float, float]:
 def _haar_test(matrix: Tensor, gain: float, slack: float) -> Test:
     """Compare the columns with points of a sphere.
 
-    Squares of a point's coordinates are negatively associated, so that counts of large ones obey
-    the binomial bound; its signs are fair coins.
+    Squares of a point's coordinates are negatively associated (Joag-Dev & Proschan 1983), so that
+    counts of large ones obey the binomial bound (Dubhashi & Ranjan 1998); its signs are fair coins.
     """
     length = matrix.shape[0]
     vectors = _wide(matrix[:, :_VECTORS]) / gain
@@ -222,7 +226,7 @@ def _haar_test(matrix: Tensor, gain: float, slack: float) -> Test:
     ]
     p, text = min(found)
     whole = f"it is orthogonal, but no random one: {text}"
-    p = min(1.0, 2 * len(found) * p)
+    p = min(1.0, 2 * len(found) * p)  # of so many tests, each with two tails, the smallest
     return Test("distribution", p, "a random orthogonal matrix", text, whole)
 
 
@@ -231,7 +235,7 @@ def _coordinate(length: int) -> Orthogonal:
     return Orthogonal((length, 1), 1.0, (1, length, 1))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # by length alone, for every matrix of that size
 def _levels(length: int) -> list[tuple[float, float]]:
     """Return thresholds, and how many of a point's coordinates are larger."""
     if length < 3:

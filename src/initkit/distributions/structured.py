@@ -1,4 +1,4 @@
-"""Distributions by place: equal blocks, identity, Dirac."""
+"""Distributions that depend on the place of an element: equal blocks, identity, Dirac."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ class Blocks(Distribution):
         if len(known) < len(self.parts):
             return None
         mean = math.fsum(m for m, _ in known) / len(known)
+        # The variance of a mixture: the mean square of all parts less the square of the mean.
         square = math.fsum(m * m + s * s for m, s in known) / len(known)
         return mean, math.sqrt(max(square - mean * mean, 0.0))
 
@@ -154,7 +155,7 @@ class Placed(Distribution):
 
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
         out.zero_()
-        places = self.places()
+        places = self.places()  # sorted, so that those of a run are one slice
         for local, start, length in spans(runs, out.numel()):
             low, high = torch.searchsorted(
                 places, torch.tensor([start, start + length], device="cpu")
@@ -188,6 +189,7 @@ class Dirac(Placed):
     def places(self) -> Tensor:
         out, inner, *window = self.shape
         area = math.prod(window)
+        # The row-major index of the window's middle; of even sizes as torch.nn.init.dirac_ has it.
         middle = 0
         for size in window:
             middle = middle * size + size // 2

@@ -72,6 +72,8 @@ class Sparse(NonElementwise):
         out = torch.empty(math.prod(self.shape), dtype=torch.float32, device="cpu")
         stream.normal_(out, source.values, 0.0, self.scale, first)
         matrices = out.view(self.grid)
+        # The rows with the smallest words of a column are a random set of them; of equal words, as
+        # there may be, a stable sort takes the upper one on every machine.
         words = stream.words(source.choices, first, out.numel()).view(self.grid)
         order = words.argsort(dim=1, stable=True)[:, : self.zeros]
         matrices.scatter_(1, order, 0.0)
@@ -95,6 +97,7 @@ class Sparse(NonElementwise):
         missing = int((self.zeros - zeros).clamp(min=0).sum())
         low, high = int(zeros.min()), int(zeros.max())
         seen = f"{low} to {high} zeros per column" if low < high else f"{low} zeros per column"
+        # A zero too few cannot be; of the normal values each may have been rounded to one.
         n = max(1, matrices * columns * (rows - self.zeros))
         p = 0.0 if missing else binomial(min(extra, n), n, (0.0, chance))
         text = f"{seen} where {self.zeros} were planned"
@@ -123,6 +126,7 @@ class Rotated(NonElementwise):
         return -abs(self.factor), abs(self.factor)
 
     def _cdf(self, x: Tensor) -> Tensor:
+        # A coordinate of a point on a circle has the arcsine law; the mean is over the circles.
         share = (x[..., None] / self._radii.abs()).clamp(-1, 1)
         return (0.5 + share.asin() / math.pi).mean(-1)
 

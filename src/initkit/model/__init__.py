@@ -1,4 +1,4 @@
-"""What a model holds: its slots, their layouts, what computes them, what of them is here."""
+"""Read what a model holds: its slots, with their layouts, computed weights and local shards."""
 
 from .computed_weights import ComputedWeight, SharedWeight, find_computed_weights
 from .layouts import ParameterInfo, fans, layout_row, parameter_info, register_layout

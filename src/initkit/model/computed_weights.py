@@ -22,7 +22,7 @@ BEFORE = "the distribution holds before {}"
 
 
 class ComputedWeight:
-    """Write a computed weight through the tensors that lie behind it.
+    """A weight that is computed from raw tensors, and written through them.
 
     Attributes: ``raw``, the tensors behind it; ``main``, the one that mostly carries the value;
     ``refusal``, why it can't be written, or None; ``note``, what a reader of a plan should know.
@@ -64,19 +64,25 @@ class ComputedWeight:
         return self.main.dtype
 
     def write(self, value: Tensor) -> None:
-        """Make the weight ``value``, in the memory of the raw tensors; no gradient is recorded."""
+        """Make the weight ``value``, in the memory of the raw tensors; no gradient is recorded.
+
+        Raises ValueError with the refusal where there is one.
+        """
         if self.refusal:
             raise ValueError(self.refusal)
         with torch.no_grad():
             self._write(value)
 
     def read(self) -> Tensor | None:
-        """Return what the weight's distribution is of, or None where that can't be read back."""
+        """Return the tensor that the weight's distribution describes; None where it can't be read.
+
+        It is the weight itself, or what it was before the steps that ``note`` names.
+        """
         with torch.no_grad():
             return self._read()
 
     def _read(self) -> Tensor | None:
-        return self.main.detach()  # what lies behind a hook starts by the distribution
+        return self.main.detach()  # hooks are applied to what was drawn
 
     def _find_shape(self) -> torch.Size:
         return self.main.shape
@@ -101,6 +107,7 @@ class HookedWeight(ComputedWeight):
     def _write(self, value: Tensor) -> None:
         super()._write(value)
         # The hook computes the attribute before a forward only; until then it would be the old one.
+        # Left as torch's own `apply` leaves it: pruned weights in the graph, spectral ones not.
         with torch.enable_grad():
             setattr(self.owner, self.key, self._compute())
 
@@ -108,6 +115,7 @@ class HookedWeight(ComputedWeight):
         hook, owner = self._hook, self.owner
         if _is_pruning(hook):
             return hook.apply_mask(owner)  # type: ignore[attr-defined, no-any-return]
+        # A power iteration would move the buffers u and v.
         weight = hook.compute_weight(owner, do_power_iteration=False)  # type: ignore[attr-defined]
         return weight.detach()  # type: ignore[no-any-return]
 
@@ -130,7 +138,7 @@ class WeightNormWeight(ComputedWeight):
 
     def _write(self, value: Tensor) -> None:
         g, v = self.raw
-        value = value.to(v)
+        value = value.to(v)  # first, so that the length is that of the rounded values
         length = torch.norm_except_dim(value, 2, self._dim)
         g.copy_(length)
         # A zero weight has no direction, and 0 / 0 would make it NaN: any direction will do.
@@ -158,8 +166,10 @@ class ParametrizedWeight(ComputedWeight):
         for step in steps:
             if not hasattr(step, "right_inverse"):
                 return f"{type(step).__name__} has no right_inverse"
+            # torch gives the class one, which fails for these maps.
             if type(step).__name__ == "_Orthogonal" and not _has_inverse(step):
                 return "this orthogonal map has no right_inverse (use_trivialization=False)"
+        # torch's own steps keep shapes and invert what they are given; a user's must be tried.
         return "" if all(map(_known, steps)) else self._rehearse()
 
     def _rehearse(self) -> str:
@@ -189,6 +199,7 @@ class ParametrizedWeight(ComputedWeight):
             finally:
                 for module, training in modes:
                     module.training = training
+        # Spectral norm's inverse is the identity: behind it alone, what was written can be read.
         steps = _steps(self._list)
         alone = len(steps) == 1 and type(steps[0]).__name__ == "_SpectralNorm"
         return self.main.detach() if alone else None
@@ -220,6 +231,7 @@ class SharedWeight(ComputedWeight):
 
     def __init__(self, weights: Sequence[ComputedWeight]) -> None:
         first = weights[0]
+        # Each tensor once; the dictionary keeps them alive, so that an id stands for one of them.
         raw = {id(tensor): tensor for weight in weights for tensor in weight.raw}
         super().__init__(first.owner, first.key, tuple(raw.values()), first.main)
         self._weights = tuple(weights)
@@ -317,6 +329,7 @@ def _hooked_weight(owner: nn.Module, hook: object) -> ComputedWeight | None:
 
 def _parametrized_weight(owner: nn.Module, key: str, chain: ParametrizationList) -> ComputedWeight:
     steps = _steps(chain)
+    # By hand: a zero weight that torch's right_inverse has taken apart is read back as NaN.
     if len(steps) == 1 and _known(steps[0]) and type(steps[0]).__name__ == "_WeightNorm":
         g, v = originals(chain)
         return WeightNormWeight(owner, key, g, v, steps[0].dim)  # type: ignore[arg-type]
@@ -328,11 +341,12 @@ def _steps(chain: ParametrizationList) -> list[nn.Module]:
 
 
 def _known(step: nn.Module) -> bool:
-    """Say whether a step is torch's own, which keeps shapes and has its inverse if it can."""
+    """Say whether a step is torch's own: these keep shapes, and have a right inverse or say no."""
     return type(step).__module__ == "torch.nn.utils.parametrizations"
 
 
 def _has_inverse(step: nn.Module) -> bool:
+    """Say whether an orthogonal map can be inverted: trivialised (with a base) or Householder's."""
     return hasattr(step, "base") or step.orthogonal_map.name == "householder"  # type: ignore[union-attr]
 
 
@@ -341,6 +355,7 @@ def _note(chain: ParametrizationList) -> str:
     return BEFORE.format(", ".join(name for name in names if name)) if any(names) else ""
 
 
+# Names as torch's functions have them; weight_norm gives back the value itself, so needs no note.
 _NAMES: Mapping[str, str] = {
     "_SpectralNorm": "spectral_norm",
     "_Orthogonal": "orthogonal",
@@ -379,7 +394,7 @@ def _own_randomness(device: torch.device) -> Iterator[None]:
     """Give code that draws a fixed start, and leave the global generators as they were."""
     cuda = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
-        torch.default_generator.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # within fork_rng, which puts the states back
         if cuda:
             torch.cuda.manual_seed(0)
         yield

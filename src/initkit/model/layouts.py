@@ -98,7 +98,7 @@ def _constant(value: float) -> Draw:
     return lambda _shape, _sibling, _value: DefaultDistribution("constant", value)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)  # compared by identity: rows are keys of caches
 class ParameterRow:
     """What is known about the parameters ``key`` (a glob) of one module type."""
 
@@ -169,6 +169,8 @@ def _info(
 ) -> ParameterInfo | None:
     layout = Layout(tuple(row.axes.split()), groups, blocks) if row.axes else None
     fits = layout is None or layout.fits(shape)
+    # A subclass may give a weight another shape, and then the table knows nothing of it; a layout
+    # that the user has registered is returned all the same, so that its misfit becomes an error.
     if not fits and row.origin is None:
         return None
     default = row.draw(shape, sibling, value) if row.draw and fits else None
@@ -191,6 +193,8 @@ def _sibling(row: ParameterRow, owner: nn.Module, key: str) -> tuple[Shape | Non
 def _shape(owner: nn.Module, key: str) -> Shape | None:
     """Read the shape of a parameter without computing it, parametrized or not."""
     stores = owner._parameters
+    # Raw tensors of the weight's own shape: `weight_v` and `original1` of a weight norm, whose
+    # `weight_g` and `original0` are lengths; `weight_orig` of pruning and of spectral norm.
     chain = getattr(owner._modules.get("parametrizations"), key, None)
     found = (
         stores.get(key),
@@ -216,6 +220,7 @@ def _recurrent_rows(blocks: int) -> tuple[ParameterRow, ...]:
     return (
         _RECURRENT("weight_ih*", blocks=blocks),
         _RECURRENT("weight_hh*", blocks=blocks),
+        # torch draws all from U(-1/sqrt(hidden), 1/sqrt(hidden)), whatever their fans are.
         _RECURRENT("weight_hr*"),  # the projection of an LSTM has no gates
         ParameterRow("bias_?h*", "bias", draw=_recurrent, value="hidden_size", of=_BIAS),
     )
@@ -297,6 +302,7 @@ def parameter_info(
         return None
     size = tuple(shape)
     known = _info_by_shape(row, size) if by_shape else row.parameter_info(owner, key, size)
+    # nn.Transformer._reset_parameters: xavier_uniform_ for all that has more than one dimension.
     if known is not None and len(size) > 1:
         for parent in parents:
             if isinstance(parent, _Transformer):
@@ -321,6 +327,8 @@ def _remember_row(owner: nn.Module, key: str) -> tuple[ParameterRow | None, bool
 
 
 def _find_row(owner: nn.Module, key: str) -> ParameterRow | None:
+    # The nearest class with a row for this key decides, whoever wrote it; of one class's rows the
+    # user's come first.
     for cls in type(owner).__mro__:
         for table in (_REGISTERED, _TABLE):
             for row in (*table.get(cls, ()), *table.get(cls.__name__, ())):
@@ -407,6 +415,7 @@ def register_layout(
     name = module if isinstance(module, str) else module.__name__
     row = ParameterRow(key, "weight", " ".join(words), None, groups, blocks, origin=f"{name}.{key}")
     others = tuple(r for r in _REGISTERED.get(module, ()) if r.key != key)
+    # First, so that a later registration beats an earlier glob that matches the same key.
     _REGISTERED[module] = (row, *others)
     _row_of.clear()
 

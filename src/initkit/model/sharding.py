@@ -52,7 +52,7 @@ class LocalShard:
         if self._first is not None:
             return places + (self._first + offset)
         starts, lengths = self._rows(offset, count)
-        before = lengths.cumsum(0) - lengths
+        before = lengths.cumsum(0) - lengths  # how many local elements each run comes after
         return torch.repeat_interleave(starts - before, lengths) + places
 
     def cut(self, whole: Tensor) -> Tensor:
@@ -103,6 +103,8 @@ class LocalShard:
 
     def _rows(self, offset: int, count: int) -> tuple[Tensor, Tensor]:
         """Return starts and lengths of the runs of some local elements."""
+        # A row is all that is held at one place of the outer dimensions: a run for each range of
+        # the split one. Rows that the elements touch are listed, then cut to the elements.
         inner = torch.tensor(self.ranges[self._dim], device="cpu") * self._tail
         row = int(inner[:, 1].sum())
         number, skip = divmod(offset, row)
@@ -117,6 +119,8 @@ class LocalShard:
 
     def _base(self, rows: Tensor) -> Tensor:
         """Return the global index at which each row of the outer dimensions begins."""
+        # The row's number has a digit for each outer dimension, the last one first, in the base of
+        # what is held of it; the global index counts whole dimensions.
         base = torch.zeros_like(rows)
         step = self._tail * self.shape[self._dim]
         for dim in range(self._dim - 1, -1, -1):
@@ -138,7 +142,7 @@ def local_shard(tensor: Tensor) -> LocalShard | None:
     """Return what this process holds of a sharded tensor; None where the tensor is not sharded."""
     if not is_sharded(tensor):
         return None
-    with torch.no_grad():
+    with torch.no_grad():  # to_local is differentiable, and its result would have a history
         local: Tensor = tensor.to_local()  # type: ignore[attr-defined]
     shape = tuple(tensor.shape)
     ranges = _ranges(tensor, shape)
@@ -176,7 +180,7 @@ def _ranges(tensor: Any, shape: tuple[int, ...]) -> tuple[Ranges, ...]:
         return tuple(() for _ in shape)
     for mesh_dim in _order(tensor):
         placement = tensor.placements[mesh_dim]
-        if hasattr(placement, "dim"):
+        if hasattr(placement, "dim"):  # Shard, strided or not; Replicate and Partial split nothing
             parts, index = tensor.device_mesh.size(mesh_dim), place[mesh_dim]
             dim = placement.dim % len(shape)
             ranges[dim] = _shard(ranges[dim], placement, parts, index)
@@ -198,6 +202,7 @@ def _order(tensor: Any) -> Iterator[int]:
 
 def _shard(ranges: Ranges, placement: Any, parts: int, index: int) -> Ranges:
     """Split indices as a placement does; a strided one splits each of ``split_factor`` pieces."""
+    # DTensor's _StridedShard: FSDP2 on a dimension that tensor parallelism splits as well.
     factor = int(getattr(placement, "split_factor", 1))
     pieces = [split(ranges, factor, i) for i in range(factor)]
     return _joined([r for piece in pieces for r in split(piece, parts, index)])
@@ -276,6 +281,7 @@ def _local_shape_problem(tensor: Tensor) -> str:
 
 
 def _placeholder_problem(tensor: Tensor) -> str:
+    # DeepSpeed keeps the true shape in an attribute, `ds_shape`, of an empty parameter.
     for name, value in getattr(tensor, "__dict__", {}).items():
         if name.endswith("shape") and isinstance(value, Sequence) and math.prod(value) > 0:
             return (

@@ -26,7 +26,6 @@ WRAPPERS: Mapping[str, str] = {
 }
 """Attributes that hold the wrapped module, and the wrappers' class names."""
 
-
 Layer: TypeAlias = "tuple[int | None, int | None]"
 """Index and number of layers."""
 
@@ -158,6 +157,7 @@ def walk_modules(
     model: nn.Module, *, buffers: bool = False, raw: bool = False
 ) -> tuple[list[Slot], list[nn.Module]]:
     """List the slots of a model, and each module that holds some or leads to some, once."""
+    # Most models are trees, for which the simple walk is enough.
     visits = _tree(model) or _graph(model, buffers)
     slots: list[Slot] = []
     for visit in visits:
@@ -178,6 +178,7 @@ def _emit(visit: _Visit, slots: list[Slot], buffers: bool, raw: bool) -> None:
     tensor: Tensor | None
     for key, tensor in module._parameters.items():
         slots.append(make(key, tensor, "parameter", visits, None, key in literal))
+    # A computed weight is a parameter where something behind it is trained.
     for key, computed in weights.items():
         kind = "parameter" if any(isinstance(t, nn.Parameter) for t in computed.raw) else "buffer"
         if buffers or kind == "parameter":
@@ -192,9 +193,9 @@ def _tree(model: nn.Module) -> list[_Visit] | None:
     """Visit a model whose modules have one path each; None where one has several."""
     prefixes = [""]
     root = _Visit(model, prefixes, prefixes, [0], (model,), None, None)
-    visits: list[_Visit] = []
+    visits: list[_Visit] = []  # of one path each, without a wrapper one list serves both names
     stack = [root]
-    seen = {id(model)}
+    seen = {id(model)}  # the model keeps its modules alive, so an id stands for one of them
     while stack:
         visit = stack.pop()
         visit.numbers = [len(visits)]
@@ -202,12 +203,12 @@ def _tree(model: nn.Module) -> list[_Visit] | None:
         children = children_of(visit.module)
         if not children:
             continue
-        counted = visit.layer is None and is_counted(visit.module)
-        for name in reversed(children):
+        counted = visit.layer is None and is_counted(visit.module)  # the outermost number counts
+        for name in reversed(children):  # a stack turns them around: registration order again
             child = children[name]
             if child is None:
                 continue
-            if id(child) in seen:
+            if id(child) in seen:  # on a second path, or above itself
                 return None
             seen.add(id(child))
             stack.append(_step(visit, name, child, counted))
@@ -235,6 +236,8 @@ def _graph(model: nn.Module, buffers: bool) -> list[_Visit]:
     bearing = _bearing(model, buffers)
     root = _Visit(model, [""], [""], [0], (model,), None, None)
     visits: dict[int, _Visit] = {id(model): root}
+    # Depth first, with an iterator over children for each module of the path: a path enters no
+    # module twice, so it is no longer than there are modules, and the walk ends.
     on_path = {id(model)}
     paths = [(root, _children(model), is_counted(model))]
     number = 0
@@ -256,6 +259,7 @@ def _graph(model: nn.Module, buffers: bool) -> list[_Visit]:
             if known.canonicals is not known.prefixes:
                 known.canonicals.append(step.canonicals[0])
             known.numbers.append(number)
+            # On the second path the first one's is noted as well.
             known.layers = known.layers or [(known.layer, known.n_layers)]
             known.layers.append((step.layer, step.n_layers))
         on_path.add(id(child))
@@ -289,6 +293,7 @@ def _bearing(model: nn.Module, buffers: bool) -> set[int]:
                 parents[id(child)] = []
                 stack.append(child)
             parents[id(child)].append(id(module))
+    # From the modules with tensors upwards; each is found once, so this ends in a cycle, too.
     bearing = set(found)
     while found:
         fresh = [p for p in parents[found.pop()] if p not in bearing]
@@ -377,7 +382,7 @@ def _sizes(names: Mapping[str, object]) -> dict[str, int]:
 
 def _unwrapped(names: list[str]) -> list[str]:
     """Drop a wrapper segment that all names have in the same place."""
-    while True:
+    while True:  # each turn shortens the names, or is the last
         for segment in WRAPPERS:
             head = _shared_head(names, segment)
             if head is not None:

@@ -30,6 +30,7 @@ def _chunks(tensor: Tensor, size: int, start: int) -> Iterator[tuple[Tensor, int
         for at in range(0, flat.numel(), size):
             yield flat.narrow(0, at, min(size, flat.numel() - at)), start + at
         return
+    # Rows too large are cut in turn, small ones come several at a time; narrowing never copies.
     row = tensor.numel() // tensor.shape[0]
     if row > size:
         for i in range(tensor.shape[0]):
@@ -55,6 +56,8 @@ def same_bits(one: Tensor, other: Tensor) -> bool:
 
 def differing(one: Tensor, other: Tensor) -> Tensor:
     """Return which elements of two tensors of one shape and dtype differ in a bit, flat."""
+    # Bytes, since a comparison of floats takes NaN for unlike and the two zeros for alike. What a
+    # conjugate or negative view flips stands in a flag, and is put into the bytes first.
     a, b = (
         t.detach().resolve_conj().resolve_neg().reshape(-1).contiguous().view(torch.uint8)
         for t in (one, other)

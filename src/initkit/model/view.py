@@ -41,6 +41,7 @@ class ModelView:
         """What reports call the model."""
         return "state_dict" if self.root is None else type(self.root).__name__
 
+    # Kept as long as the view: what makes one must not change the model's modules while using it.
     @cached_property
     def _walked(self) -> tuple[list[Slot], list[nn.Module]]:
         if self.root is None:
@@ -74,7 +75,7 @@ class ModelView:
 
 
 def _refuse_unfinished(module: nn.Module) -> None:
-    if not hasattr(module, "_modules"):
+    if not hasattr(module, "_modules"):  # nn.Module.__init__ makes it
         raise TargetError(f"{type(module).__name__}.__init__ has not called super().__init__()")
 
 

@@ -25,6 +25,8 @@ class Call:
 def read_call(text: str) -> Call:
     """Return the name and options in ``text``.
 
+    Raises :class:`~initkit.errors.RuleError` for what is no name, or has no options in parentheses.
+
     >>> read_call("kaiming_normal(mode='fan_out', a=sqrt(5))")
     Call(name='kaiming_normal', args=(), kwargs={'mode': 'fan_out', 'a': 'sqrt(5)'})
     >>> read_call("vit/timm-jax").name
@@ -36,6 +38,7 @@ def read_call(text: str) -> Call:
     name, options = found.groups()
     if options is None:
         return Call(name)
+    # Read as a call of f: the name itself, such as vit/timm-jax, need not be one of Python's.
     source = f"f{options}"
     try:
         node = ast.parse(source, mode="eval").body
@@ -52,6 +55,7 @@ def read_call(text: str) -> Call:
 
 
 def _literal(node: ast.expr, source: str) -> Any:
+    """Return the value of a literal; of anything else the text, which may be a formula."""
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):

@@ -1,4 +1,4 @@
-"""Shape + Layout -> Fans: how many inputs feed one output, and how many outputs one input feeds."""
+"""Fans from shape and layout: how many inputs feed one output, how many outputs one input feeds."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class Layout:
 
     def part(self, count: int) -> Layout:
         """Return the layout of one of ``count`` equal blocks of dimension 0."""
-        if self.copies:
+        if self.copies:  # dimension 0 counts copies, and what they are copies of stays whole
             return self
         blocks = self.blocks // count if self.blocks % count == 0 else 1
         return Layout(self.axes, self.groups, blocks)
@@ -166,12 +166,13 @@ class Layout:
 
     @property
     def _first(self) -> int:
+        # There is one: `_check_axes` refuses a layout without 'in', 'out' and 'k'.
         return next(i for i, word in enumerate(self.axes) if word in _COUNTED)
 
 
 @dataclass(frozen=True, slots=True)
 class DefaultDistribution:
-    """Name a distribution by its kind and its one number.
+    """What torch's constructor draws for a parameter, as a kind and its one number.
 
     ``uniform`` is U(-value, value), ``normal`` is N(0, value), ``constant`` is value everywhere.
     """
@@ -194,6 +195,7 @@ def module_fans(shape: Sequence[int], layout: Layout) -> Fans:
     return _module_fans(tuple(shape), layout)
 
 
+# Of values alone, so no entry grows old; models ask for few shapes, many times.
 @lru_cache(maxsize=4096)
 def _module_fans(shape: tuple[int, ...], layout: Layout) -> Fans:
     problem = layout.misfit(shape)
@@ -204,7 +206,7 @@ def _module_fans(shape: tuple[int, ...], layout: Layout) -> Fans:
         words = words[:-1] + ("k",) * (len(shape) - len(words) + 1)
     product = {"in": 1, "out": 1, "k": 1}
     for i, (word, size) in enumerate(zip(words, shape, strict=True)):
-        if word in product:
+        if word in product:  # copies count for neither fan
             parts = layout.groups * layout.blocks if i == layout.copies else 1
             product[word] *= size // parts
     return Fans(product["in"] * product["k"], product["out"] * product["k"])

@@ -42,7 +42,7 @@ _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
 NAMES = ("fan_in", "fan_out", "fan_avg", "layer", "n_layers", "numel")
 _CONSTANTS = {"pi": math.pi}
 _ATTRIBUTES = ("config", "owner", "around")
-_LONGEST = 1000
+_LONGEST = 1000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +68,18 @@ class Formula:
         object.__setattr__(self, "_tree", tree)
 
     def value(self, lookup: Lookup) -> float:
-        """Return the number, with ``lookup`` giving the values of names."""
+        """Return the number, with ``lookup`` giving the values of names.
+
+        Raises :class:`~initkit.errors.FormulaError` where it has none, or is not real.
+        """
         try:
             result = _value(self._tree, lookup)
         except (ArithmeticError, ValueError) as error:
-            if isinstance(error, FormulaError):
+            if isinstance(error, FormulaError):  # a ValueError, too, in words of its own
                 raise
             message = f"the formula {self.text!r} has no value here: {error}"
             raise FormulaError(message, formula=self.text) from None
-        if isinstance(result, complex):
+        if isinstance(result, complex):  # a root of a negative number
             message = f"the formula {self.text!r} is not a real number here: {result}"
             raise FormulaError(message, formula=self.text)
         return result
@@ -90,6 +93,8 @@ Number: TypeAlias = float | Formula
 
 def read_number(value: object, what: str = "number") -> Number:
     """Return a float for a number or its text, a :class:`Formula` for a formula.
+
+    Raises :class:`~initkit.errors.FormulaError` for anything else, which it calls ``what``.
 
     >>> read_number("1e-6"), read_number("0.02/sqrt(2)")
     (1e-06, Formula(text='0.02/sqrt(2)'))
@@ -142,7 +147,7 @@ def _check(node: ast.expr, text: str, names: list[str]) -> None:
 def _parts(node: ast.expr) -> list[ast.expr] | None:
     """Return the operands of an operation that formulas know, else None."""
     match node:
-        case ast.Constant(value=value) if type(value) in (int, float):
+        case ast.Constant(value=value) if type(value) in (int, float):  # True is an int, too
             return []
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
             return [operand]
@@ -210,6 +215,7 @@ def _value(node: ast.expr, lookup: Lookup) -> float:
         return _CONSTANTS[name] if name in _CONSTANTS else float(lookup(name))
     match node:
         case ast.Constant(value=value):
+            # As a float, so that 9**9**9 overflows where whole numbers would fill the memory.
             return float(value)  # type: ignore[arg-type]
         case ast.UnaryOp(op=op, operand=operand):
             value = _value(operand, lookup)

@@ -52,7 +52,9 @@ def gain_names() -> tuple[str, ...]:
 
 
 def gain_formula(name: str) -> str:
-    """Return the function behind a name of a nonlinearity, as text.
+    """Return the function that a nonlinearity's name stands for, as text.
+
+    Raises :class:`~initkit.errors.UnknownNameError` for a name that has no gain.
 
     >>> gain_formula("silu")
     'z s(z)'
@@ -60,6 +62,7 @@ def gain_formula(name: str) -> str:
     return _GAINS[_name_of(name)][0]
 
 
+# An integral takes milliseconds, and each layer of a model asks for the same one.
 @lru_cache(maxsize=1024)
 def _gain(name: str, options: tuple[float | str, ...]) -> float:
     try:
@@ -78,6 +81,7 @@ def _name_of(nonlinearity: object) -> str:
         return _spelled(nonlinearity) or _raise_unknown(nonlinearity)
     cls = nonlinearity if isinstance(nonlinearity, type) else type(nonlinearity)
     spoken = getattr(nonlinearity, "__name__", None) if cls is not nonlinearity else None
+    # A function by its own name, a module by its class's or a base's: SiLU under any subclass.
     for word in (spoken, *(c.__name__ for c in cls.__mro__)):
         found = _spelled(word) if word else None
         if found:
@@ -103,7 +107,7 @@ def _normalised(word: str) -> str:
     return word.lower().replace("_", "").replace("-", "").replace(" ", "")
 
 
-@cache
+@cache  # of two tables that don't change
 def _spellings() -> dict[str, str]:
     return {
         _normalised(word): name
@@ -122,6 +126,7 @@ def _options(
 ) -> tuple[float | str, ...]:
     """Read the options of a rule off ``param``, or off the attributes of a module."""
     found: list[float | str] = []
+    # The rules name their parameters as torch's modules name the attributes.
     for i, (name, spec) in enumerate(signature(rule).parameters.items()):
         value: Any = spec.default
         if not isinstance(nonlinearity, (str, type)) and hasattr(nonlinearity, name):
@@ -151,6 +156,8 @@ def second_moment(f: Activation, *kinks: float) -> float:
     """
     cuts = sorted({-_REACH, _REACH, *(float(k) for k in range(-12, 13)), *kinks})
     cuts = [c for c in cuts if abs(c) <= _REACH]
+    # Gauss's rule is exact to rounding on a smooth piece of length 1; a kink inside a piece would
+    # spoil it, so kinks are cuts. Steep functions get more pieces, until that changes nothing.
     last = math.nan
     for pieces in (1, 2, 4, 8, 16, 32, 64):
         total = math.fsum(_terms(f, cuts, pieces))
@@ -176,8 +183,8 @@ def _legendre(n: int) -> tuple[tuple[float, float], ...]:
     """Return the nodes and weights of Gauss-Legendre quadrature, by Newton's method."""
     pairs = []
     for i in range(n):
-        x = math.cos(math.pi * (i + 0.75) / (n + 0.5))
-        for _ in range(8):
+        x = math.cos(math.pi * (i + 0.75) / (n + 0.5))  # within 1e-3 of the root
+        for _ in range(8):  # more than enough: each step doubles the digits
             p, slope = _legendre_at(n, x)
             x -= p / slope
         pairs.append((x, 2 / ((1 - x * x) * _legendre_at(n, x)[1] ** 2)))
@@ -185,6 +192,7 @@ def _legendre(n: int) -> tuple[tuple[float, float], ...]:
 
 
 def _legendre_at(n: int, x: float) -> tuple[float, float]:
+    """Return the Legendre polynomial P_n(x) by Bonnet's recursion, and its slope."""
     before, p = 1.0, x
     for k in range(2, n + 1):
         before, p = p, ((2 * k - 1) * x * p - (k - 1) * before) / k
@@ -198,6 +206,7 @@ def _integrated(f: Activation, *kinks: float) -> float:
 # --- the functions; a parameter is called what torch's module calls the attribute ---
 
 
+# Both of these in the form whose exponential can't overflow.
 def _sigmoid(z: float) -> float:
     return 1 / (1 + math.exp(-z)) if z > 0 else math.exp(z) / (1 + math.exp(z))
 
@@ -263,7 +272,7 @@ def _hardsigmoid_at(z: float) -> float:
 
 
 def _sin(frequency: float = 1.0) -> float:
-    """E[sin(wz)^2] = (1 - exp(-2 w^2)) / 2."""
+    """Return the gain of sin(wz), from E[sin(wz)^2] = (1 - exp(-2 w^2)) / 2."""
     return math.sqrt(-2 / math.expm1(-2 * frequency**2))
 
 
@@ -331,6 +340,7 @@ _GAINS: dict[str, tuple[str, Callable[..., float]]] = {
     "swiglu": ("x silu(z), x ~ N(0, 1)", lambda: gain("silu")),
     "geglu": ("x gelu(z), x ~ N(0, 1)", lambda: gain("gelu")),
 }
+# Other spellings, of papers and of transformers' ACT2FN; case and underscores don't count.
 _SYNONYMS = {
     "swish": "silu",
     "sine": "sin",

@@ -1,4 +1,4 @@
-"""Make thousands of objects without walking all of torch's for garbage on the way."""
+"""A pause in garbage collection, for making thousands of objects that stay."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_collecting() -> Iterator[None]:
-    """Hold garbage collection back where objects are made that stay, and no garbage.
+    """Hold garbage collection back while objects are made that stay.
+
+    Else the collector would walk through all of torch's objects every so often, in vain.
 
     >>> with no_collecting():
     ...     gc.isenabled()
@@ -17,6 +19,8 @@ def no_collecting() -> Iterator[None]:
     >>> gc.isenabled()
     True
     """
+    # Whoever found it on turns it on again, so that nested pauses, and those of several threads,
+    # end with it on; where it was off before, it stays off.
     collects = gc.isenabled()
     gc.disable()
     try:

@@ -47,6 +47,7 @@ class Value:
         return f"{type(self).__qualname__}({', '.join(shown)})"
 
     def __eq__(self, other: object) -> bool:
+        # Fields alone don't tell: a uniform and a normal may both be (0.0, 1.0).
         if other.__class__ is not self.__class__:
             return NotImplemented
         return _compared(self) == _compared(other)
@@ -60,10 +61,10 @@ def _compared(value: object) -> tuple[Any, ...]:
     return _reader(cls)(value)
 
 
-@cache
+@cache  # by class: a dataclass does not get other fields
 def _reader(cls: type) -> Callable[[object], tuple[Any, ...]]:
     """Return what reads the fields that count, as a tuple."""
     names = [f.name for f in fields(cls) if f.compare]
-    if len(names) > 1:
+    if len(names) > 1:  # of one name attrgetter gives the bare value
         return attrgetter(*names)
     return lambda value: tuple(getattr(value, name) for name in names)

@@ -30,7 +30,7 @@ def _load_family(family: str) -> None:
     module = import_module(f"{__name__}.{family}")
     aliases: dict[str, str] = getattr(module, "ALIASES", {})
     add_recipes(module.RECIPES, aliases)
-    for target in aliases.values():
+    for target in aliases.values():  # which may be recipes of another family
         load(target)
 
 
@@ -40,6 +40,8 @@ def load(name: str | None) -> None:
         for family in sorted(families()):
             _load_family(family)
         return
+    # A family is a file, whose name has no dash: a recipe's is looked for under the word before the
+    # slash, under what stands before its dash, and with the dash left out.
     head = name.partition("/")[0]
     spelled = dict.fromkeys((head, head.partition("-")[0], head.replace("-", "")))
     for family in spelled:

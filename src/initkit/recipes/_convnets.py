@@ -14,6 +14,7 @@ TF_DENSE = "uniform(-1/sqrt(fan_out), 1/sqrt(fan_out))"
 """How TensorFlow's EfficientNet starts its classifier: the bound is one over sqrt(classes)."""
 
 CONVS = "type:Conv1d|Conv2d|Conv3d"
+# _BatchNorm is the common base of BatchNorm1d to BatchNorm3d and SyncBatchNorm.
 NORMS = {"type:_BatchNorm|GroupNorm|LayerNorm": {"weight": 1, "bias": 0}}
 KERAS_RULES = [
     {"type:Conv2d|Linear": {"weight": "xavier_uniform(fans='tensor')", "bias": 0}},

@@ -16,12 +16,14 @@ def config_says(option: str, value: object) -> Callable[[Slot], bool]:
     """Return the predicate that the nearest ``config`` with this option has this value."""
 
     def says(slot: Slot) -> bool:
+        # From the inside out: a part of a composite model has a config of its own.
         for module in reversed(slot.lineage):
             config = getattr(module, "config", None)
             if hasattr(config, option):
                 return bool(getattr(config, option) == value)
         return False
 
+    # What the rule prints as: `Where` shows a predicate by its name.
     says.__name__ = f"config.{option} == {value!r}"
     return says
 
@@ -37,6 +39,8 @@ def tied_to_linear(slot: Slot) -> bool:
 
 
 def _is_weight_of(slot: Slot, kind: type[nn.Embedding | nn.Linear]) -> bool:
+    # The search is through the whole model, so the cheap questions come first. Tied weights are one
+    # object in published code, so identity tells them.
     return (
         slot.layer is None
         and bool(slot.lineage)
@@ -57,5 +61,6 @@ def last_layer(slot: Slot) -> bool:
     parts = slot.lineage[-2]._modules if len(slot.lineage) > 1 else {}
     if not all(name.isdigit() for name in parts):
         return True
+    # Layers without parameters, such as activations, may stand behind the last that has some.
     bearing = [part for part in parts.values() if part is not None and [*part.parameters()]]
     return not bearing or bearing[-1] is slot.owner

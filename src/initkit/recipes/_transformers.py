@@ -6,6 +6,7 @@ from typing import Any
 
 from ..rules import REST, Recipe
 
+# In PreTrainedModel._init_weights the std is the config's, under whichever name it has it.
 STD = "config.initializer_range or config.init_std or config.initializer_factor or 0.02"
 NORMAL = f"normal(std={STD})"
 """Every matrix of a model of transformers, unless its family says otherwise."""

@@ -1,4 +1,4 @@
-"""What users write, read into ordered clauses: rules, recipes and what they match."""
+"""Read what users write, rules and recipes, into ordered clauses: a matcher and a scheme each."""
 
 from .base import Matcher
 from .catalog import add_recipes, aliases, list_recipes, recipe_named, unregister_recipe

@@ -60,7 +60,7 @@ class Matcher(Value, ABC):
             message = f"{cls.__name__}: the prefix {prefix!r} must be a word and a colon"
             raise RuleError(message)
         other = BY_PREFIX.get(prefix)
-        # under one qualified name it is the same class, defined anew by a notebook or a reload
+        # Under one qualified name it is the same class, defined anew by a notebook or a reload
         if other is not None and other.__qualname__ != cls.__qualname__:
             message = f"the prefix {prefix!r} belongs to {other.__name__} already; choose another"
             raise DuplicateNameError(message)

@@ -11,6 +11,7 @@ from ..schemes import check_name, refuse_taken
 if TYPE_CHECKING:
     from .recipe import Recipe
 
+# Filled as families are loaded: who looks for a name asks `_load` first.
 _RECIPES: dict[str, Recipe] = {}
 _ALIASES: dict[str, str] = {}
 
@@ -37,12 +38,13 @@ def add_recipes(recipes: Iterable[Recipe], aliases: Mapping[str, str] | None = N
     for recipe in recipes:  # one by one, so that two of one batch cannot share a name either
         _refuse_taken(recipe.name)
         _RECIPES[recipe.name] = recipe
-    for alias, name in (aliases or {}).items():
+    for alias, name in (aliases or {}).items():  # `name` may be a recipe that is not loaded yet
         _refuse_taken(alias)
         _ALIASES[alias] = name
 
 
 def _refuse_taken(name: str) -> None:
+    """Refuse a name that a recipe or a scheme has already."""
     check_name(name)
     if name in _RECIPES or name in _ALIASES:
         message = f"the name {name!r} belongs to a recipe already; choose another"

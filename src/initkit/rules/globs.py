@@ -36,6 +36,7 @@ def compile_glob(glob: str) -> Callable[[str], bool]:
 
 
 def _translated(glob: str) -> Callable[[str], bool]:
+    # The translation is anchored at its end, so that `match` is on the whole name.
     found = re.compile(fnmatch.translate(glob)).match
     return lambda name: found(name) is not None
 

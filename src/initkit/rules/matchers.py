@@ -70,7 +70,7 @@ class Regex(Matcher, prefix="re:"):
         return hint_example(slots)
 
     def spell(self) -> str:
-        if self.pattern.flags & ~re.UNICODE:
+        if self.pattern.flags & ~re.UNICODE:  # which every pattern of text has
             raise RuleError(f"a file cannot carry the flags of {self.pattern!r}")
         return str(self)
 
@@ -142,6 +142,7 @@ class ParameterOf(Matcher):
         return self.kind.matches(slot, name) and compile_glob(self.glob)(slot.key)
 
     def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
+        # Where no module here is of the class, the class is the likelier mistake.
         own = list(dict.fromkeys(s.key for s in slots if self.kind.matches(s, s.name)))
         return hint_own_name(own, self.glob, str(self.kind)) if own else self.kind.hint(slots)
 
@@ -268,6 +269,7 @@ class Scope(Matcher):
 
     def matches(self, slot: Slot, name: str) -> bool:
         takes = compile_glob(self.path)
+        # A glob may match several of the modules around a name, each with its own relative name.
         return any(takes(path) and self.inner.matches(slot, inner) for path, inner in _splits(name))
 
     def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
@@ -360,6 +362,7 @@ def read_name(name: str | re.Pattern[str]) -> Matcher:
         raise RuleError(
             f"{name!r} is no name: write a glob such as '*.weight', or a compiled regex"
         )
+    # Every prefix ends in a colon; what has a colon behind another word is a name all the same.
     head, colon, text = name.partition(":")
     kind = BY_PREFIX.get(head + colon)
     return Name(name) if kind is None else kind.parse(text)

@@ -72,7 +72,7 @@ def read_rules(rules: Table) -> list[Clause]:
     >>> [str(clause) for clause in read_rules({"*.weight": "normal(std=0.01)", "*.bias": 0})]
     ['*.weight -> normal(std=0.01)', '*.bias -> 0']
     """
-    # a text before sequences, since it is one
+    # A text is asked for before sequences, since it is one.
     if isinstance(rules, Scheme):
         return _from_recipe(scheme_recipe(rules))
     if isinstance(rules, str):
@@ -182,10 +182,13 @@ def _from_value(matcher: Matcher, value: object) -> Clause:
         return Clause(matcher, read_scheme(value))
     except InitkitError as error:
         if isinstance(error, UnknownNameError) and _no_scheme_or_recipe(error):
+            # Made anew, so that recipes are among the choices, and what is near of them. The text
+            # is set afterwards, since the constructor has no place for the rule.
             choices = [*error.choices, *list_recipes()]
             found = UnknownNameError("scheme or recipe", error.name, choices, SHOW_ALL)
             found.args = (f"in the rule {str(matcher)!r}: {found}",)
             raise found from None
+        # The same object with a longer text: its type and attributes are what callers look at.
         error.args = (f"in the rule {str(matcher)!r}: {error}",)
         raise
 

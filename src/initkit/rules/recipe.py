@@ -20,8 +20,9 @@ class Recipe(Value):
 
     ``rules`` is a rule table, or a function of keyword options that returns one. ``summary`` says
     what it is in one sentence, ``source`` names the code and ``paper`` the paper that it follows,
-    ``fits`` the implementations whose names it matches, ``notes`` how paper and code differ. The
-    rules of a ``general`` recipe serve many models, and so may match nothing.
+    ``fits`` the implementations whose names it matches, ``notes`` how paper and code differ.
+    ``padding`` says whether an embedding's padding row is zeroed. The rules of a ``general`` recipe
+    serve many models, and so may match nothing. ``given`` are the options of a call.
 
     >>> recipe = Recipe("mine/net", rules={"*.weight": "xavier_uniform", "*.bias": 0})
     >>> print(recipe)
@@ -61,7 +62,7 @@ class Recipe(Value):
                 )
                 message = f"the recipe {self.name} has no option {option!r}{what}"
                 raise OptionError(message, owner=self.name, option=option)
-        # sorted, so that the order in which options were given tells no two recipes apart
+        # Sorted, so that the order in which options were given tells no two recipes apart.
         merged = dict(self.given) | options
         return replace(self, given=tuple(sorted(merged.items())))
 

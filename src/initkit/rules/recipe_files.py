@@ -101,7 +101,7 @@ class _File:
             raise FileError(f"{path}: cannot be read: {error}", path=path) from None
 
     def parse(self) -> dict[str, Any]:
-        import tomllib
+        import tomllib  # here: who reads no file need not pay for it
 
         if self.path.suffix not in (".toml", ".json"):
             raise FileError(f"{self.path}: a recipe file ends in .toml or .json", path=self.path)
@@ -136,6 +136,8 @@ class _File:
 
     def _line(self, key: str) -> int:
         """Return the line where a key seems to stand; 0 where none does."""
+        # A guess by text, since neither decoder tells where a key stood: first where something
+        # like a key is followed by = or :, then wherever the key stands in quotes.
         written = {key, json.dumps(key)[1:-1]}
         quoted = "|".join(re.escape(one) for one in written)
         pattern = re.compile(rf"""(^|[\s{{,\[."'])["']?({quoted})["']?\s*[=:\].]""")
@@ -176,7 +178,7 @@ class _File:
 
     def _checked(self, table: Any, key: str, value: Any) -> Any:
         try:
-            read_rules(table)
+            read_rules(table)  # read again when the recipe is used: a recipe holds rules as written
         except InitkitError as error:
             raise self.error(str(error), key) from None
         return value
@@ -245,6 +247,7 @@ def _scheme_data(value: Any) -> Any:
             f"a file cannot carry the function {own[0]}; register it with "
             "@register_scheme('name') and write its name"
         )
+    # A number as a number, and whole ones without a point, as one writes them.
     if isinstance(scheme, Constant) and not isinstance(scheme.value, Formula):
         return int(scheme.value) if scheme.value.is_integer() else scheme.value
     return str(scheme)
@@ -297,7 +300,7 @@ def _pairs(table: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _inline(value: Any) -> str:
-    if isinstance(value, bool):
+    if isinstance(value, bool):  # before int, which it is
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)

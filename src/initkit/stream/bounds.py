@@ -8,16 +8,17 @@ from functools import lru_cache
 from ..errors import OptionError
 
 WORDS = 1 << 32
-LEAST = 4096
-_DIGITS = 60
+LEAST = 4096  # words: about a millionth of all
+_DIGITS = 60  # the contract in docs/stream.md asks for 40
 
 
 @lru_cache(maxsize=4096)
 def trunc_bounds(mean: float, std: float, low: float, high: float) -> tuple[int, int]:
     """Return ``(P, span)``: the words ``P .. P + span`` are those between ``low`` and ``high``.
 
-    The bounds are absolute. Fewer than 4096 words left is an error: so far out in the tail the
-    stream has too few values to draw from.
+    The bounds are absolute. Raises :class:`~initkit.errors.OptionError` for numbers that make no
+    sense, and where fewer than 4096 words are left: so far out in the tail the stream has too few
+    values to draw from.
 
     >>> trunc_bounds(0.0, 0.02, -0.04, 0.04)
     (97711073, 4099545150)
@@ -27,6 +28,8 @@ def trunc_bounds(mean: float, std: float, low: float, high: float) -> tuple[int,
             f"a truncated normal needs finite mean, std > 0 and low < high; "
             f"got mean={mean:g}, std={std:g}, low={low:g}, high={high:g}"
         )
+    # In the upper tail the higher bound has the fewer words. The span is even, so that int64 can
+    # multiply a word by it (see `eager`), and stays below 2^32.
     top = tail_words((high - mean) / std)
     span = min((tail_words((low - mean) / std) - top) & ~1, WORDS - 2)
     if span < LEAST:
@@ -48,12 +51,13 @@ def tail_words(x: float) -> int:
     """
     if abs(x) > 7:  # 2^32 Q(7) is 0.0055
         return 0 if x > 0 else WORDS
-    from decimal import Decimal, localcontext
+    from decimal import Decimal, localcontext  # here: only truncated normals pay for the import
 
-    with localcontext() as context:
+    with localcontext() as context:  # of this thread, and put back
         context.prec = _DIGITS
         t = Decimal(x)
         term = total = t
+        # All terms have the sign of x, so nothing cancels; for |x| <= 7 they soon shrink.
         k, least = 1, abs(t).scaleb(-_DIGITS)
         while abs(term) > least:  # the mass between 0 and x: phi(x) (x + x^3/3 + x^5/(3 5) + ...)
             k += 2

@@ -13,13 +13,15 @@ from .runs import RunTable
 from .spec import Spec
 from .table import table
 
+# Threefry2x32-20 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"; Random123).
+# Words are int32, since torch has no arithmetic on uint32: sums and products wrap alike.
 _ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
 _PARITY = 0x1BD11BDA
 _MASK = 0xFFFFFFFF
-_BLOCK = 512
+_BLOCK = 512  # elements that share 256 counters, each of which yields two words
 _EPOCH = 1 << 33  # so many elements share the counter's upper word
 _SHORT = 1 << 13  # runs shorter than this are faster with their indices spelled out
-CHUNK = 1 << 18
+CHUNK = 1 << 18  # elements at a time, so that scratch stays small; fewer launches elsewhere
 _CHUNK_ELSEWHERE = 1 << 20
 
 
@@ -49,6 +51,7 @@ def _scattered(key: Key, runs: RunTable, device: torch.device, limit: int) -> It
     """Yield the words of many short runs, all indices spelled out."""
     for offset in range(0, runs.total, limit):
         part = runs.cut(offset, min(limit, runs.total - offset))
+        # An element's index is its place in the part plus what its run's start is ahead of it.
         starts, lengths = (torch.tensor(part.pairs[n::2].tolist()).to(device) for n in (0, 1))
         shifts = starts - lengths.cumsum(0) + lengths
         index = torch.arange(part.total, device=device) + shifts.repeat_interleave(lengths)
@@ -57,6 +60,7 @@ def _scattered(key: Key, runs: RunTable, device: torch.device, limit: int) -> It
 
 def words(key: Key, start: int, count: int, device: torch.device) -> Tensor:
     """Return the words of ``count`` elements from ``start`` on, as int32; one epoch at most."""
+    # Whole blocks are made and what is too much is cut off: within them the counters ascend.
     first, last = start // _BLOCK, (start + count - 1) // _BLOCK
     counter, keys = first << 8, _key_words(key)
     x1 = (counter >> 32) + keys[1] & _MASK
@@ -64,6 +68,7 @@ def words(key: Key, start: int, count: int, device: torch.device) -> Tensor:
     x0 += _signed((counter & _MASK) + keys[0] + x1)
     # In the first round x1 is still one number for the whole piece.
     x0, t = _rounds(x0, x0 ^ _signed(x1 << 13 | x1 >> 19), keys, 2)
+    # A block is the first words of its 256 counters, then their second words.
     both = torch.stack((x0.view(-1, 256), t.view(-1, 256)), 1).view(-1)
     skip = start - first * _BLOCK
     return both[skip : skip + count]
@@ -72,6 +77,7 @@ def words(key: Key, start: int, count: int, device: torch.device) -> Tensor:
 def words_at(key: Key, index: Tensor) -> Tensor:
     """Return the words of the elements ``index`` (int64, one dimension), as int32."""
     keys = _key_words(key)
+    # The counter without the bit that chooses between its two words.
     c = index >> 9 << 8 | index & 255
     x0, x1 = _low(c).add_(_signed(keys[0])), _low(c >> 32).add_(_signed(keys[1]))
     x0, x1 = _rounds(x0, x1, keys, 1)
@@ -94,14 +100,20 @@ def _rounds(
     spare = torch.empty_like(x1)
     for n in range(first, 21):
         x1, spare = _round(x0, x1, spare, _ROTATIONS[(n - 1) % 8])
-        if n % 4 == 0:
+        if n % 4 == 0:  # a key after every fourth round
             x0 += _signed(keys[n // 4 % 3])
             x1 += _signed(keys[(n // 4 + 1) % 3] + n // 4)
     return x0, x1
 
 
 def _round(x0: Tensor, x1: Tensor, spare: Tensor, rotation: int) -> tuple[Tensor, Tensor]:
+    """Carry out one round: ``x0 + x1``, and x1 rotated to the left, XORed with that.
+
+    The new x1 is in ``spare``, and the old one's memory is the next round's spare.
+    """
     x0 += x1
+    # The shift of a signed number brings copies of its sign: masked away. The other half of the
+    # rotation is added rather than ORed: one operation, and the two halves share no bit.
     torch.bitwise_right_shift(x1, 32 - rotation, out=spare)
     spare &= (1 << rotation) - 1
     spare.add_(x1, alpha=1 << rotation)
@@ -125,11 +137,12 @@ def _unsigned(w: Tensor) -> Tensor:
 
 def _uniform(w: Tensor, low: float, high: float, threshold: float) -> Tensor:
     m = f32((low + high) / 2)
+    # An odd number of 24 bits with its sign: exact in float32, as likely as its negative.
     x = (w >> 8 | 1).to(torch.float32)
     x *= f32((high - low) * 2.0**-24)
     if m != 0:
         x += m
-        x.clamp_(f32(low), f32(high))
+        x.clamp_(f32(low), f32(high))  # the sum may be rounded past an end
     if threshold > 0:
         x.masked_fill_(x.abs() < f32(threshold), 0.0)
     return x
@@ -138,10 +151,12 @@ def _uniform(w: Tensor, low: float, high: float, threshold: float) -> Tensor:
 def standard_normal(w: Tensor) -> Tensor:
     """Return the standard normals z(w) as float32."""
     a, b = table(w.device)
-    f = (w | 1).to(torch.float32)
+    f = (w | 1).to(torch.float32)  # odd, so never 0
     bits = f.view(torch.int32)
+    # Five bits of the exponent and eight of the mantissa: the octave and the piece in it.
     ix = ((bits >> 15) & 8191).to(torch.int64)
     signed = a.index_select(0, ix) ^ (bits & -(1 << 31))
+    # Not addcmul, nor any other fused operation: each of the two rounds by itself.
     product = b.index_select(0, ix) * f
     return product.add_(signed.view(torch.float32))
 
@@ -155,6 +170,7 @@ def _normal(w: Tensor, mean: float, std: float) -> Tensor:
 def _trunc_normal(
     w: Tensor, mean: float, std: float, low: float, high: float, top: float, span: float
 ) -> Tensor:
+    # w span would not fit into int64; span is even, so half of it can be taken out exactly.
     u = _unsigned(w).sub_(1 << 31).mul_(int(span))
     u >>= 32
     u += int(top) + int(span) // 2
@@ -181,6 +197,7 @@ def f32(x: float) -> float:
 
 
 _F32 = struct.Struct("f")
+# In the order of the operations' numbers in `spec`.
 _MAPS: tuple[Callable[..., Tensor], ...] = (
     _unsigned,
     _uniform,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 _HEAD = struct.Struct("<QII").pack
 _WORDS = struct.Struct("<II").unpack_from
+# A copy of an empty hash is cheaper than a new one, and its state is nobody else's.
 _EMPTY = blake2b(digest_size=16, person=b"initkit-v1").copy
 _MASK = (1 << 64) - 1
 

@@ -25,7 +25,7 @@ def quantile(mp: Any, e: int, t: int) -> Any:
     """Return ``z(2^e (1 + t/512))`` to ``BITS`` bits, by Newton's method."""
     from statistics import NormalDist  # here: the table's reader imports this file for its checksum
 
-    if e == 30 and t == 512:
+    if e == 30 and t == 512:  # the median, exactly
         return mp.mpf(0)
     tail = mp.ldexp(mp.mpf(512 + t), e - 9 - 32)
     z = mp.mpf(-NormalDist().inv_cdf(float(tail)))
@@ -45,6 +45,7 @@ def piece(mp: Any, e: int, s: int, z0: Any, zm: Any, z1: Any) -> tuple[Any, Any]
     """Return the intercept and the slope for piece ``s`` of octave ``e``."""
     f0, f1 = (mp.ldexp(mp.mpf(256 + t), e - 8) for t in (s, s + 1))
     b = rounded(mp, (z1 - z0) / (f1 - f0))
+    # Halfway between the lines through the ends and through the middle: the error is shared out.
     ends = ((z0 - b * f0) + (z1 - b * f1)) / 4
     return rounded(mp, ends + (zm - b * (f0 + f1) / 2) / 2), b
 
@@ -54,11 +55,12 @@ def make() -> bytes:
     mp = import_module("mpmath").mp.clone()  # not a dependency of initkit
     mp.prec = BITS
     a, b = [0.0] * SIZE, [0.0] * SIZE
+    # f = 2^31, to which the 64 words next to the median are rounded: 32 from it on average.
     a[7680] = float(rounded(mp, mp.ldexp(mp.sqrt(2 * mp.pi), -27)))
     for e in range(31):
         knots = [quantile(mp, e, t) for t in range(513)]
         for s in range(256):
-            index = ((e + 127) * 256 + s) % SIZE
+            index = ((e + 127) * 256 + s) % SIZE  # float32's biased exponent, then the mantissa
             a[index], b[index] = piece(mp, e, s, *knots[2 * s : 2 * s + 3])
     return struct.pack(f"<{2 * SIZE}f", *a, *b)
 

@@ -9,7 +9,7 @@ from .keys import Key
 from .pool import alone
 from .values import normal_
 
-BLOCK = 96
+BLOCK = 96  # reflections applied at once: enough for fast products, few enough for the cache
 
 
 def haar(rows: int, cols: int, key: Key, gain: float = 1.0, first: int = 0) -> Tensor:
@@ -26,6 +26,7 @@ def haar(rows: int, cols: int, key: Key, gain: float = 1.0, first: int = 0) -> T
     True
     """
     done: list[Tensor] = []
+    # A BLAS sums in other orders on more threads, and the last bits would depend on their number.
     alone(lambda: done.append(_haar(rows, cols, key, gain, first)))
     return done[0]
 
@@ -49,6 +50,7 @@ def reflectors(v: Tensor) -> tuple[Tensor, Tensor]:
     """
     v.triu_()
     lead = v.diagonal()
+    # Of the two reflections onto the axis the one for which lead - beta does not cancel.
     signs = torch.where(lead > 0, -1.0, 1.0).to(v.dtype)
     beta = signs * torch.linalg.vector_norm(v, dim=1)
     tau = (beta - lead) / beta
@@ -67,11 +69,14 @@ def expand(v: Tensor, tau: Tensor) -> None:
         end = min(start + BLOCK, len(v))
         head, body = v[start:end, start:end], v[start:end, end:]
         below, rest = v[end:, start:end], v[end:, end:]  # below is zero until now
+        # T is the inverse of what V V^T is above its diagonal, with 1 / tau on it (Puglisi 1992;
+        # Joffrain et al. 2006): it is solved with, and never formed.
         inverse = (head @ head.T).addmm_(body, body.T).triu_(1)
         inverse.diagonal().copy_(1 / tau[start:end])
         own = torch.linalg.solve_triangular(inverse, head, upper=True).T
         mixed = torch.linalg.solve_triangular(inverse.T, rest @ body.T, upper=False, left=False)
         rest.addmm_(mixed, body, alpha=-1.0)
         below.addmm_(mixed, head, alpha=-1.0)
+        # Last, since it overwrites V: the block's own rows.
         body.copy_((own @ body).neg_())
         head.copy_((own @ head).neg_()).diagonal().add_(1.0)

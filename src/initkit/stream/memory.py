@@ -55,6 +55,7 @@ def owns_memory(out: Tensor) -> bool:
 
 def _overlapping(out: Tensor) -> bool:
     """Tell whether two elements may share memory (rare strides that don't count as if they did)."""
+    # By ascending stride: each must step over all that the smaller ones reach.
     reach = 0
     for stride, size in sorted(zip(out.stride(), out.shape, strict=True)):
         if size > 1:
@@ -67,6 +68,7 @@ def _overlapping(out: Tensor) -> bool:
 def _too_short(out: Tensor) -> bool:
     if out.numel() == 0 or not owns_memory(out):
         return False
+    # A storage can be resized under its tensors, as FSDP does to free it: they don't notice.
     last = sum((n - 1) * s for n, s in zip(out.shape, out.stride(), strict=True))
     end = (out.storage_offset() + last + 1) * out.element_size()
     return end > out.untyped_storage().nbytes()

@@ -19,6 +19,7 @@ from .keys import key
 from .spec import BERNOULLI, CHOICE, NORMAL, TRUNC_NORMAL, UNIFORM, WORDS, Spec
 from .table import native_bytes
 
+# The order of the enum in _kernel.c; the floats come first.
 CODES = {
     torch.float32: 0,
     torch.float64: 1,
@@ -29,7 +30,7 @@ CODES = {
 }
 FLOATS = tuple(CODES)[:4]
 _BEST_FIRST = ("avx512", "avx2", "baseline")
-_NUMBERS = {"baseline": 0, "avx2": 1, "avx512": 2}
+_NUMBERS = {"baseline": 0, "avx2": 1, "avx512": 2}  # the order of the enum in _kernel.c
 
 
 class Loaded(NamedTuple):
@@ -83,6 +84,7 @@ def digest(fill: Callable[[Tensor, Spec, int], None]) -> str:
     for spec, dtypes in _cases():
         for dtype in dtypes:
             for start, count in _RUNS:
+                # On the CPU, whatever torch's default device is: the address below is read here.
                 out = torch.zeros(count, dtype=dtype, device="cpu")
                 fill(out, spec, start)
                 hashed.update(string_at(out.data_ptr(), count * out.element_size()))
@@ -91,6 +93,7 @@ def digest(fill: Callable[[Tensor, Spec, int], None]) -> str:
 
 CHECK_KEY = key(0, "fc.weight")
 KNOWN = "0fe863e849238c4277242656a44a63cc"
+# Whole blocks; a piece from within one; across an upper word of the counter; very far out.
 _RUNS = ((0, 1024), (300, 150), ((1 << 33) - 700, 1301), ((1 << 62) + 3, 7))
 
 

@@ -18,6 +18,7 @@ class _Local(threading.local):
 
 
 _local = _Local()
+# One pool starts its threads at a time: torch's default for new threads is one for the process.
 _lock = threading.Lock()
 
 
@@ -60,6 +61,7 @@ class _Pool:
         self.tasks = iter(tasks)
         self.lock = threading.Lock()
         self.error: BaseException | None = None
+        # The caller's, since new threads begin with torch's defaults.
         self.modes = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
         self.barrier = threading.Barrier(count + 1)
         self.threads = [_Thread(self._work) for _ in range(count)]
@@ -80,7 +82,7 @@ class _Pool:
         try:
             for thread in self.threads:
                 thread.start()
-            self.barrier.wait()
+            self.barrier.wait()  # each has set its own number of threads; only now put it back
         except BaseException:  # while what new threads begin with is still to be put back
             self._stop()
             raise
@@ -100,13 +102,13 @@ class _Pool:
                     self._fail(error)
 
     def _take(self) -> Task | None:
-        with self.lock:
+        with self.lock:  # an iterator must not be asked by two threads at a time
             return next(self.tasks, None)
 
     def _fail(self, error: BaseException) -> None:
         with self.lock:
             self.error = self.error or error
-            self.tasks = iter(())
+            self.tasks = iter(())  # nobody begins another
 
     def _stop(self) -> None:
         with self.lock:
@@ -147,6 +149,7 @@ class _Thread(threading.Thread):
     """
 
     def __init__(self, work: Callable[[], None]) -> None:
+        # A copy for each thread, since a context can be entered by one at a time only.
         super().__init__(target=contextvars.copy_context().run, args=(work,), daemon=True)
         self.ended = threading.Event()
 

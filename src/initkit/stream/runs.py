@@ -24,7 +24,7 @@ class RunTable:
     __slots__ = ("_ends", "pairs", "total")
 
     def __init__(self, pairs: array[int]) -> None:
-        self.pairs = pairs
+        self.pairs = pairs  # an array of int64, since the kernel reads it as plain memory
         self._ends = list(accumulate(pairs[1::2]))
         self.total = self._ends[-1] if self._ends else 0
 
@@ -53,6 +53,7 @@ class RunTable:
 
     def cut(self, offset: int, count: int) -> RunTable:
         """Return the runs of ``count`` elements from the ``offset``-th on."""
+        # Ends ascend, since lengths are not negative; runs of length 0 before it are skipped.
         first = bisect_right(self._ends, offset)
         out = array("q")
         while count > 0:

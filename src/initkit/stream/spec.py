@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+# The order of the enum in _kernel.c and of the maps in `eager`.
 WORDS, UNIFORM, NORMAL, TRUNC_NORMAL, BERNOULLI, CHOICE = range(6)
 VALUES = (UNIFORM, NORMAL, TRUNC_NORMAL)
 

@@ -38,5 +38,6 @@ def native_bytes() -> bytes:
 @cache
 def table(device: torch.device) -> tuple[Tensor, Tensor]:
     """Return A, as int32 bits, and B, as float32, on ``device``."""
+    # A copy, since torch warns of memory that can't be written; it keeps the bytearray alive.
     both = torch.frombuffer(bytearray(native_bytes()), dtype=torch.float32).to(device)
     return both[:8192].view(torch.int32), both[8192:]

@@ -31,7 +31,10 @@ def uniform_(
     ``runs`` says which global elements ``out`` holds, in its logical order: the index of the first,
     or a list of (start, length), or those as an int64 tensor of shape (n, 2). ``path`` chooses an
     implementation (see :func:`paths`); ``bump=False`` leaves the tensor's version alone, for
-    callers who write one tensor in pieces and raise it once.
+    callers who write one tensor in pieces and raise it once. Raises
+    :class:`~initkit.errors.OptionError` for numbers that make no sense, and
+    :class:`~initkit.errors.TargetError` or :class:`~initkit.errors.TensorProblem` for what cannot
+    be filled.
 
     >>> uniform_(torch.empty(2), key(0, "fc.weight"), 0.0, 1.0)
     tensor([0.1516, 0.1670])
@@ -121,6 +124,7 @@ def bernoulli(
     if not 0 <= p <= 1:
         raise OptionError(f"a probability lies between 0 and 1; got {p:g}")
     out = torch.empty(count, dtype=torch.bool, device=device)
+    # Memory of our own making, whose version nobody has seen: no bump.
     return write(out, key, (BERNOULLI, round(p * 2.0**32)), runs, path, False)
 
 

@@ -16,8 +16,8 @@ from .spec import VALUES, Spec
 
 SCRATCH = 1 << 20  # elements of scratch for memory that is not written as it lies
 
-_EAGER = -1
-_fill: Callable[..., None]
+_EAGER = -1  # the kernel's paths count from 0
+_fill: Callable[..., None]  # unset until `_wake`: without a code for the dtype nobody calls it
 _best = _EAGER
 _codes: dict[torch.dtype, int] = {}
 _increment_version: Callable[[tuple[Tensor]], None] = torch._C._increment_version
@@ -59,12 +59,14 @@ def _write_slowly(out: Tensor, key: Key, spec: Spec, runs: Runs, path: str | Non
     if spec[0] in VALUES:  # words, masks and choices go into memory made for them
         refuse(out)
     number = _best if path is None else _EAGER if path == "eager" else native.number(path)
-    words = 2 if out.is_complex() else 1
+    words = 2 if out.is_complex() else 1  # a complex element i has the real ones 2 i and 2 i + 1
     table = RunTable.read(runs, out.numel()).scaled(words)
+    # Inference tensors may be changed in inference mode alone; others are viewed outside of it.
     with torch.inference_mode(out.is_inference()), torch.no_grad():
         if _direct(out):
             _write_flat(out, key, spec, table, number)
             return
+        # Strided, conjugate or wrapped: contiguous scratch is filled, and torch copies it there.
         for part, offset in _slabs(out):
             scratch = torch.empty(part.shape, dtype=part.dtype, device=part.device)
             cut = table.cut(words * offset, words * part.numel())
@@ -75,10 +77,11 @@ def _write_slowly(out: Tensor, key: Key, spec: Spec, runs: Runs, path: str | Non
 def _write_flat(out: Tensor, key: Key, spec: Spec, runs: RunTable, number: int) -> None:
     flat = (torch.view_as_real(out) if out.is_complex() else out).view(-1)
     ptr = flat.data_ptr()
+    # The kernel reads and writes whole elements, so that their addresses must be aligned.
     if number == _EAGER or not flat.is_cpu or ptr % flat.element_size():
         eager.fill(flat, spec, key, runs)
         return
-    memory = flat.untyped_storage()
+    memory = flat.untyped_storage()  # its bounds, so that the kernel can refuse to write beyond
     where = (ptr, flat.numel(), memory.data_ptr(), memory.nbytes())
     _fill(number, _codes[flat.dtype], *where, 0, runs.pairs, key, spec)
 
@@ -128,4 +131,4 @@ def _wake() -> None:
     if loaded.kernel is not None and loaded.paths:
         _fill = loaded.kernel.fill
         _best = next(iter(loaded.paths.values()))
-        _codes = native.CODES
+        _codes = native.CODES  # last: a thread that finds a code here finds the others set, too

@@ -51,6 +51,7 @@ def simplest(dims: Iterable[tuple[int, int]]) -> Dims:
     for stride, count in left:
         if fewest:
             last_count, last = fewest[-1]
+            # Steps of a multiple that is within reach leave no gap: one longer row of short steps.
             times, rest = divmod(stride, last)
             if not rest and times <= last_count:
                 fewest[-1] = (last_count + times * (count - 1), last)
@@ -64,7 +65,10 @@ def _extent(dims: Dims) -> int:
 
 
 def _nested(dims: Dims) -> bool:
-    """Say whether each stride steps over all that lies within: then no two indices meet."""
+    """Say whether each stride steps over all that lies within: then no two indices meet.
+
+    Sufficient, not necessary: three steps of 2 and two of 3 interlock without meeting.
+    """
     return all(_extent(dims[:i]) <= dims[i][1] for i in range(1, len(dims)))
 
 
@@ -105,6 +109,7 @@ def _in_units(gap: int, *sides: Dims) -> tuple[int, list[Dims]]:
 
 def _reachable(total: int, dims: Dims) -> bool:
     """Say whether ``total`` is a sum of multiples of the strides, each less than its count."""
+    # The largest stride's index must leave what the smaller ones can sum up to: 0 to room.
     *rest, (count, stride) = dims
     room = sum((c - 1) * s for c, s in rest)
     low, high = max(0, -((room - total) // stride)), min(count - 1, total // stride)
@@ -112,6 +117,8 @@ def _reachable(total: int, dims: Dims) -> bool:
         return False
     if not rest:
         return total % stride == 0
+    # And what is left must be a multiple of their divisor: k stride = total modulo step, which has
+    # a solution where the common divisor divides total, and then one in every step / shared.
     step = math.gcd(*(s for _, s in rest))
     shared = math.gcd(stride, step)
     if total % shared:
@@ -120,7 +127,7 @@ def _reachable(total: int, dims: Dims) -> bool:
     first = (total // shared) * pow(stride // shared, -1, every) % every if every > 1 else 0
     low += (first - low) % every
     # Of the counts from low to high, every ``every``-th leaves what the other strides divide.
-    if len(rest) == 1:
+    if len(rest) == 1:  # of one stride any multiple within room will do
         return low <= high
     return any(_reachable(total - k * stride, tuple(rest)) for k in range(low, high + 1, every))
 
@@ -141,7 +148,11 @@ def indices_collide(sides: Sequence[tuple[int, int]]) -> bool:
 
 
 def _collides_along_last(dims: Dims) -> bool:
-    """Say whether indices that differ in the last dimension, at least, reach one element."""
+    """Say whether indices that differ in the last dimension, at least, reach one element.
+
+    That is whether a difference of 1 to count - 1 there is made up for by differences of either
+    sign in the others; moved by their middle, all are counted from 0.
+    """
     *rest, (count, stride) = dims
     both_ways = tuple((2 * c - 1, s) for c, s in rest)
     middle = sum((c - 1) * s for c, s in rest)
@@ -158,7 +169,10 @@ def intervals(which: Region) -> Iterator[Interval]:
 
 
 def merged(in_order: Iterable[Interval]) -> Iterator[Interval]:
-    """Join intervals, sorted by their starts, that touch or overlap."""
+    """Join intervals, sorted by their starts, that touch or overlap.
+
+    What comes out is the one shortest list for a set, so that equal sets give equal lists.
+    """
     current: Interval | None = None
     for start, stop in in_order:
         if current is None:
@@ -178,7 +192,7 @@ def _intervals(start: int, dims: Dims) -> Iterator[Interval]:
         return
     *inner, (count, stride) = dims
     below = tuple(inner)
-    if not below and stride == 1:
+    if not below and stride == 1:  # the usual innermost dimension, of bytes one after another
         yield start, start + count
     else:
         copies = (_intervals(start + k * stride, below) for k in range(count))
@@ -281,6 +295,7 @@ def clusters(ordered: Sequence[Region]) -> Iterator[list[Region]]:
 
 def _count_cluster(cluster: Sequence[Region]) -> int:
     """Count the bytes of regions whose bounding intervals touch one another."""
+    # Regions with gaps count only where no interval covers them; the rest is walked through.
     solid = list(merged((r.start, r.stop) for r in cluster if r.is_interval))
     loose = [r for r in cluster if not r.is_interval and not _inside(r, solid)]
     if not loose:

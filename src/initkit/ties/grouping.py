@@ -58,7 +58,7 @@ class Node:
     def root(self) -> Node:
         """Return the node that stands for the whole group; paths to it are halved on the way."""
         node = self
-        while node.parent is not node:
+        while node.parent is not node:  # halving keeps later look-ups short
             node.parent = node.parent.parent
             node = node.parent
         return node
@@ -68,7 +68,7 @@ class Node:
         left, right = self.root(), other.root()
         if left is not right:
             right.parent = left
-            left.weakest = max(left.weakest, right.weakest, kind)
+            left.weakest = max(left.weakest, right.weakest, kind)  # KINDS ascend in weakness
 
 
 def connected(slots: Sequence[Slot]) -> Iterator[tuple[list[tuple[Slot, Node]], TieKind]]:
@@ -150,7 +150,7 @@ def _link(nodes: Iterable[Node]) -> None:
     that is needed names the group.
     """
     nodes = [node for node in nodes if node.regions]
-    alike: dict[Hashable, Node] = {}
+    alike: dict[Hashable, Node] = {}  # for both loops: a frozenset never equals a tuple
     for node in nodes:
         key = node.regions, _readings(node.tensors)
         alike.setdefault(key, node).join(node, _ALIAS)
@@ -212,6 +212,7 @@ def _split_by_residue(cluster: Sequence[Owned]) -> Iterator[list[Owned]]:
     Regions whose bytes lie in disjoint intervals modulo that stride cannot meet. Without this,
     ten thousand columns would be compared two by two.
     """
+    # By their outermost strides' common divisor: bytes that differ modulo it are not the same.
     stride = math.gcd(*(region.dims[-1][1] for region, _ in cluster))
     residues = [_residues(region, stride) for region, _ in cluster]
     if stride == 1 or None in residues:
@@ -231,6 +232,7 @@ def _split_by_residue(cluster: Sequence[Owned]) -> Iterator[list[Owned]]:
 
 def _residues(region: Region, stride: int) -> tuple[int, int] | None:
     """Return the interval, modulo the stride, in which all bytes lie; None where it wraps."""
+    # Steps by multiples of the stride keep the residue; the others together move it so far at most.
     width = 1 + sum((count - 1) * step for count, step in region.dims if step % stride)
     low = region.start % stride
     return (low, low + width) if low + width <= stride else None

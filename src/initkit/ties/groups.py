@@ -41,6 +41,7 @@ class TieGroup(Sequence[str]):
     ``outlines`` tell how each name of an alias, view or overlap read the memory when it was found.
     A group equals a list of its names.
 
+    >>> from torch import nn
     >>> group = find_tied_parameters(nn.Sequential(*[nn.PReLU()] * 2))[0]
     >>> group == ["0.weight", "1.weight"], group.kind
     (True, 'module')
@@ -48,6 +49,7 @@ class TieGroup(Sequence[str]):
 
     def __init__(self, members: Sequence[tuple[Slot, Node]], kind: TieKind) -> None:
         self.slots, self.kind = tuple(slot for slot, _ in members), kind
+        # By the visit of the walk that met a path, then by slot: the order of registration.
         places = sorted(
             (visit, order, path)
             for order, slot in enumerate(self.slots)
@@ -103,6 +105,7 @@ class TieGroup(Sequence[str]):
         view or overlap of other shape, stride, offset or dtype, for which an index is another
         element, and where there is no writer.
 
+        >>> from torch import nn
         >>> bag = nn.Module()
         >>> bag.a = nn.Parameter(torch.zeros(2, 3))
         >>> bag.b = nn.Parameter(bag.a.data.t())
@@ -142,7 +145,7 @@ class TieGroup(Sequence[str]):
         return NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self.names)
+        return hash(self.names)  # of a tuple that it equals, too
 
     def __repr__(self) -> str:
         return f"TieGroup({self.kind}: {' = '.join(self.names)})"
@@ -180,6 +183,7 @@ def find_tied_parameters(
     buffers alone. ``kinds`` keeps groups of those kinds. A state_dict is welcome too. No value is
     read. Raises `TargetError` for what is no model and `UnknownNameError` for an unknown kind.
 
+    >>> from torch import nn
     >>> linear = nn.Linear(1, 1, bias=False)
     >>> find_tied_parameters(nn.Sequential(linear, linear))
     [TieGroup(module: 0.weight = 1.weight)]
@@ -216,7 +220,7 @@ def tie_slots(slots: Sequence[Slot]) -> list[TieGroup]:
             return _groups(slots)
         plain = [slot for slot in slots if not slot.literal]
         groups = _groups(plain) + _groups(literal)
-    order = {id(slot): place for place, slot in enumerate(slots)}
+    order = {id(slot): place for place, slot in enumerate(slots)}  # the caller's slots live on
     return sorted(groups, key=lambda group: order[id(group.slots[0])])
 
 
@@ -229,10 +233,12 @@ def memories(slots: Sequence[Slot]) -> Iterator[tuple[tuple[Slot, ...], TieGroup
 
     Slots that are registered as None have no memory: each comes by itself.
 
+    >>> from torch import nn
+    >>> from initkit.model import walk
     >>> linear = nn.Linear(2, 2, bias=False)
     >>> model = nn.ModuleDict({"a": linear, "b": nn.ModuleList([linear]), "c": nn.PReLU()})
     >>> [(slots[0].name, group and group.kind) for slots, group in memories(walk(model))]
-    [('a.weight', 'module'), ('c.weight', None)]
+    [('a.weight', 'module'), ('a.bias', None), ('c.weight', None)]
     """
     groups = tie_slots(slots)
     group_of = {id(slot): group for group in groups for slot in group.slots}  # both live in groups
@@ -270,6 +276,7 @@ def plainly_untied(slots: Sequence[Slot]) -> bool:
         if not start or not size or start in sizes:  # meta, freed or empty; or one start twice
             return False
         sizes[start] = size
+    # In order, intervals are apart where each starts behind the one before it.
     reach = 0
     for start in sorted(sizes):
         if start < reach:

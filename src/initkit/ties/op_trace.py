@@ -131,6 +131,7 @@ def _copies(func: object) -> bool:
     schema = getattr(func, "_schema", None)
     if schema is None:
         return False
+    # An alias that is returned and not written to is a view, in the schema's words.
     views = any(r.alias_info is not None and not r.alias_info.is_write for r in schema.returns)
     return views or schema.name.rpartition("::")[2] in _COPIES
 
@@ -273,6 +274,7 @@ class OpTrace:
         before = self._known_copy(source)
         same = len(owned) == 1 and len(theirs) == 1 and source.stride() == made.stride()
         known = same and (before is None or before.source is not None)
+        # A weak reference: holding a storage would keep all activations of the forward alive.
         self.copies[storage._cdata] = _Copy(
             StorageWeakRef(storage),  # type: ignore[no-untyped-call]
             own[0].start,
@@ -310,7 +312,7 @@ class _RegionIndex:
         if region.space not in self.spaces:
             return []
         starts, reach, pairs = self.spaces[region.space]
-        last = bisect_left(starts, region.stop) - 1
+        last = bisect_left(starts, region.stop) - 1  # the last that starts before this one ends
         owners: dict[int, None] = {}
         while last >= 0 and reach[last] > region.start:
             if intersect(pairs[last][0], region):
@@ -334,6 +336,7 @@ def _origin(copy: _Copy, tensor: Tensor) -> tuple[tuple[Region, int], ...]:
     own = _untraced_regions(tensor)
     if copy.source is None or len(own) != 1:
         return copy.sources
+    # Offsets and strides in bytes, from elements of this size to elements of that one.
     there, here = copy.scale
     start = copy.source.start + (own[0].start - copy.start) // here * there
     dims = tuple(
@@ -362,6 +365,8 @@ def _highest_count(counted: Counter[Region]) -> int:
     ]
     if not meeting:  # as nearly always: the bytes need not be walked through
         return most
+    # A sweep over all ends: how many uses begin less how many end. At one place ends sort before
+    # beginnings, since they are negative, so that neighbours that touch don't add up.
     events: list[tuple[int, int]] = []
     for region in meeting:
         for start, stop in intervals(region):

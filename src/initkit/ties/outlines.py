@@ -71,6 +71,7 @@ def read_as(
             names=names,
         )
     dtype = now if there.dtype == was else there.dtype
+    # Offsets count bytes of the old dtype; in another one elements lie as many elements apart.
     gap = (there.offset - here.offset) * now.itemsize // was.itemsize
     start = (source.storage_offset() * now.itemsize + gap) // dtype.itemsize
     empty = torch.empty(0, dtype=dtype, device=source.device)
@@ -94,6 +95,7 @@ def copied_together(
     if any(map(self_overlapping, views)):
         return None
     with torch.no_grad():
+        # The first comes last, so that where they overlap its values stay.
         for tensor, view in reversed(list(zip(tensors, views, strict=True))):
             view.copy_(tensor)
     return views

@@ -94,7 +94,7 @@ def _mend(
     found = tie_status(model, groups)
     broken += [status for status in found if status.state != "tied"]
     slots = NamedSlots(model)
-    changes: list[Change] = []
+    changes: list[Change] = []  # of all groups, and checked, before the first is carried out
     for group, status in zip(groups, found, strict=True):
         if status.state != "tied":
             here = [name for name in group if name not in status.missing]
@@ -133,7 +133,7 @@ def _changes(slots: NamedSlots, group: Group, names: Sequence[str], values: Valu
     # These come first: the views lie over tensors that have found their slots by then.
     changes = [put for alike in objects.values() for put in _puts(slots, alike, values)]
     firsts = [alike[0] for alike in objects.values()]
-    if len(firsts) > 1:
+    if len(firsts) > 1:  # several objects over one memory
         _check_views(slots, group, firsts, values)
         changes.append(partial(_lay, slots, group, firsts))
     return changes

@@ -141,12 +141,13 @@ def tie_report(model: nn.Module, *example_inputs: object, **example_kwargs: obje
 
 
 def _elements(groups: Iterable[TieGroup], tensors: Iterable[Tensor]) -> int:
-    """Count elements, of a group's memory in the size of its writer's or first member's."""
+    """Count elements; of a memory that several share, in elements of its first member's size."""
     shared: set[int] = set()
     count = 0
     for group in groups:
         own = [t for slot, t in _members(group) if slot.kind != "buffer" and not is_lazy(t)]
         shared.update(map(id, own))
+        # Of one object its own count, which bytes don't tell for a sparse or quantised one.
         if len({id(t) for t in own}) == 1:
             count += _numel(own[0])
         elif own:
@@ -155,7 +156,7 @@ def _elements(groups: Iterable[TieGroup], tensors: Iterable[Tensor]) -> int:
 
 
 def _numel(tensor: Tensor) -> int:
-    if self_overlapping(tensor):
+    if self_overlapping(tensor):  # an expanded one has fewer places than elements
         return unique_bytes([tensor]) // tensor.element_size()
     return tensor.numel()
 
@@ -205,6 +206,7 @@ class _Row:
         return None if is_lazy(self.tensor) else self.tensor.numel()
 
 
+# Box-drawing characters: a bracket down the left side of a group's rows.
 _TOP, _SIDE, _BOTTOM = "\u250c", "\u2502", "\u2514"
 
 

@@ -61,7 +61,8 @@ def _owners(model: nn.Module) -> tuple[list[str], list[tuple[Region, int]]]:
             raise TargetError(
                 f"{slot.name} is lazy and would take its shape from this forward; run one first"
             )
-    # Slots and groups live as long as this function, so their ids may serve as keys.
+    # Slots and groups live as long as this function, so their ids may serve as keys. A parameter
+    # with several regions, or names over the same bytes, is entered once for each region.
     tied = {id(slot): group for group in tie_slots(slots) for slot in group.slots}
     names: dict[str, int] = {}
     owned: dict[tuple[Region, int], None] = {}
@@ -101,7 +102,7 @@ def _state(model: nn.Module) -> Iterator[None]:
     buffers = {id(t): t for _, own, _ in before for t in own.values() if isinstance(t, Tensor)}
     strided = [
         part for t in buffers.values() for part in components(t)
-    ]  # of a sparse one, its values
+    ]  # of a sparse one, its indices and values
     values = [(t, t.detach().clone()) for t in strided if not (t.is_meta or is_fake(t))]
     gradients = [(p, p.grad) for p in model.parameters()]
     for parameter, _ in gradients:
@@ -115,7 +116,7 @@ def _state(model: nn.Module) -> Iterator[None]:
                 module._buffers.update(own)
             module.training = training
         for tensor, value in values:
-            if not torch.equal(tensor, value):
+            if not torch.equal(tensor, value):  # unchanged ones keep their version, too
                 with torch.no_grad():
                     tensor.copy_(value)
         for parameter, gradient in gradients:
@@ -126,6 +127,8 @@ def _state(model: nn.Module) -> Iterator[None]:
 @contextmanager
 def _eager() -> Iterator[None]:
     """Run compiled parts as they are written, and forget casts that autocast has cached."""
+    # A cast that was cached before would be read in place of the parameter; compiled code calls
+    # no operations that a mode could see.
     torch.clear_autocast_cache()
     if "torch._dynamo" in sys.modules:
         with torch.compiler.set_stance("force_eager"):

@@ -1,4 +1,4 @@
-"""Say what became of ties that were found earlier."""
+"""What became of ties that were found earlier, and whether values that are untied still agree."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _status(slots: NamedSlots, group: Group) -> TieStatus:
     missing = tuple(name for name in names if name not in slots)
     if missing:
         return TieStatus(names, "missing", missing=missing)
-    own = list({id(slot): slot for slot in map(slots.slot, names)}.values())
+    own = list({id(slot): slot for slot in map(slots.slot, names)}.values())  # each slot once
     now = next((g for g in tie_slots(own) if set(names) <= set(g.names)), None)
     if now is None:
         return TieStatus(names, _lost(slots, group))

@@ -34,7 +34,7 @@ def regions_of(tensors: Iterable[Tensor]) -> tuple[Region, ...]:
     return tuple(region for tensor in tensors for region in regions(tensor))
 
 
-_ORDINARY = (Parameter, Tensor)
+_ORDINARY = (Parameter, Tensor)  # by identity: a subclass may claim any layout
 
 
 def _strided(tensor: Tensor) -> bool:
@@ -112,6 +112,7 @@ def is_fake(tensor: Tensor) -> bool:
     return module is not None and isinstance(tensor, module.FakeTensor)
 
 
+# torch's own flag for this is private, and "too hard" is one of its answers.
 def self_overlapping(tensor: Tensor) -> bool:
     """Say whether two elements of a tensor share a byte, as in an expanded one.
 
@@ -156,6 +157,7 @@ def spanning(tensors: Sequence[Tensor]) -> Tensor | None:
     offset = first.storage_offset() * itemsize - (regions(first)[0].start - start)
     storage = first.untyped_storage()
     inside = offset >= 0 and offset + stop - start <= storage.nbytes()
+    # As many bytes as from first to last: no gap, however they overlap.
     if count_bytes(found) != stop - start or offset % itemsize or not inside:
         return None
     with torch.no_grad():
