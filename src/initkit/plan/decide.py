@@ -36,7 +36,7 @@ class Decider:
         self._alike: dict[tuple[object, ...], tuple[Step, object]] = {}
 
     def decide(self) -> tuple[list[Step], list[Target]]:
-        """Return one step per piece of memory, in registration place, and its memory."""
+        """Return one step per piece of memory, in registration order, and its memory."""
         alone = ((slot,) for slot in self.slots)
         groups = zip(alone, repeat(None)) if self.untied else memories(self.slots)
         made = (
@@ -73,11 +73,14 @@ class Decider:
         alike = self._alike.get(key) if slot.computed is None else None
         if alike is not None:
             step = alike[0].renamed(slot.paths, slot.canonicals[0])
+            # All but the place in memory is in the key. What `plainly_untied` let pass is
+            # contiguous.
             if not self.untied and (text := place_problem(slot)):
                 self._refuse(step, text)
             return step, Target((slot,), slot, None if step.padding is None else slot)
         chosen = self.resolver.choice(slot, slot.name, place)
         if chosen.distribution is None:
+            # It keeps its value, or could not be resolved: the long way says which.
             return None
         step, target = written_step((slot,), slot, chosen, None)
         if text := memory_problem(slot, chosen.distribution):
@@ -92,6 +95,8 @@ class Decider:
         shape, owner, known = tensor.shape, slot.owner, None
         row, by_shape = layout_row(owner, slot.key)
         if not self.resolver.same_everywhere(place) or (len(shape) > 1 and not by_shape):
+            # The row of the layout table says less than all: some is read off the module, or its
+            # parents.
             known = slot_info(slot)
         ids = id(row), id(known)
         return (place, type(owner), ids, shape, tensor.dtype, tensor.requires_grad), known
@@ -115,6 +120,8 @@ class Decider:
         if why := next(shapeless, ""):
             return self._unshaped(held, live, why)
         choices = [choice for slot in live for choice in self.resolver.choices(slot)]
+        # A rule that loses to another name of this memory has matched all the same, and is not
+        # idle.
         self.decided.update(choice.place for choice in choices)
         if not choices and all(slot.literal for slot in live):
             return None  # it stands behind a computed weight, which has a step of its own
@@ -130,6 +137,7 @@ class Decider:
         """Return the step that the names' choices come to, and note where they contradict."""
         chosen, conflict = winner(choices, live, group, self.first_wins)
         writer, misplaced = writer_for(chosen, group) if chosen is not None else (None, None)
+        # The first that is wrong explains the others; the user mends it and plans again.
         wrong = conflict or (chosen.error if chosen is not None else None) or misplaced
         if wrong is not None:
             self.problems.append(wrong)
@@ -160,6 +168,8 @@ class Decider:
         for step, target in pairs:
             computed = target.writer.computed
             behind = computed.raw if computed is not None else ()
+            # Written twice, the weight would be what the second write left, whatever the report
+            # says.
             own = next((raw[id(tensor)] for tensor in behind if id(tensor) in raw), None)
             if own is None:
                 yield step, target
@@ -173,6 +183,7 @@ class Decider:
 
 def _same_names(steps: Sequence[Step]) -> list[Problem]:
     """Return a problem for each pair of targets that would get the same numbers."""
+    # Dropping wrapper segments can make one name of two, and numbers follow from names alone.
     seen: dict[str, Step] = {}
     return [
         TensorProblem(

@@ -23,6 +23,7 @@ def unused_rules(
     judged = [
         (order, clause)
         for order, clause in enumerate(table.clauses)
+        # Of a state_dict's rules about types one problem is raised already.
         if by_type or not clause.matcher.typed
     ]
     # Without buffers=True no rule decides about them, so none there can stand above another.
@@ -31,6 +32,7 @@ def unused_rules(
     found: list[Problem] = []
     for order, clause in idle:
         above = _takers(table, started, order)
+        # A rule that stands below its match is moved, and needs no other name.
         asked = not above and settings["idle"] == "error"
         hint = clause.matcher.hint(slots) if asked else ""
         found.append(_idle(clause, above, hint))

@@ -57,6 +57,8 @@ def apply_init(model: Model, rules: Table, **options: Unpack[InitOptions]) -> Re
     """
     began = time.perf_counter()
     settings: InitOptions = {**DEFAULTS, **options}
+    # All that may raise before the ranks are compared stands in this block: a rank that left by an
+    # error would keep the others waiting.
     with distributed.raise_together(settings["verify_ranks"]):
         distributed.reshard_fsdp(model)
         view = ModelView(model)
@@ -108,6 +110,7 @@ def materialize(
     with distributed.raise_together(settings["verify_ranks"]):
         distributed.reshard_fsdp(model)
         view = ModelView(model)
+        # A plan that keeps everything, over which recorded rules are laid.
         kept = plan_view(view, {"*": "keep"}, {**DEFAULTS, "idle": "ignore"})
         kept = kept.replaced(title=f"{view.title} by recorded rules", idle=())
         plan = with_recorded_rules(kept, view)
@@ -131,6 +134,8 @@ def param_init_fn(
     pairs = list(zip(bound.steps, bound.targets, strict=True))
 
     def start(module: nn.Module) -> None:
+        # By id: FSDP1 moves modules of the model itself, and the bound plan keeps their tensors
+        # alive.
         own = {id(t) for t in (*module._parameters.values(), *module._buffers.values())}
         mine = [p for p in pairs if any(id(r) in own for s in p[1].slots for r in raw_tensors(s))]
         part = bound.replaced(steps=[step for step, _ in mine], targets=[t for _, t in mine])

@@ -48,9 +48,12 @@ def deferred() -> Iterator[None]:
     defer = _Defer()
     handle = register_module_parameter_registration_hook(defer)
     try:
+        # Constructors draw all the same; forking puts the generators back. CUDA is not woken for
+        # that.
         with torch.random.fork_rng(devices=devices):
             yield
     except (NotImplementedError, RuntimeError, TypeError, BufferError) as error:
+        # Any other error is the constructor's own and passes unchanged.
         if not _OF_META.search(str(error)):
             raise
         raise DeferredError(
@@ -68,12 +71,15 @@ class _Defer:
         self.storages: dict[int, tuple[Any, torch.UntypedStorage]] = {}
 
     def __call__(self, module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        # The hook is global: models that other threads build are none of this block's business. A
+        # lazy parameter has no shape to defer.
         if parameter is None or threading.get_ident() != self.thread or is_lazy(parameter):
             return
         home = parameter.device
         if not parameter.is_meta and not self._move(parameter):
             return
         known = module.__dict__.setdefault(DEVICES, {})
+        # The first registration says where the constructor put it; a tie made later does not.
         known.setdefault(name, "cpu" if home.type == "meta" else str(home))
 
     def _move(self, parameter: nn.Parameter) -> bool:
@@ -82,6 +88,7 @@ class _Defer:
             return False
         with torch.no_grad():
             empty = torch.empty(0, dtype=parameter.dtype, device="meta")
+            # Offset and strides are kept, so that views of one storage stay views of its stand-in.
             place = parameter.storage_offset(), parameter.shape, parameter.stride()
             empty.set_(self._meta_storage(parameter), *place)
         return swap(parameter, empty)

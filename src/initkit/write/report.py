@@ -40,6 +40,7 @@ class Report:
         seconds: float = 0.0,
         buffers: Sequence[str] = (),
     ) -> None:
+        # A report may outlive its model, and must not keep it in memory.
         self.plan = plan.without_targets()
         self.seed, self.prefix, self.seconds = seed, prefix, seconds
         self.buffers_off_reset = list(buffers)
