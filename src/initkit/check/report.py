@@ -35,6 +35,7 @@ _DIAGNOSED = (
     "zeros",
 )
 _MOST_DIAGNOSED = 24  # failures whose values are compared with other distributions
+# A tensor fails under one word, the first of these: what comes later mostly follows from it.
 _ORDER = ("missing unplanned shape garbage padding structure constant zeros std mean bounds "
           "distribution extremes order lengths repeated clone tie").split()  # fmt: skip
 
@@ -160,6 +161,7 @@ class CheckReport:
     def release_tensors(self) -> CheckReport:
         """Forget the tensors, and return the report."""
         for c in self._checked:
+            # A report may be kept for long, and would keep the whole model in memory.
             c.pieces, c.slot = [], None
         return self
 
@@ -167,7 +169,9 @@ class CheckReport:
     def p_value(self) -> float:
         """How probable the smallest p-value of all tests is for a model as planned, at most."""
         return min(
-            (min(1.0, t.p * self.tests) for c in self._checked for t in c.tests), default=1.0
+            # Bonferroni: the first step of the procedure by which tests fail.
+            (min(1.0, t.p * self.tests) for c in self._checked for t in c.tests),
+            default=1.0,
         )
 
     @property

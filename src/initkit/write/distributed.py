@@ -67,8 +67,7 @@ def require_seed(seed: int | None, plan: Plan) -> None:
         return
     for step, target in zip(plan.steps, plan.targets, strict=True):
         tensor = target.writer.tensor
-        # Copies that each rank keeps for itself may differ; parts of one tensor must be of one
-        # draw.
+        # Parts of one tensor must be of one draw; a whole tensor is its process's own affair.
         if step.status == WRITE and tensor is not None and rank_count(tensor) > 1:
             raise OptionError(NEEDS_SEED, option="seed")
 

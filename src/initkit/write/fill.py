@@ -244,8 +244,7 @@ def _through_parametrization(
     except Exception as error:
         what = f"its parametrization cannot take the values: {error!r}"
         raise FillError(f"{step.name}: {what}; {_UNSURE}", name=step.name) from error
-    # A right_inverse may be defined for some weights alone, as that of an orthogonal map is; it
-    # does not say so, and leaves NaN.
+    # A right_inverse may be defined for some values alone and say nothing: a logarithm leaves NaN.
     if computed.note and any(raw.isnan().any() for raw in computed.raw):
         what = f"the right_inverse of its parametrization makes NaN of {distribution.describe()}"
         raise FillError(f"{step.name}: {what}; {_UNSURE}", name=step.name)

@@ -37,13 +37,13 @@ class Job:
         slots = [slot for _, target in written for slot in target.slots]
         # Slots compare by identity, so `in` finds the very slot.
         slots += [t.writer for _, t in written if t.writer not in t.slots]  # made up over overlaps
-        # The last moment at which an error leaves the model untouched.
         with distributed.raise_together(self.verify):
             memory = Materializer(self.view, self.settings["device"], slots, own)
             if problems := [*plan.problems, *memory.problems]:
                 raise PlanError(problems)
             distributed.require_seed(self.seed, plan)
-        # Drawn only once nothing can be refused, so that a failed call leaves the generator alone.
+        # Drawn after all problems were raised: a call that is refused leaves torch's generator
+        # alone.
         seed = draw_seed() if self.seed is None else self.seed
         if self.verify:
             distributed.compare_ranks(plan.digest(), seed, self.prefix, None, self.verify)

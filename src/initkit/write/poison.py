@@ -1,4 +1,4 @@
-"""Find what was not written by poison: a value put there first that nothing writes by chance."""
+"""Track writes by poison: where a value that was put there first still stands, nothing wrote."""
 
 from __future__ import annotations
 

@@ -160,8 +160,8 @@ class _WriteMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return NotImplemented  # seen again as operations on the local tensors
         result = func(*args, **kwargs)
         name = func._schema.name.partition("::")[2]
-        # empty, empty_like, new_empty, ...: memory that nobody has written yet, such as that of a
-        # parameter that replaces one.
+        # empty, empty_like, new_empty, ...: memory without values, which a parameter may be made of
+        # next.
         if "empty" in name:
             for leaf in tree_leaves(result):
                 if isinstance(leaf, Tensor):
