@@ -88,6 +88,8 @@ def assert_covered(
 def assert_tied(model: Model, *names: str) -> TieGroup:
     """Fail unless all ``names`` share one memory; return their group.
 
+    Raises :class:`TargetError` for a name that the model does not have.
+
     >>> from torch import nn
     >>> one = nn.Linear(2, 2)
     >>> assert_tied(nn.Sequential(one, one), "0.weight", "1.weight").kind
@@ -111,6 +113,8 @@ def assert_tied(model: Model, *names: str) -> TieGroup:
 
 def assert_not_tied(model: Model, *names: str) -> None:
     """Fail where any two of ``names`` share memory; without names, where any parameters do.
+
+    Raises :class:`TargetError` for a name that the model does not have.
 
     >>> from torch import nn
     >>> assert_not_tied(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), "0.weight", "1.weight")

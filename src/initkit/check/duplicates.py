@@ -126,8 +126,8 @@ def _duplicate(first: _Oriented, second: _Oriented, log_pairs: float) -> Duplica
 
 
 def _fit(x: Tensor, y: Tensor) -> tuple[float, float, float] | None:
-    """Fit y = scale x + shift; return both, and the largest gap relative to the spread."""
-    # Least squares in float64; both are centred first, so that a large shift cancels nothing.
+    """Fit y = scale x + shift; return both, and the largest gap relative to the largest ``y``."""
+    # Least squares in float64; both are centred first, so that a large shift costs no digits.
     dx, dy = x - x.mean(), y - y.mean()
     square = float(dx @ dx)
     if not math.isfinite(square) or not square:
@@ -201,8 +201,7 @@ def shared_runs(
         meeting = max(
             log_chance_of_meeting(distributions[i], tensors[i].dtype) for i in (first, second)
         )
-        # So many pairs of places, and in each a run must agree; two elements less for the choice by
-        # value.
+        # Any two places, where a whole run must agree but for the two elements that chose it.
         log_p = 2 * math.log(len(keys)) + (_RUN - 2) * meeting
         # A single run may be a coincidence of the keys, whose arithmetic wraps around.
         if len(gaps) > 1 and log_p < CERTAIN:
@@ -226,8 +225,7 @@ def _run_keys(tensor: Tensor) -> tuple[Tensor, Tensor]:
         begins = (mixed < _LOW).nonzero().flatten()
         key = torch.zeros_like(begins)
         for step in range(_RUN):
-            # A polynomial in the bits without their signs; int64 wraps, and an odd factor loses no
-            # bit.
+            # A polynomial in the bits without their signs, modulo 2**64.
             key = key * 0x5851F42D4C957F2D + (bits[begins + step] & 0x7FFFFFFF)
         keys.append(key.cpu())
         places.append(begins.cpu() + start)

@@ -69,8 +69,7 @@ class Expectation:
         """Mean, standard deviation and kurtosis."""
         points, mass = self.grid
         mean, std = self.distribution.moments or (0.0, 1.0)
-        # Rounding to few values moves mean and std; in wide dtypes the exact ones are better than
-        # sums.
+        # Rounding to few values moves both; in wide dtypes the exact ones are better than sums.
         if self.steps is not None:
             mean = float((points * mass).sum())
             std = math.sqrt(float(((points - mean) ** 2 * mass).sum()))
@@ -91,8 +90,7 @@ class Expectation:
             found = torch.cat([found, found.new_tensor([-tiny, tiny])])
         rounded = torch.unique(found.to(self.dtype).double())
         low, high = self.span
-        # At a bound the probability is 0 or 1, and a count there tells nothing that `bounds` does
-        # not.
+        # A count at a bound tells nothing that `bounds` does not.
         inside = (self._beside(rounded, -2) > low) & (self._beside(rounded, 2) < high)
         kept: Tensor = rounded[inside].float()
         return kept
@@ -100,8 +98,7 @@ class Expectation:
     def _beside(self, values: Tensor, count: int) -> Tensor:
         """Return the representable value so many steps away."""
         if self.steps is not None:
-            # The values are representable, so the search finds themselves, and count steps from
-            # there.
+            # The search finds the values themselves, since they are representable.
             place = torch.searchsorted(self.steps, values.double()) + count
             return self.steps[place.clamp(0, len(self.steps) - 1)]
         moved = values.float()

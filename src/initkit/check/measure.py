@@ -161,8 +161,7 @@ class _Tally:
         else:
             cell = torch.bucketize(taken, self.edges, out_int32=True)
             counts = torch.bincount(cell, minlength=len(self.edges) + 1)
-            # Cell i holds edge i-1 < x <= edge i, so cells summed up to i count what is at most
-            # edge i.
+            # Cell i holds edge i-1 < x <= edge i: sums of cells count what is at most an edge.
             self.counts.append(counts.cumsum(0)[:-1])
             side = cell > self.middle if self.middle is not None else None
         if side is None:

@@ -71,8 +71,7 @@ def _not_alike(what: str, found: Tensor, each: int, eps: float) -> Test:
     with a chance of ``m (r sup)^(m - 1)`` at most.
     """
     low, high = float(found.min()) * each, float(found.max()) * each
-    # Room for values that were rounded, and for sums in float32: too wide makes p larger, never
-    # smaller.
+    # Slack for rounded values and for sums in float32: it can only make p larger.
     within = high - low + (2 * eps + 1e-5) * high
     share = min(max(within * _densest(each), 1e-300), 1.0)
     log_p = math.log(len(found)) + (len(found) - 1) * math.log(share)

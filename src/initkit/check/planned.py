@@ -103,8 +103,7 @@ def _rounded(distribution: Distribution, tensor: Tensor) -> torch.dtype | None:
     if some.numel() < 16:
         return None
     for dtype in (torch.bfloat16, torch.float16):
-        # A mantissa of 24 bits ends in as many zeros by chance once in thousands, and 16 values
-        # never.
+        # 16 values that end in as many zero bits by chance: as good as never.
         if torch.equal(some, some.to(dtype).to(some.dtype)):
             return dtype
     return None

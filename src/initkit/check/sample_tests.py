@@ -47,8 +47,7 @@ def _ends(expected: Expectation, measured: Measured) -> Iterator[Test]:
     under, over, least, most = expected.tails(measured.low, measured.high)
     n = measured.n
     ends = (("smallest", measured.low, under, least), ("largest", measured.high, over, most))
-    # Rounding may have moved an extreme either way: each chance takes the tail that makes it
-    # larger.
+    # Rounding may move an extreme either way: each chance takes the tail that makes it larger.
     for what, value, roomy, tight in ends:
         far = min(1.0, n * roomy)  # some value lies as far out
         near = math.exp(n * math.log1p(-tight)) if tight < 1 else 0.0  # none lies further
@@ -110,8 +109,8 @@ def _sums(expected: Expectation, measured: Measured) -> Iterator[Test]:
         f"mean {short(measured.mean)}",
         f"{text} where {short(mean)} was planned ({abs(off) * math.sqrt(n):.3g} standard errors)",
     )
-    # From squares around the centre to squares around the planned mean m: E(x-m)^2 = E(x-c)^2 +
-    # (m-c)(m - 2 E(x) + c).
+    # From squares around the centre to squares around the planned
+    # mean m: E(x-m)^2 = E(x-c)^2 + (m-c)(m - 2 E(x) + c).
     second = measured.second + (mean - measured.centre) * (
         mean - 2 * measured.mean + measured.centre
     )
@@ -146,7 +145,7 @@ def _sum_test(
     if not math.isfinite(off):
         return 0.0
     z = off * math.sqrt(n / variance)
-    # The bound would be near 1 anyway; most tensors are spared its cost.
+    # No sensible level fails so near, and most tensors are spared the bound.
     if abs(z) < _QUIET:
         return 1.0
     return min(1.0, 2 * _chernoff(*distribution(), off, off / variance, n))

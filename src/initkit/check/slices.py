@@ -87,8 +87,7 @@ def _alike(view: Tensor, dim: int) -> tuple[int, int, int] | None:
         for index in _unravel(key * (length - 1) // max(keys - 1, 1), rest):
             column = column.select(1, index)
         values = plain(column).view(len(moved), -1).cpu().double()
-        # Equal slices give equal sums; unequal ones may, so a pair is compared whole before it
-        # counts.
+        # Unequal slices may have equal sums, too: a pair is compared whole before it counts.
         mixed = values.abs().sum(1) + mixed * 1.61803398875
     assert isinstance(mixed, Tensor)
     value, order = mixed.sort(stable=True)

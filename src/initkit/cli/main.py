@@ -146,7 +146,7 @@ def _recipes(_: argparse.Namespace) -> Output:
 
 def _describe(options: argparse.Namespace) -> Output:
     name = options.name
-    # A recipe goes first, as in rules; its options may be given: "gpt2(n_layers=12)".
+    # A recipe goes first, as in rules; its options may be given: "convnext(layer_scale=1)".
     if recipe_named(name.partition("(")[0]) is not None:
         recipe = describe_recipe(name)
         data = _recipe_data(recipe) | {"rules": recipe.rows}
@@ -207,7 +207,7 @@ def _rules(options: argparse.Namespace) -> Table:
 
 
 def _plan_options(options: argparse.Namespace) -> PlanOptions:
-    # argparse names its results as the options are named, so that the rest falls away.
+    # argparse's names are those of the options; what is none of them falls away.
     return of_kind(PlanOptions, vars(options))
 
 

@@ -45,8 +45,7 @@ def load_module(text: str) -> nn.Module:
 def _imported(place: str) -> ModuleType:
     try:
         if not place.endswith(".py"):
-            # A console script starts without the working directory, which `python -m` has on its
-            # path.
+            # A console script starts without the working directory on its path.
             if "" not in sys.path and str(Path.cwd()) not in sys.path:
                 sys.path.insert(0, str(Path.cwd()))
             return importlib.import_module(place)
@@ -172,8 +171,7 @@ def _shared(entries: Mapping[str, Any]) -> list[list[str]]:
     groups: dict[Any, list[str]] = {}
     for name, tensor in entries.items():
         if isinstance(tensor, Tensor) and tensor.numel():
-            # Addresses tell memory apart while `entries` keeps all of it alive; empty tensors have
-            # none.
+            # Addresses tell memory apart while `entries` keeps all of it alive.
             place = (tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype)
             groups.setdefault(place, []).append(name)
     return [names for names in groups.values() if len(names) > 1]

@@ -110,8 +110,7 @@ class _Binder:
 
     def _writer(self, step: Step, held: Sequence[Slot], group: TieGroup | None) -> Slot:
         """Return the slot to write through: of a view the one that the plan has first."""
-        # The distribution was resolved for this shape; another view has its elements in another
-        # order.
+        # Another view has its elements in another order, and the step is for this one.
         if group is not None and step.kind in ("view", "overlap"):
             for slot in held:
                 first = any(step.name in self._asked(slot, i) for i in range(len(slot.paths)))

@@ -202,7 +202,7 @@ def _holds(dtype: torch.dtype, value: float) -> bool:
     """Whether an integer dtype has this value."""
     if dtype is torch.bool:
         return value in (0.0, 1.0)
-    # torch has no iinfo of bool, hence the line above.
+    # torch.iinfo knows no bool, hence the case above.
     limits = torch.iinfo(dtype)
     return value.is_integer() and limits.min <= value <= limits.max
 

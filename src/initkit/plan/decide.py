@@ -73,8 +73,7 @@ class Decider:
         alike = self._alike.get(key) if slot.computed is None else None
         if alike is not None:
             step = alike[0].renamed(slot.paths, slot.canonicals[0])
-            # All but the place in memory is in the key. What `plainly_untied` let pass is
-            # contiguous.
+            # All but the place is in the key; what `plainly_untied` let pass is contiguous.
             if not self.untied and (text := place_problem(slot)):
                 self._refuse(step, text)
             return step, Target((slot,), slot, None if step.padding is None else slot)
@@ -95,8 +94,7 @@ class Decider:
         shape, owner, known = tensor.shape, slot.owner, None
         row, by_shape = layout_row(owner, slot.key)
         if not self.resolver.same_everywhere(place) or (len(shape) > 1 and not by_shape):
-            # The row of the layout table says less than all: some is read off the module, or its
-            # parents.
+            # Some is known from the module or its parents alone, and not from the table's row.
             known = slot_info(slot)
         ids = id(row), id(known)
         return (place, type(owner), ids, shape, tensor.dtype, tensor.requires_grad), known
@@ -120,8 +118,7 @@ class Decider:
         if why := next(shapeless, ""):
             return self._unshaped(held, live, why)
         choices = [choice for slot in live for choice in self.resolver.choices(slot)]
-        # A rule that loses to another name of this memory has matched all the same, and is not
-        # idle.
+        # A rule that loses to another name of this memory has matched, and is not idle.
         self.decided.update(choice.place for choice in choices)
         if not choices and all(slot.literal for slot in live):
             return None  # it stands behind a computed weight, which has a step of its own
@@ -168,8 +165,7 @@ class Decider:
         for step, target in pairs:
             computed = target.writer.computed
             behind = computed.raw if computed is not None else ()
-            # Written twice, the weight would be what the second write left, whatever the report
-            # says.
+            # Written twice, the weight would be what the second write left.
             own = next((raw[id(tensor)] for tensor in behind if id(tensor) in raw), None)
             if own is None:
                 yield step, target

@@ -27,8 +27,7 @@ class FormulaNames:
         head, *chain = what.split(".")
         if head == "owner":
             return _attribute(slot.owner, chain, f"{what} of {type(slot.owner).__name__}")
-        # From the inside out: a decoder's config speaks for its layers, and the whole model's for
-        # the rest.
+        # From the inside out: a decoder's config goes before the whole model's.
         for module in reversed(slot.lineage):
             thing = getattr(module, "config", None) if head == "config" else module
             if thing is not None and _reach(thing, chain) is not None:

@@ -100,8 +100,7 @@ def takes(
         @functools.wraps(function)
         def checked(*args: Any, **options: Any) -> Any:
             try:
-                # Own parameters may come by name, too; only options are proposed for a typing
-                # error.
+                # Own parameters may come by name, too; hints propose options alone.
                 check_options(function.__name__, options, [*signature.parameters], known)
             except OptionError as error:
                 if on_error is not None:

@@ -73,15 +73,13 @@ class Suggestion:
     def score(self) -> float:
         """The order of suggestions: what the recipe covers, times what speaks for it."""
         special = "-" in self.recipe.partition("/")[2]  # the plain variant before the special one
-        # A file named as the source says most, an inherited method least: classes are copied and
-        # renamed.
+        # A file named as the source says most, an inherited method least.
         family = 3 * self.code + 2.5 * self.called + 2 * self.named + self.base
         if not family and self.own < _FEW:  # a name or two that it shares by chance
             return 0.0
         # A package is no evidence by itself: transformers holds hundreds of families.
         evidence = family + (self.fits + self.home) * min(family, 1.0) + self.rare
-        # A recipe that leaves a tenth of the parameters open is worth a third of one that leaves
-        # none.
+        # A recipe that leaves a tenth of the parameters open counts a third.
         return self.covers**10 * max(evidence - 0.25 * special, 0.0)
 
     @property
@@ -206,8 +204,7 @@ def _kinds(slots: Sequence[Slot]) -> list[_Kind]:
         held.setdefault(id(slot.tensor), []).append(slot)
     for slot in slots:
         classes = tuple(type(module) for module in slot.lineage)
-        # Layers of a stack differ in their numbers alone: trying one of them is enough, and much
-        # faster.
+        # Layers of a stack differ in numbers alone: one is tried for all of them.
         key = (re.sub(r"\d+", "#", slot.name), classes)
         if key not in found:
             places = frozenset(cls.__module__ for cls in classes if cls.__module__[:6] != "torch.")

@@ -63,8 +63,7 @@ class Scheme(Value):
             setattr(cls, key, value)
 
     def __post_init__(self) -> None:
-        # Every scheme is read here, so that one that exists is valid but for formulas, whose values
-        # wait for a tensor.
+        # From here on every option is valid, but for formulas, which wait for a tensor.
         for option in self._options().values():
             value = option.read(self.name, getattr(self, option.name))
             object.__setattr__(self, option.name, value)  # the last change before it is frozen
@@ -77,8 +76,7 @@ class Scheme(Value):
         """Return the value of a numeric option for this tensor, checked against its limits."""
         value = getattr(self, option)
         if isinstance(value, Formula):
-            # A formula could not be checked when the scheme was made: its value is each tensor's
-            # own.
+            # A formula has a value of its own for each tensor, so limits are checked here.
             value = value.value(site.lookup)
             self._options()[option].check(self.name, value)
         return float(value)
@@ -111,8 +109,7 @@ class Scheme(Value):
         options: list[str] = []
         for f in fields(self):
             value = getattr(self, f.name)
-            # What is printed reads back as an equal scheme. One option may go without its name, the
-            # first.
+            # It reads back as an equal scheme; only the first option may go without its name.
             if f.name in self.positional and not options and f.default is MISSING:
                 options.append(option_text(value))
             elif value != f.default:

@@ -19,8 +19,7 @@ class Keep(Scheme, name="keep", formula="x", source="initkit", reads="options"):
     """Leave the tensor as it is."""
 
     def resolve(self, site: Site) -> distributions.Distribution:
-        # Plans ask ``clause.keeps`` and never resolve a rule that keeps, so that this is an inner
-        # scheme.
+        # Only an inner scheme comes here: plans do not resolve a rule that keeps.
         raise site.mismatch(
             "keep stands for a whole tensor; it cannot be scaled or be one of blocks"
         )

@@ -36,8 +36,7 @@ class Blocks(
         part = site.part(len(self.parts))
         resolved = tuple(scheme.resolve(part) for scheme in self.parts)
         first = resolved[0]
-        # Blocks of one number are that number everywhere, so `blocks(0, 0)` agrees with a tied
-        # name's `0`.
+        # Blocks of one number are that number: `blocks(0, 0)` agrees with a tied name's `0`.
         if first.constant is not None and all(one == first for one in resolved):
             return first
         return distributions.Blocks(resolved, site.numel)

@@ -53,8 +53,7 @@ class DeltaOrthogonal(
     def resolve(self, site: Site) -> distributions.Distribution:
         site.need(3, 5)
         out, inner = site.shape[:2]
-        # Orthonormal columns need as many rows; with fewer outputs the map loses what it should
-        # keep.
+        # Columns can only be orthonormal where there are as many rows.
         if inner > out:
             message = f"{self.name} needs at least as many outputs as inputs, not {out} and {inner}"
             raise site.mismatch(message)
@@ -130,7 +129,6 @@ class Sparse(
 
 
 def _need_plain_matrices(site: Site) -> None:
-    # As torch, which refuses all but two dimensions here; leading copies (`E in out`) are matrices,
-    # too.
+    # As torch, which takes two dimensions alone; leading copies (`E in out`) hold matrices, too.
     if site.layout is None or not site.layout.copies:
         site.need(2, 2)

@@ -22,8 +22,7 @@ class _MapOf(Scheme, positional=("scheme",)):
 
     def resolve(self, site: Site) -> Distribution:
         part = self.scheme.resolve(site)
-        # Logarithm and inverse softplus exist above 0 alone, and the bounds tell before anything is
-        # drawn.
+        # The other maps exist above 0 alone, and bounds tell before anything is drawn.
         if self.map != "exp" and part.low <= 0:
             found = f"{part.describe()} reaches {part.low:g}"
             raise site.mismatch(f"{self.name} needs positive values, and {found}")

@@ -75,6 +75,8 @@ def blocks(*parts: object) -> Blocks:
 
     >>> str(blocks(0, 1, 0, 0))
     'blocks(0, 1, 0, 0)'
+
+    Raises :class:`OptionError` where there is no part, or one is ``keep``.
     """
     if len(parts) == 1 and isinstance(parts[0], list | tuple):
         parts = tuple(parts[0])
@@ -158,8 +160,7 @@ def _add_by_name(
     kwargs: Mapping[str, Any],
 ) -> None:
     for option, value in kwargs.items():
-        # A scheme's own option goes before a synonym: `a` is the slope of kaiming_normal, and `low`
-        # for uniform.
+        # Its own option first: `a` is the slope of kaiming_normal, and elsewhere a synonym.
         target = option if option in defaults else synonyms.get(option, option)
         if target not in defaults:
             near = did_you_mean(option, defaults) or f"; it takes {', '.join(defaults) or 'none'}"

@@ -42,8 +42,7 @@ class RegisteredFunction(Value):
     options: Mapping[str, Any]
 
     def __call__(self, **options: Any) -> Scheme:
-        # Sorted, so that the order in which options are written makes no difference between
-        # schemes.
+        # Sorted: written in another order, the same options make an equal scheme.
         return Function(self.function, tuple(sorted(options.items())), self.name)
 
 
@@ -108,7 +107,8 @@ def register_scheme(name: str) -> Callable[[T], T]:
     A function writes into the tensor it is given; its further parameters are the options. A class
     is a frozen dataclass deriving from :class:`initkit.schemes.Scheme`.
 
-    Raises :class:`DuplicateNameError` where a scheme or a recipe has the name already.
+    Raises :class:`DuplicateNameError` where a scheme or a recipe has the name already, and
+    :class:`RuleError` for a name that no text could read back, or for what is no scheme.
 
     >>> @register_scheme("doc_ramp")
     ... def ramp(tensor, *, top=1.0):
@@ -138,7 +138,10 @@ def register_scheme(name: str) -> Callable[[T], T]:
 
 
 def unregister_scheme(name: str) -> None:
-    """Forget a scheme; for tests and interactive work."""
+    """Forget a scheme; for tests and interactive work.
+
+    Raises :class:`UnknownNameError` where no scheme has the name.
+    """
     if name not in _FACTORIES:
         raise UnknownNameError("scheme", name, list_schemes())
     del _FACTORIES[name]

@@ -60,8 +60,7 @@ class Site(Value):
         """Return the tensor as equal matrices: how many, rows and columns of each."""
         layout = self._layout_for("matrices", of)
         if layout is None:
-            # As torch.nn.init.orthogonal_ flattens: rows of dimension 0, and all else in the
-            # columns.
+            # As torch.nn.init.orthogonal_ flattens: dimension 0 in rows, the rest in columns.
             return 1, self.shape[0], math.prod(self.shape[1:])
         return layout.grid(self.shape)
 

@@ -134,8 +134,7 @@ def param_init_fn(
     pairs = list(zip(bound.steps, bound.targets, strict=True))
 
     def start(module: nn.Module) -> None:
-        # By id: FSDP1 moves modules of the model itself, and the bound plan keeps their tensors
-        # alive.
+        # By id: FSDP1 hands over the model's own modules, whose tensors `pairs` keeps alive.
         own = {id(t) for t in (*module._parameters.values(), *module._buffers.values())}
         mine = [p for p in pairs if any(id(r) in own for s in p[1].slots for r in raw_tensors(s))]
         part = bound.replaced(steps=[step for step, _ in mine], targets=[t for _, t in mine])

@@ -67,7 +67,7 @@ def initialized(rules: Table, **options: Unpack[DecoratorOptions]) -> Callable[[
 
 
 def _set(cls: Any, name: str, value: object) -> None:
-    # mypy knows no such attributes of a class, and assigning to __new__ not at all.
+    # Any, since mypy knows no such attributes of a class and lets nobody assign __new__.
     setattr(cls, name, value)
 
 
@@ -129,8 +129,7 @@ def _wrap(cls: type) -> None:
     @functools.wraps(inner)
     def __init__(self: nn.Module, /, *args: Any, **kwargs: Any) -> None:  # noqa: N807  likewise
         inherited: Any = super
-        # Without an __init__ of its own the next one is found at each call, as bases may get
-        # another.
+        # Without an __init__ of its own the next is found at each call: a base may get another.
         run = functools.partial(own, self) if own else inherited(cls, self).__init__
         # A base's __init__, reached by super(), or the same one called again: not the outermost.
         if id(self) in _under_way or type(self) is not cls:
@@ -149,7 +148,7 @@ def _wrap(cls: type) -> None:
 
 def _initialise(module: nn.Module) -> None:
     rules, options = _rules_of(type(module))
-    # A state that holds no values cannot be written; the rules wait on the module itself.
+    # A module whose parameters hold no values cannot be written: the rules wait on it.
     if any(p.is_meta for p in module.parameters()):
         record_rules(module, rules, options)
         return

@@ -48,8 +48,7 @@ def deferred() -> Iterator[None]:
     defer = _Defer()
     handle = register_module_parameter_registration_hook(defer)
     try:
-        # Constructors draw all the same; forking puts the generators back. CUDA is not woken for
-        # that.
+        # Constructors draw all the same. CUDA is not woken only to put its generators back.
         with torch.random.fork_rng(devices=devices):
             yield
     except (NotImplementedError, RuntimeError, TypeError, BufferError) as error:

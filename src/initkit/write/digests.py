@@ -85,8 +85,7 @@ def _sums(tensors: Sequence[Tensor]) -> list[int]:
         for task in _tasks(tensor, part, into)
     ]
     stream.run(tasks)
-    # torch's integers wrap around, which is the modulus. Appending to a list is safe from any
-    # thread.
+    # torch's integers wrap, which is the modulus; list.append is safe from any thread.
     sums = [int(torch.tensor(into, dtype=torch.int64).sum()) for into in mixed]
     return _over_ranks(tensors, parts, sums)
 

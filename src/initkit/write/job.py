@@ -42,8 +42,7 @@ class Job:
             if problems := [*plan.problems, *memory.problems]:
                 raise PlanError(problems)
             distributed.require_seed(self.seed, plan)
-        # Drawn after all problems were raised: a call that is refused leaves torch's generator
-        # alone.
+        # After all problems were raised: a refused call leaves torch's generator alone.
         seed = draw_seed() if self.seed is None else self.seed
         if self.verify:
             distributed.compare_ranks(plan.digest(), seed, self.prefix, None, self.verify)

@@ -36,11 +36,9 @@ def swap(tensor: Tensor, new: Tensor) -> bool:
         new.requires_grad_()
     if type(new) is not type(tensor):
         new.__class__ = type(tensor)
-    # swap_tensors exchanges classes and dictionaries along with the memory, so both must agree
-    # first.
+    # swap_tensors exchanges __class__ and __dict__ as well, so both must agree first.
     new.__dict__.update(tensor.__dict__)
-    # These dictionaries lie with the memory and leave with it; whoever added a hook meant the
-    # object.
+    # Hooks lie with the memory and leave with it; they were meant for the object.
     backward, accumulated = tensor._backward_hooks, tensor._post_accumulate_grad_hooks
     try:
         _swap_tensors(tensor, new)

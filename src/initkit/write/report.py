@@ -108,6 +108,8 @@ class Report:
         """Write seed, versions, rules, and every parameter's outcome and digest as JSON.
 
         :func:`initkit.verify_report` compares a model with it later.
+
+        Raises :class:`FileError` where the file cannot be written.
         """
         data = {"format": FORMAT, "contract": "initkit-v1", **self.to_dict()}
         data["rules"] = list(self.plan.rules)

@@ -160,8 +160,7 @@ class _WriteMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return NotImplemented  # seen again as operations on the local tensors
         result = func(*args, **kwargs)
         name = func._schema.name.partition("::")[2]
-        # empty, empty_like, new_empty, ...: memory without values, which a parameter may be made of
-        # next.
+        # empty, empty_like, new_empty, ...: unwritten memory that a parameter may get next.
         if "empty" in name:
             for leaf in tree_leaves(result):
                 if isinstance(leaf, Tensor):

@@ -32,8 +32,7 @@ class _OwnGenerators(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         for value in (*args, *kwargs.values()):
-            # The global one stands at the parameter's seed on every rank, so passing it does no
-            # harm.
+            # The global one stands at the parameter's seed on every rank and does no harm.
             if isinstance(value, torch.Generator) and value is not torch.default_generator:
                 raise _OwnGenerator
         return func(*args, **kwargs)

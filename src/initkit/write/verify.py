@@ -132,8 +132,7 @@ def _outcome(step: Step, slot: Slot | None, seed: int, prefix: str) -> str:
         return MISSING
     if tuple(slot.shape) != step.shape or slot.tensor.dtype != step.dtype:
         return OTHER
-    # What a computed weight was given is stored nowhere: its raw tensors hold what the inverse
-    # made.
+    # Raw tensors hold what the inverse made of the values, which are stored nowhere.
     if step.distribution is None or slot.computed is not None:
         return UNKNOWN
     wanted = _drawn(step, seed, prefix)
