@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .numbers import no_collecting
 
+# Dataclasses make many objects that stay: collecting garbage meanwhile only costs time.
 with no_collecting():
     from ._version import __version__
     from .errors import (
@@ -71,6 +72,7 @@ else:
         """Load a public name on first use."""
         if name not in _LATER:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        # Kept, so that Python asks once for each name.
         globals()[name] = value = getattr(import_module(f".{_LATER[name]}", __name__), name)
         return value
 

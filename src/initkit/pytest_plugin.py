@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 FOLDER = "init_plans"
+# Which test of this run a snapshot belongs to; the stash lives as long as pytest's config.
 _OWNERS = pytest.StashKey[dict[Path, str]]()
 
 
@@ -79,6 +80,8 @@ def untouched() -> Callable[..., Any]:
 
 def _path(request: pytest.FixtureRequest, name: str | None) -> Path:
     test = Path(str(request.path))
+    # Class, function and parameters: what tells tests of one file apart.
     own = request.node.nodeid.partition("::")[2].replace("::", "-") if name is None else name
+    # Parameters may hold slashes and colons, which no file name can have everywhere.
     safe = re.sub(r"[^\w.-]+", "_", own).strip("_") or "plan"
     return test.parent / FOLDER / f"{f'{test.stem}-' if name is None else ''}{safe}.txt"

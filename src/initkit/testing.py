@@ -88,6 +88,8 @@ def assert_covered(
 def assert_tied(model: Model, *names: str) -> TieGroup:
     """Fail unless all ``names`` share one memory; return their group.
 
+    Raises :class:`TargetError` for a name that the model does not have.
+
     >>> from torch import nn
     >>> one = nn.Linear(2, 2)
     >>> assert_tied(nn.Sequential(one, one), "0.weight", "1.weight").kind
@@ -112,6 +114,8 @@ def assert_tied(model: Model, *names: str) -> TieGroup:
 def assert_not_tied(model: Model, *names: str) -> None:
     """Fail where any two of ``names`` share memory; without names, where any parameters do.
 
+    Raises :class:`TargetError` for a name that the model does not have.
+
     >>> from torch import nn
     >>> assert_not_tied(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), "0.weight", "1.weight")
     """
@@ -120,6 +124,7 @@ def assert_not_tied(model: Model, *names: str) -> None:
         _two(names, "assert_not_tied")
     groups = _groups(model, names)
     wanted: Sequence[str] = names or list(groups)
+    # By id of the group, which `groups` keeps alive.
     together: dict[int, list[str]] = {}
     for name in wanted:
         if name in groups:
@@ -150,12 +155,14 @@ def assert_reproducible(
     report = apply_init(one, rules, seed=seed, **options)
     again = apply_init(other, rules, seed=seed, **options)
     apply_init(third, rules, seed=seed + 1, **options)
+    # Both reports, since a builder may make a parameter in one model alone.
     both = {step.name: step for step in (*report.steps, *again.steps)}
     written = [step for step in both.values() if step.status == "write"]
     first, second, moved = (_values(model) for model in (one, other, third))
     wrong = [
         step.name
         for step in written
+        # Both ways: a raw tensor may be missing from either.
         if not (_same(first, second, step.name) and _same(second, first, step.name))
     ]
     if wrong:
@@ -186,6 +193,7 @@ def assert_untouched(model: Model, names: str | Iterable[str] = "*") -> Iterator
     """
     __tracebackhide__ = True
     before = _guarded(_values(model), _entries(names))
+    # `before` shares the model's memory and tells whether it was replaced; values need copies.
     copies = {name: t.clone() for name, t in before.items()}
     yield
     after = _values(model)
@@ -232,6 +240,7 @@ def assert_plan(
     plan = rules if isinstance(rules, Plan) else plan_init(model, rules, **options)
     plan.check()
     path, text = Path(snapshot), plan_text(plan)
+    # A snapshot made there would be compared with nothing, and the test pass forever.
     if not path.exists() and os.environ.get("CI") and not update:
         raise CheckError(
             f"there is no snapshot {path}; make it on your machine by running this test once, and "
@@ -239,6 +248,7 @@ def assert_plan(
         )
     if update or not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
+        # One text on every system; git on Windows may still put \r\n into the working copy.
         path.write_text(text, encoding="utf-8", newline="\n")
         return plan
     known = path.read_text(encoding="utf-8").replace("\r\n", "\n")
@@ -275,6 +285,7 @@ def _snapshot_row(step: Step) -> tuple[str, str, str]:
     parts = [step.start]
     if step.padding is not None and step.distribution is not None:
         parts.append(f"row {step.padding} zero")
+    # All names, where a plan's table shows the first few: a snapshot must miss no tie.
     parts += [f"= {name}" for name in step.names[1:]]
     if step.tie_kind and step.tie_kind not in ("module", "parameter"):
         parts.append(f"tied by {step.tie_kind}")
@@ -307,6 +318,7 @@ def _groups(model: Model, names: Sequence[str]) -> dict[str, TieGroup]:
 
 def _values(model: Model) -> dict[str, Tensor]:
     """Return every tensor of a model by every name."""
+    # Raw, so that nothing is computed: a forward of a parametrisation may move buffers.
     slots = ModelView(model).raw_slots
     return {path: s.tensor.detach() for s in slots if s.tensor is not None for path in s.paths}
 
@@ -320,6 +332,7 @@ def _guarded(known: Mapping[str, Tensor], entries: Sequence[str]) -> dict[str, T
     if not entries:
         raise TargetError("assert_untouched guards at least one name, and got none")
     for entry in entries:
+        # A name that matches nothing would guard nothing, and the test would pass.
         if not any(map(Listing([entry]).matches, known)):
             hint = did_you_mean(entry, list(known))
             raise TargetError(f"the model has nothing called {entry!r}{hint}")
@@ -328,10 +341,12 @@ def _guarded(known: Mapping[str, Tensor], entries: Sequence[str]) -> dict[str, T
 
 
 def _random(step: Step) -> bool:
+    # A user's function may draw nothing at all, so it is not asked to differ.
     return step.distribution is not None and step.distribution.random and step.distribution.known
 
 
 def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor], name: str) -> bool:
+    # A computed weight is no tensor of the model; what lies behind it is compared.
     keys = [key for key in one if key == name or _is_raw_of(key, name)]
     return all(key in other and same_bits(one[key], other[key]) for key in keys)
 
@@ -345,6 +360,7 @@ def _is_raw_of(key: str, name: str) -> bool:
 
 def _moved(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors lie in different memory; a part of a sharded one moves with the rest."""
+    # Subclasses and meta tensors have no address that means anything.
     ordinary = type(one) is type(other) is Tensor and one.layout is other.layout is torch.strided
     return ordinary and not one.is_meta and one.data_ptr() != other.data_ptr()
 

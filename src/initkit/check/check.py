@@ -71,8 +71,10 @@ def _against(plan: Plan, slots: Sequence[Slot], level: float) -> CheckReport:
     checked += [unknown_parameter(slot) for slot in index.unplanned(plan)]
     buffers = map(check_buffer, index.unplanned_buffers(plan))
     checked += [buffer for buffer in buffers if buffer.tests]
+    # Comparisons between tensors add tests, so they come before the report counts and judges them.
     compare_planned(checked)
     report = CheckReport(checked, plan.title, level)
+    # Explained while the tensors are still held: a diagnosis tests the values again.
     trained = looks_trained(checked, {failure.name for failure in report.failures})
     report.explain(lambda failed: diagnose(failed, plan), trained)
     return report.release_tensors()

@@ -14,6 +14,7 @@ from .measure import Measured
 from .sample import TensorSample
 
 _FEWEST = 200  # elements that tell distributions apart
+# Looser than a verdict: it names the likeliest of a few candidates, and the failure stands anyway.
 _FITS = 1e-4
 _FACTORS = {"sqrt(2)": math.sqrt(2), "sqrt(3)": math.sqrt(3), "1/sqrt(2)": math.sqrt(0.5),
             "1/sqrt(3)": 1 / math.sqrt(3), "2": 2.0, "1/2": 0.5, "5/3": 5 / 3}  # fmt: skip
@@ -47,6 +48,7 @@ def _candidates(
     for other, name in _planned_elsewhere(plan).items():
         if other.random and other != planned:
             yield other, f"it looks like {other}, which is planned for {name}"
+    # Around a mean that is not 0 a factor would move the mean as well.
     if planned.elementwise and planned.random and planned.mean == 0 and planned.std:
         factor = _factor(planned, planned.std, measured)
         name = next((text for text, v in _FACTORS.items() if abs(factor / v - 1) < 3e-3), "")
@@ -68,11 +70,13 @@ def _planned_elsewhere(plan: Plan) -> dict[Distribution, str]:
 def _factor(planned: Distribution, std: float, measured: Measured) -> float:
     """Return how many times the planned distribution the values are; a bound tells it best."""
     if math.isfinite(planned.high) and planned.high > 0 and measured.n > 1000:
+        # The largest of n values lies some 1/n below a bound, while a std is off by 1/sqrt(n).
         return measured.high / planned.high
     return measured.std / std
 
 
 def _uniform(measured: Measured) -> Uniform:
+    # The bounds of a uniform lie beyond its extremes by about as much as its values lie apart.
     room = (measured.high - measured.low) / measured.n
     return Uniform(measured.low - room, measured.high + room)
 
@@ -92,6 +96,7 @@ def _looks_like(distribution: Distribution, measured: Measured, pieces: Sequence
     mean, std = distribution.mean, distribution.std
     if mean is None or not std or not distribution.random:
         return False
+    # Eight standard errors: cheaper than the tests below, and no candidate that fits is lost.
     room = 8 / math.sqrt(measured.n)
     if abs(measured.std / std - 1) >= room or abs(measured.mean - mean) >= room * std:
         return False
@@ -115,10 +120,12 @@ def looks_trained(checked: Sequence[Checked], failed: set[str]) -> bool:
         return False
     constant = [c for c in written if _is_constant(c)]
     drawn = [c for c in written if not _is_constant(c)]
+    # A single element that moved shows nothing; several that moved apart were moved one by one.
     fixed = [c for c in constant if c.measured and c.measured.n > 1]
     if len(fixed) >= 3:
         moved = [c for c in fixed if c.name in failed and _scattered(c)]
         return len(moved) >= 0.6 * len(fixed) and _mild(drawn) >= 0.6 * len(drawn)
+    # Without constants to go by: most large tensors failed, each by another factor, all mildly.
     wide = [c for c in drawn if c.measured and c.measured.n >= 1000]
     ratios = [_ratio(c) for c in wide if c.name in failed]
     spread = max(ratios, default=1.0) / max(min(ratios, default=1.0), 1e-30)
@@ -137,6 +144,7 @@ def _still_default(failed: Sequence[Checked]) -> bool:
     alike = [
         _looks_like(default, c.measured, c.pieces) for c, default in defaults[:16] if c.measured
     ]
+    # More than a quarter: a single one may be a layer that somebody meant to leave.
     return sum(alike) * 4 > len(alike)
 
 

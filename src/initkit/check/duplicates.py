@@ -61,8 +61,10 @@ def duplicates(tensors: Sequence[Tensor]) -> list[Duplicate]:
         for key in _keys(tensor):
             if key in groups:
                 groups[key].append(_Oriented(place, tensor, True))
+    # Any two of the tensors may meet: the chance of one pair counts as often as there are pairs.
     log_pairs = math.log(max(len(tensors), 2)) * 2
     found: dict[int, Duplicate] = {}
+    # All of a group agree in their key, so each is compared with the first alone.
     for first, *others in groups.values():
         for other in others:
             if other.place not in found and other.place >= first.place:
@@ -80,12 +82,14 @@ def _keys(tensor: Tensor) -> Iterator[tuple[bool, ...]]:
     if int(moving.sum()) < min(_FEWEST, len(rises)) or len(rises) < _FEWEST - 1:
         return
     up = rises > 0
+    # Relative to the first move, since a negative factor turns every rise into a fall.
     yield tuple((up == up[moving.nonzero()[0]]).tolist())
 
 
 def _head(tensor: Tensor, count: int) -> Tensor:
     """Return the first elements that vary, in order."""
     tensor = tensor.detach()
+    # Each round drops a leading dimension or a row, so this ends.
     while tensor.dim() > 1 and tensor[0].numel() >= 4 * count:
         lead = tensor[0]
         if bool((lead == lead.reshape(-1)[0]).all()) and tensor.shape[0] > 1:
@@ -109,6 +113,7 @@ def _duplicate(first: _Oriented, second: _Oriented, log_pairs: float) -> Duplica
     if fit is None:
         return None
     scale, shift, gap = fit
+    # Two elements went into scale and shift; each other one agrees by chance to some ulps at most.
     log_p = log_pairs + (count - 2) * math.log(min(32 * eps, 0.5))
     if gap > 8 * eps or log_p > CERTAIN:
         return None
@@ -116,11 +121,13 @@ def _duplicate(first: _Oriented, second: _Oriented, log_pairs: float) -> Duplica
     text = _relation(scale, shift, float(y.abs().max()), "holds" if same else "begins with", eps)
     if second.transposed:
         text = text.replace("values", "values, transposed,", 1)
+    # Below e^-740 a float is 0, which would claim that chance is excluded.
     return Duplicate(first.place, second.place, text, math.exp(max(log_p, -740.0)))
 
 
 def _fit(x: Tensor, y: Tensor) -> tuple[float, float, float] | None:
-    """Fit y = scale x + shift; return both, and the largest gap relative to the spread."""
+    """Fit y = scale x + shift; return both, and the largest gap relative to the largest ``y``."""
+    # Least squares in float64; both are centred first, so that a large shift costs no digits.
     dx, dy = x - x.mean(), y - y.mean()
     square = float(dx @ dx)
     if not math.isfinite(square) or not square:
@@ -181,6 +188,7 @@ def shared_runs(
     owner = torch.cat([torch.full_like(keys, i) for i, (keys, _) in enumerate(found)] or [_NONE])
     keys = torch.cat([keys for keys, _ in found] or [_NONE])
     places = torch.cat([places for _, places in found] or [_NONE])
+    # Equal keys lie side by side once sorted; stable, so that the earlier place comes first.
     order = keys.argsort(stable=True)
     same = (keys[order[1:]] == keys[order[:-1]]).nonzero().flatten()
     one, two = order[same], order[same + 1]
@@ -193,7 +201,9 @@ def shared_runs(
         meeting = max(
             log_chance_of_meeting(distributions[i], tensors[i].dtype) for i in (first, second)
         )
+        # Any two places, where a whole run must agree but for the two elements that chose it.
         log_p = 2 * math.log(len(keys)) + (_RUN - 2) * meeting
+        # A single run may be a coincidence of the keys, whose arithmetic wraps around.
         if len(gaps) > 1 and log_p < CERTAIN:
             result.append(SharedRun(first, second, len(gaps), gaps[0], math.exp(log_p)))
     return result
@@ -215,6 +225,7 @@ def _run_keys(tensor: Tensor) -> tuple[Tensor, Tensor]:
         begins = (mixed < _LOW).nonzero().flatten()
         key = torch.zeros_like(begins)
         for step in range(_RUN):
+            # A polynomial in the bits without their signs, modulo 2**64.
             key = key * 0x5851F42D4C957F2D + (bits[begins + step] & 0x7FFFFFFF)
         keys.append(key.cpu())
         places.append(begins.cpu() + start)

@@ -39,6 +39,7 @@ class Expectation:
         """Where all but a vanishing part of the distribution lies."""
         mean, std = self.distribution.moments or (0.0, 1.0)
         low, high = self.distribution.bounds
+        # Beyond 12 standard deviations lies less than 1e-32 of a normal: below any level.
         return max(low, mean - 12 * std), min(high, mean + 12 * std)
 
     @cached_property
@@ -58,6 +59,7 @@ class Expectation:
                 [*self.distribution.atoms.items()], dtype=torch.float64, device="cpu"
             )
             return _with_atoms((edges[1:] + edges[:-1]) / 2, mass, edges, atoms.reshape(-1, 2))
+        # Rounding to nearest: a representable value gets what lies between its two midpoints.
         between = self.distribution.cdf((points[1:] + points[:-1]) / 2)
         ends = between.new_tensor([0.0]), between.new_tensor([1.0])
         return points, torch.cat([ends[0], between, ends[1]]).diff()
@@ -67,6 +69,7 @@ class Expectation:
         """Mean, standard deviation and kurtosis."""
         points, mass = self.grid
         mean, std = self.distribution.moments or (0.0, 1.0)
+        # Rounding to few values moves both; in wide dtypes the exact ones are better than sums.
         if self.steps is not None:
             mean = float((points * mass).sum())
             std = math.sqrt(float(((points - mean) ** 2 * mass).sum()))
@@ -82,10 +85,12 @@ class Expectation:
         place = torch.searchsorted(level, torch.tensor(_TARGETS, dtype=torch.float64, device="cpu"))
         found = points[place.clamp(max=len(points) - 1)]
         if self.distribution.low < 0 < self.distribution.high:
+            # Just beside 0, so that values on either side are counted without the zeros.
             tiny = float(torch.finfo(self.dtype).tiny)
             found = torch.cat([found, found.new_tensor([-tiny, tiny])])
         rounded = torch.unique(found.to(self.dtype).double())
         low, high = self.span
+        # A count at a bound tells nothing that `bounds` does not.
         inside = (self._beside(rounded, -2) > low) & (self._beside(rounded, 2) < high)
         kept: Tensor = rounded[inside].float()
         return kept
@@ -93,6 +98,7 @@ class Expectation:
     def _beside(self, values: Tensor, count: int) -> Tensor:
         """Return the representable value so many steps away."""
         if self.steps is not None:
+            # The search finds the values themselves, since they are representable.
             place = torch.searchsorted(self.steps, values.double()) + count
             return self.steps[place.clamp(0, len(self.steps) - 1)]
         moved = values.float()
@@ -107,6 +113,7 @@ class Expectation:
         low = self.distribution.cdf(self._beside(edges, -1)) if self.steps is not None else None
         high = self.distribution.cdf(self._beside(edges, 1))
         low = high if low is None else low
+        # A relative room for CDFs that are inexact far out, and an absolute one of half an ulp.
         room = torch.minimum(low, 1 - low) * 1e-6 + slack
         pairs = torch.stack([low - room, high + room], 1).clamp(0, 1)
         return [(a, b) for a, b in pairs.tolist()]
@@ -171,8 +178,9 @@ def expectation(distribution: Distribution, dtype: torch.dtype) -> Expectation:
 def _with_atoms(
     points: Tensor, mass: Tensor, edges: Tensor, atoms: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Take the atoms out of their cells, so that they stand where they are."""
+    """Take the atoms out of their cells, so that each stands at its own value."""
     for value, share in atoms.tolist():
+        # The CDF counted the atom in the cell whose right edge is the first that is not below it.
         cell = int(torch.searchsorted(edges, value)) - 1
         mass[max(cell, 0)] -= share
         points = torch.cat([points, points.new_tensor([value])])
@@ -202,10 +210,13 @@ def _representable(dtype: torch.dtype, low: float, high: float) -> Tensor | None
         return values[max(first, 0) : last + 1]
     if dtype != torch.float32:
         return None
+    # A float's bits, read as sign and magnitude, are integers in the order of the floats: those
+    # between two numbers are counted and listed without trying any.
     ends = torch.tensor([low, high], dtype=torch.float32, device="cpu").view(torch.int32).long()
     first, last = torch.where(ends < 0, -(ends & 0x7FFFFFFF), ends).tolist()
     if last - first > _FINE:
         return None
     order = torch.arange(first - 1, last + 2, device="cpu")
+    # Back again: a negative integer becomes its magnitude under a sign bit.
     bits = torch.where(order < 0, -order - (1 << 31), order).to(torch.int32)
     return bits.view(torch.float32).double()

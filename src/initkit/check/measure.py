@@ -53,11 +53,12 @@ class Measured:
 
 
 def plain(tensor: Tensor) -> Tensor:
-    """Return a chunk, flat, as real floating point that can be reckoned with."""
+    """Return a chunk, flat, as real floating point that is wide enough to compute with."""
     if tensor.is_complex():
         tensor = torch.view_as_real(tensor)
     if tensor.dtype in (torch.float32, torch.float64):
         return tensor.reshape(-1)
+    # float32 holds every value of 16 bits, but not every integer of 32.
     wide = tensor.dtype in (torch.int32, torch.int64, torch.uint32, torch.uint64)
     return tensor.to(torch.float64 if wide else torch.float32).reshape(-1)
 
@@ -95,6 +96,7 @@ def measure(
     for chunk in plain_chunks(listed):
         tally.add(chunk)
     found = tally.result()
+    # torch's aminmax hands on NaN, so finite extremes mean that all is finite: no second pass.
     if math.isfinite(found.low) and math.isfinite(found.high):
         return found
     nans, infinities = _non_finite(listed)
@@ -140,6 +142,7 @@ class _Tally:
         zeros = x.numel() - torch.count_nonzero(x)
         tiny = torch.count_nonzero(x.abs() < TINY) - zeros
         found = (low, high, y.sum(), (y * y).sum(), zeros, tiny)
+        # On the device and unread: reading each would wait for it once a chunk.
         self.numbers.append(torch.stack([v.to(x.dtype) for v in found]))
         if self.edges is not None:
             self._sort(x)
@@ -158,6 +161,7 @@ class _Tally:
         else:
             cell = torch.bucketize(taken, self.edges, out_int32=True)
             counts = torch.bincount(cell, minlength=len(self.edges) + 1)
+            # Cell i holds edge i-1 < x <= edge i: sums of cells count what is at most an edge.
             self.counts.append(counts.cumsum(0)[:-1])
             side = cell > self.middle if self.middle is not None else None
         if side is None:

@@ -33,6 +33,7 @@ def norm_tests(tensor: Tensor, distribution: Distribution, dtype: torch.dtype) -
     for what, found, each in _mean_squares(tensor, mean, std):
         if len(found) > 1 and each > 1:
             if distribution.gaussian:
+                # The density below is that of squares of normal values.
                 yield _not_alike(what, found, each, expected.eps)
             yield _none_stands_out(what, found, each, expected)
 
@@ -41,6 +42,7 @@ def _mean_squares(tensor: Tensor, mean: float, std: float) -> Iterator[tuple[str
     """Yield "row" and "column" with the mean squares of all of them, and how many elements each."""
     count, length = len(tensor), tensor.numel() // len(tensor)
     rows, columns = [], torch.zeros(length, dtype=torch.float64, device="cpu")
+    # In blocks of rows, since each is copied to be standardised.
     for block in torch.split(tensor, max(1, CHUNK // length)):
         x = block.reshape(len(block), -1)
         x = x if x.dtype == torch.float64 else x.float()
@@ -58,6 +60,7 @@ def _none_stands_out(what: str, found: Tensor, each: int, expected: Expectation)
     std, planned = expected.moments[1] * math.sqrt(float(found[place])), expected.moments[1]
     seen = f"{what} {place} has a std of {std:.4g}"
     text = f"{seen}, unlike the others, where {planned:.4g} was planned"
+    # Any of the rows might have stood out, so the chance of one counts as often (Bonferroni).
     return Test("lengths", min(1.0, len(found) * p), f"{what}s of std {planned:.4g}", seen, text)
 
 
@@ -68,6 +71,7 @@ def _not_alike(what: str, found: Tensor, each: int, eps: float) -> Test:
     with a chance of ``m (r sup)^(m - 1)`` at most.
     """
     low, high = float(found.min()) * each, float(found.max()) * each
+    # Slack for rounded values and for sums in float32: it can only make p larger.
     within = high - low + (2 * eps + 1e-5) * high
     share = min(max(within * _densest(each), 1e-300), 1.0)
     log_p = math.log(len(found)) + (len(found) - 1) * math.log(share)

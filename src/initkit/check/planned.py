@@ -65,12 +65,14 @@ def _compare(step: Step, distribution: Distribution, values: Tensor, checked: Ch
     if not pieces:
         return
     computed = checked.slot is not None and checked.slot.computed is not None
+    # `pieces` is the whole tensor itself unless a row was taken out.
     rounded, incomplete = _rounded(distribution, pieces[0]), pieces[0] is not local
     sample = TensorSample(distribution, pieces, rounded, computed, incomplete)
     checked.pieces, checked.measured = pieces, sample.measured
     checked.tests += sanity_tests(sample.measured, values.dtype)
     if not distribution.known:
         checked.remark = "a function's values: only looked for garbage"
+    # A part of an orthogonal matrix is none; a part of independent values is a sample like any.
     elif sharded and not _shows_in_any_part(distribution):
         checked.remark = "not checked: this process holds a part of it"
     elif sample.measured.finite:
@@ -101,6 +103,7 @@ def _rounded(distribution: Distribution, tensor: Tensor) -> torch.dtype | None:
     if some.numel() < 16:
         return None
     for dtype in (torch.bfloat16, torch.float16):
+        # 16 values that end in as many zero bits by chance: as good as never.
         if torch.equal(some, some.to(dtype).to(some.dtype)):
             return dtype
     return None

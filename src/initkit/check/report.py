@@ -63,6 +63,7 @@ class CheckReport:
     def release_tensors(self) -> CheckReport:
         """Forget the tensors, and return the report."""
         for c in self._checked:
+            # A report may be kept for long, and would keep the whole model in memory.
             c.pieces, c.slot = [], None
         return self
 
@@ -70,7 +71,9 @@ class CheckReport:
     def p_value(self) -> float:
         """How probable the smallest p-value of all tests is for a model as planned, at most."""
         return min(
-            (min(1.0, t.p * self.tests) for c in self._checked for t in c.tests), default=1.0
+            # Bonferroni: the first step of the procedure by which tests fail.
+            (min(1.0, t.p * self.tests) for c in self._checked for t in c.tests),
+            default=1.0,
         )
 
     @property

@@ -77,6 +77,7 @@ class TensorSample:
 
     def of(self, distribution: Distribution, pieces: Sequence[Tensor]) -> TensorSample:
         """Return some of the elements as a sample of another distribution."""
+        # Measured anew, at the thresholds of that distribution.
         return TensorSample(distribution, pieces)
 
     def goodness_of_fit(self) -> Iterator[Test]:
@@ -113,8 +114,10 @@ def _equality(distribution: Distribution, whole: Tensor) -> Test:
 def _differences(distribution: Distribution, whole: Tensor) -> tuple[int, int]:
     """Count the elements that are not what the distribution writes; return the first's index."""
     inexact = whole.is_floating_point() or whole.is_complex()
+    # Other code may have computed in float32 what is stored as float64.
     eps = max(float(torch.finfo(whole.dtype).eps), 1e-6) if inexact else 0.0
     wide = torch.complex128 if whole.is_complex() else torch.float64
+    # Beside the relative gap an absolute one: near a zero of a sine no value is relatively exact.
     room = distribution.tolerance * max(abs(distribution.low), abs(distribution.high))
     count, first = 0, -1
     for chunk, start in chunks(whole):
@@ -130,5 +133,6 @@ def _differences(distribution: Distribution, whole: Tensor) -> tuple[int, int]:
 def _written(distribution: Distribution, start: int, count: int) -> Tensor:
     """Return elements of a distribution that draws none, in float64."""
     out = torch.empty(count, dtype=torch.float64, device="cpu")
+    # Nothing is drawn, so that any source will do.
     distribution.write(out, Source(0, ""), start)
     return out

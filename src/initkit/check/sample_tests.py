@@ -47,6 +47,7 @@ def _ends(expected: Expectation, measured: Measured) -> Iterator[Test]:
     under, over, least, most = expected.tails(measured.low, measured.high)
     n = measured.n
     ends = (("smallest", measured.low, under, least), ("largest", measured.high, over, most))
+    # Rounding may move an extreme either way: each chance takes the tail that makes it larger.
     for what, value, roomy, tight in ends:
         far = min(1.0, n * roomy)  # some value lies as far out
         near = math.exp(n * math.log1p(-tight)) if tight < 1 else 0.0  # none lies further
@@ -80,6 +81,7 @@ def _zeros(expected: Expectation, measured: Measured) -> Test:
 def _tiny(expected: Expectation, measured: Measured) -> Test:
     """Count denormals and their like, which no distribution with a density at 0 ever draws."""
     ends = torch.tensor((-TINY, TINY), dtype=torch.float64, device="cpu")
+    # Where 0 is an atom the CDF jumps by it, and exact zeros are counted elsewhere.
     chance = float(expected.distribution.cdf(ends).diff()) - expected.distribution.atoms.get(
         0.0, 0.0
     )
@@ -107,6 +109,8 @@ def _sums(expected: Expectation, measured: Measured) -> Iterator[Test]:
         f"mean {short(measured.mean)}",
         f"{text} where {short(mean)} was planned ({abs(off) * math.sqrt(n):.3g} standard errors)",
     )
+    # From squares around the centre to squares around the planned
+    # mean m: E(x-m)^2 = E(x-c)^2 + (m-c)(m - 2 E(x) + c).
     second = measured.second + (mean - measured.centre) * (
         mean - 2 * measured.mean + measured.centre
     )
@@ -125,6 +129,7 @@ def squares_p_value(expected: Expectation, off: float, n: int) -> float:
     (mean, std, kurtosis), (points, mass) = expected.moments, expected.grid
     # torch reckons in the parameter's dtype: its truncated normals in bfloat16 are 0.3 % too wide
     off = _shrunk(off, 2e-5 + expected.eps)
+    # The variance of a squared standardised value is its kurtosis less 1.
     spread = max(kurtosis - 1, 1e-6)
     return _sum_test(off, spread, n, lambda: (((points - mean) / std) ** 2 - 1, mass))
 
@@ -140,6 +145,7 @@ def _sum_test(
     if not math.isfinite(off):
         return 0.0
     z = off * math.sqrt(n / variance)
+    # No sensible level fails so near, and most tensors are spared the bound.
     if abs(z) < _QUIET:
         return 1.0
     return min(1.0, 2 * _chernoff(*distribution(), off, off / variance, n))
@@ -149,6 +155,7 @@ def _shape(expected: Expectation, measured: Measured) -> Test:
     """Compare the share of values below each edge, and between the edges of each pair."""
     below, n = measured.below, measured.sampled
     count = len(below)
+    # Below each edge finds a shift; between an edge and its mirror finds tails and peaks.
     regions = [(None, i) for i in range(count)] + [(i, count - 1 - i) for i in range(count // 2)]
     found = [(_region(expected, below, n, *region), region) for region in regions]
     p, (left, right) = min(found, key=lambda pair: pair[0])
@@ -172,6 +179,7 @@ def _window(expected: Expectation, left: int | None, right: int) -> tuple[float,
     low, high = expected.windows[right]
     if left is not None:
         under = expected.windows[left]
+        # Intervals subtract end from opposite end, so that the window is never too narrow.
         low, high = low - under[1], high - under[0]
     return max(low, 0.0), min(high, 1.0)
 
@@ -187,6 +195,8 @@ def _neighbours(expected: Expectation, measured: Measured) -> Iterator[Test]:
     """Compare how often neighbours lie on one side of the median with what coins do."""
     assert expected.middle is not None
     low, high = expected.windows[expected.middle]
+    # Two values are on one side with p^2 + (1-p)^2 = 1/2 + 2 (p - 1/2)^2, which this window covers.
+    # At p = 1/2 the pairs are independent though they overlap, as sums of coins modulo 2 are.
     worst = max(abs(low - 0.5), abs(high - 0.5))
     window = (0.5 - 2 * worst - 1e-6, 0.5 + 2 * worst + 1e-6)
     for count, same in measured.pairs:
@@ -213,6 +223,8 @@ def _times(ratio: float) -> str:
 
 def _chernoff(points: Tensor, mass: Tensor, level: float, guess: float, n: int) -> float:
     """Return at most how likely the mean of n values is so far from 0 as ``level``."""
+    # Every t of the sign of ``level`` gives a valid bound, exp(-n (t level - log E exp(t x))), so
+    # the grid need not hold the best one. The guess is the best for normal values.
     tries = guess * torch.logspace(-2, 2, 97, dtype=torch.float64, device="cpu")
     kept = mass > 0
     grown = tries[:, None] * points[kept] + mass[kept].log()

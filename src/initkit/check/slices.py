@@ -36,6 +36,7 @@ def slice_tests(tensor: Tensor, distribution: Distribution) -> Iterator[Test]:
     for view, dim in _views(tensor):
         count = view.shape[dim]
         length = view.numel() // count
+        # All pairs of slices, each of which agrees in every element.
         log_p = 2 * math.log(count) + length * meeting
         if log_p < CERTAIN and (pair := _alike(view, dim)) is not None:
             yield _repeated(pair, view, dim, tensor.dim(), math.exp(log_p))
@@ -60,6 +61,7 @@ def _views(tensor: Tensor) -> Iterator[tuple[Tensor, int]]:
                 yield tensor, dim
         return
     n = tensor.numel()
+    # Usual numbers of gates, fused projections and ranks, each of which may hold a copy.
     for shards in (2, 3, 4, 6, 8, 12, 16, 24, 32, 64):
         if n % shards == 0 and n // shards > 1:
             yield tensor.reshape(shards, -1), 0
@@ -85,6 +87,7 @@ def _alike(view: Tensor, dim: int) -> tuple[int, int, int] | None:
         for index in _unravel(key * (length - 1) // max(keys - 1, 1), rest):
             column = column.select(1, index)
         values = plain(column).view(len(moved), -1).cpu().double()
+        # Unequal slices may have equal sums, too: a pair is compared whole before it counts.
         mixed = values.abs().sum(1) + mixed * 1.61803398875
     assert isinstance(mixed, Tensor)
     value, order = mixed.sort(stable=True)

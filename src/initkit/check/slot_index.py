@@ -20,6 +20,7 @@ class SlotIndex(SlotLookup):
     def memory(self, name: str) -> int:
         """Return what is equal for names that share memory: the id of the group, or of the slot."""
         slot = self.by_name[name]
+        # An id tells them apart while the lookup holds both slots and groups.
         return id(self.group_of.get(id(slot), slot))
 
     def unplanned(self, plan: Plan) -> list[Slot]:
@@ -51,6 +52,7 @@ class SlotIndex(SlotLookup):
         if untied:
             text = f"it should share memory with {', '.join(untied)} and does not (not tied)"
             yield Test("tie", 0.0, f"tied to {', '.join(untied)}", "not tied", text)
+        # The first step that comes claims the memory; a second one means a tie that no plan has.
         other = self._claimed.setdefault(self.memory(present[0]), step.name)
         if other != step.name:
             text = f"it shares memory with {other}, and the plan has them apart"

@@ -61,6 +61,7 @@ def _remark(slot: Slot, measured: Measured) -> str:
     if measured.low == measured.high:
         return "constant"
     inner = slot.shape[1:]
+    # Times the root of the inputs: what one layer multiplies the scale of its input by.
     growth = measured.std * math.sqrt(math.prod(inner))
     if inner and slot.owner is not None and growth > 10 and "Embedding" not in str(slot.owner):
         return f"large: its std is {growth:.3g} / sqrt(inputs)"

@@ -21,6 +21,7 @@ def read_values(slot: Slot, checked: Checked) -> Tensor | None:
         text = "it is on the meta device and holds no values; materialize the model first"
         checked.tests.append(Test("garbage", 0.0, "values", "none", text))
         return None
+    # What the distribution is of: under some parametrisations not the weight that a forward uses.
     values = slot.computed.read() if slot.computed is not None else tensor.detach()
     if values is None:
         checked.remark = f"not checked: {slot.computed.note if slot.computed else ''}"

@@ -1,1 +1,1 @@
-"""The command line."""
+"""Run initkit from a shell: ``initkit COMMAND``, or ``python -m initkit COMMAND``."""

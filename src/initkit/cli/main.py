@@ -57,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"initkit: {error}", file=sys.stderr)
         return WRONG_USE
     except BrokenPipeError:  # `initkit recipes | head`
+        # Python flushes stdout once more when it ends, and would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINE
 
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "initkit",
+        # an abbreviation would change its meaning when an option is added
         allow_abbrev=False,
         description="Decide, show, write and prove how the parameters of a PyTorch model start.",
         epilog="TARGET is package.module:callable, path/to/file.py:callable, or a state_dict in a "
@@ -129,6 +131,7 @@ def _schemes(_: argparse.Namespace) -> Output:
 
 
 def _recipes(_: argparse.Namespace) -> Output:
+    # Aliases stand beside the recipe that they mean, and have no line of their own.
     other: dict[str, list[str]] = {}
     for alias, name in aliases().items():
         other.setdefault(name, []).append(alias)
@@ -143,6 +146,7 @@ def _recipes(_: argparse.Namespace) -> Output:
 
 def _describe(options: argparse.Namespace) -> Output:
     name = options.name
+    # A recipe goes first, as in rules; its options may be given: "convnext(layer_scale=1)".
     if recipe_named(name.partition("(")[0]) is not None:
         recipe = describe_recipe(name)
         data = _recipe_data(recipe) | {"rules": recipe.rows}
@@ -177,6 +181,7 @@ def _check(options: argparse.Namespace) -> Output:
 
 
 def _apply(options: argparse.Namespace) -> Output:
+    # Before the model is built: a wrong path must not cost the minutes that building takes.
     check_weights_path(options.out)
     if options.report:
         check_folder(options.report)
@@ -202,6 +207,7 @@ def _rules(options: argparse.Namespace) -> Table:
 
 
 def _plan_options(options: argparse.Namespace) -> PlanOptions:
+    # argparse's names are those of the options; what is none of them falls away.
     return of_kind(PlanOptions, vars(options))
 
 

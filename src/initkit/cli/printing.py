@@ -25,6 +25,7 @@ class Output(NamedTuple):
 def print_output(output: Output, *, as_json: bool) -> None:
     """Print what a command found."""
     if as_json:
+        # JSON has no infinities, and other types (paths, formulas) are shown as their text.
         print(json.dumps(plain_data(output.data), indent=1, default=str))
     else:
         print(output.text())
@@ -35,6 +36,7 @@ def recipe_text(recipe: Recipe) -> str:
     head, rows = str(recipe).splitlines(), recipe.rows
     lines = [
         line
+        # A recipe's text ends in one line per rule; those are laid out below.
         for text in head[: len(head) - len(rows)]
         for line in textwrap.wrap(text, page_width(), subsequent_indent=" " * 10)
     ]
@@ -57,6 +59,7 @@ def two_columns(rows: Sequence[tuple[str, str]]) -> str:
     lines = []
     for name, text in rows:
         folded = textwrap.wrap(text, max(page_width() - left, 30)) or [""]
+        # At least one space must stand between the two.
         first = folded.pop(0) if len(name) < left - 1 else ""
         lines.append(f"{name:<{left}}{first}".rstrip())
         lines += [" " * left + line for line in folded]

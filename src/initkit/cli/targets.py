@@ -45,6 +45,7 @@ def load_module(text: str) -> nn.Module:
 def _imported(place: str) -> ModuleType:
     try:
         if not place.endswith(".py"):
+            # A console script starts without the working directory on its path.
             if "" not in sys.path and str(Path.cwd()) not in sys.path:
                 sys.path.insert(0, str(Path.cwd()))
             return importlib.import_module(place)
@@ -55,11 +56,13 @@ def _imported(place: str) -> ModuleType:
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
+        # Pickle and dataclasses look a class's module up by name; one that is loaded already stays.
         sys.modules.setdefault(path.stem, module)
         sys.path.insert(0, str(path.parent.resolve()))
         spec.loader.exec_module(module)
     except TargetError:
         raise
+    # A script without a main guard may parse arguments at import, and exit.
     except (Exception, SystemExit) as error:
         raise TargetError(f"importing {place} failed: {type(error).__name__}: {error}") from error
     return module
@@ -93,10 +96,12 @@ def read_weights(path: str) -> dict[str, Any]:
     try:
         if path.endswith(".safetensors"):
             return dict(_safetensors().load_file(path))
+        # weights_only, so that a file from anywhere runs no code.
         entries = torch.load(path, map_location="cpu", weights_only=True)
     except TargetError:
         raise
     except Exception as error:
+        # torch's message goes on for many lines about pickles.
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TargetError(f"{path} cannot be read as weights: {first}") from error
     if not isinstance(entries, Mapping):
@@ -155,6 +160,7 @@ def _write(entries: Mapping[str, Any], path: str) -> None:
         for group in _shared(tensors):
             for name in group[1:]:
                 del tensors[name]
+        # safetensors stores plain runs of bytes: no strides, and no memory under two names.
         library.save_file({k: v.contiguous() for k, v in tensors.items()}, path)
     else:
         torch.save(entries, path)
@@ -165,6 +171,7 @@ def _shared(entries: Mapping[str, Any]) -> list[list[str]]:
     groups: dict[Any, list[str]] = {}
     for name, tensor in entries.items():
         if isinstance(tensor, Tensor) and tensor.numel():
+            # Addresses tell memory apart while `entries` keeps all of it alive.
             place = (tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype)
             groups.setdefault(place, []).append(name)
     return [names for names in groups.values() if len(names) > 1]

@@ -49,6 +49,7 @@ def bind_view(plan: Plan, view: ModelView, rename: Rename = None) -> Plan:
             f"like; the model has {first!r}"
         )
         raise PlanError([UnplannedParameter(message)])
+    # The part answers for the whole: reports of parts that ran on several machines have one digest.
     return plan.replaced(steps=binder.steps, targets=binder.targets, whole=plan.digest())
 
 
@@ -64,19 +65,23 @@ class _Binder:
         for step in plan.steps:
             for name in (*step.names, step.seed_name):
                 self.known.setdefault(name, step)
+        # Names as the plan shows them go first: dropping wrappers may make one name of two.
         for name, step in list(self.known.items()):
             self.known.setdefault(_unwrapped(name), step)
 
     def add(self, held: tuple[Slot, ...], group: TieGroup | None) -> None:
         """Bind one piece of memory."""
+        # All names of one piece of memory must lead to one step, or the tie would be written twice.
         asked = {path: self._asked(slot, i) for slot in held for i, path in enumerate(slot.paths)}
         if not any(asked.values()):
             return
+        # By id, which tells steps apart for as long as the plan holds them.
         found = {id(s): s for names in asked.values() if (s := self._find(names)) is not None}
         if len(found) == 1:
             self._bind(next(iter(found.values())), held, group)
         elif found:
             self._apart(list(asked), list(found.values()))
+        # A plan need not know buffers, nor raw tensors: the weight computed from them has the step.
         elif any(slot.kind != "buffer" and not slot.literal for slot in held):
             self._unknown(list(asked), next(names[0] for names in asked.values() if names))
 
@@ -105,6 +110,7 @@ class _Binder:
 
     def _writer(self, step: Step, held: Sequence[Slot], group: TieGroup | None) -> Slot:
         """Return the slot to write through: of a view the one that the plan has first."""
+        # Another view has its elements in another order, and the step is for this one.
         if group is not None and step.tie_kind in ("view", "overlap"):
             for slot in held:
                 first = any(step.name in self._asked(slot, i) for i in range(len(slot.paths)))
@@ -126,6 +132,8 @@ class _Binder:
                 )
         if tuple(writer.shape) != step.shape:
             return f"its shape is {list(writer.shape)}, and the plan has {list(step.shape)}"
+        # Another precision is welcome: the same words are rounded to it. Complex numbers take two
+        # words each, and integers take constants alone.
         if _kind(writer.tensor.dtype) != _kind(step.dtype):
             return f"its dtype is {writer.tensor.dtype}, and the plan has {step.dtype}"
         return ""
@@ -184,6 +192,7 @@ def _reader(rename: Rename, slots: Sequence[Slot]) -> Callable[[str], str | None
 
 def _renamed(table: Mapping[str, str | None], name: str) -> str | None:
     """Return the name under the longest entry that is the name or a module around it."""
+    # From the full name upwards, so that the longest entry is met first.
     for head in (name, *paths_above(name)):
         if head in table:
             new = table[head]

@@ -14,7 +14,9 @@ from ..model import Slot, is_sharded, placement_problem
 from ..ties import TieGroup, self_overlapping
 from .resolve import Choice
 
+# In these dtypes every distribution fits, but for one whose bounds are beyond the largest value.
 _PLAIN = frozenset((torch.float32, torch.bfloat16, torch.float16, torch.float64))
+# By name, since each release of torch has some more of them.
 _SCALED = frozenset(
     getattr(torch, name) for name in dir(torch) if name.startswith(("float8_", "float4_"))
 )
@@ -32,11 +34,14 @@ def winner(
         return (choices[0] if choices else None), None
     if not choices:
         return None, None
+    # Names come in the model's order, and rules decide in theirs.
     first = min(choices, key=lambda choice: choice.place)
     if group is not None and group.kind == "overlap":
+        # Overlaps are written as one, so a member without a rule would lose a part of its values.
         covered = {id(choice.slot) for choice in choices}
         if not all(id(slot) in covered for slot in live):
             return first, _partly(group, choices)
+    # One distribution in two geometries is two wishes, where the place or the fans matter.
     agree = all(choice.agrees(first) for choice in choices) and not _reshaped(group, choices)
     if agree or first_wins:
         return first, None
@@ -79,6 +84,7 @@ def _reshaped(group: TieGroup | None, choices: Sequence[Choice]) -> bool:
     """Whether views of other geometry get a distribution that depends on the geometry."""
     if group is None or group.kind != "view":
         return False
+    # Strides count: a square matrix and its transpose have one shape and other elements.
     geometries = {_geometry(c.slot) for c in choices}
     return len(geometries) > 1 and any(
         (c.distribution is not None and c.distribution.shape_matters) or c.fans is not None
@@ -131,6 +137,7 @@ def memory_problems(
     distribution = choice.distribution
     if distribution is None:
         return []
+    # Ids will do: choices and group hold their slots.
     asked = {id(each.slot) for each in choices} | ({id(group.writer)} if group else set())
     texts: dict[str, str] = {}
     for slot in live:
@@ -172,12 +179,14 @@ def place_problem(slot: Slot) -> str:
             return "it is computed from sharded tensors; initialise it before sharding"
         if slot.computed.refusal:
             return f"{slot.computed.refusal}; {_way_round(slot)}"
+    # A plain parameter with elements is neither lazy, sharded nor a placeholder: no need to ask.
     if (type(tensor) is not nn.Parameter or not tensor.numel()) and (
         text := placement_problem(tensor)
     ):
         return text
     if tensor.layout is not torch.strided:
         return f"it is stored as {tensor.layout}, which has no element for every index"
+    # What is contiguous has one place for each element; the search is for the rest.
     if not tensor.is_contiguous() and self_overlapping(tensor):
         return "it is expanded: several of its elements share one place in memory; .clone() it"
     return ""
@@ -193,12 +202,14 @@ def _holds(dtype: torch.dtype, value: float) -> bool:
     """Whether an integer dtype has this value."""
     if dtype is torch.bool:
         return value in (0.0, 1.0)
+    # torch.iinfo knows no bool, hence the case above.
     limits = torch.iinfo(dtype)
     return value.is_integer() and limits.min <= value <= limits.max
 
 
 def _too_large(dtype: torch.dtype, distribution: Distribution) -> str:
     """Return which bound of the distribution a floating dtype has no value for, or nothing."""
+    # An infinite bound is left alone: values of a normal come nowhere near it.
     largest = torch.finfo(dtype).max
     beyond = [x for x in (distribution.low, distribution.high) if largest < abs(x) < math.inf]
     return f"its dtype is {dtype}, which cannot hold {short(beyond[0])}" if beyond else ""

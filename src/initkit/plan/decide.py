@@ -92,11 +92,13 @@ class _Decider:
         alike = self._alike.get(key) if slot.computed is None else None
         if alike is not None:
             step = alike[0].renamed(slot.paths, slot.canonicals[0])
+            # All but the place is in the key; what `plainly_untied` let pass is contiguous.
             if not self.untied and (text := place_problem(slot)):
                 self._refuse(step, text)
             return step, Target((slot,), slot, None if step.padding is None else slot)
         chosen = self.resolver.choice(slot, slot.name, place)
         if chosen.distribution is None:
+            # It keeps its value, or could not be resolved: the long way says which.
             return None
         step, target = written_step((slot,), slot, chosen, None)
         if text := memory_problem(slot, chosen.distribution):
@@ -111,6 +113,7 @@ class _Decider:
         shape, owner, known = tensor.shape, slot.owner, None
         row, by_shape = layout_row(owner, slot.key)
         if not self.resolver.same_everywhere(place) or (len(shape) > 1 and not by_shape):
+            # Some is known from the module or its parents alone, and not from the table's row.
             known = slot_info(slot)
         ids = id(row), id(known)
         return (place, type(owner), ids, shape, tensor.dtype, tensor.requires_grad), known
@@ -134,6 +137,7 @@ class _Decider:
         if why := next(shapeless, ""):
             return self._unshaped(held, live, why)
         choices = [choice for slot in live for choice in self.resolver.choices(slot)]
+        # A rule that loses to another name of this memory has matched, and is not idle.
         self.used.update(choice.place for choice in choices)
         if not choices and all(slot.literal for slot in live):
             return None  # it stands behind a computed weight, which has a step of its own
@@ -149,6 +153,7 @@ class _Decider:
         """Return the step that the names' choices come to, and note where they contradict."""
         chosen, conflict = winner(choices, live, group, self.first_wins)
         writer, misplaced = writer_for(chosen, group) if chosen is not None else (None, None)
+        # The first that is wrong explains the others; the user mends it and plans again.
         wrong = conflict or (chosen.error if chosen is not None else None) or misplaced
         if wrong is not None:
             self.problems.append(wrong)
@@ -177,6 +182,7 @@ class _Decider:
         # By identity: the slots keep the tensors alive, and a raw tensor is one object.
         raw = {id(t.writer.tensor): step for step, t in pairs if t.writer.literal}
         for step, target in pairs:
+            # Written twice, the weight would be what the second write left.
             behind = target.writer.raw if target.writer.computed is not None else ()
             own = next((raw[id(tensor)] for tensor in behind if id(tensor) in raw), None)
             if own is None:
@@ -191,6 +197,7 @@ class _Decider:
 
 def _same_names(steps: Sequence[Step]) -> list[Problem]:
     """Return a problem for each pair of targets that would get the same numbers."""
+    # Dropping wrapper segments can make one name of two, and numbers follow from names alone.
     seen: dict[str, Step] = {}
     return [
         TensorProblem(

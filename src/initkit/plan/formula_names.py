@@ -22,10 +22,12 @@ class FormulaNames:
         if what in ("layer", "n_layers"):
             return _layer(slot, name, what)
         if what.startswith("count("):
+            # The reader of formulas spells it count('Name'), so this is what stands in the quotes.
             return self._count(what[7:-2])
         head, *chain = what.split(".")
         if head == "owner":
             return _attribute(slot.owner, chain, f"{what} of {type(slot.owner).__name__}")
+        # From the inside out: a decoder's config goes before the whole model's.
         for module in reversed(slot.lineage):
             thing = getattr(module, "config", None) if head == "config" else module
             if thing is not None and _reach(thing, chain) is not None:
@@ -39,7 +41,9 @@ class FormulaNames:
             wanted = set(kinds.split("|"))
             modules = self.view.root.modules() if self.view.root is not None else ()
             self._counts[kinds] = sum(
-                any(cls.__name__ in wanted for cls in type(m).__mro__) for m in modules
+                # By name and with bases, so that no library has to be imported to count its blocks.
+                any(cls.__name__ in wanted for cls in type(m).__mro__)
+                for m in modules
             )
         return self._counts[kinds]
 
@@ -66,6 +70,7 @@ def _attribute(thing: object, chain: Sequence[str], what: str) -> float:
     found = _reach(thing, chain)
     if isinstance(found, int | float):
         return float(found)
+    # Planning reads no values but the few that a formula names, and on meta there are none.
     if isinstance(found, Tensor) and found.numel() == 1 and not found.is_meta:
         return float(found)
     if isinstance(found, nn.Module) and is_counted(found):

@@ -29,6 +29,7 @@ class RuleTable:
         self._others: list[tuple[int, Callable[[Slot, str], bool]]] = []
         for place, clause in enumerate(clauses):
             if (name := clause.matcher.exact) is not None:
+                # Of two rules for one name the first decides; `takes` still finds the second.
                 self._named.setdefault(name, place)
             else:
                 self._others.append((place, clause.matcher.matches))
@@ -36,9 +37,11 @@ class RuleTable:
     def first(self, slot: Slot, name: str, canonical: str) -> int | None:
         """Return the place of the first clause that takes the slot under this name, or None."""
         found = self._named.get(name)
+        # Without wrappers both are one object; where they are merely equal, a look-up is wasted.
         if canonical is not name and (other := self._named.get(canonical)) is not None:
             found = other if found is None else min(found, other)
         for place, takes in self._others:
+            # In order of place, so nothing from here on stands above what was found by name.
             if found is not None and place > found:
                 break
             if takes(slot, name) or (canonical is not name and takes(slot, canonical)):

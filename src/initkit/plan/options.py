@@ -100,6 +100,7 @@ def takes(
         @functools.wraps(function)
         def checked(*args: Any, **options: Any) -> Any:
             try:
+                # Own parameters may come by name, too; hints propose options alone.
                 check_options(function.__name__, options, [*signature.parameters], known)
             except OptionError as error:
                 if on_error is not None:
@@ -117,12 +118,14 @@ def takes(
 def _with(signature: inspect.Signature, kind: type) -> inspect.Signature:
     """Return a signature with the options of ``kind`` where it says ``**options``."""
     defaults: Mapping[str, Any] = DEFAULTS
+    # `help()` and editors read the signature, so the options stand in it one by one.
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     options = [
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=defaults[name],
+            # TypedDict wraps annotations that are texts; signatures show the text itself.
             annotation=getattr(annotation, "__forward_arg__", annotation),
         )
         for name, annotation in kind.__annotations__.items()

@@ -81,7 +81,9 @@ def _head(
     # A view's shape is that of the name it is written through, so that name goes first.
     first = [slot] if group.kind in ("view", "overlap") and slot in held else []
     names = tuple(dict.fromkeys(path for one in (*first, *held) for path in one.paths))
+    # Numbers must not change when a parameter is tied to a buffer as well.
     parameters = [one for one in held if one.kind != "buffer"] or held
+    # The smallest name, which neither the order of registration nor that of rules decides.
     smallest = min(name for one in parameters for name in one.canonicals)
     return names, smallest, tuple(slot.shape), dtype
 
@@ -102,15 +104,18 @@ def _fans_of(chosen: Choice) -> Fans | None:
         if layout is not None:
             return module_fans(shape, layout)
         return tensor_fans(shape) if len(shape) == 2 or chosen.slot.owner is None else None
+    # The column is for readers: a layout that does not fit is reported where a scheme needs it.
     except InitkitError:
         return None
 
 
 def _padding(slots: Sequence[Slot], clause: Clause) -> tuple[int | None, Slot | None]:
     """Return the padding row of the memory, and the slot whose row it is."""
+    # Some families draw the padding row like any other, and their recipes say so.
     if clause.recipe is not None and not clause.recipe.padding:
         return None, None
     for slot in slots:
+        # A quick no for nearly every module, before the layout table is asked.
         if slot.owner is not None and slot.owner.__dict__.get("padding_idx") is not None:
             known = slot_info(slot)
             if known is not None and known.padding is not None:

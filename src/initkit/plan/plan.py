@@ -187,6 +187,7 @@ class Plan:
         """
         data = read_json(text)
         plan = cls(data["steps"], [], title=data["title"], idle=data["idle"], rules=data["rules"])
+        # The digest covers all that decides values: a step changed by hand is found out.
         if plan.digest() != data["digest"]:
             raise ReadError(
                 f"the plan was changed: its digest is {plan.digest()}, not {data['digest']}"

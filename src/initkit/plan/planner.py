@@ -58,6 +58,7 @@ def plan_view(view: ModelView, rules: Table, settings: InitOptions) -> Plan:
     problems = list(decided.problems)
     if view.root is None:
         problems += types_in_state_dict(clauses)
+    # After deciding: a rule for what `only` leaves out is not idle, and ties are known.
     steps, wrong = select(decided.steps, decided.targets, view.slots, wanted, guarded)
     problems += wrong
     unused = unused_rules(table, decided.used, view, settings)
@@ -82,6 +83,7 @@ def _that_matter(problems: Sequence[Problem], steps: Sequence[Step]) -> list[Pro
         return []
     written = {name for s in steps if s.status in (WRITE, EMPTY) for name in s.names}
     decided = written.union(*(s.names for s in steps if s.status == KEEP))  # a name may want more
+    # Problems of other types speak of rules or options, and matter whatever is written.
     live = {SchemeMismatch: written, TensorProblem: written, TieConflict: decided}
     return [
         p

@@ -37,6 +37,7 @@ class Choice:
         if self.keeps or other.keeps:
             return self.keeps and other.keeps
         if self.error is not None or other.error is not None:
+            # Two names of one rule that failed are one problem, and not a conflict as well.
             return self.clause is other.clause
         return self.distribution == other.distribution
 
@@ -89,8 +90,10 @@ class Resolver:
         info = None
         if not self.same_everywhere(place):
             info = slot_info(slot)
+            # Biases have no fans of their own to report.
             choice.fans = self._needs[place].fans if len(slot.shape) > 1 else None
             choice.fans_from = _fans_from(choice.fans, clause, info)
+            # info is a value: it compares by what it says, so like layers meet in one entry.
             key = (place, tuple(slot.shape), info) if self.same_by_kind(place) else None
         choice.distribution = self._shared.get(key)
         if choice.distribution is None:
@@ -149,5 +152,6 @@ def _mismatch(error: Exception, choice: Choice) -> Problem:
         names=[choice.name],
         rule=rule,
     )
+    # The traceback of a user's own class leads to its fault; ours would add nothing to the text.
     problem.__cause__ = None if isinstance(error, InitkitError) else error
     return problem

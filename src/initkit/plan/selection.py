@@ -44,6 +44,7 @@ def select(
     inside, outside = Listing(wanted or ()), Listing(guarded or ())
     found = []
     for step, target in zip(steps, targets, strict=True):
+        # One protected name protects the memory; to be written, all of its names must be wanted.
         if guarded and any(_listed(outside, names) for names in _all_names(target)):
             step = replace(step, status=PROTECTED)
         elif wanted is not None and not all(_listed(inside, n) for n in _all_names(target)):

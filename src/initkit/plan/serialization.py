@@ -38,6 +38,7 @@ def write_json(steps: Sequence[Step], data: Mapping[str, Any]) -> str:
 
     Raises :class:`ReadError` where a function of the user's starts a parameter.
     """
+    # Refused as a whole: a plan that came back without a step would leave its parameter as it is.
     own = [
         step.name
         for step in steps
@@ -61,6 +62,7 @@ def read_json(text: str) -> dict[str, Any]:
         names = {"title": data["title"], "digest": data["digest"]}
         return {"steps": steps, "idle": tuple(data["idle"]), "rules": tuple(data["rules"]), **names}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
+        # A ReadError is a ValueError and arrives here, too.
         if isinstance(error, ReadError):
             raise
         raise ReadError(f"this is no plan that initkit wrote: {error!r}") from error

@@ -14,6 +14,8 @@ from ..model import Slot
 from ..numbers import Fans
 from ..ties import TieKind
 
+# A rule writes it, a rule keeps it, no rule matches, `only` or `protect` leaves it out, or it has
+# no elements. The texts are part of saved plans.
 Status: TypeAlias = Literal["write", "keep", "uncovered", "not in only", "protected", "empty"]
 WRITE: Final = "write"
 KEEP: Final = "keep"
@@ -65,6 +67,7 @@ class Step:
     def renamed(self, names: tuple[str, ...], seed_name: str) -> Step:
         """Return the same step of another tensor, which is alike in all but its names."""
         # Spelt out: `dataclasses.replace` takes four times as long, and most steps are made here.
+        # Without ``kind``, since only tensors that are tied to nothing are alike.
         return Step(
             names,
             seed_name,
@@ -146,6 +149,7 @@ def changes(mine: Step, other: Step) -> str:
     if mine.shape != other.shape:
         parts.append(f"shape {list(mine.shape)} -> {list(other.shape)}")
     if (
+        # the text shows four digits, the distribution all of them
         mine.start != other.start
         or mine.distribution != other.distribution
         or mine.status != other.status

@@ -1,4 +1,4 @@
-"""Which recipes fit a model, told by the files and names of its classes, and its parameters."""
+"""Which recipes fit a model, judged by the files and names of its classes, and its parameters."""
 
 from __future__ import annotations
 
@@ -73,10 +73,13 @@ class Suggestion:
     def score(self) -> float:
         """The order of suggestions: what the recipe covers, times what speaks for it."""
         special = "-" in self.recipe.partition("/")[2]  # the plain variant before the special one
+        # A file named as the source says most, an inherited method least.
         family = 3 * self.code + 2.5 * self.called + 2 * self.named + self.base
         if not family and self.own < _FEW:  # a name or two that it shares by chance
             return 0.0
+        # A package is no evidence by itself: transformers holds hundreds of families.
         evidence = family + (self.fits + self.home) * min(family, 1.0) + self.rare
+        # A recipe that leaves a tenth of the parameters open counts a third.
         return self.covers**10 * max(evidence - 0.25 * special, 0.0)
 
     @property
@@ -197,14 +200,17 @@ def _kinds(slots: Sequence[Slot]) -> list[_Kind]:
     found: dict[Any, _Kind] = {}
     held: dict[int, list[Slot]] = {}
     for slot in slots:
+        # By id of the tensor, which its slot keeps alive; tied slots hold one object.
         held.setdefault(id(slot.tensor), []).append(slot)
     for slot in slots:
         classes = tuple(type(module) for module in slot.lineage)
+        # Layers of a stack differ in numbers alone: one is tried for all of them.
         key = (re.sub(r"\d+", "#", slot.name), classes)
         if key not in found:
             places = frozenset(cls.__module__ for cls in classes if cls.__module__[:6] != "torch.")
             packages = frozenset(place.partition(".")[0] for place in places)
             families = frozenset(_family(cls.__name__) for cls in classes) - {""}
+            # A class inside another's model has two families around it; the longer name says more.
             best = frozenset(sorted(families, key=len)[-1:])
             names = frozenset(cls.__name__ for cls in classes)
             tied = [slot, *(other for other in held[id(slot.tensor)] if other is not slot)]
@@ -289,6 +295,7 @@ def _judge(
     recipe, total = trial.recipe, sum(len(kind.names) for kind in kinds)
     families = {other.partition("/")[0] for other, it in aliases().items() if it == recipe.name}
     families.add(trial.family)
+    # Words with a capital in the source's text are class names, but for those of torch.nn.
     spoken = set(re.findall(r"\b[A-Z]\w{2,}", recipe.source)) - _torch_classes()
 
     def share(values: Iterable[float]) -> float:

@@ -20,6 +20,7 @@ def unused_rules(
     idle rules are errors: looking for near names takes long.
     """
     slots, by_type = view.slots, view.root is not None
+    # Of a state_dict's rules about types one problem is raised already.
     judged = [
         (place, clause)
         for place, clause in enumerate(table.clauses)
@@ -33,6 +34,7 @@ def unused_rules(
     found: list[Problem] = []
     for place, clause in idle:
         above = _takers(table, started, place)
+        # A rule that stands below its match is moved, and needs no other name.
         asked = not above and settings["idle"] == "error"
         hint = clause.matcher.hint(slots) if asked else ""
         found.append(_idle(clause, above, hint))

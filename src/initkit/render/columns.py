@@ -67,6 +67,7 @@ def _saying(
 
 def _drawn(column: Column[R], rows: Sequence[R], texts: Sequence[object]) -> list[Cell]:
     orders = [column.order(row) if column.order else None for row in rows]
+    # A bar is drawn against the largest of its column, so all rows are needed first.
     lengths = bars(orders) if column.bar else [None] * len(rows)
     tones: list[Tone] = [column.tone(row) if column.tone else "" for row in rows]
     return [

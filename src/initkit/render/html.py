@@ -59,6 +59,7 @@ def bars(values: Iterable[float | None]) -> list[float | None]:
     [0.25, 1.0, None]
     """
     found = [v if v is not None and math.isfinite(v) else None for v in values]
+    # Infinities would shrink all other bars to nothing.
     largest = max((abs(v) for v in found if v is not None), default=0.0)
     return [None if v is None or not largest else abs(v) / largest for v in found]
 
@@ -125,6 +126,7 @@ def _td(value: object, right: bool) -> str:
 
 def _urgency(section: Table | Notes | str) -> int:
     tone = section.tone if isinstance(section, Notes) else ""
+    # Tables and paragraphs come after what somebody must act on.
     return {"error": 0, "warning": 1}.get(tone, 2)
 
 
@@ -139,6 +141,7 @@ def _section(section: Table | Notes | str) -> str:
         return ""
     lines = "".join(f"<li>{escape(line)}</li>" for line in section.lines)
     listed = f"<ul>{lines}</ul>"
+    # Folded away rather than cut: the page is often the only thing that is kept.
     if len(section.lines) > _MANY:
         listed = f"<details><summary>{len(section.lines)} of them</summary>{listed}</details>"
     return f'<section class="{section.tone or "notes"}">{title}{listed}</section>'

@@ -29,6 +29,7 @@ def text_table(
     body = [[_one_line(cell) for cell in row] for row in rows]
     check_widths(len(headers), body)
     columns = list(zip(*([str(h) for h in headers], *body), strict=True))
+    # Headers are a first row here, so that they count for the widths.
     widths = [max(map(len, column)) for column in columns]
     sides = itertools.chain(align, itertools.repeat("l"))
     aligned = [
@@ -82,6 +83,7 @@ def _upright(headers: Sequence[str], row: Sequence[str], width: int) -> Iterator
         if len(line + entry) > width and line.strip():
             yield line
             line = "  "
+        # Only the last line can take another cell; those before it are full.
         *full, last = _broken(line + entry, width) if cell else [line]
         yield from full
         line = last
@@ -91,6 +93,7 @@ def _upright(headers: Sequence[str], row: Sequence[str], width: int) -> Iterator
 
 def _one_line(cell: object) -> str:
     text = "" if cell is None else str(cell)
+    # Most cells have no line break, and looking for one is cheaper than splitting.
     return " ".join(text.splitlines()) if "\n" in text or "\r" in text else text
 
 

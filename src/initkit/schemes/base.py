@@ -63,6 +63,7 @@ class Scheme(Value):
             setattr(cls, key, value)
 
     def __post_init__(self) -> None:
+        # From here on every option is valid, but for formulas, which wait for a tensor.
         for option in self._options().values():
             value = option.read(self.name, getattr(self, option.name))
             object.__setattr__(self, option.name, value)  # the last change before it is frozen
@@ -75,6 +76,7 @@ class Scheme(Value):
         """Return the value of a numeric option for this tensor, checked against its limits."""
         value = getattr(self, option)
         if isinstance(value, Formula):
+            # A formula has a value of its own for each tensor, so limits are checked here.
             value = value.value(site.lookup)
             self._options()[option].check(self.name, value)
         return float(value)
@@ -87,6 +89,7 @@ class Scheme(Value):
     def inner(self) -> tuple[Scheme, ...]:
         """The schemes that this one is made of."""
         values = (getattr(self, f.name) for f in fields(self))
+        # Schemes stand in fields alone (scaled, log_of) or in a tuple (blocks).
         groups = (value if isinstance(value, tuple) else (value,) for value in values)
         return tuple(part for group in groups for part in group if isinstance(part, Scheme))
 
@@ -106,6 +109,7 @@ class Scheme(Value):
         options: list[str] = []
         for f in fields(self):
             value = getattr(self, f.name)
+            # It reads back as an equal scheme; only the first option may go without its name.
             if f.name in self.positional and not options and f.default is MISSING:
                 options.append(option_text(value))
             elif value != f.default:
@@ -128,6 +132,7 @@ class Scaled(
     factor: Number
 
     def resolve(self, site: Site) -> distributions.Distribution:
+        # The distribution itself is multiplied, so that mean, std, bounds and tests follow.
         return self.scheme.resolve(site).scaled(self.number(site, "factor"))
 
     def __str__(self) -> str:
@@ -136,6 +141,7 @@ class Scaled(
 
 def option_text(value: object) -> str:
     """Return an option's value as a rule writes it."""
+    # Numbers are held as floats, and a rule writes 0 rather than 0.0.
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     return str(value) if isinstance(value, Formula | Scheme) else repr(value)

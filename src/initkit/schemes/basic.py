@@ -19,6 +19,7 @@ class Keep(Scheme, name="keep", formula="x", source="initkit", reads="options"):
     """Leave the tensor as it is."""
 
     def resolve(self, site: Site) -> distributions.Distribution:
+        # Only an inner scheme comes here: plans do not resolve a rule that keeps.
         raise site.mismatch(
             "keep stands for a whole tensor; it cannot be scaled or be one of blocks"
         )
@@ -43,6 +44,7 @@ class Constant(
         return distributions.Constant(self.number(site, "value"))
 
     def __str__(self) -> str:
+        # A number is a rule by itself; a formula alone would be read as a scheme's name.
         plain = isinstance(self.value, float)
         return option_text(self.value) if plain else f"constant({self.value})"
 
@@ -118,6 +120,7 @@ class Uniform(
     def resolve(self, site: Site) -> distributions.Distribution:
         low, high = self.number(site, "low"), self.number(site, "high")
         check_order(self, low, high)
+        # One value is no density: as a constant it is written and compared exactly.
         return distributions.Uniform(low, high) if low < high else distributions.Constant(low)
 
 
@@ -148,6 +151,7 @@ class ZeroMaskUniform(
     def resolve(self, site: Site) -> distributions.Distribution:
         low, high = self.number(site, "low"), self.number(site, "high")
         threshold = self.number(site, "threshold")
+        # Again, since formulas have an order only where they have values.
         check_order(self, low, high)
         if low == high:
             return distributions.Constant(low if abs(low) >= threshold else 0.0)
@@ -175,9 +179,11 @@ class PriorBias(
     def resolve(self, site: Site) -> distributions.Distribution:
         p = self.number(site, "p")
         self._check(p)
+        # As torchvision's retinanet.py writes it: log(p / (1 - p)) may differ in the last bit.
         return distributions.Constant(-math.log((1 - p) / p))
 
     def _check(self, p: float) -> None:
+        # Not as ``Limits``, which include their ends: neither 0 nor 1 has log-odds.
         if not 0 < p < 1:
             raise option_error(self.name, "p", f"must lie strictly between 0 and 1, not {p:g}")
 
@@ -212,7 +218,7 @@ class Function(Scheme, source="the user's own function", reads="shape"):
     """Let a user's own function write into the tensor it is given."""
 
     function: Callable[..., object]
-    options: tuple[tuple[str, Any], ...] = ()
+    options: tuple[tuple[str, Any], ...] = ()  # pairs, since a frozen value is hashed
     label: str = ""
 
     def resolve(self, site: Site) -> distributions.Distribution:

@@ -26,14 +26,17 @@ class Blocks(
         super().__post_init__()
         if not self.parts:
             raise OptionError("blocks: give a scheme or a number for each block", owner="blocks")
+        # Refused where it is written, and not once for each tensor that it meets.
         if any(isinstance(part, Keep) for part in self.parts):
             message = "blocks: keep stands for a whole tensor, not for one of its blocks"
             raise OptionError(message, owner="blocks")
 
     def resolve(self, site: Site) -> distributions.Distribution:
+        # Equal blocks are alike in all that a scheme may read, so one site serves for each of them.
         part = site.part(len(self.parts))
         resolved = tuple(scheme.resolve(part) for scheme in self.parts)
         first = resolved[0]
+        # Blocks of one number are that number: `blocks(0, 0)` agrees with a tied name's `0`.
         if first.constant is not None and all(one == first for one in resolved):
             return first
         return distributions.Blocks(resolved, site.numel)

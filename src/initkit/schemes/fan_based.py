@@ -109,6 +109,7 @@ class _Kaiming(_FanBased, source="He et al. 2015", moments="mean 0, std gain/sqr
         return self._gain(self.number(site, "a")) * _root(1.0, fan)
 
     def _gain(self, a: float) -> float:
+        # As in torch, ``a`` is the slope of a leaky_relu and counts for nothing else.
         return gain(self.nonlinearity, a if is_leaky(self.nonlinearity) else None)
 
 
@@ -156,6 +157,7 @@ class LecunNormal(_Lecun, name="lecun_normal", formula="N(0, 1/sqrt(fan_in))", r
 # The order of operations is part of the values: a gain multiplies the root, and a scale stands
 # under it, since sqrt(2) sqrt(1 / fan) and sqrt(2 / fan) differ in the last bit.
 def _root(scale: float, fan: float) -> float:
+    # A fan of 0 belongs to a tensor without elements, over which torch.nn.init may divide by 0.
     return math.sqrt(scale / fan) if fan else 0.0
 
 
@@ -164,9 +166,11 @@ def _centred(distribution: Spread, std: float) -> Distribution:
     if not std:
         return Constant(0.0)
     if distribution == "uniform":
+        # U(-b, b) has the std b / sqrt(3).
         bound = math.sqrt(3.0) * std
         return Uniform(-bound, bound)
     if distribution == "normal":
         return Normal(0.0, std)
+    # Wider before the cut, so that it has ``std`` after it.
     scale = std / _TRUNCATED_STD
     return TruncatedNormal(0.0, scale, -2 * scale, 2 * scale)

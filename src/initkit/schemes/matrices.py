@@ -30,6 +30,7 @@ class Orthogonal(
 
     def resolve(self, site: Site) -> distributions.Distribution:
         gain = self.number(site, "gain")
+        # Asked for before the gain, so that a gain of 0 hides no misfit.
         grid = site.grid(self.fans)
         if not gain:
             return distributions.Constant(0.0)
@@ -52,6 +53,7 @@ class DeltaOrthogonal(
     def resolve(self, site: Site) -> distributions.Distribution:
         site.need(3, 5)
         out, inner = site.shape[:2]
+        # Columns can only be orthonormal where there are as many rows.
         if inner > out:
             message = f"{self.name} needs at least as many outputs as inputs, not {out} and {inner}"
             raise site.mismatch(message)
@@ -94,6 +96,7 @@ class Dirac(
 
     def resolve(self, site: Site) -> distributions.Distribution:
         site.need(3, 5)
+        # As torch.nn.init.dirac_: each group of outputs is an identity of its own.
         if site.shape[0] % self.groups:
             what = f"{self.groups} do not divide the {site.shape[0]} entries of dimension 0"
             raise option_error(self.name, "groups", what)
@@ -118,6 +121,7 @@ class Sparse(
     def resolve(self, site: Site) -> distributions.Distribution:
         _need_plain_matrices(site)
         grid, std = site.grid(self.fans), self.number(site, "std")
+        # Rounded up, as torch.nn.init.sparse_ does; grid[1] is the number of rows of each matrix.
         zeros = math.ceil(self.number(site, "sparsity") * grid[1])
         if not std:
             return distributions.Constant(0.0)
@@ -125,5 +129,6 @@ class Sparse(
 
 
 def _need_plain_matrices(site: Site) -> None:
+    # As torch, which takes two dimensions alone; leading copies (`E in out`) hold matrices, too.
     if site.layout is None or not site.layout.copies:
         site.need(2, 2)

@@ -54,11 +54,13 @@ class Option(Value):
         """Return a value in the declared type, or raise in the user's words."""
         if value is None and self.optional:
             return None
+        # What is in no table (a scheme, a tuple, a user's own type) is the class's own affair.
         read = _choice if get_origin(self.kind) is Literal else _READERS.get(self.kind)
         return value if read is None else read(self, owner, value)
 
     def check(self, owner: str, value: float) -> None:
         """Raise unless a number lies within the limits."""
+        # By itself: NaN fails every comparison, and the message would speak of limits.
         if math.isnan(value):
             raise option_error(owner, self.name, "must be a number, not NaN")
         low, high = self.limits.low, self.limits.high
@@ -81,6 +83,7 @@ def _choice(option: Option, owner: str, value: object) -> object:
 
 
 def _number(option: Option, owner: str, value: object) -> Number:
+    # Python counts True as 1, and as a std it is surely a mistake.
     if isinstance(value, bool):
         raise option_error(owner, option.name, f"must be a number or a formula, not {value!r}")
     try:
@@ -142,6 +145,7 @@ def options_of(cls: type[Any]) -> Mapping[str, Option]:
 def _declared(name: str, hint: Any) -> Option:
     limits, optional = Limits(), False
     if get_origin(hint) in (Union, UnionType) and NoneType in get_args(hint):
+        # `Number | None` arrives as one flat union; its members without None make `Number` again.
         hint, optional = reduce(or_, (h for h in get_args(hint) if h is not NoneType)), True
     if get_origin(hint) is Annotated:
         hint, *metadata = get_args(hint)
@@ -157,8 +161,10 @@ def _hint(cls: type[Any], field: Field[Any]) -> Any:
     """
     if not isinstance(field.type, str):
         return field.type
+    # An inherited option is read among the names of the module that declared it.
     home = next(c for c in cls.__mro__ if field.name in get_annotations(c))
     names = getattr(sys.modules.get(home.__module__), "__dict__", {})
+    # Field by field: one name that cannot be reached would make all of a class's hints fail.
     holder = SimpleNamespace(__annotations__={field.name: field.type})
     try:
         return get_type_hints(holder, names, {"Number": Number}, include_extras=True)[field.name]

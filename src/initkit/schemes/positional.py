@@ -22,6 +22,7 @@ class _MapOf(Scheme, positional=("scheme",)):
 
     def resolve(self, site: Site) -> Distribution:
         part = self.scheme.resolve(site)
+        # The other maps exist above 0 alone, and bounds tell before anything is drawn.
         if self.map != "exp" and part.low <= 0:
             found = f"{part.describe()} reaches {part.low:g}"
             raise site.mismatch(f"{self.name} needs positive values, and {found}")
@@ -88,6 +89,7 @@ class LogUniform(
         if low == high:
             return Constant(max(low, floor))
         drawn = Uniform(math.log(low), math.log(high)).mapped("exp")
+        # A floor that cuts nothing is left out, so that equal draws are equal distributions.
         return drawn.mapped("at least", floor) if floor > low else drawn
 
 
@@ -173,7 +175,7 @@ class Sincos2d(
     rows_first: bool = False
 
     def resolve(self, site: Site) -> Distribution:
-        _need_table(self, site, 4)
+        _need_table(self, site, 4)  # sines and cosines for each of two axes
         places = site.shape[-2] - self.blank
         columns = self._columns(site, places)
         return distributions.Sinusoids2d(
@@ -216,7 +218,7 @@ class RotatedFrequencies(
     base: AtLeastOne = 10.0
 
     def resolve(self, site: Site) -> Distribution:
-        _need_table(self, site, 2)
+        _need_table(self, site, 2)  # two directions at right angles
         if site.shape[0] != 2:
             message = f"{self.name} needs x and y in dimension 0, which has {site.shape[0]} entries"
             raise site.mismatch(message)

@@ -39,12 +39,15 @@ def read_scheme(value: object) -> Scheme:
         return value
     if isinstance(value, str):
         return _read_text(value)
+    # Before numbers, since True is one in Python.
     if isinstance(value, bool) or value is None:
         raise RuleError(f"{value!r} is no way to start a parameter; write a number or a scheme")
+    # Tensors and arrays of one element are no Real, and convert to a float all the same.
     if isinstance(value, Real) or (hasattr(value, "__float__") and not callable(value)):
         return Constant(_number(value))
     if isinstance(value, type) and issubclass(value, Scheme):
         return _make(value.name, value, (), {})
+    # Modules can be called, too, and a table with a module for a value is a mistake.
     if callable(value) and not isinstance(value, type) and not hasattr(value, "named_parameters"):
         return _read_function(value)
     raise RuleError(
@@ -72,6 +75,8 @@ def blocks(*parts: object) -> Blocks:
 
     >>> str(blocks(0, 1, 0, 0))
     'blocks(0, 1, 0, 0)'
+
+    Raises :class:`OptionError` where there is no part, or one is ``keep``.
     """
     if len(parts) == 1 and isinstance(parts[0], list | tuple):
         parts = tuple(parts[0])
@@ -109,6 +114,7 @@ def _make(name: str, factory: Factory, args: Sequence[Any], kwargs: Mapping[str,
     if "generator" in kwargs:
         message = f"{name} takes no generator; give apply_init seed=g.initial_seed() instead"
         raise OptionError(message, owner=name, option="generator")
+    # Its arguments are schemes and not options, as many as there are blocks.
     if factory is Blocks:
         if kwargs:
             raise OptionError("blocks takes schemes or numbers, no options", owner=name)
@@ -116,12 +122,14 @@ def _make(name: str, factory: Factory, args: Sequence[Any], kwargs: Mapping[str,
     defaults = defaults_of(factory)
     places = getattr(factory, "positional", ())
     _check_places(name, places, defaults, args)
+    # Fewer arguments than places is the usual case; more were refused above.
     options = dict(zip(places, args, strict=False))
     _add_by_name(options, name, getattr(factory, "synonyms", {}), defaults, kwargs)
     missing = [k for k, default in defaults.items() if default is MISSING and k not in options]
     if missing:
         message = f"{name} needs the option {missing[0]}: {name}({missing[0]}=...)"
         raise OptionError(message, owner=name, option=missing[0])
+    # A user's function may call an option `scheme` and mean something else.
     if "scheme" in options and isinstance(factory, type):
         options["scheme"] = read_scheme(options["scheme"])
     return factory(**options)
@@ -152,6 +160,7 @@ def _add_by_name(
     kwargs: Mapping[str, Any],
 ) -> None:
     for option, value in kwargs.items():
+        # Its own option first: `a` is the slope of kaiming_normal, and elsewhere a synonym.
         target = option if option in defaults else synonyms.get(option, option)
         if target not in defaults:
             near = did_you_mean(option, defaults) or f"; it takes {', '.join(defaults) or 'none'}"
@@ -170,6 +179,7 @@ def _read_function(function: Callable[..., object]) -> Scheme:
     inner, args, kwargs = function, (), {}
     if isinstance(function, partial):
         inner, args, kwargs = function.func, function.args, function.keywords
+    # Positional arguments of a partial come before the tensor, so such a one is called as it is.
     if getattr(inner, "__module__", "") == "torch.nn.init" and not args:
         name = canonical_name(inner.__name__)
         if name is not None:
@@ -186,5 +196,6 @@ def _from_torch(name: str, kwargs: Mapping[str, Any]) -> Scheme:
     known = defaults_of(factory)
     options = {k if k in known else _TORCH_INIT_OPTIONS.get(k, k): v for k, v in kwargs.items()}
     if "fans" in known:
+        # Whoever passes torch's function wants torch's std, which it reads off the shape alone.
         options["fans"] = "tensor"
     return _make(name, factory, (), options)

@@ -39,6 +39,7 @@ class RegisteredFunction(Value):
     options: Mapping[str, Any]
 
     def __call__(self, **options: Any) -> Scheme:
+        # Sorted: written in another order, the same options make an equal scheme.
         return Function(self.function, tuple(sorted(options.items())), self.name)
 
 
@@ -48,6 +49,7 @@ Factory: TypeAlias = type[Scheme] | RegisteredFunction
 
 def _defined(base: type[Scheme]) -> Iterator[type[Scheme]]:
     for cls in base.__subclasses__():
+        # Bases such as `_Xavier` have no name of their own and are no schemes.
         if "name" in vars(cls):
             yield cls
         yield from _defined(cls)
@@ -93,6 +95,7 @@ def scheme_names() -> list[str]:
 
 def canonical_name(name: str) -> str | None:
     """Return the registered name that ``name`` stands for, or None."""
+    # As written first: a registered name may end in an underscore itself.
     for spelled in (name, name.rstrip("_") if name.endswith("_") else name):
         if spelled in AMBIGUOUS:
             raise RuleError(f"{name!r} has two meanings: {AMBIGUOUS[spelled]}")
@@ -108,7 +111,8 @@ def register_scheme(name: str) -> Callable[[T], T]:
     A function writes into the tensor it is given; its further parameters are the options. A class
     is a frozen dataclass deriving from :class:`initkit.schemes.Scheme`.
 
-    Raises :class:`DuplicateNameError` where a scheme or a recipe has the name already.
+    Raises :class:`DuplicateNameError` where a scheme or a recipe has the name already, and
+    :class:`RuleError` for a name that no text could read back, or for what is no scheme.
 
     >>> @register_scheme("doc_ramp")
     ... def ramp(tensor, *, top=1.0):
@@ -121,6 +125,7 @@ def register_scheme(name: str) -> Callable[[T], T]:
     check_name(name)
 
     def register(thing: T) -> T:
+        # Every check comes before the registry changes, so that a refusal leaves it as it was.
         refuse_taken(name)
         if isinstance(thing, type):
             _FACTORIES[name] = _named_class(name, thing)
@@ -137,7 +142,10 @@ def register_scheme(name: str) -> Callable[[T], T]:
 
 
 def unregister_scheme(name: str) -> None:
-    """Forget a scheme; for tests and interactive work."""
+    """Forget a scheme; for tests and interactive work.
+
+    Raises :class:`UnknownNameError` where no scheme has the name.
+    """
     if name not in _FACTORIES:
         raise UnknownNameError("scheme", name, list_schemes())
     del _FACTORIES[name]
@@ -158,12 +166,14 @@ def _named_function(name: str, function: Callable[..., object]) -> RegisteredFun
     if not parameters:
         message = f"{name}: a scheme's function writes into the tensor it is given; it takes none"
         raise RuleError(message)
+    # The first parameter is the tensor, whatever it is called.
     options = {p.name: MISSING if p.default is p.empty else p.default for p in parameters[1:]}
     return RegisteredFunction(name, function, options)
 
 
 def check_name(name: str) -> None:
     """Raise unless a text can read this name back."""
+    # These have a meaning in call syntax, in globs or between words.
     if not name or set(name) & set("()'\"=,*?[] \t\n"):
         raise RuleError(f"{name!r} is no good name: use letters, digits, '_', '-' and '/'")
     try:
@@ -187,4 +197,5 @@ def kind_elsewhere(name: str) -> str | None:
     """Return "recipe" where a recipe has this name: schemes and recipes share one namespace."""
     from ..rules import recipe_named  # upward, and lazy: recipes are made of schemes
 
+    # torch_default is both on purpose: as a whole table it is the recipe, as a value the scheme.
     return "recipe" if name != "torch_default" and recipe_named(name) is not None else None

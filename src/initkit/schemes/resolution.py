@@ -36,10 +36,12 @@ def needs_of(scheme: Scheme) -> Needs:
     >>> needs_of(read_scheme("normal(std=1/n_layers)"))
     Needs(reads='site', fans=None)
     """
+    # `scaled` and `blocks` read little themselves, and all that the schemes in them read.
     schemes = list(_with_inner(scheme))
     reads = max((each.reads for each in schemes), key=_FROM_LEAST.index)
     names = {name for formula in scheme.formulas for name in formula.names}
     fans: FansOf | None = None
+    # A formula may ask for fans in a scheme that has none itself: normal(std=1/fan_in).
     if reads in ("axes", "site") or names & _FAN_NAMES:
         of_shape = any(getattr(each, "fans", None) == "tensor" for each in schemes)
         fans = "tensor" if of_shape else "module"

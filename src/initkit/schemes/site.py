@@ -60,6 +60,7 @@ class Site(Value):
         """Return the tensor as equal matrices: how many, rows and columns of each."""
         layout = self._layout_for("matrices", of)
         if layout is None:
+            # As torch.nn.init.orthogonal_ flattens: dimension 0 in rows, the rest in columns.
             return 1, self.shape[0], math.prod(self.shape[1:])
         return layout.grid(self.shape)
 
@@ -77,12 +78,14 @@ class Site(Value):
     def lookup(self, name: str) -> float:
         """Return the value of a formula's name for this tensor."""
         if name in ("fan_in", "fan_out", "fan_avg"):
+            # A bias has no fans; what a formula means there are those of the weight beside it.
             if len(self.shape) < 2 and self.sibling is not None:
                 return float(self.sibling.of(name))
             return float(self.fans().of(name))
         if name == "numel":
             return float(self.numel)
         if name.startswith("shape["):
+            # The formula's reader let only an integer stand between the brackets.
             return self._axis(int(name[6:-1]))
         if self.context is None:
             raise FormulaError(f"{name} has no value without a model", formula=name)
@@ -95,6 +98,7 @@ class Site(Value):
         if rows % count:
             message = f"dimension 0 has {rows} entries, which are no {count} equal blocks"
             raise self.mismatch(message)
+        # Of four gates in four blocks each block is one matrix; fans are per matrix and stay.
         layout = self.layout.part(count) if self.layout is not None else None
         return replace(self, shape=(rows // count, *self.shape[1:]), layout=layout)
 

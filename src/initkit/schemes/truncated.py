@@ -40,6 +40,7 @@ class TruncNormal(
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        # Bounds that are spelt out and equal the defaults go unseen here; they lose to the cutoff.
         if self.cutoff is not None and (self.low, self.high) != (-2.0, 2.0):
             what = "goes without low and high: bounds are given in one way"
             raise option_error(self.name, "cutoff", what)
@@ -53,6 +54,7 @@ class TruncNormal(
             cutoff = self.number(site, "cutoff")
             if cutoff == 0:
                 return distributions.Constant(mean)
+            # Bounds at a multiple of the scale grow with it, so the answer is one division.
             scale = std / _cut_std(cutoff) if self.preserve_std else std
             return _truncated(mean, scale, mean - cutoff * scale, mean + cutoff * scale)
         low, high = self.number(site, "low"), self.number(site, "high")
@@ -64,6 +66,7 @@ class TruncNormal(
 
     def _wider(self, mean: float, std: float, low: float, high: float) -> float:
         """Return the scale whose distribution, cut at the bounds, has ``std``."""
+        # As the scale grows, the cut normal tends to the uniform between the bounds.
         widest = (high - low) / math.sqrt(12)
         if std >= widest:
             what = f"of {std:g} cannot be preserved between {low:g} and {high:g}"
@@ -73,6 +76,7 @@ class TruncNormal(
         def std_of(scale: float) -> float:
             return distributions.TruncatedNormal(mean, scale, low, high).moments[1]
 
+        # A cut only narrows, so std itself is a lower end to begin with.
         return _solve(std_of, std, std, std * 2)
 
 
@@ -91,6 +95,7 @@ def _solve(f: Callable[[float], float], wanted: float, low: float, high: float) 
     """Return x with f(x) = wanted, for a growing f with f(low) <= wanted."""
     while f(high) < wanted:
         low, high = high, high * 2
+    # Each halving gains a bit, so that this ends at neighbouring floats, whatever it began with.
     for _ in range(200):
         middle = (low + high) / 2
         low, high = (middle, high) if f(middle) < wanted else (low, middle)

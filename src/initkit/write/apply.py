@@ -56,6 +56,8 @@ def apply_init(model: Model, rules: Table, **options: Unpack[InitOptions]) -> Re
     """
     began = time.perf_counter()
     settings: InitOptions = {**DEFAULTS, **options}
+    # All that may raise before the ranks are compared stands in this block: a rank that left by an
+    # error would keep the others waiting.
     with distributed.raise_together(settings["verify_ranks"]):
         distributed.reshard_fsdp(model)
         view = ModelView(model)
@@ -107,6 +109,7 @@ def materialize(
     with distributed.raise_together(settings["verify_ranks"]):
         distributed.reshard_fsdp(model)
         view = ModelView(model)
+        # A plan that keeps everything, over which recorded rules are laid.
         kept = plan_view(view, {"*": "keep"}, {**DEFAULTS, "idle": "ignore"})
         kept = kept.replaced(title=f"{view.title} by recorded rules", idle=())
         plan = with_recorded_rules(kept, view)
@@ -130,6 +133,7 @@ def param_init_fn(
     pairs = bound.pairs
 
     def start(module: nn.Module) -> None:
+        # By id: FSDP1 hands over the model's own modules, whose tensors `pairs` keeps alive.
         own = {id(t) for t in (*module._parameters.values(), *module._buffers.values())}
         mine = [p for p in pairs if any(id(r) in own for s in p[1].slots for r in s.raw)]
         part = bound.replaced(steps=[step for step, _ in mine], targets=[t for _, t in mine])

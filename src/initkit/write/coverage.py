@@ -110,8 +110,10 @@ def held_tensors(model: nn.Module) -> Iterator[tuple[Slot, Tensor]]:
 
 def count_written(slot: Slot, mask: Tensor, tensor: Tensor) -> Coverage:
     """Return what a mask says of a tensor; a last dimension more is that of an element's bytes."""
+    # An element counts when all of its bytes were written.
     done = mask.all(-1) if mask.dim() > tensor.dim() else mask
     done = done.reshape(-1)
     written = int(done.sum())
+    # argmax takes no bool, and of several largest values it returns the first.
     first = None if written == len(done) else int((~done).int().argmax())
     return Coverage(slot.name, slot.kind, written, tensor.numel(), first)

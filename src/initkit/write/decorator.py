@@ -67,6 +67,7 @@ def initialized(rules: Table, **options: Unpack[DecoratorOptions]) -> Callable[[
 
 
 def _set(cls: Any, name: str, value: object) -> None:
+    # Any, since mypy knows no such attributes of a class and lets nobody assign __new__.
     setattr(cls, name, value)
 
 
@@ -108,6 +109,7 @@ def _new_after(cls: type) -> Callable[..., Any]:
 
     @functools.wraps(before)
     def __new__(kind: type, /, *args: Any, **kwargs: Any) -> Any:  # noqa: N807  it becomes one
+        # object.__new__ refuses the constructor's arguments where a class overrides __new__.
         made = before(kind) if before is object.__new__ else before(kind, *args, **kwargs)
         if isinstance(made, cls):  # of this class, or of a subclass that a factory chose
             _wrap(type(made))
@@ -119,6 +121,7 @@ def _new_after(cls: type) -> Callable[..., Any]:
 def _wrap(cls: type) -> None:
     """Give ``cls`` an ``__init__`` of its own that initialises when it is the outermost one."""
     own: Any = vars(cls).get("__init__")
+    # Asked of the class's own __init__: one inherited from a wrapped base belongs to the base.
     if getattr(own, "_initkit_class", None) is cls:
         return
     inner: Any = own if own is not None else cls.__init__  # type: ignore[misc]
@@ -126,7 +129,9 @@ def _wrap(cls: type) -> None:
     @functools.wraps(inner)
     def __init__(self: nn.Module, /, *args: Any, **kwargs: Any) -> None:  # noqa: N807  likewise
         inherited: Any = super
+        # Without an __init__ of its own the next is found at each call: a base may get another.
         run = functools.partial(own, self) if own else inherited(cls, self).__init__
+        # A base's __init__, reached by super(), or the same one called again: not the outermost.
         if id(self) in _under_way or type(self) is not cls:
             run(*args, **kwargs)
             return
@@ -143,6 +148,7 @@ def _wrap(cls: type) -> None:
 
 def _initialise(module: nn.Module) -> None:
     rules, options = _rules_of(type(module))
+    # A module whose parameters hold no values cannot be written: the rules wait on it.
     if any(p.is_meta for p in module.parameters()):
         record_rules(module, rules, options)
         return

@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +17,6 @@ from torch.nn.parameter import is_lazy
 from ..errors import DeferredError
 from ..model import is_sharded
 from .materializer import DEVICES, swap
-
-if TYPE_CHECKING:
-    pass
 
 _weak: Any = StorageWeakRef
 _OF_META = re.compile(r"\bmeta\b|set_data|Tensor\.__format__|_share_fd_", re.IGNORECASE)
@@ -48,9 +45,11 @@ def deferred() -> Iterator[None]:
     defer = _Defer()
     handle = register_module_parameter_registration_hook(defer)
     try:
+        # Constructors draw all the same. CUDA is not woken only to put its generators back.
         with torch.random.fork_rng(devices=devices):
             yield
     except (NotImplementedError, RuntimeError, TypeError, BufferError) as error:
+        # Any other error is the constructor's own and passes unchanged.
         if not _OF_META.search(str(error)):
             raise
         raise DeferredError(
@@ -68,12 +67,15 @@ class _Defer:
         self.storages: dict[int, tuple[Any, torch.UntypedStorage]] = {}
 
     def __call__(self, module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        # The hook is global: models that other threads build are none of this block's business. A
+        # lazy parameter has no shape to defer.
         if parameter is None or threading.get_ident() != self.thread or is_lazy(parameter):
             return
         home = parameter.device
         if not parameter.is_meta and not self._move(parameter):
             return
         known = module.__dict__.setdefault(DEVICES, {})
+        # The first registration says where the constructor put it; a tie made later does not.
         known.setdefault(name, "cpu" if home.type == "meta" else str(home))
 
     def _move(self, parameter: nn.Parameter) -> bool:
@@ -82,6 +84,7 @@ class _Defer:
             return False
         with torch.no_grad():
             empty = torch.empty(0, dtype=parameter.dtype, device="meta")
+            # Offset and strides are kept, so that views of one storage stay views of its stand-in.
             place = parameter.storage_offset(), parameter.shape, parameter.stride()
             empty.set_(self._meta_storage(parameter), *place)
         return swap(parameter, empty)

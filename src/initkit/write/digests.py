@@ -55,6 +55,7 @@ def tensor_digests(model: Model, *, buffers: bool = True) -> dict[str, str]:
     found = [(s, s.tensor) for s in slots if s.tensor is not None and not is_elsewhere(s.tensor)]
     _refuse("lazy, without a shape yet", [s.name for s, t in found if is_lazy(t)])
     _refuse("on the meta device, which holds no values", [s.name for s, t in found if t.is_meta])
+    # A tied tensor is summed once. The ids hold, since `found` keeps the tensors.
     unique = {id(tensor): tensor for _, tensor in found}
     sums = dict(zip(unique, _sums(list(unique.values())), strict=True))
     return {
@@ -84,6 +85,7 @@ def _sums(tensors: Sequence[Tensor]) -> list[int]:
         for task in _tasks(tensor, part, into)
     ]
     stream.run(tasks)
+    # torch's integers wrap, which is the modulus; list.append is safe from any thread.
     sums = [int(torch.tensor(into, dtype=torch.int64).sum()) for into in mixed]
     return _over_ranks(tensors, parts, sums)
 
@@ -94,9 +96,11 @@ def _tasks(
     """Yield one task for each chunk; it appends the chunk's sum."""
     local = (tensor if part is None else part.local).detach()
     if local.layout is not torch.strided:
+        # One model has one digest, however it is stored: sparse entries have no order to speak of.
         local = local.to_dense()
     if local.is_complex():
         local, part = torch.view_as_real(local), part and part.as_real()
+    # Bits and not values: NaNs and both zeros count. Only what is not contiguous is copied.
     words = local.contiguous().view(-1).view(_WORDS[local.element_size()])
     size = CHUNK if words.is_cpu else 64 * CHUNK  # elsewhere starting a kernel costs more
     for chunk, start in chunks(words, size) if words.numel() else ():
@@ -131,6 +135,8 @@ def _over_ranks(
             mesh, placements = tensor.device_mesh, tensor.placements  # type: ignore[attr-defined]
             dims = tuple(d for d, p in enumerate(placements) if hasattr(p, "dim"))
             split.setdefault((mesh, dims), []).append(i)
+    # One sum for all tensors of a mesh, in the order of the model, which is that of all ranks.
+    # Where a dimension replicates, each rank has the whole sum already.
     for (mesh, dims), places in split.items():
         import torch.distributed as dist
 

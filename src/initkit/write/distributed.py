@@ -67,6 +67,7 @@ def require_seed(seed: int | None, plan: Plan) -> None:
         return
     for step, target in plan.pairs:
         tensor = target.writer.tensor
+        # Parts of one tensor must be of one draw; a whole tensor is its process's own affair.
         if step.status == WRITE and tensor is not None and rank_count(tensor) > 1:
             raise OptionError(NEEDS_SEED, option="seed")
 
@@ -101,10 +102,12 @@ def compare_ranks(
         message = "verify_ranks needs torch.distributed.init_process_group first"
         raise OptionError(message, option="verify_ranks")
     chosen: Any = None if group is True else group
+    # Keys take the seed modulo 2**64, so -1 and 2**64 - 1 are one seed.
     mine = {"plan": digest, "seed": seed % 2**64, "prefix": prefix, "error": _error_text(error)}
     # Every rank comes here, with its error if it has one: a rank that left would block the others.
     found: list[Any] = [None] * dist.get_world_size(chosen)
     dist.all_gather_object(found, mine, group=chosen)
+    # A rank that met the error raises its own, with its traceback, and the others raise this.
     if error is None and any(other != found[0] for other in found):
         raise PlanError([RankMismatch(_differences(found), values=found)])
 

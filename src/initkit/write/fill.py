@@ -72,6 +72,7 @@ class _WriteQueue:
         self.size = self.small_size = 0
 
     def add(self, write: Task, elements: int) -> None:
+        # Hundreds of biases and norms make one task: handing each to a thread would cost more.
         if elements < SMALL:
             self.small.append(write)
             self.small_size += elements
@@ -110,9 +111,11 @@ def _task(writes: Sequence[Task], advance: Callable[[int], object] | None, eleme
 def _add_plain(queue: _WriteQueue, step: Step, slot: Slot, seed: int, prefix: str) -> bool:
     """Add the write of a small plain parameter, which most are; say whether it was one."""
     distribution, tensor = step.distribution, slot.tensor
+    # The exact type: a subclass may be sharded, or catch operations.
     if type(tensor) is not Parameter or slot.computed is not None:
         return False
     elements = tensor.numel()
+    # A large one is cut into chunks, which threads share.
     if elements > CHUNK:
         return False
     value = distribution.constant if distribution is not None else None
@@ -140,6 +143,7 @@ def _add(queue: _WriteQueue, step: Step, slot: Slot, source: Source, drawn: Tens
         write = partial(_through_parametrization, slot, step, distribution, source, drawn)
         queue.add_whole(write, step.numel)
         return
+    # Only subclasses are sharded, and asking is dearer than the type.
     part = None if type(tensor) in (Parameter, Tensor) else local_shard(tensor)
     if part is not None and not part.local.numel():
         return
@@ -149,6 +153,7 @@ def _add(queue: _WriteQueue, step: Step, slot: Slot, source: Source, drawn: Tens
     out = part.local.detach() if part is not None else _real(tensor, distribution)
     if (value := distribution.constant) is not None:
         queue.add(partial(out.fill_, value), out.numel())
+    # Every rank draws the whole and keeps its part: an orthogonal matrix cannot be made in parts.
     elif drawn is not None or not distribution.elementwise:
         like = out if part is None else tensor
         queue.add_whole(
@@ -177,6 +182,7 @@ def _write(
     if out.is_contiguous():
         distribution.write(out.view(-1), source, runs)
         return
+    # The kernel writes contiguous memory; strides are left to torch's copy.
     scratch = torch.empty(out.numel(), dtype=out.dtype, device=out.device)
     distribution.write(scratch, source, runs)
     out.copy_(scratch.view(out.shape))
@@ -230,6 +236,7 @@ def _through_parametrization(
     except Exception as error:
         what = f"its parametrization cannot take the values: {error!r}"
         raise FillError(f"{step.name}: {what}; {_UNSURE}", name=step.name) from error
+    # A right_inverse may be defined for some values alone and say nothing: a logarithm leaves NaN.
     if computed.note and any(raw.isnan().any() for raw in computed.raw):
         what = f"the right_inverse of its parametrization makes NaN of {distribution.describe()}"
         raise FillError(f"{step.name}: {what}; {_UNSURE}", name=step.name)
@@ -238,6 +245,7 @@ def _through_parametrization(
 def _zero_padding(row: int, target: Target) -> None:
     """Zero the padding row, which belongs to the memory and not to the distribution."""
     slot = target.padded
+    # A computed weight's row was zeroed before its inverse was taken.
     if slot is None or slot.tensor is None or slot.computed is not None:
         return
     part = local_shard(slot.tensor)

@@ -32,12 +32,14 @@ class Job:
         """Raise all that is wrong, then write and report; with ``own``, of this module alone."""
         written = [pair for pair in plan.pairs if pair[0].status in (WRITE, EMPTY)]
         slots = [slot for _, target in written for slot in target.slots]
+        # Slots compare by identity, so `in` finds the very slot.
         slots += [t.writer for _, t in written if t.writer not in t.slots]  # made up over overlaps
         with distributed.raise_together(self.verify):
             memory = Materializer(self.view, self.settings["device"], slots, own)
             if problems := [*plan.problems, *memory.problems]:
                 raise PlanError(problems)
             distributed.require_seed(self.seed, plan)
+        # After all problems were raised: a refused call leaves torch's generator alone.
         seed = draw_seed() if self.seed is None else self.seed
         if self.verify:
             distributed.compare_ranks(plan.digest(), seed, self.prefix, None, self.verify)

@@ -35,10 +35,13 @@ def swap(tensor: Tensor, new: Tensor) -> bool:
         new.requires_grad_()
     if type(new) is not type(tensor):
         new.__class__ = type(tensor)
+    # swap_tensors exchanges __class__ and __dict__ as well, so both must agree first.
     new.__dict__.update(tensor.__dict__)
+    # Hooks lie with the memory and leave with it; they were meant for the object.
     backward, accumulated = tensor._backward_hooks, tensor._post_accumulate_grad_hooks
     try:
         _swap_tensors(tensor, new)
+    # torch refuses where a weak reference, a view or a graph would go on seeing the old memory.
     except RuntimeError:
         return False
     if backward is not None:
@@ -78,7 +81,7 @@ class Materializer:
     ) -> None:
         """Judge a model; ``written`` are the slots that are written once memory is there.
 
-        With ``own`` only at the module's own tensors, not at its children's.
+        With ``own`` only the module's own tensors count, and not its children's.
         """
         self.view = view
         self.device = _read_device(device)
@@ -150,6 +153,7 @@ class Materializer:
                 "these attributes were computed from deferred parameters; compute them in forward"
             )
             self._problem(strays, what)
+        # Those that recurrent modules keep are set aside in `give`; all others would stop the swap.
         flat = {id(ref) for rnn in _recurrent(self.view.modules) for ref in rnn._flat_weight_refs}
         for slot in self.slots:
             if any(id(ref) not in flat for ref in weakref.getweakrefs(slot.tensor)):
@@ -179,6 +183,7 @@ class Materializer:
         tensor = slot.tensor
         if tensor is not None and is_sharded(tensor):
             return torch.device(device_type(tensor))
+        # Noted under `deferred`; a model made under torch.device('meta') has no such notes.
         known = vars(slot.owner).get(DEVICES, {}) if slot.owner is not None else {}
         if slot.key in known:
             return torch.device(known[slot.key])
@@ -198,6 +203,7 @@ class Materializer:
                 tensor, home = slot.tensor, self._home(slot)
                 assert tensor is not None
                 assert home is not None
+                # A tied parameter has several slots and is one object.
                 if id(tensor) not in given:
                     given.add(id(tensor))
                     self._give(slot.name, tensor, storages.get(_storage_key(tensor)), home)
@@ -210,6 +216,7 @@ class Materializer:
     def _give(
         self, name: str, tensor: Tensor, storage: _Storage | None, home: torch.device
     ) -> None:
+        # It is on meta like its tensor, and holds no values.
         tensor.grad = None
         if storage is None:
             new = torch.empty_like(tensor.detach(), device=home)
@@ -258,6 +265,8 @@ def _shared_storages(slots: Sequence[Slot]) -> Mapping[int, _Storage]:
     seen: set[int] = set()
     for tensor in tensors.values():
         key = _storage_key(tensor)
+        # Met a second time, it is shared. A tensor alone gets memory of its own size, and not that
+        # of a large storage of which it was a slice.
         if key and key in seen:
             assert tensor is not None
             found[key] = _Storage(tensor.untyped_storage().nbytes())
@@ -270,6 +279,7 @@ def _storage_key(tensor: Tensor | None) -> int:
     """Return what tells a storage from others; 0 where there is no storage to speak of."""
     if tensor is None or is_sharded(tensor) or tensor.layout is not torch.strided:
         return 0
+    # On meta every data_ptr is 0; the storage's own address tells, while its tensors live.
     return int(tensor.untyped_storage()._cdata) if tensor.numel() else 0
 
 

@@ -1,4 +1,4 @@
-"""Writes by poison: what still holds a value that nothing writes by chance was not written."""
+"""Track writes by poison: where a value that was put there first still stands, nothing wrote."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class PoisonedWrites(Writes):
         bits, total = _bits(tensor), tensor.numel()
         if bits is None:
             return Coverage(slot.name, slot.kind, 0, total, judged=not total)
+        # Compared as integers: NaN equals nothing, and its payload is what counts.
         done = bits != _POISON[bits.element_size()]
         row = count_written(slot, done, tensor)
         # A buffer that the block left alone may hold state; parameters are there to be written.

@@ -16,7 +16,8 @@ _DELAY = 2.0  # seconds
 class ProgressBar:
     """Show how many of ``total`` elements are written.
 
-    ``advance`` is what tasks tell their elements, from any thread; None where no bar is shown.
+    Tasks call ``advance`` with the number of elements that they wrote, from any thread; it is None
+    where no bar is shown.
     """
 
     def __init__(self, progress: bool | None, total: int) -> None:
@@ -38,7 +39,7 @@ class ProgressBar:
         self.lock, self.advance = threading.Lock(), self._advance
 
     def _advance(self, elements: int) -> None:
-        with self.lock:
+        with self.lock:  # tqdm counts without one
             self.bar.update(elements)
 
     def __enter__(self) -> Self:

@@ -36,6 +36,8 @@ def recorded(view: ModelView) -> list[tuple[nn.Module, Table, DecoratorOptions]]
         for path, module in view.root.named_modules()
         if PENDING in vars(module)
     ]
+    # By depth, the root last: what a module around others says replaces what they say, as it would
+    # had each been written when its constructor ended.
     found.sort(key=lambda one: -one[0].count(".") - bool(one[0]))
     return [entry for _, entry in found]
 
@@ -57,6 +59,7 @@ def with_recorded_rules(plan: Plan, view: ModelView) -> Plan:
         problems += inner.problems
         for step, target in inner.pairs:
             if step.status in (WRITE, EMPTY):
+                # The target in the value keeps the tensor alive, so its id stays its own.
                 started[id(target.writer.tensor)] = step, target, options.get("prefix", "")
     if not started and not problems:
         return plan
@@ -79,6 +82,7 @@ def _started(
     new = replace(
         inner,
         names=step.names,
+        # under the name in the whole model: two copies of a module start differently
         seed_name=with_prefix(prefix, step.seed_name),
         tie_kind=step.tie_kind,
     )

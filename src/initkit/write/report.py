@@ -40,6 +40,7 @@ class Report:
         seconds: float = 0.0,
         buffers: Sequence[str] = (),
     ) -> None:
+        # A report may outlive its model, and must not keep it in memory.
         self.plan = plan.without_targets()
         self.seed, self.prefix, self.seconds = seed, prefix, seconds
         self.buffers_off_reset = list(buffers)
@@ -107,6 +108,8 @@ class Report:
         """Write seed, versions, rules, and every parameter's outcome and digest as JSON.
 
         :func:`initkit.verify_report` compares a model with it later.
+
+        Raises :class:`FileError` where the file cannot be written.
         """
         data = {"format": FORMAT, "contract": "initkit-v1", **self.to_dict()}
         data["rules"] = list(self.plan.rules)

@@ -25,6 +25,7 @@ def off_reset(slots: Sequence[Slot], owners: Container[int]) -> list[str]:
         slot.name
         for slot in slots
         if slot.kind == "buffer" and slot.tensor is not None and resettable(slot)
+        # Statistics go with the parameters of their layer, and without any with the model.
         if id(slot.owner) in owners or not _has_parameters(slot.owner)
         if not slot.tensor.is_meta and bool((slot.tensor != _RESET[slot.key]).any())
     ]

@@ -13,6 +13,7 @@ def read_seed(seed: object) -> int | None:
     """Return a checked seed; any int will do."""
     if seed is None:
         return None
+    # True and a tensor could be taken for integers, and are surely mistakes here.
     if hasattr(seed, "__index__") and not isinstance(seed, bool | torch.Tensor):
         return operator.index(seed)  # NumPy's integers, too
     hint = "; write seed=generator.initial_seed()" if isinstance(seed, torch.Generator) else ""

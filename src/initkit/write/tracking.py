@@ -45,6 +45,7 @@ def track_writes(model: nn.Module, *, poison: bool = False) -> Iterator[Writes]:
             writes.close()  # after an error, too: it gives buffers their values back
         return
     tracked = _OperationWrites(model)
+    # The kernel writes memory without an operation of torch, and says so itself.
     observers.append(tracked.mark_slots)
     try:
         with _WriteMode(tracked):
@@ -86,6 +87,7 @@ class _StorageMask:
         """Mark a whole tensor."""
         if self.full:
             return
+        # Wholly written once is written for good, so the mask can go.
         if tensor.numel() * tensor.element_size() == self.size and tensor.is_contiguous():
             self.full, self.mask = True, None
         else:
@@ -157,6 +159,7 @@ class _WriteMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return NotImplemented  # seen again as operations on the local tensors
         result = func(*args, **kwargs)
         name = func._schema.name.partition("::")[2]
+        # empty, empty_like, new_empty, ...: unwritten memory that a parameter may get next.
         if "empty" in name:
             for leaf in tree_leaves(result):
                 if isinstance(leaf, Tensor):
@@ -171,6 +174,7 @@ class _WriteMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if argument.alias_info is None or not argument.alias_info.is_write:
                 continue
             value = args[i] if i < len(args) else kwargs.get(argument.name)
+            # An out= argument is overwritten, whatever was there.
             out = argument.kwarg_only or argument.is_out
             for tensor in value if isinstance(value, list | tuple) else [value]:
                 if not isinstance(tensor, Tensor):
@@ -202,6 +206,7 @@ _WHOLLY = (
 
 
 def _index_put(done: Tensor, at: Any, _values: Any, accumulate: bool = False, *_: Any) -> None:
+    # Adding to what was never written writes nothing that counts.
     if not accumulate:
         done[tuple(slice(None) if index is None else index for index in at)] = True
 

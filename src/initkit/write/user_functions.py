@@ -32,6 +32,7 @@ class _OwnGenerators(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         for value in (*args, *kwargs.values()):
+            # The global one stands at the parameter's seed on every rank and does no harm.
             if isinstance(value, torch.Generator) and value is not torch.default_generator:
                 raise _OwnGenerator
         return func(*args, **kwargs)
@@ -77,6 +78,7 @@ def run_function(step: Step, slot: Slot, seed: int, prefix: str) -> Tensor:
     # NaN tells what was not written, and what was computed from values that should not be read.
     scratch = torch.full(distribution.shape, torch.nan, dtype=wide, device="cpu")
     key = Source(seed, prefix + step.seed_name).values
+    # On the CPU, so that a function draws the same values wherever its parameter lives.
     generator = torch.default_generator
     state = generator.get_state()
     try:

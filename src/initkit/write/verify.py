@@ -118,6 +118,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _steps(data: dict[str, Any]) -> Iterator[Step]:
     for row in data["steps"]:
+        # The digest is the report's own; a Step takes exactly its fields.
         row = {key: value for key, value in row.items() if key != "digest"}
         # A user's function is on no disk and cannot be read back.
         saved = row["distribution"]
@@ -131,6 +132,7 @@ def _outcome(step: Step, slot: Slot | None, seed: int, prefix: str) -> str:
         return MISSING
     if tuple(slot.shape) != step.shape or slot.tensor.dtype != step.dtype:
         return OTHER
+    # Raw tensors hold what the inverse made of the values, which are stored nowhere.
     if step.distribution is None or slot.computed is not None:
         return UNKNOWN
     wanted = _drawn(step, seed, prefix)
