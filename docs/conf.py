@@ -40,7 +40,7 @@ maximum_signature_line_length = 88
 nitpicky = True  # a link that leads nowhere is a warning, and warnings are errors
 nitpick_ignore_regex = [
     ("py:.*", r"(torch|nn|collections|pathlib|os|re)\..*|Path"),  # not documented here
-    ("py:class", r"Model|Table|Selection|Rename|Device|Number|M|.*\.T"),  # "Words in signatures"
+    ("py:class", r"Model|Rules|Selection|Rename|Device|Number|M|.*\.T"),  # "Words in signatures"
     ("py:class", r"Idle|OnTieConflict|\w+Options"),  # there, too
     # what passes through and is not for users to touch
     (

@@ -22,7 +22,7 @@ from .errors import CheckError, TargetError, did_you_mean
 from .model import Model, ModelView, differing, same_bits
 from .plan import UNCOVERED, Plan, PlanOptions, Step, plan_init
 from .render import format_shape
-from .rules import Listing, Table
+from .rules import Listing, Rules
 from .ties import TieGroup, find_tied_parameters
 from .write import apply_init
 
@@ -39,7 +39,7 @@ __all__ = [
 
 
 def assert_initialized(
-    model: Model, rules: Table | Plan, *, level: float = 1e-6, **options: Unpack[PlanOptions]
+    model: Model, rules: Rules | Plan, *, level: float = 1e-6, **options: Unpack[PlanOptions]
 ) -> CheckReport:
     """Fail unless every parameter of ``model`` looks as ``rules`` plan it; return the report.
 
@@ -61,7 +61,7 @@ def assert_initialized(
 
 
 def assert_covered(
-    model: Model, rules: Table, *, allow: str | Iterable[str] = (), **options: Unpack[PlanOptions]
+    model: Model, rules: Rules, *, allow: str | Iterable[str] = (), **options: Unpack[PlanOptions]
 ) -> Plan:
     """Fail unless a rule decides about every parameter of ``model``; return the plan.
 
@@ -140,7 +140,7 @@ def assert_not_tied(model: Model, *names: str) -> None:
 
 
 def assert_reproducible(
-    builder: Callable[[], nn.Module], rules: Table, *, seed: int = 0, **options: Unpack[PlanOptions]
+    builder: Callable[[], nn.Module], rules: Rules, *, seed: int = 0, **options: Unpack[PlanOptions]
 ) -> None:
     """Fail unless models that ``builder`` makes get the same values under one seed, and only then.
 
@@ -215,7 +215,7 @@ def assert_untouched(model: Model, names: str | Iterable[str] = "*") -> Iterator
 
 def assert_plan(
     model: Model,
-    rules: Table | Plan,
+    rules: Rules | Plan,
     snapshot: str | os.PathLike[str],
     *,
     update: bool = False,

@@ -12,7 +12,7 @@ from typing import Unpack
 from ..errors import OptionError
 from ..model import Model, ModelView, Slot
 from ..plan import DEFAULTS, Plan, PlanOptions, plan_view, takes
-from ..rules import Table
+from ..rules import Rules
 from ..ties import tie_slots
 from ..write import Report
 from .diagnosis import diagnose, looks_trained
@@ -26,7 +26,7 @@ from .unplanned import check_alone, check_buffer, unknown_parameter
 @takes(PlanOptions)
 def check_init(
     model: Model,
-    rules: Table | Plan | Report | None = None,
+    rules: Rules | Plan | Report | None = None,
     *,
     level: float = 1e-6,
     **options: Unpack[PlanOptions],

@@ -17,7 +17,7 @@ from ..errors import InitkitError, UnknownNameError
 from ..plan import DEFAULTS, PlanOptions, of_kind, plan_init
 from ..plan.suggest import suggest_recipe
 from ..render import fold
-from ..rules import Recipe, Table, aliases, describe_recipe, list_recipes, recipe_named
+from ..rules import Recipe, Rules, aliases, describe_recipe, list_recipes, recipe_named
 from ..rules.recipe_files import load_recipe
 from ..schemes import canonical_name, describe_scheme, list_schemes
 from ..ties.report import tie_report
@@ -201,7 +201,7 @@ def _suggest(options: argparse.Namespace) -> Output:
     return Output(data, lambda: found.text(page_width()))
 
 
-def _rules(options: argparse.Namespace) -> Table:
+def _rules(options: argparse.Namespace) -> Rules:
     text: str = options.rules
     return load_recipe(text) if text.endswith((".toml", ".json")) else text
 

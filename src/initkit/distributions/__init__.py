@@ -1,4 +1,4 @@
-"""What a scheme becomes for one tensor: a value with moments, bounds, a CDF and its own writing."""
+"""What a scheme becomes for one tensor."""
 
 from .base import Distribution, Grid, Runs, Source, from_dict, short, spans
 from .elementwise import Constant, MaskedUniform, Normal, TruncatedNormal, Uniform

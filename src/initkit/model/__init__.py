@@ -1,4 +1,4 @@
-"""Read what a model holds: its slots, with their layouts, computed weights and local shards."""
+"""What a model holds: every named place, and what is known of it."""
 
 from .computed_weights import ComputedWeight, SharedWeight, find_computed_weights
 from .layouts import ParameterInfo, fans, layout_row, parameter_info, register_layout

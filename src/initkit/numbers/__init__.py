@@ -1,4 +1,4 @@
-"""Compute the numbers of an initialisation: fans, gains, formulas."""
+"""What is reckoned before any model: fans, gains, formulas."""
 
 from .call_syntax import Call, read_call
 from .fans import (

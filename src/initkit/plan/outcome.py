@@ -1,4 +1,4 @@
-"""What was decided about one piece of memory, as a step of the plan."""
+"""Make the steps of a plan from what was decided about each piece of memory."""
 
 from __future__ import annotations
 

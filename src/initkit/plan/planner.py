@@ -17,7 +17,7 @@ from ..errors import (
 )
 from ..model import Model, ModelView
 from ..numbers import no_collecting
-from ..rules import Table, read_rules
+from ..rules import Rules, read_rules
 from .decide import decide
 from .matching import RuleTable
 from .options import DEFAULTS, InitOptions, PlanOptions, takes
@@ -29,7 +29,7 @@ from .unused import types_in_state_dict, unused_rules
 
 
 @takes(PlanOptions)
-def plan_init(model: Model, rules: Table, **options: Unpack[PlanOptions]) -> Plan:
+def plan_init(model: Model, rules: Rules, **options: Unpack[PlanOptions]) -> Plan:
     """Decide how every parameter of ``model`` starts; write nothing.
 
     ``model`` is a module or a state_dict. Rules are read as :class:`initkit.Rule` says; the first
@@ -47,7 +47,7 @@ def plan_init(model: Model, rules: Table, **options: Unpack[PlanOptions]) -> Pla
     return plan_view(ModelView(model), rules, {**DEFAULTS, **options})
 
 
-def plan_view(view: ModelView, rules: Table, settings: InitOptions) -> Plan:
+def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
     """Plan a model that is walked already."""
     wanted = read_selection("only", settings["only"])
     guarded = read_selection("protect", settings["protect"])

@@ -1,4 +1,4 @@
-"""Read what users write, rules and recipes, into ordered clauses: a matcher and a scheme each."""
+"""What users write, read into ordered clauses."""
 
 from .base import Matcher
 from .catalog import add_recipes, aliases, list_recipes, recipe_named, unregister_recipe
@@ -17,7 +17,7 @@ from .matchers import (
     Where,
     read_key,
 )
-from .read import Clause, Table, read_rules
+from .read import Clause, Rules, read_rules
 from .recipe import Recipe, describe_recipe, register_recipe
 from .rule import REST, Rule
 
@@ -35,8 +35,8 @@ __all__ = [
     "Regex",
     "Role",
     "Rule",
+    "Rules",
     "Scope",
-    "Table",
     "Type",
     "Where",
     "add_recipes",

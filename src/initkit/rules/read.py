@@ -16,7 +16,7 @@ from .matchers import Name, ParameterOf, Type, read_key
 from .recipe import SHOW_ALL, Recipe, describe_recipe, find_recipe, scheme_recipe
 from .rule import Rule
 
-Table: TypeAlias = "Mapping[Any, Any] | Sequence[Any] | Rule | Recipe | Scheme | str"
+Rules: TypeAlias = "Mapping[Any, Any] | Sequence[Any] | Rule | Recipe | Scheme | str"
 """What users write rules as."""
 
 
@@ -64,7 +64,7 @@ class Clause:
         return f"{self.label} -> {self.scheme}"
 
 
-def read_rules(rules: Table) -> list[Clause]:
+def read_rules(rules: Rules) -> list[Clause]:
     """Return the clauses of a rule table, in order.
 
     Raises :class:`ReadError` for what cannot be read.

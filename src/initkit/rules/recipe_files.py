@@ -19,7 +19,7 @@ from ..numbers import Formula
 from ..schemes import Constant, Function, Scheme, read_scheme
 from .catalog import recipe_named
 from .matchers import Type, read_key, read_name
-from .read import Table, read_rules
+from .read import Rules, read_rules
 from .recipe import Recipe
 from .rule import Rule
 
@@ -56,7 +56,7 @@ def load_recipe(path: str | Path) -> Recipe:
     )
 
 
-def save_recipe(rules: Table, path: str | Path) -> Path:
+def save_recipe(rules: Rules, path: str | Path) -> Path:
     """Write rules to a ``.toml`` or ``.json`` file from which :func:`load_recipe` reads the same.
 
     Types are written as class names. Raises :class:`FileError` for what a file cannot carry:
@@ -190,7 +190,7 @@ class _File:
 # What a file cannot carry is refused below without its name; `save_recipe` adds that once.
 
 
-def _recipe_data(rules: Table) -> dict[str, Any]:
+def _recipe_data(rules: Rules) -> dict[str, Any]:
     if not isinstance(rules, Recipe):
         return {"rules": _table_data(rules)}
     data: dict[str, Any] = {key: getattr(rules, key) for key in _TEXTS if getattr(rules, key)}

@@ -1,4 +1,4 @@
-"""Random words addressed by element, and what becomes of them: the same bits everywhere."""
+"""Random values addressed by element: the same bits on every machine."""
 
 from .bounds import trunc_bounds
 from .keys import Key, key

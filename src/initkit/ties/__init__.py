@@ -1,4 +1,4 @@
-"""Find which names share memory; make, keep and report ties."""
+"""Which names of a model share memory."""
 
 from .grouping import TieKind
 from .groups import TieGroup, find_tied_parameters, memories, plainly_untied, tie_slots

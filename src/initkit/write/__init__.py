@@ -1,4 +1,4 @@
-"""Carry a plan out: the only room that writes parameters."""
+"""Carry a plan out: the only room that writes starting values."""
 
 from .apply import apply_init, apply_plan, materialize, param_init_fn
 from .decorator import initialized

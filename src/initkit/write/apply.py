@@ -23,7 +23,7 @@ from ..plan import (
     plan_view,
     takes,
 )
-from ..rules import Table
+from ..rules import Rules
 from . import distributed
 from .job import Job
 from .recorded_rules import with_recorded_rules
@@ -32,7 +32,7 @@ from .seeds import read_seed
 
 
 @takes(InitOptions, distributed.share_option_error)
-def apply_init(model: Model, rules: Table, **options: Unpack[InitOptions]) -> Report:
+def apply_init(model: Model, rules: Rules, **options: Unpack[InitOptions]) -> Report:
     """Write how every parameter of ``model`` starts, and report it.
 
     ``model`` is a module or a state_dict; it is written in place. Every value depends on ``seed``,

@@ -11,7 +11,7 @@ from torch import nn
 
 from ..errors import OptionError, RuleError
 from ..plan import DecoratorOptions, check_options
-from ..rules import Table, read_rules
+from ..rules import Rules, read_rules
 from .apply import apply_init
 from .recorded_rules import init_reports, record_rules
 from .report import Report
@@ -22,7 +22,7 @@ _under_way: set[int] = set()
 """The ids of instances whose outermost ``__init__`` runs, which keeps them alive."""
 
 
-def initialized(rules: Table, **options: Unpack[DecoratorOptions]) -> Callable[[type[M]], type[M]]:
+def initialized(rules: Rules, **options: Unpack[DecoratorOptions]) -> Callable[[type[M]], type[M]]:
     """Initialise every instance of the decorated class by ``rules``, once, when it is complete.
 
     It runs after the outermost ``__init__``, that of a subclass included; of decorated classes that
@@ -155,7 +155,7 @@ def _initialise(module: nn.Module) -> None:
     init_reports[module] = apply_init(module, rules, **options)
 
 
-def _rules_of(cls: type) -> tuple[Table, DecoratorOptions]:
+def _rules_of(cls: type) -> tuple[Rules, DecoratorOptions]:
     """Return the rules of the most derived decorated class."""
-    found: tuple[Table, DecoratorOptions] = cls._initkit_rules  # type: ignore[attr-defined]
+    found: tuple[Rules, DecoratorOptions] = cls._initkit_rules  # type: ignore[attr-defined]
     return found

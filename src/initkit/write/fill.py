@@ -1,4 +1,4 @@
-"""Carry out a plan: the only code that writes parameters; it makes no decision."""
+"""Write the values of a plan; nothing is decided here."""
 
 from __future__ import annotations
 

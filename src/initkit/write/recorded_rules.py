@@ -11,7 +11,7 @@ from torch import nn
 from ..errors import Problem
 from ..model import ModelView
 from ..plan import DEFAULTS, EMPTY, WRITE, DecoratorOptions, Plan, Step, Target, plan_view
-from ..rules import Table
+from ..rules import Rules
 from .seeds import with_prefix
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ init_reports: WeakKeyDictionary[nn.Module, Report] = WeakKeyDictionary()
 """What was done to the instances of decorated classes; it keeps none of them alive."""
 
 
-def record_rules(module: nn.Module, rules: Table, options: DecoratorOptions) -> None:
+def record_rules(module: nn.Module, rules: Rules, options: DecoratorOptions) -> None:
     """Remember on a module that holds no values yet how it is to start."""
     module.__dict__[PENDING] = (rules, options)
 
 
-def recorded(view: ModelView) -> list[tuple[nn.Module, Table, DecoratorOptions]]:
+def recorded(view: ModelView) -> list[tuple[nn.Module, Rules, DecoratorOptions]]:
     """Return module, rules and options wherever rules were recorded, inner modules first."""
     if view.root is None or not any(PENDING in vars(module) for module in view.modules):
         return []
