@@ -20,7 +20,7 @@ from .check.check import check_init
 from .check.report import CheckReport
 from .errors import CheckError, TargetError, did_you_mean
 from .model import Model, ModelView, differing, same_bits
-from .plan import UNCOVERED, Plan, PlanOptions, Step, plan_init
+from .plan import UNCOVERED, Plan, PlanOptions, Step, plan_init, takes
 from .render import format_shape
 from .rules import Listing, Rules
 from .ties import TieGroup, find_tied_parameters
@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 
+@takes(PlanOptions)
 def assert_initialized(
     model: Model, rules: Rules | Plan, *, level: float = 1e-6, **options: Unpack[PlanOptions]
 ) -> CheckReport:
@@ -60,6 +61,7 @@ def assert_initialized(
     raise CheckError(f"{report.title}: {report.verdict}\n{lines}")
 
 
+@takes(PlanOptions)
 def assert_covered(
     model: Model, rules: Rules, *, allow: str | Iterable[str] = (), **options: Unpack[PlanOptions]
 ) -> Plan:
@@ -139,6 +141,7 @@ def assert_not_tied(model: Model, *names: str) -> None:
             )
 
 
+@takes(PlanOptions)
 def assert_reproducible(
     builder: Callable[[], nn.Module], rules: Rules, *, seed: int = 0, **options: Unpack[PlanOptions]
 ) -> None:
@@ -213,6 +216,7 @@ def assert_untouched(model: Model, names: str | Iterable[str] = "*") -> Iterator
         )
 
 
+@takes(PlanOptions)
 def assert_plan(
     model: Model,
     rules: Rules | Plan,

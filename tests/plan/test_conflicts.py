@@ -124,6 +124,42 @@ def test_overlaps_that_nothing_holds_have_no_places(rule: str) -> None:
     assert "its members overlap and none holds the others" in str(problem)
 
 
+PADDED = {
+    "transposed": lambda weight: weight.t(),
+    "flat": lambda weight: weight.view(-1),
+    "reshaped": lambda weight: weight.view(4, -1),
+}
+
+
+@pytest.mark.parametrize("view", PADDED)
+@pytest.mark.parametrize("rows", [6, 10])
+@pytest.mark.parametrize(
+    "rules",
+    [{"*": "normal(std=0.5)"}, {"*": 3}, {"dec.weight": "arange"}, {"enc.weight": "orthogonal"}],
+    ids=str,
+)
+def test_the_padding_row_of_a_view_is_the_embeddings(
+    rules: dict[str, str], rows: int, view: str, tmp_path: Path
+) -> None:
+    model = nn.ModuleDict({"enc": nn.Embedding(rows, 4, padding_idx=rows - 1), "dec": nn.Module()})
+    model["dec"].weight = nn.Parameter(PADDED[view](model["enc"].weight.data))
+    report = apply_init(model, rules, seed=0)
+    path = report.save(tmp_path / "init.json")
+    assert not model["enc"].weight[rows - 1].any()
+    assert check_init(model, report).ok
+    assert verify_report(model, path).ok
+    model["enc"].weight.data[rows - 1, 0] = 5.0
+    assert check_init(model, report).failures[0].kind == "padding"
+    assert not verify_report(model, path).ok
+
+
+def test_the_earliest_rule_starts_overlaps_as_the_one_that_holds_the_others() -> None:
+    model = Overlapping()
+    plan = plan_init(model, {"*": "orthogonal"}, on_tie_conflict="first")
+    assert not plan.problems
+    assert (plan.steps[0].name, plan.steps[0].shape) == ("a", (12, 4))
+
+
 @pytest.mark.parametrize("apart", [False, True], ids=["one holds the other", "none does"])
 @pytest.mark.parametrize("rule", ["normal(std=0.02)", "uniform(-1, 1)"])
 def test_overlaps_pass_their_check_and_their_report(rule: str, apart: bool, tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ class Sinusoids(Indexed):
         half = width // 2
         pair = column // 2 if self.interleaved else column % max(half, 1)
         last = column % 2 == 1 if self.interleaved else column >= half
-        steps = max(half - 1, 1) if self.endpoint else half
+        steps = max(half - 1 if self.endpoint else half, 1)
         rate = torch.tensor(-math.log(self.base) / steps, dtype=torch.float64, device="cpu")
         frequency = self._rounded(exact_math.exp(self._rounded(pair * self._rounded(rate))))
         angle = self._rounded(position * frequency)

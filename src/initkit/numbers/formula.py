@@ -63,7 +63,11 @@ class Formula:
     def __post_init__(self) -> None:
         tree = _parse(self.text)
         names: list[str] = []
-        _check(tree, self.text, names)
+        try:
+            _check(tree, self.text, names)
+        except RecursionError:  # read without trouble, and too deep to be walked
+            message = f"cannot read the formula {self.text!r}"
+            raise FormulaError(message, formula=self.text) from None
         object.__setattr__(self, "names", tuple(dict.fromkeys(names)))
         object.__setattr__(self, "_tree", tree)
 
@@ -74,7 +78,7 @@ class Formula:
         """
         try:
             result = _value(self._tree, lookup)
-        except (ArithmeticError, ValueError) as error:
+        except (ArithmeticError, ValueError, RecursionError) as error:
             if isinstance(error, FormulaError):  # a ValueError, too, in words of its own
                 raise
             message = f"the formula {self.text!r} has no value here: {error}"

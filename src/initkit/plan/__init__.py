@@ -2,7 +2,7 @@
 
 from .binding import bind_view
 from .display import plan_page
-from .lookup import SlotLookup
+from .lookup import SlotLookup, padding_mask
 from .options import (
     DEFAULTS,
     DecoratorOptions,
@@ -42,6 +42,7 @@ __all__ = [
     "bind_view",
     "check_options",
     "of_kind",
+    "padding_mask",
     "plain_data",
     "plan_init",
     "plan_page",

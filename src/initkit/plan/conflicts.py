@@ -44,11 +44,22 @@ def winner(
     # One distribution in two geometries is two wishes, where the place or the fans matter.
     agree = all(choice.agrees(first) for choice in choices) and not _reshaped(group, choices)
     if agree or first_wins:
-        return first, None
+        return _for_the_writer(first, choices, group), None
     literal = [choice for choice in choices if choice.clause.matcher.literal]
     if literal and all(choice.agrees(literal[0]) for choice in literal):
         return min(literal, key=lambda choice: choice.place), None
     return first, _conflict(group, choices, live)
+
+
+def _for_the_writer(chosen: Choice, choices: Sequence[Choice], group: TieGroup | None) -> Choice:
+    """Return what the chosen rule comes to for the overlap that holds the others, if it took that.
+
+    Its values may depend on the place, and the memory is written through that one.
+    """
+    if group is None or group.kind != "overlap":
+        return chosen
+    same = (c for c in choices if c.clause is chosen.clause and c.slot is group.writer)
+    return next(same, chosen)
 
 
 def writer_for(chosen: Choice, group: TieGroup | None) -> tuple[Slot | None, TieConflict | None]:

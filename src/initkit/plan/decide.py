@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from typing import TypeAlias
 
 from torch import Tensor
@@ -56,12 +55,14 @@ class _Decider:
 
     def decide(self) -> list[Decision]:
         """Return a step for each piece of memory, in registration order."""
-        alone = ((slot,) for slot in self.slots)
-        groups = zip(alone, repeat(None)) if self.untied else memories(self.slots)
-        made = (
-            self._alone(slots[0]) if group is None else self._together(slots, group)
-            for slots, group in groups
-        )
+        made: Iterator[Decision | None]
+        if self.untied:
+            made = map(self._alone, self.slots)
+        else:
+            made = (
+                self._alone(slots[0]) if group is None else self._together(slots, group)
+                for slots, group in memories(self.slots)
+            )
         pairs = [pair for pair in made if pair is not None]
         self.problems += _same_names([step for step, _ in pairs])
         if any(slot.literal for slot in self.slots):

@@ -4,9 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+from torch import Tensor
+
 from ..model import Slot
 from ..ties import TieGroup, tie_slots
+from .resolve import slot_info
 from .step import Step
+
+
+def padding_mask(slot: Slot, padded: Slot, row: int) -> Tensor | None:
+    """Return which elements of a slot's tensor lie in a row of the slot that has the padding.
+
+    None where the two do not read one strided memory in one dtype, so that nobody can tell.
+    """
+    tensor, other = slot.tensor, padded.tensor
+    if tensor is None or other is None or tensor.dtype != other.dtype:
+        return None
+    if not tensor.layout is other.layout is torch.strided or slot.computed or padded.computed:
+        return None
+    if tensor.untyped_storage().data_ptr() != other.untyped_storage().data_ptr():
+        return None
+    size = tensor.untyped_storage().nbytes() // tensor.element_size()
+    memory = torch.zeros(size, dtype=torch.bool, device="cpu")  # an entry for each element
+    memory.as_strided(other.shape, other.stride(), other.storage_offset())[row] = True
+    return memory.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
 
 
 class SlotLookup:
@@ -21,6 +43,16 @@ class SlotLookup:
         self.group_of: dict[int, TieGroup] = {
             id(slot): group for group in tie_slots(slots) for slot in group.slots
         }
+
+    def padding_slot(self, step: Step) -> Slot | None:
+        """Return the slot whose row is the padding of a step; None where no module tells."""
+        slot = next((self.by_name[name] for name in step.names if name in self.by_name), None)
+        group = self.group_of.get(id(slot))
+        for member in group.slots if group is not None else (slot,):
+            info = slot_info(member) if member is not None else None
+            if info is not None and info.padding is not None and info.padding == step.padding:
+                return member
+        return None
 
     def find(self, step: Step) -> Slot | None:
         """Return the slot of a step; None where the model has none of its names.

@@ -78,11 +78,14 @@ _MEANT = {"generator": "takes a seed, not a generator: write seed=generator.init
 
 
 def takes(
-    kind: type, on_error: Callable[[Mapping[str, Any], OptionError], object] | None = None
+    kind: type,
+    on_error: Callable[[Mapping[str, Any], OptionError], object] | None = None,
+    owner: str = "",
 ) -> Callable[[F], F]:
     """Let a function take the options of ``kind``, and refuse all others before it begins.
 
-    ``on_error`` is called with the options and the error before it is raised.
+    ``on_error`` is called with the options and the error before it is raised. ``owner`` is what
+    errors call the function, where users know it by another name.
 
     Raises :class:`OptionError` for a name that is no option, and for a value that it cannot have.
 
@@ -101,7 +104,7 @@ def takes(
         def checked(*args: Any, **options: Any) -> Any:
             try:
                 # Own parameters may come by name, too; hints propose options alone.
-                check_options(function.__name__, options, [*signature.parameters], known)
+                check_options(owner or function.__name__, options, [*signature.parameters], known)
             except OptionError as error:
                 if on_error is not None:
                     on_error(options, error)

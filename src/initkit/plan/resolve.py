@@ -63,6 +63,7 @@ class Resolver:
         self.table = table
         self._names = FormulaNames(view)
         self._needs = [needs_of(clause.scheme) for clause in table.clauses]
+        self._everywhere = [needs.reads == "options" for needs in self._needs]
         self._shared: dict[object, Distribution] = {}  # None is no key, and never here
 
     def choices(self, slot: Slot) -> Iterator[Choice]:
@@ -74,7 +75,7 @@ class Resolver:
 
     def same_everywhere(self, place: int) -> bool:
         """Whether a clause gives every slot the same distribution."""
-        return self._needs[place].reads == "options"
+        return self._everywhere[place]
 
     def same_by_kind(self, place: int) -> bool:
         """Whether shape and module alone decide what a clause gives, and no slot's name."""

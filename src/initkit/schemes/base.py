@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack
+from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack, get_args
 
 from .. import distributions
 from ..numbers import Formula, Number, Value, frozen, read_number
@@ -58,6 +58,9 @@ class Scheme(Value):
     def __init_subclass__(cls, **about: Unpack[About]) -> None:
         if unknown := about.keys() - About.__annotations__.keys():
             raise TypeError(f"{cls.__name__}: a scheme has no {', '.join(sorted(unknown))}")
+        if about.get("reads", "site") not in get_args(Reads):
+            known = ", ".join(map(repr, get_args(Reads)))
+            raise TypeError(f"{cls.__name__}: reads is one of {known}, not {about['reads']!r}")
         # Never inherited: a subclass may read more of the tensor than its base does.
         for key, value in ({"reads": "site"} | about).items():
             setattr(cls, key, value)

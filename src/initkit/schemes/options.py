@@ -114,7 +114,7 @@ def _no_names(name: str) -> float:
 
 
 def _whole(option: Option, owner: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
         raise option_error(owner, option.name, f"must be a whole number, not {value!r}")
     option.check(owner, float(value))
     return int(value)

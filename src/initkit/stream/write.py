@@ -29,7 +29,7 @@ def write(out: Tensor, key: Key, spec: Spec, runs: Runs, path: str | None, bump:
     if path is None and type(runs) is int and (kind is Parameter or kind is Tensor) and out.is_cpu:
         code = _codes.get(out.dtype)
         try:
-            if code is not None and out.is_contiguous() and (kind is Parameter or not out.is_neg()):
+            if code is not None and out.is_contiguous() and not out.is_neg():
                 memory = out.untyped_storage()
                 base, size = memory.data_ptr(), memory.nbytes()
                 _fill(_best, code, out.data_ptr(), out.numel(), base, size, runs, None, key, spec)

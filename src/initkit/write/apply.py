@@ -66,7 +66,7 @@ def apply_init(model: Model, rules: Rules, **options: Unpack[InitOptions]) -> Re
     return job.carry_out(plan)
 
 
-@takes(WriteOptions, distributed.share_option_error)
+@takes(WriteOptions, distributed.share_option_error, owner="Plan.apply")
 def apply_plan(
     plan: Plan, model: Model, rename: Rename = None, **options: Unpack[WriteOptions]
 ) -> Report:

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..distributions import UserFunction
 from ..errors import FileError, InitkitError
 from ..model import Model, ModelView, Slot
-from ..plan import WRITE, Plan, SlotLookup, Step, rich_data
+from ..plan import WRITE, Plan, SlotLookup, Step, padding_mask, rich_data
 from ..render import text_table
 from .apply import apply_plan
 from .report import FORMAT, checksum
@@ -89,7 +89,7 @@ def verify_report(model: Model, path: str | Path) -> Verification:
     lookup = SlotLookup(ModelView(model).slots)
     seed, prefix = data["seed"], data["prefix"]
     rows = [
-        (step.name, _outcome(step, lookup.find(step), seed, prefix))
+        (step.name, _outcome(step, lookup.find(step), lookup.padding_slot(step), seed, prefix))
         for step in data["steps"]
         if step.status == WRITE
     ]
@@ -126,7 +126,7 @@ def _steps(data: dict[str, Any]) -> Iterator[Step]:
         yield Step.from_dict({**row, "distribution": None} if own else row)
 
 
-def _outcome(step: Step, slot: Slot | None, seed: int, prefix: str) -> str:
+def _outcome(step: Step, slot: Slot | None, padded: Slot | None, seed: int, prefix: str) -> str:
     """Return what became of what a step wrote."""
     if slot is None or slot.tensor is None:
         return MISSING
@@ -136,6 +136,8 @@ def _outcome(step: Step, slot: Slot | None, seed: int, prefix: str) -> str:
     if step.distribution is None or slot.computed is not None:
         return UNKNOWN
     wanted = _drawn(step, seed, prefix)
+    if step.padding is not None and not _zero_padding(step, slot, padded, wanted):
+        return UNKNOWN
     found = slot.tensor.detach().cpu()
     if torch.equal(found, wanted):
         return AS_WRITTEN
@@ -147,11 +149,21 @@ def _outcome(step: Step, slot: Slot | None, seed: int, prefix: str) -> str:
 def _drawn(step: Step, seed: int, prefix: str) -> Tensor:
     """Return the values that a step wrote."""
     out = torch.empty(step.shape, dtype=step.dtype, device="cpu")
-    plan = Plan([replace(step, tie_kind="")], [])  # drawn alone, it is tied to nothing
+    plan = Plan([replace(step, tie_kind="", padding=None)], [])  # alone, it is tied to nothing
     try:
         apply_plan(plan, {step.name: out}, seed=seed, prefix=prefix, progress=False)
     except InitkitError as error:
         raise FileError(f"cannot draw {step.name} again: {error}", path="") from error
-    if step.padding is not None:
-        out[step.padding] = 0
     return out
+
+
+def _zero_padding(step: Step, slot: Slot, padded: Slot | None, wanted: Tensor) -> bool:
+    """Zero the padding row, which may lie across a view; False where nobody can tell where."""
+    assert step.padding is not None
+    if step.tie_kind not in ("view", "overlap"):
+        wanted[step.padding] = 0
+        return True
+    mask = padding_mask(slot, padded, step.padding) if padded is not None else None
+    if mask is not None:
+        wanted[mask] = 0
+    return mask is not None
