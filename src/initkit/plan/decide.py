@@ -83,13 +83,21 @@ class _Decider:
         tensor = slot.tensor
         if tensor is None or slot.kind == "buffer" or (not self.untied and shape_problem(tensor)):
             return self._together((slot,), None)
-        place = self._first(slot)
-        made = None if place is None else self._like_another(slot, tensor, place)
-        return self._together((slot,), None) if made is None else made
+        place = self.table.first(slot, slot.name, slot.canonicals[0])
+        if place is not None:
+            self.used.add(place)
+            if (made := self._like_another(slot, tensor, place)) is not None:
+                return made
+        return self._together((slot,), None)
 
     def _like_another(self, slot: Slot, tensor: Tensor, place: int) -> Decision | None:
         """Return a step that takes all but its names from an earlier slot, where one was alike."""
-        key, known = self._kind(slot, tensor, place)
+        shape, owner, known = tensor.shape, slot.owner, None
+        row, by_shape = layout_row(owner, slot.key)
+        if not self.resolver.same_everywhere[place] or (len(shape) > 1 and not by_shape):
+            # Some is known from the module or its parents alone, and not from the table's row.
+            known = slot_info(slot)
+        key = place, type(owner), id(row), id(known), shape, tensor.dtype, tensor.requires_grad
         alike = self._alike.get(key) if slot.computed is None else None
         if alike is not None:
             step = alike[0].renamed(slot.paths, slot.canonicals[0])
@@ -108,16 +116,6 @@ class _Decider:
             # What is known lives on beside the step, so no other object can have its id.
             self._alike[key] = step, known
         return step, target
-
-    def _kind(self, slot: Slot, tensor: Tensor, place: int) -> tuple[tuple[object, ...], object]:
-        """Return what slots with one step have in common, and what is known of the parameter."""
-        shape, owner, known = tensor.shape, slot.owner, None
-        row, by_shape = layout_row(owner, slot.key)
-        if not self.resolver.same_everywhere(place) or (len(shape) > 1 and not by_shape):
-            # Some is known from the module or its parents alone, and not from the table's row.
-            known = slot_info(slot)
-        ids = id(row), id(known)
-        return (place, type(owner), ids, shape, tensor.dtype, tensor.requires_grad), known
 
     def _refuse(self, step: Step, text: str) -> None:
         text = f"{step.name}: {text} (rule {step.rule!r})"

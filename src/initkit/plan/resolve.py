@@ -63,7 +63,8 @@ class Resolver:
         self.table = table
         self._names = FormulaNames(view)
         self._needs = [needs_of(clause.scheme) for clause in table.clauses]
-        self._everywhere = [needs.reads == "options" for needs in self._needs]
+        # Whether a clause gives every slot the same distribution; asked for every parameter.
+        self.same_everywhere = [needs.reads == "options" for needs in self._needs]
         self._shared: dict[object, Distribution] = {}  # None is no key, and never here
 
     def choices(self, slot: Slot) -> Iterator[Choice]:
@@ -72,10 +73,6 @@ class Resolver:
             place = self.table.first(slot, name, slot.canonicals[i])
             if place is not None:
                 yield self.choice(slot, name, place)
-
-    def same_everywhere(self, place: int) -> bool:
-        """Whether a clause gives every slot the same distribution."""
-        return self._everywhere[place]
 
     def same_by_kind(self, place: int) -> bool:
         """Whether shape and module alone decide what a clause gives, and no slot's name."""
@@ -89,7 +86,7 @@ class Resolver:
             return choice
         key: object = place
         info = None
-        if not self.same_everywhere(place):
+        if not self.same_everywhere[place]:
             info = slot_info(slot)
             # Biases have no fans of their own to report.
             choice.fans = self._needs[place].fans if len(slot.shape) > 1 else None
