@@ -1,0 +1,69 @@
+"""A scheme is resolved once for all that it reads, and never shared beyond that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from torch import nn
+
+from initkit import Scheme, plan_init
+from initkit.distributions import Constant, Distribution
+from initkit.numbers import frozen
+from initkit.schemes import Site
+
+resolved: list[str] = []
+
+
+@frozen
+class ByShape(Scheme, name="by_shape", reads="shape"):
+    def resolve(self, site: Site) -> Distribution:
+        resolved.append(site.name)
+        return Constant(float(site.shape[0]))
+
+
+@frozen
+class ByName(Scheme, name="by_name"):
+    def resolve(self, site: Site) -> Distribution:
+        return Constant(1.0 if "head" in site.name else 2.0)
+
+
+@frozen
+class ByOwner(Scheme, name="by_owner"):
+    def resolve(self, site: Site) -> Distribution:
+        return Constant(float(len(site.owner)))
+
+
+def net() -> nn.Module:
+    return nn.ModuleDict(
+        {"a": nn.LayerNorm(4), "head": nn.LayerNorm(4), "b": nn.LayerNorm(6), "c": nn.RMSNorm(4)}
+    )
+
+
+def starts(scheme: Any) -> dict[str, str]:
+    return {step.name: step.start for step in plan_init(net(), {"*.weight": scheme, "*": 0})}
+
+
+def test_what_reads_the_shape_is_resolved_once_for_slots_that_are_alike() -> None:
+    resolved.clear()
+    assert starts(ByShape())["b.weight"] == "constant 6"
+    assert resolved == ["a.weight", "b.weight"]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "expected"),
+    [(ByName(), {"a": 2, "head": 1, "c": 2}), (ByOwner(), {"a": 9, "head": 9, "c": 7})],
+    ids=["name", "owner"],
+)
+def test_what_reads_a_name_is_resolved_for_each(scheme: Scheme, expected: dict[str, int]) -> None:
+    found = starts(scheme)
+    assert {k: found[f"{k}.weight"] for k in expected} == {
+        k: f"constant {value}" for k, value in expected.items()
+    }
+
+
+def test_a_class_that_reads_what_nobody_knows_is_refused() -> None:
+    with pytest.raises(TypeError, match="Odd: reads is one of 'options', .*, not 'everything'"):
+
+        class Odd(Scheme, reads="everything"):  # type: ignore[call-arg]
+            pass
