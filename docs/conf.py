@@ -42,10 +42,12 @@ nitpick_ignore_regex = [
     ("py:.*", r"(torch|nn|collections|pathlib|os|re)\..*|Path"),  # not documented here
     ("py:class", r"Model|Rules|Selection|Rename|Device|Number|M|.*\.T"),  # "Words in signatures"
     ("py:class", r"Idle|OnTieConflict|\w+Options"),  # there, too
+    ("py:class", r"types\.Annotated|.*\.Limits|inf|[\d.e-]+"),  # the limits of numeric options
     # what passes through and is not for users to touch
     (
         "py:class",
-        r"initkit\..*(ComputedWeight|Matcher|DefaultDistribution|Region|Target|Known|Checked)",
+        r"initkit\..*\.(ComputedWeight|Matcher|DefaultDistribution|Node|Region|Sample|Target|Test"
+        r"|Checked)",
     ),
 ]
 

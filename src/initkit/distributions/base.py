@@ -223,7 +223,7 @@ class Distribution(Value):
     def mapped(self, name: str, number: float = 0.0) -> Distribution:
         """Return the distribution of an increasing function of a value of this one.
 
-        ``name`` and ``number`` are a map's, see :mod:`initkit.distributions.maps`.
+        ``name`` and ``number`` are a map's, see ``initkit.distributions.maps``.
 
         >>> from initkit.distributions import Uniform
         >>> print(Uniform(1.0, 16.0).mapped("log"))
