@@ -44,11 +44,8 @@ nitpick_ignore_regex = [
     ("py:class", r"Idle|OnTieConflict|\w+Options"),  # there, too
     ("py:class", r"types\.Annotated|.*\.Limits|inf|[\d.e-]+"),  # the limits of numeric options
     # what passes through and is not for users to touch
-    (
-        "py:class",
-        r"initkit\..*\.(ComputedWeight|Matcher|DefaultDistribution|Node|Region|Sample|Target|Test"
-        r"|Checked)",
-    ),
+    ("py:class", r"initkit\..*\.(ComputedWeight|DefaultDistribution|Matcher|Node|Region)"),
+    ("py:class", r"initkit\..*\.(Checked|Sample|Target|Test)"),
 ]
 
 html_theme = "furo"
