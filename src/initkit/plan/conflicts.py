@@ -73,7 +73,7 @@ def writer_for(chosen: Choice, group: TieGroup | None) -> tuple[Slot | None, Tie
     meant = chosen.distribution
     if group is None or writer is None or meant is None or not meant.shape_matters:
         return writer, None
-    if group.kind not in ("view", "overlap") or _geometry(writer) == _geometry(chosen.slot):
+    if group.same_geometry(chosen.slot):
         return writer, None
     if group.kind == "view":
         return chosen.slot, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -39,18 +40,24 @@ class SlotLookup:
         by_name = {name: slot for slot in slots for name in slot.canonicals}
         # What the model itself calls a slot goes before what others are called without wrappers.
         self.by_name = by_name | {name: slot for slot in slots for name in slot.paths}
-        # An id stands for a slot here, since the lookup keeps every slot alive.
-        self.group_of: dict[int, TieGroup] = {
-            id(slot): group for group in tie_slots(slots) for slot in group.slots
-        }
+
+    @cached_property
+    def group_of(self) -> dict[int, TieGroup]:
+        """The group of each tied slot; an id stands for a slot, since all are kept alive here."""
+        return {id(slot): group for group in tie_slots(self.slots) for slot in group.slots}
+
+    def _first(self, step: Step) -> Slot | None:
+        return next((self.by_name[name] for name in step.names if name in self.by_name), None)
 
     def padding_slot(self, step: Step) -> Slot | None:
         """Return the slot whose row is the padding of a step; None where no module tells."""
-        slot = next((self.by_name[name] for name in step.names if name in self.by_name), None)
+        slot = self._first(step)
+        if slot is None or step.padding is None:
+            return None
         group = self.group_of.get(id(slot))
         for member in group.slots if group is not None else (slot,):
-            info = slot_info(member) if member is not None else None
-            if info is not None and info.padding is not None and info.padding == step.padding:
+            info = slot_info(member)
+            if info is not None and info.padding == step.padding:
                 return member
         return None
 
@@ -59,10 +66,9 @@ class SlotLookup:
 
         Overlaps of which none holds the others are written as one flat tensor over all of them.
         """
-        name = next((name for name in step.names if name in self.by_name), None)
-        if name is None:
-            return None
-        slot = self.by_name[name]
-        group = self.group_of.get(id(slot)) if step.tie_kind == "overlap" else None
+        slot = self._first(step)
+        if slot is None or step.tie_kind != "overlap":
+            return slot
+        group = self.group_of.get(id(slot))
         writer = group.writer if group is not None else None
         return writer if writer is not None and tuple(writer.shape) == step.shape else slot
