@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..errors import FileError
+from ..files import write_text
 from ..plan import WRITE, Plan, Step, plain_data, plan_page
 from ..render import fold
 
@@ -116,13 +116,8 @@ class Report:
         for step, row in zip(self.steps, data["steps"], strict=True):
             row["digest"] = _digest(step, self.seed, self.prefix)
         data = plain_data(data)  # JSON itself knows no infinities
-        target = Path(path)
         whole = {**data, "checksum": checksum(data)}
-        try:
-            target.write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise FileError(f"{path}: cannot be written: {error}", path=path) from None
-        return target
+        return write_text(path, json.dumps(whole, indent=1, allow_nan=False) + "\n")
 
     def to_html(self, *, whole: bool = True) -> str:
         """Return the report as one self-contained HTML document, or as a piece of one."""
