@@ -170,7 +170,11 @@ def test_weights_are_the_same_bytes_every_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
 def test_weights_behind_a_flag_or_a_view_are_saved_as_they_read(name: str, tmp_path: Path) -> None:
     z = torch.tensor([1 + 2j, 3 - 4j])
-    entries = {"conj": z.conj(), "neg": z.clone().conj().imag, "t": torch.arange(6.0).view(2, 3).t()}
+    entries = {
+        "conj": z.conj(),
+        "neg": z.clone().conj().imag,
+        "t": torch.arange(6.0).view(2, 3).t(),
+    }
     save_weights(entries, str(tmp_path / name))
     again = read_weights(str(tmp_path / name))
     assert all(torch.equal(again[key], value) for key, value in entries.items())

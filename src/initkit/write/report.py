@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ..errors import visible
 from ..files import write_text
 from ..plan import WRITE, Plan, Step, plain_data, plan_page
 from ..render import fold
@@ -87,11 +88,12 @@ class Report:
         }
 
     def _head(self) -> list[str]:
-        lines = [f"{self.plan.title}; seed {self.seed}; digest {self.digest}"]
+        lines = [visible(f"{self.plan.title}; seed {self.seed}; digest {self.digest}")]
         if self.frozen:
-            lines.append(f"frozen, and written all the same: {', '.join(self.frozen)}")
+            names = ", ".join(map(visible, self.frozen))
+            lines.append(f"frozen, and written all the same: {names}")
         if self.buffers_off_reset:
-            names = ", ".join(self.buffers_off_reset)
+            names = ", ".join(map(visible, self.buffers_off_reset))
             lines.append(f"running statistics not reset (reset_buffers=True does it): {names}")
         return lines
 
