@@ -29,6 +29,7 @@ from torch import nn
 
 import initkit
 from initkit import apply_init, deferred, plan_init, stream
+from initkit.files import write_text
 
 DISTRIBUTIONS: dict[str, tuple[str, Callable[[torch.Tensor], object]]] = {
     "normal": ("normal(std=0.02)", partial(nn.init.normal_, std=0.02)),
@@ -362,7 +363,7 @@ def main() -> None:
         text = measure(options.rounds)
         print(text)
         if options.write:
-            options.write.write_text(HEAD + text + TAIL)
+            write_text(options.write, HEAD + text + TAIL)
 
 
 if __name__ == "__main__":

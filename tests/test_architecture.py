@@ -14,6 +14,7 @@ import initkit
 # `__init__` shows. Rooms of one row do not know each other.
 FLOORS = (
     "errors _version",
+    "files",
     "numbers render stream",
     "distributions formula",
     "schemes model",

@@ -30,12 +30,41 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+
+_UNUSUAL = re.compile(r"[^ -~]+")
+
+
+def visible(text: str) -> str:
+    r"""Return a text as one line in which nothing acts on a terminal or a page.
+
+    Names come from files of any origin: control characters, line breaks, marks that turn the
+    direction of writing, and lone surrogates are shown by their escapes.
+
+    >>> print(visible("fc\x1b[2J.élan\n"))
+    fc\x1b[2J.élan\n
+    """
+    return _UNUSUAL.sub(_shown, text)
+
+
+def visible_lines(text: str) -> str:
+    """Return a text of several lines, each as :func:`visible` shows it."""
+    return "\n".join(map(visible, text.split("\n"))) if "\n" in text else visible(text)
+
+
+def _shown(found: re.Match[str]) -> str:
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in found[0]
+    )
 
 
 class InitkitError(Exception):
     """Base of every error that initkit raises."""
+
+    def __str__(self) -> str:
+        return visible_lines(super().__str__())
 
     def __reduce__(self) -> tuple[Callable[..., InitkitError], tuple[object, ...]]:
         """Come back whole from another process: made anew from its text, it would lack its data."""
@@ -126,6 +155,9 @@ class Problem(InitkitError):
 
     def __init__(self, message: str, *, names: Sequence[str] = (), rule: str = "") -> None:
         self.names, self.rule = tuple(names), rule
+        for name in self.names:
+            if "\n" in name:  # it would end the line, and what follows pass for a text of ours
+                message = message.replace(name, visible(name))
         super().__init__(message)
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from .check.check import check_init
 from .check.report import CheckReport
 from .errors import CheckError, TargetError, did_you_mean
+from .files import read_text, write_text
 from .model import Model, ModelView, differing, same_bits
 from .plan import UNCOVERED, Plan, PlanOptions, Step, plan_init, takes
 from .render import format_shape
@@ -252,10 +253,9 @@ def assert_plan(
         )
     if update or not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        # One text on every system; git on Windows may still put \r\n into the working copy.
-        path.write_text(text, encoding="utf-8", newline="\n")
+        write_text(path, text)
         return plan
-    known = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+    known = read_text(path)  # its ends of lines are \n, whatever git on Windows made of them
     if known != text:
         raise CheckError(
             f"the plan is not the one in {path}:\n{_diff(known, text)}\n"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from ..distributions import Test
+from ..errors import visible
 from .checked import Checked
 
 FailureKind: TypeAlias = Literal[
@@ -103,7 +104,7 @@ class Failure:
 
     def __str__(self) -> str:
         sure = f"p = {self.p_value:.1g}" if self.p_value > 1e-300 else "certain"
-        lines = [f"{self.name} {list(self.shape)}: {self.text} ({sure})"]
+        lines = [f"{visible(self.name)} {list(self.shape)}: {self.text} ({sure})"]
         if self.planned:
             by = f", by rule {self.rule!r}" if self.rule else ""
             lines.append(f"planned: {self.planned}{by}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..distributions import short
+from ..errors import visible
 from ..render import (
     Column,
     Notes,
@@ -139,7 +140,7 @@ class CheckReport:
 
     def text(self, width: int | None = None) -> str:
         """Return the report as text, folded to ``width`` where one is given."""
-        lines = [f"{self.title}: {self.verdict}"]
+        lines = [f"{visible(self.title)}: {self.verdict}"]
         lines += [f"  ! {failure}" for failure in self.failures]
         return "\n".join([fold("\n".join(lines), width), "", self.table(width)])
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -203,7 +204,9 @@ def _suggest(options: argparse.Namespace) -> Output:
 
 def _rules(options: argparse.Namespace) -> Rules:
     text: str = options.rules
-    return load_recipe(text) if text.endswith((".toml", ".json")) else text
+    # What ends like a file's name is one, unless a recipe is called so.
+    is_file = re.search(r"\.\w+$", text) and recipe_named(text) is None
+    return load_recipe(text) if is_file else text
 
 
 def _plan_options(options: argparse.Namespace) -> PlanOptions:

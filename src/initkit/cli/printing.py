@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from ..errors import visible
 from ..plan import plain_data
 from ..rules import Recipe
 
@@ -33,7 +34,7 @@ def print_output(output: Output, *, as_json: bool) -> None:
 
 def recipe_text(recipe: Recipe) -> str:
     """Show a recipe in lines of the terminal's width, long rules on lines of their own."""
-    head, rows = str(recipe).splitlines(), recipe.rows
+    head, rows = str(recipe).splitlines(), [tuple(map(visible, row)) for row in recipe.rows]
     lines = [
         line
         # A recipe's text ends in one line per rule; those are laid out below.

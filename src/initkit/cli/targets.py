@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+import pickle
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import TargetError
+from ..files import replacing
 from ..model import Model
 
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
@@ -91,7 +95,7 @@ def _built(found: Any, text: str) -> Any:
 
 def read_weights(path: str) -> dict[str, Any]:
     """Return the state_dict in a file, without running anything that is in it."""
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise TargetError(f"there is no file {path}")
     try:
         if path.endswith(".safetensors"):
@@ -101,12 +105,25 @@ def read_weights(path: str) -> dict[str, Any]:
     except TargetError:
         raise
     except Exception as error:
-        # torch's message goes on for many lines about pickles.
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TargetError(f"{path} cannot be read as weights: {first}") from error
+        # Without torch's own words, which go on about loading the file in an unsafe way.
+        raise TargetError(f"{path} cannot be read as weights: {_refusal(error)}") from None
     if not isinstance(entries, Mapping):
         raise TargetError(f"{path} holds {type(entries).__name__}, not a state_dict")
     return dict(entries)
+
+
+def _refusal(error: Exception) -> str:
+    """Say in a line why a file was not read as weights."""
+    if not isinstance(error, pickle.UnpicklingError):
+        return next(iter(str(error).splitlines()), type(error).__name__)
+    # torch names what it refuses: the function or class that the file would have called.
+    asked = re.search(r"GLOBAL (\S+)", str(error))
+    if asked is None:
+        return "it is no file that torch.save wrote, or a damaged one"
+    return (
+        f"it holds more than tensors and plain data ({asked[1]}), which could run any code; save "
+        "the state_dict alone, as .safetensors or by torch.save, from a program that you trust"
+    )
 
 
 def load_weights(model: Model, path: str) -> None:
@@ -160,10 +177,15 @@ def _write(entries: Mapping[str, Any], path: str) -> None:
         for group in _shared(tensors):
             for name in group[1:]:
                 del tensors[name]
-        # safetensors stores plain runs of bytes: no strides, and no memory under two names.
-        library.save_file({k: v.contiguous() for k, v in tensors.items()}, path)
+        # safetensors stores plain runs of bytes: no strides, no flags that stand for other values,
+        # and no memory under two names.
+        plain = {k: v.resolve_conj().resolve_neg().contiguous() for k, v in tensors.items()}
+        with replacing(path) as beside:
+            library.save_file(plain, beside)
     else:
-        torch.save(entries, path)
+        # Into an open file: torch would write the name of the one beside the target into it.
+        with replacing(path) as beside, beside.open("wb") as file:
+            torch.save(entries, file)
 
 
 def _shared(entries: Mapping[str, Any]) -> list[list[str]]:

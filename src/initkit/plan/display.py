@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..distributions import short
+from ..errors import visible
 from ..render import Column, Notes, Table, column_html, column_table, format_shape, html_page
 from .step import EMPTY, KEEP, LEFT_OUT, PROTECTED, UNCOVERED, WRITE, Step
 
@@ -80,8 +81,10 @@ def plan_page(
     whole: bool = False,
 ) -> str:
     """Return a page of steps: a piece for a notebook, or with ``whole`` a document of its own."""
-    uncovered = [f"{step.name} {list(step.shape)}" for step in steps if step.status == UNCOVERED]
-    tied = [" = ".join(step.names) for step in steps if len(step.names) > 1]
+    uncovered = [
+        f"{visible(step.name)} {list(step.shape)}" for step in steps if step.status == UNCOVERED
+    ]
+    tied = [" = ".join(map(visible, step.names)) for step in steps if len(step.names) > 1]
     sections: list[Notes | Table | str] = [
         Notes([str(problem) for problem in problems], "Problems", "error"),
         Notes(uncovered, "No rule covers", "warning"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
-from ..errors import PlanError, Problem, ReadError, TargetError, did_you_mean
+from ..errors import PlanError, Problem, ReadError, TargetError, did_you_mean, visible
 from ..render import fold
 from .display import plan_page, plan_table, totals
 from .options import WriteOptions
@@ -208,7 +208,7 @@ class Plan:
         """Return the plan as text, folded to ``width`` where one is given."""
         lines = [f"{len(self.problems)} problem(s); applying this plan will raise:"]
         lines += [f"  ! {problem}" for problem in self.problems] + [""]
-        head = fold("\n".join([*(lines if self.problems else []), self.title]), width)
+        head = fold("\n".join([*(lines if self.problems else []), visible(self.title)]), width)
         return "\n".join([head, self.table(width), *(fold(t, width) for t in self.summary())])
 
     def table(self, width: int | None = None) -> str:
@@ -227,8 +227,8 @@ class Plan:
         bare = self.with_status(UNCOVERED) if uncovered else []
         return [
             *totals(self.steps, done=done),
-            *(f"no rule covers {step.name} {list(step.shape)}" for step in bare),
-            *self.notes,
+            *(visible(f"no rule covers {step.name} {list(step.shape)}") for step in bare),
+            *map(visible, self.notes),
             *(f"idle rule: {text}" for text in self.idle),
         ]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..distributions import Distribution
-from ..errors import FormulaError, InitkitError, Problem, SchemeMismatch
+from ..errors import FormulaError, InitkitError, Problem, SchemeMismatch, visible
 from ..model import ModelView, ParameterInfo, Slot, parameter_info
 from ..rules import Clause
 from ..schemes import FansOf, Site, needs_of, resolve
@@ -49,7 +49,7 @@ class Choice:
             if self.distribution
             else "cannot start"
         )
-        return f"{self.name}: {what} (rule {self.clause.label!r})"
+        return f"{visible(self.name)}: {what} (rule {self.clause.label!r})"
 
 
 class Resolver:

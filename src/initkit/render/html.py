@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Literal, TypeAlias
 
+from ..errors import visible_lines
 from .style import PAGE, SCRIPT, STYLE
 from .text import Row, check_widths
 
@@ -77,7 +78,7 @@ def html_table(headers: Sequence[str], rows: Iterable[Row], align: str = "") -> 
     check_widths(len(headers), body)
     right = [i < len(align) and align[i] == "r" for i in range(len(headers))]
     head = "".join(
-        f"<th scope=col{' class=r' * r}>{escape(str(h))}</th>"
+        f"<th scope=col{' class=r' * r}>{_escaped(str(h))}</th>"
         for h, r in zip(headers, right, strict=True)
     )
     trs = (
@@ -100,7 +101,7 @@ def html_page(title: str, sections: Iterable[Table | Notes | str], *, whole: boo
     """
     listed = sorted(sections, key=_urgency)  # stable, so sections of one urgency keep their order
     inner = "".join(map(_section, listed))
-    heading = f"<h2>{escape(title)}</h2>" if title else ""
+    heading = f"<h2>{_escaped(title)}</h2>" if title else ""
     style, script = f"<style>{STYLE}</style>", f"<script>{SCRIPT}</script>"
     piece = f"<div class=initkit>{style}{heading}{inner}{script}</div>"
     if not whole:
@@ -108,8 +109,12 @@ def html_page(title: str, sections: Iterable[Table | Notes | str], *, whole: boo
     return (
         "<!doctype html><html lang=en><head><meta charset=utf-8>"
         '<meta name=viewport content="width=device-width">'
-        f"<title>{escape(title)}</title><style>{PAGE}</style></head><body>{piece}</body></html>\n"
+        f"<title>{_escaped(title)}</title><style>{PAGE}</style></head><body>{piece}</body></html>\n"
     )
+
+
+def _escaped(text: str) -> str:
+    return html.escape(visible_lines(text))
 
 
 def _td(value: object, right: bool) -> str:
@@ -119,10 +124,10 @@ def _td(value: object, right: bool) -> str:
     # A number sorts as itself; a text that shows one brings it along as its order.
     order = value if isinstance(value, (int, float)) else cell.order
     if order is not None:
-        marks += f' data-o="{escape(str(order))}"'
+        marks += f' data-o="{_escaped(str(order))}"'
     if cell.bar is not None:
         marks += f' style="--b:{100 * min(max(cell.bar, 0.0), 1.0):.4g}%"'
-    return f"<td{marks}>{escape(str(cell))}</td>"
+    return f"<td{marks}>{_escaped(str(cell))}</td>"
 
 
 def _urgency(section: Table | Notes | str) -> int:
@@ -133,14 +138,14 @@ def _urgency(section: Table | Notes | str) -> int:
 
 def _section(section: Table | Notes | str) -> str:
     if isinstance(section, str):
-        return f"<p>{escape(section)}</p>"
-    title = f"<h3>{escape(section.title)}</h3>" if section.title else ""
+        return f"<p>{_escaped(section)}</p>"
+    title = f"<h3>{_escaped(section.title)}</h3>" if section.title else ""
     if isinstance(section, Table):
         table = html_table(section.headers, section.rows, section.align)
         return f"<section>{title}<div class=scroll>{table}</div></section>"
     if not section.lines:
         return ""
-    lines = "".join(f"<li>{escape(line)}</li>" for line in section.lines)
+    lines = "".join(f"<li>{_escaped(line)}</li>" for line in section.lines)
     listed = f"<ul>{lines}</ul>"
     # Folded away rather than cut: the page is often the only thing that is kept.
     if len(section.lines) > _MANY:

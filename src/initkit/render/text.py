@@ -7,6 +7,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
+from ..errors import visible, visible_lines
+
 Row: TypeAlias = Sequence[object]
 
 
@@ -15,7 +17,8 @@ def text_table(
 ) -> str:
     """Lay rows out in aligned columns under their headers.
 
-    Nothing is cut, line breaks in a cell become spaces, and no line ends in a space. ``align`` has
+    Nothing is cut, line breaks in a cell become spaces, other control characters are shown by their
+    escapes, and no line ends in a space. ``align`` has
     one letter a column, ``l`` or ``r``; columns without one are left-aligned. Where the columns
     need more than ``width``, each row has lines of its own.
 
@@ -46,10 +49,13 @@ def text_table(
 def fold(text: str, width: int | None) -> str:
     """Break lines of prose that are longer than ``width``; words stay whole.
 
+    Control characters but line breaks are shown by their escapes.
+
     >>> print(fold("  ! fc.weight: its std is off", 20))
       ! fc.weight: its
           std is off
     """
+    text = visible_lines(text)
     if width is None:
         return text
     return "\n".join(folded for line in text.split("\n") for folded in _broken(line, width))
@@ -94,7 +100,7 @@ def _upright(headers: Sequence[str], row: Sequence[str], width: int) -> Iterator
 def _one_line(cell: object) -> str:
     text = "" if cell is None else str(cell)
     # Most cells have no line break, and looking for one is cheaper than splitting.
-    return " ".join(text.splitlines()) if "\n" in text or "\r" in text else text
+    return visible(" ".join(text.splitlines()) if "\n" in text or "\r" in text else text)
 
 
 def check_widths(width: int, body: Sequence[Sequence[object]]) -> None:

@@ -6,7 +6,14 @@ import inspect
 from dataclasses import field, replace
 from typing import Any
 
-from ..errors import OptionError, RuleError, UnknownNameError, did_you_mean
+from ..errors import (
+    OptionError,
+    RuleError,
+    UnknownNameError,
+    did_you_mean,
+    visible,
+    visible_lines,
+)
 from ..numbers import Call, Value, frozen, read_call
 from ..schemes import Keep, Scheme, canonical_name, read_scheme, scheme_names
 from .catalog import add_recipes, list_recipes, other_names, recipe_named, variants
@@ -92,11 +99,12 @@ class Recipe(Value):
         return [(clause.text, str(clause.scheme)) for clause in read_rules(self)]
 
     def __str__(self) -> str:
-        head = [self.label] + ([f"  {self.summary}"] if self.summary else [])
+        head = [visible(self.label)] + ([visible(f"  {self.summary}")] if self.summary else [])
         head += [f"  {what:<8} {text}" for what, text in self._about() if text]
-        rows = self.rows
+        rows = [(visible(rule), visible(scheme)) for rule, scheme in self.rows]
         width = max((len(rule) for rule, _ in rows), default=0)
-        return "\n".join(head + [f"  {rule:<{width}}  {scheme}" for rule, scheme in rows])
+        lines = [f"  {rule:<{width}}  {scheme}" for rule, scheme in rows]
+        return "\n".join([*(visible_lines(line) for line in head), *lines])
 
     def _about(self) -> list[tuple[str, str]]:
         given = dict(self.given)

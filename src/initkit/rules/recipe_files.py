@@ -9,12 +9,14 @@ one rule with options. ``recipe.schema.json`` beside this file is its schema.
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import FileError, InitkitError, ReadError, RuleError
+from ..files import parse_json, parse_toml, read_text, write_text
 from ..numbers import Formula
 from ..schemes import Constant, Function, Scheme, read_scheme
 from .catalog import recipe_named
@@ -25,6 +27,7 @@ from .rule import Rule
 
 _TEXTS = ("name", "summary", "source", "paper", "notes")
 _KEYS = (*_TEXTS, "fits", "padding", "rules", "$schema")
+_PARSERS: dict[str, Callable[[str], Any]] = {".toml": parse_toml, ".json": parse_json}
 _RULE_KEYS = {"scheme", "name", "type", "layout", "optional"}
 
 
@@ -75,16 +78,12 @@ def save_recipe(rules: Rules, path: str | Path) -> Path:
         key = getattr(error, "key", "")
         raise FileError(f"{target}: {error}", path=target, key=key) from None
     if target.suffix == ".json":
-        text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     elif target.suffix == ".toml":
         text = "\n".join(_toml(data))
     else:
         raise FileError(f"{target}: a recipe file ends in .toml or .json", path=target)
-    try:
-        target.write_text(text, encoding="utf-8")
-    except (OSError, UnicodeEncodeError) as error:
-        raise FileError(f"{target}: cannot be written: {error}", path=target) from None
-    return target
+    return write_text(target, text)
 
 
 # ----------------------------------------------------------------------------------- reading
@@ -94,21 +93,17 @@ class _File:
     """One file being read: knows its text, so that errors can name a line."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self.text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise FileError(f"{path}: cannot be read: {error}", path=path) from None
+        self.path, self.text = path, read_text(path)
+        self.table = "[rules]" if path.suffix == ".toml" else "the key 'rules'"
 
     def parse(self) -> dict[str, Any]:
-        import tomllib  # here: who reads no file need not pay for it
-
-        if self.path.suffix not in (".toml", ".json"):
-            raise FileError(f"{self.path}: a recipe file ends in .toml or .json", path=self.path)
+        parse = _PARSERS.get(self.path.suffix)
+        if parse is None:
+            raise self.error("a recipe file ends in .toml or .json")
         try:
-            data = (tomllib if self.path.suffix == ".toml" else json).loads(self.text)
-        except (ValueError, RecursionError) as error:  # both decoders' errors name the line
-            raise FileError(f"{self.path}: {error}", path=self.path) from None
+            data = parse(self.text)
+        except FileError as error:
+            raise self.error(str(error), error.key) from None
         if not isinstance(data, dict):
             raise self.error("a recipe is a table with the key 'rules'")
         return data
@@ -117,9 +112,11 @@ class _File:
         """Raise for what is no recipe, but for its rules."""
         for key in data:
             if key not in _KEYS:
-                raise self.error(f"unknown key {key!r}; a recipe has {', '.join(_KEYS)}", key)
+                known = f"a recipe has {', '.join(_KEYS)}"
+                way_out = known if "rules" in data else f"put rules under {self.table}"
+                raise self.error(f"unknown key {key!r}; {way_out}", key)
         if "rules" not in data:
-            raise self.error("there are no rules: write a table [rules]")
+            raise self.error(f"there are no rules: put them under {self.table}")
         for key in _TEXTS:
             if not isinstance(data.get(key, ""), str):
                 raise self.error(f"{key} must be a text, not {data[key]!r}", key)
@@ -221,7 +218,9 @@ def _table_data(value: Any) -> Any:
         return value.label if not value.given else _table_data(value.table)
     if isinstance(value, Mapping):
         return _mapping_data(value)
-    if isinstance(value, str | bool | int | float) or value is None:
+    if isinstance(value, float):
+        return _number_data(value)
+    if isinstance(value, str | bool | int) or value is None:
         return value
     if isinstance(value, Sequence):
         return [_table_data(one) for one in value]
@@ -249,8 +248,13 @@ def _scheme_data(value: Any) -> Any:
         )
     # A number as a number, and whole ones without a point, as one writes them.
     if isinstance(scheme, Constant) and not isinstance(scheme.value, Formula):
-        return int(scheme.value) if scheme.value.is_integer() else scheme.value
+        return int(scheme.value) if scheme.value.is_integer() else _number_data(scheme.value)
     return str(scheme)
+
+
+def _number_data(value: float) -> float | str:
+    """Return a number; as a text where it is infinite, for which JSON has no number."""
+    return value if math.isfinite(value) else str(value)
 
 
 def _parts(scheme: Scheme) -> Iterator[Scheme]:

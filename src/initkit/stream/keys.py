@@ -29,7 +29,8 @@ def key(seed: int, name: str, stream: int = 0) -> Key:
     >>> key(0, "fc.weight") == (0x8efecf31, 0x62474e74)
     True
     """
-    text = name.encode()
+    # Half a surrogate pair, which no UTF-8 has, stands as its three bytes all the same.
+    text = name.encode(errors="surrogatepass")
     digest = _EMPTY()
     digest.update(_HEAD(seed & _MASK, stream, len(text)) + text)
     return tuple.__new__(Key, _WORDS(digest.digest()))  # half the time of Key(...)

@@ -12,9 +12,9 @@ import hashlib
 import struct
 import sys
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
+from ..files import replacing
 from .table import FILE, SHA256
 
 SIZE = 8192
@@ -72,7 +72,8 @@ def main() -> None:
     if found != SHA256:
         raise SystemExit(f"the table came out with sha256 {found}; it should be {SHA256}")
     target = sys.argv[1] if len(sys.argv) > 1 else FILE
-    Path(target).write_bytes(table)
+    with replacing(target) as beside:
+        beside.write_bytes(table)
     sys.stdout.write(f"wrote {len(table)} bytes to {target}\n")
 
 

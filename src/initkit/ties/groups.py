@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from ..errors import UnknownNameError
+from ..errors import UnknownNameError, visible
 from ..model import ComputedWeight, Model, ModelView, SharedWeight, Slot
 from .byte_regions import Region, contains
 from .grouping import KINDS, Node, TieKind, connected, geometry, plainly_contiguous
@@ -148,7 +148,7 @@ class TieGroup(Sequence[str]):
         return hash(self.names)  # of a tuple that it equals, too
 
     def __repr__(self) -> str:
-        return f"TieGroup({self.kind}: {' = '.join(self.names)})"
+        return f"TieGroup({self.kind}: {' = '.join(map(visible, self.names))})"
 
 
 def _stand_in(first: Slot, slots: Sequence[Slot]) -> Slot | None:

@@ -24,6 +24,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from ..errors import visible
 from .byte_regions import Region, intersect, intervals, region_at
 from .storage import regions
 
@@ -41,7 +42,7 @@ class Use:
     operation: str
 
     def __str__(self) -> str:
-        where = self.module or "the model itself"
+        where = visible(self.module) or "the model itself"
         return f"{self.operation} in {where}, call {self.call}"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from ..errors import visible
 from ..model import Slot, walk
 from ..render import (
     Column,
@@ -82,7 +83,7 @@ class TieReport:
             blocks.append(column_table(COLUMNS, _rows(self.groups), width))
             blocks += [fold(line, width) for line in self._meanings()]
         if self.reused is not None:
-            reused = [f"  {name}: {reuse}" for name, reuse in self.reused.items()]
+            reused = [f"  {visible(name)}: {reuse}" for name, reuse in self.reused.items()]
             blocks.append(fold("\n".join([self._reused_head(), *reused]), width))
         return "\n".join(blocks)
 

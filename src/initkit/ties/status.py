@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.parameter import is_lazy
 
-from ..errors import TieError, UnknownNameError
+from ..errors import TieError, UnknownNameError, visible
 from ..model import Slot, same_bits, walk
 from .groups import KINDS, TieGroup, tie_slots
 from .outlines import copied_together, read_as
@@ -49,7 +49,7 @@ class TieStatus:
 
     def __str__(self) -> str:
         text = _TEXTS[self.state].format(kind=self.kind, missing=", ".join(self.missing))
-        return f"{' = '.join(self.names)}: {text}"
+        return visible(f"{' = '.join(self.names)}: {text}")
 
 
 def tie_status(model: nn.Module, groups: Iterable[Group]) -> list[TieStatus]:

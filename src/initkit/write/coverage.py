@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from ..errors import CheckError
+from ..errors import CheckError, visible
 from ..model import Slot, local_shard, walk
 from ..render import text_table
 
@@ -38,8 +38,8 @@ class Coverage:
         if not self.judged:
             dtype = "its dtype has no value to spare for poison"
             why = dtype if self.total else "it is lazy and has no elements yet"
-            return f"{self.name} ({self.kind}): {why}"
-        text = f"{self.name} ({self.kind}): {self.written:,} of {self.total:,} elements written"
+            return f"{visible(self.name)} ({self.kind}): {why}"
+        text = f"{visible(self.name)} ({self.kind}): {self.written:,} of {self.total:,} elements written"
         return text if self.first is None else f"{text}; element {self.first} is the first left out"
 
 

@@ -36,7 +36,7 @@ def model_digest(model: Model, *, buffers: bool = True) -> str:
     """
     each = tensor_digests(model, buffers=buffers)
     text = "\n".join(f"{name} {digest}" for name, digest in sorted(each.items()))
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
 
 
 def tensor_digests(model: Model, *, buffers: bool = True) -> dict[str, str]:

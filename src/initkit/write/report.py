@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from ..errors import FileError
+from ..errors import visible
+from ..files import write_text
 from ..plan import WRITE, Plan, Step, plain_data, plan_page
 from ..render import fold
 
@@ -87,11 +88,12 @@ class Report:
         }
 
     def _head(self) -> list[str]:
-        lines = [f"{self.plan.title}; seed {self.seed}; digest {self.digest}"]
+        lines = [visible(f"{self.plan.title}; seed {self.seed}; digest {self.digest}")]
         if self.frozen:
-            lines.append(f"frozen, and written all the same: {', '.join(self.frozen)}")
+            names = ", ".join(map(visible, self.frozen))
+            lines.append(f"frozen, and written all the same: {names}")
         if self.buffers_off_reset:
-            names = ", ".join(self.buffers_off_reset)
+            names = ", ".join(map(visible, self.buffers_off_reset))
             lines.append(f"running statistics not reset (reset_buffers=True does it): {names}")
         return lines
 
@@ -116,13 +118,8 @@ class Report:
         for step, row in zip(self.steps, data["steps"], strict=True):
             row["digest"] = _digest(step, self.seed, self.prefix)
         data = plain_data(data)  # JSON itself knows no infinities
-        target = Path(path)
         whole = {**data, "checksum": checksum(data)}
-        try:
-            target.write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise FileError(f"{path}: cannot be written: {error}", path=path) from None
-        return target
+        return write_text(path, json.dumps(whole, indent=1, allow_nan=False) + "\n")
 
     def to_html(self, *, whole: bool = True) -> str:
         """Return the report as one self-contained HTML document, or as a piece of one."""

@@ -1,0 +1,98 @@
+"""Texts, JSON and TOML from files, read strictly: what is ambiguous is refused by name."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import FileError
+
+DEEPEST = 100
+"""How many tables and lists may stand in each other."""
+_TOO_DEEP = f"tables and lists are nested more than {DEEPEST} deep"
+
+
+def read_text(path: str | Path) -> str:
+    """Return the text of a UTF-8 file.
+
+    Raises :class:`FileError` where it cannot be read.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:  # ValueError: NUL in a path, bytes that are no UTF-8
+        raise FileError(f"{path}: cannot be read: {error}", path=path) from None
+
+
+def parse_json(text: str) -> Any:
+    """Return the data in a JSON text.
+
+    Raises :class:`FileError`, with the key where there is one, for what is no JSON, and for what
+    its readers disagree about: a key that stands twice in one table, NaN, infinities, numbers that
+    no float can hold, tables nested more than 100 deep.
+
+    >>> parse_json('{"std": 0.02, "std": 2}')
+    Traceback (most recent call last):
+    initkit.errors.FileError: the key 'std' stands twice in one table
+    """
+    hooks: dict[str, Any] = {"parse_float": _number, "parse_constant": _number}
+    return _checked(lambda: json.loads(text, object_pairs_hook=_table, **hooks))
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return the data in a TOML text; raise as :func:`parse_json` does.
+
+    >>> parse_toml("std = 0.02")
+    {'std': 0.02}
+    """
+    import tomllib  # here: who reads no file need not pay for it
+
+    data: dict[str, Any] = _checked(lambda: tomllib.loads(text, parse_float=_number))
+    return data
+
+
+def _checked(read: Callable[[], Any]) -> Any:
+    try:
+        data = read()
+    except FileError:
+        raise
+    except ValueError as error:  # both decoders' errors name the line
+        raise FileError(str(error), path="") from None
+    except RecursionError:
+        raise FileError(_TOO_DEEP, path="") from None
+    _refuse_depth(data)
+    return data
+
+
+def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a table of JSON; of a key that stands twice the decoder would keep the last."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise FileError(f"the key {key!r} stands twice in one table", path="", key=key)
+        found[key] = value
+    return found
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if math.isfinite(value):
+        return value
+    raise FileError(f"{text} is no number that a file can carry", path="", key=text)
+
+
+def _refuse_depth(data: Any) -> None:
+    """Raise where data is nested deeper than any code that walks it should have to go."""
+    level = [data]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise FileError(_TOO_DEEP, path="")
