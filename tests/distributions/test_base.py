@@ -49,7 +49,6 @@ HAVE = {
     "known": {*EVERY} - {UNKNOWN},
     "serializable": {*EVERY} - {UNKNOWN},
     "allows_complex": {*EVERY} - {MATRIX, ROTATION, DELTA, ZEROS},
-    "bounds_must_fit": {HALF, Uniform(0.0, 1.0)},
 }  # fmt: skip
 
 

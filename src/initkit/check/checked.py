@@ -33,8 +33,17 @@ class Checked:
 
     @property
     def distribution(self) -> Distribution | None:
-        """What the plan draws it from; None where it writes nothing."""
-        return self.step.distribution if self.step is not None else None
+        """What the plan draws its numbers from; None where it writes nothing.
+
+        Of complex numbers it is that of each part, since both are measured as real numbers.
+        """
+        planned = self.step.distribution if self.step is not None else None
+        return planned.in_pairs if planned is not None and self._is_complex else planned
+
+    @property
+    def _is_complex(self) -> bool:
+        tensor = self.slot.raw[0] if self.slot is not None and self.slot.raw else None
+        return tensor is not None and tensor.is_complex()
 
     @property
     def summary(self) -> str:

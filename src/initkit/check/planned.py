@@ -37,8 +37,8 @@ def check_step(step: Step, index: SlotIndex) -> Checked:
         return checked
     if tuple(slot.shape) != step.shape:
         checked.tests.append(_shape_test(list(step.shape), list(slot.shape)))
-    elif step.status == WRITE and step.distribution is not None:
-        _compare(step, step.distribution, values, checked, index)
+    elif step.status == WRITE and (distribution := checked.distribution) is not None:
+        _compare(step, distribution, values, checked, index)
     else:
         checked.remark = step.start
         checked.measured = measure([values])

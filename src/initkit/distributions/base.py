@@ -118,11 +118,6 @@ class Distribution(Value):
         return None
 
     @derived
-    def bounds_must_fit(self) -> bool:
-        """Whether a dtype that cannot hold the bounds is refused, since values come near them."""
-        return False
-
-    @derived
     def distinct_slices(self) -> bool:
         """Whether no two slices of a tensor should hold the same values up to signs."""
         return self.random
@@ -166,6 +161,16 @@ class Distribution(Value):
     def bounds(self) -> tuple[float, float]:
         """Smallest and largest possible value."""
         return -math.inf, math.inf
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """Smallest and largest value that is ever written: the stream's normals end, too."""
+        return self.bounds
+
+    @property
+    def in_pairs(self) -> Distribution:
+        """The distribution of the two parts of a complex number, written as two real ones."""
+        return self
 
     @property
     def atoms(self) -> dict[float, float]:

@@ -16,6 +16,8 @@ from .evidence import Sample, Test, exact_test
 from .maps import through
 
 _ROOT2 = math.sqrt(2.0)
+_ALL = 6.2302  # deviations; just within the stream's largest
+_NOTHING = 1e-300  # a deviation that no dtype tells from 0
 
 
 @frozen
@@ -25,7 +27,6 @@ class Constant(Distribution):
     value: float
     random = False
     complex_as_pairs = False
-    bounds_must_fit = True
 
     @property
     def constant(self) -> float:
@@ -93,6 +94,16 @@ class Normal(Distribution):
     def moments(self) -> tuple[float, float]:
         return self.mean, self.std
 
+    @property
+    def reach(self) -> tuple[float, float]:
+        far = stream.LARGEST_NORMAL * self.std
+        return self.mean - far, self.mean + far
+
+    @property
+    def in_pairs(self) -> Normal:
+        # As torch, so that E|z - mean|^2 is std^2; the mean is that of each part.
+        return Normal(self.mean, self.std / _ROOT2)
+
     def _cdf(self, x: Tensor) -> Tensor:
         return ndtr((x - self.mean) / self.std)
 
@@ -114,7 +125,6 @@ class Uniform(Distribution):
 
     low: float
     high: float
-    bounds_must_fit = True
     any_shape = True
 
     @property
@@ -168,6 +178,17 @@ class TruncatedNormal(Distribution):
             share = (ndtr(z) - _phi(a)) / (_phi(b) - _phi(a))
         return share.clamp(0, 1)
 
+    @property
+    def reach(self) -> tuple[float, float]:
+        far = stream.LARGEST_NORMAL * self.scale
+        return max(self.low, self.loc - far), min(self.high, self.loc + far)
+
+    @property
+    def in_pairs(self) -> TruncatedNormal:
+        # Cut as many deviations away, so that the whole number has the variance of a real one.
+        low, high = (self.loc + (end - self.loc) / _ROOT2 for end in (self.low, self.high))
+        return TruncatedNormal(self.loc, self.scale / _ROOT2, low, high)
+
     def describe(self) -> str:
         distribution = f"{short(self.loc)}, {short(self.scale)}"
         return f"TN({distribution}; {short(self.low)}, {short(self.high)})"
@@ -175,9 +196,8 @@ class TruncatedNormal(Distribution):
     @property
     def gaussian(self) -> bool:
         """Whether the bounds cut nothing: they lie beyond all values that the stream has."""
-        # The stream's standard normals end at 6.23026 (docs/stream.md).
         a, b = (self.low - self.loc) / self.scale, (self.high - self.loc) / self.scale
-        return a < -6.2302 and b > 6.2302
+        return a < -_ALL and b > _ALL
 
     def note(self) -> str:
         return "the bounds cut nothing" if self.gaussian else ""
@@ -196,7 +216,10 @@ class TruncatedNormal(Distribution):
         if not factor:
             return Constant(0.0)
         low, high = sorted((self.low * factor, self.high * factor))
-        return TruncatedNormal(self.loc * factor, self.scale * abs(factor), low, high)
+        scale = self.scale * abs(factor)
+        if scale < _NOTHING:  # no deviation is left to cut at
+            return Constant(self.loc * factor)
+        return TruncatedNormal(self.loc * factor, scale, low, high)
 
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
         stream.trunc_normal_(out, source.values, self.loc, self.scale, self.low, self.high, runs)

@@ -49,6 +49,18 @@ class Indexed(Distribution):
         table = _sorted_table(self)
         return float(table[0]), float(table[-1])
 
+    @property
+    def reach(self) -> tuple[float, float]:
+        # Every map is monotone, so that the ends are the images of the table's own.
+        ends = torch.tensor(self.ends(), dtype=torch.float64, device="cpu")
+        low, high = sorted(through(ends, self.maps).tolist())
+        return low, high
+
+    def ends(self) -> tuple[float, float]:
+        """Return what no value leaves before the maps."""
+        low, high = self.values(torch.arange(math.prod(self.shape), device="cpu")).aminmax()
+        return float(low), float(high)
+
     def _cdf(self, x: Tensor) -> Tensor:
         table = _sorted_table(self)
         return torch.searchsorted(table, x.contiguous(), right=True).double() / table.numel()
@@ -94,6 +106,10 @@ class Arange(Indexed):
         i = index // math.prod(self.shape[axis + 1 :]) % self._length
         return i.double() * self.step + self.start
 
+    def ends(self) -> tuple[float, float]:
+        low, high = sorted((self.start, self.start + self.step * (self._length - 1)))
+        return low, high
+
     def table(self) -> Tensor:
         # One line stands for all, since every value comes equally often: moments and CDF are its.
         line = Arange((self._length,), self.start, self.step)
@@ -124,6 +140,9 @@ class Sinusoids(Indexed):
         # Leading dimensions, such as (1, positions, width), repeat the table.
         row, column = index // width % self.shape[-2], index % width
         return torch.where(row < self.blank, 0.0, self._wave(row - self.blank, column, width))
+
+    def ends(self) -> tuple[float, float]:
+        return -1.0, 1.0
 
     def _wave(self, row: Tensor, column: Tensor, width: int) -> Tensor:
         return self._sines((row + self.first).double(), column, width)

@@ -53,6 +53,12 @@ class Mapped(Distribution):
         return low, high
 
     @property
+    def reach(self) -> tuple[float, float]:
+        ends = torch.tensor(self.part.reach, dtype=torch.float64, device="cpu")
+        low, high = sorted(through(ends, self.maps).tolist())
+        return low, high
+
+    @property
     def atoms(self) -> dict[float, float]:
         # What "at least" lifts lands on one value, the lowest of all.
         low = max((v for name, v in self.maps if name == "at least"), default=-math.inf)

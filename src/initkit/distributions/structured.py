@@ -53,6 +53,15 @@ class Blocks(Distribution):
         return min(p.low for p in self.parts), max(p.high for p in self.parts)
 
     @property
+    def reach(self) -> tuple[float, float]:
+        ends = [part.reach for part in self.parts]
+        return min(low for low, _ in ends), max(high for _, high in ends)
+
+    @property
+    def in_pairs(self) -> Blocks:
+        return Blocks(tuple(part.in_pairs for part in self.parts), self.size)
+
+    @property
     def atoms(self) -> dict[float, float]:
         found: dict[float, float] = {}
         for part in self.parts:
@@ -87,6 +96,7 @@ class Blocks(Distribution):
     ) -> None:
         if part.complex_as_pairs and out.is_complex():
             out, start, origin = torch.view_as_real(out).view(-1), 2 * start, 2 * origin
+            part = part.in_pairs
         if part.placed:  # distributions by place count from the start of their block
             part.write(out, source, start - origin)
         elif part.elementwise:

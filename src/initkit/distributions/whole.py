@@ -55,6 +55,10 @@ class Sparse(NonElementwise):
         return 0.0, self.scale * math.sqrt(1 - self._share)
 
     @property
+    def reach(self) -> tuple[float, float]:
+        return Normal(0.0, self.scale).reach
+
+    @property
     def atoms(self) -> dict[float, float]:
         return {0.0: self._share} if self._share else {}
 

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import nn
 
-from ..distributions import Distribution, short
+from ..distributions import Distribution
 from ..errors import Problem, TensorProblem, TieConflict
 from ..model import Slot, is_sharded, placement_problem
 from ..ties import TieGroup, self_overlapping
+from .dtypes import dtype_problem
 from .resolve import Choice
-
-# In these dtypes every distribution fits, but for one whose bounds are beyond the largest value.
-_PLAIN = frozenset((torch.float32, torch.bfloat16, torch.float16, torch.float64))
-# By name, since each release of torch has some more of them.
-_SCALED = frozenset(
-    getattr(torch, name) for name in dir(torch) if name.startswith(("float8_", "float4_"))
-)
 
 
 def winner(
@@ -176,9 +169,7 @@ def _writable(group: TieGroup, distribution: Distribution) -> bool:
 def memory_problem(slot: Slot, distribution: Distribution) -> str:
     """Return why this memory cannot hold the distribution, or nothing."""
     assert slot.tensor is not None
-    dtype = slot.tensor.dtype
-    plain = dtype in _PLAIN and not distribution.bounds_must_fit
-    return place_problem(slot) or ("" if plain else _dtype_problem(dtype, distribution))
+    return place_problem(slot) or dtype_problem(slot.tensor.dtype, distribution)
 
 
 def place_problem(slot: Slot) -> str:
@@ -207,36 +198,3 @@ def _way_round(slot: Slot) -> str:
     """Return how a weight that cannot be written is started, or left."""
     raw = f"{slot.name.removesuffix(slot.key)}parametrizations.{slot.key}.original"
     return f"start {raw!r}, from which it is computed, or write 'keep'"
-
-
-def _holds(dtype: torch.dtype, value: float) -> bool:
-    """Whether an integer dtype has this value."""
-    if dtype is torch.bool:
-        return value in (0.0, 1.0)
-    # torch.iinfo knows no bool, hence the case above.
-    limits = torch.iinfo(dtype)
-    return value.is_integer() and limits.min <= value <= limits.max
-
-
-def _too_large(dtype: torch.dtype, distribution: Distribution) -> str:
-    """Return which bound of the distribution a floating dtype has no value for, or nothing."""
-    # An infinite bound is left alone: values of a normal come nowhere near it.
-    largest = torch.finfo(dtype).max
-    beyond = [x for x in (distribution.low, distribution.high) if largest < abs(x) < math.inf]
-    return f"its dtype is {dtype}, which cannot hold {short(beyond[0])}" if beyond else ""
-
-
-def _dtype_problem(dtype: torch.dtype, distribution: Distribution) -> str:
-    constant = distribution.constant is not None
-    if dtype in _PLAIN:
-        return _too_large(dtype, distribution)
-    if dtype in _SCALED and not constant:
-        return f"its dtype is {dtype}, which holds scaled values; initialise before quantising"
-    if not (dtype.is_floating_point or dtype.is_complex):
-        if not constant:
-            return f"its dtype is {dtype}, and {distribution} needs floating point; write 'keep'"
-        if not _holds(dtype, distribution.low):
-            return f"its dtype is {dtype}, which cannot hold {short(distribution.low)}"
-    if dtype.is_complex and not distribution.allows_complex:
-        return f"its dtype is {dtype}, and {distribution} is defined for real numbers here"
-    return ""

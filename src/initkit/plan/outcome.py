@@ -13,6 +13,7 @@ from ..model import Slot, parameter_info
 from ..numbers import Fans, module_fans, tensor_fans
 from ..rules import Clause
 from ..ties import TieGroup
+from .dtypes import dtype_note
 from .resolve import Choice, slot_info
 from .step import EMPTY, KEEP, UNCOVERED, WRITE, Status, Step, Target
 
@@ -126,7 +127,10 @@ def _padding(slots: Sequence[Slot], clause: Clause) -> tuple[int | None, Slot | 
 def _note(chosen: Choice, writer: Slot) -> str:
     """Return what a reader should know of this step, or nothing."""
     distribution = chosen.distribution
-    parts = [distribution.note()] if distribution is not None else []
+    parts = []
+    if distribution is not None:
+        assert writer.tensor is not None
+        parts = [distribution.note(), dtype_note(writer.tensor.dtype, distribution)]
     if chosen.fans is not None and chosen.fans_from != "module":
         parts.append(f"fans from the {chosen.fans_from}")
     if writer.computed is not None:

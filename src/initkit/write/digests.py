@@ -98,6 +98,8 @@ def _tasks(
     if local.layout is not torch.strided:
         # One model has one digest, however it is stored: sparse entries have no order to speak of.
         local = local.to_dense()
+    # What a conjugate or negative view flips stands in a flag, and is put into the bits first.
+    local = local.resolve_conj().resolve_neg()
     if local.is_complex():
         local, part = torch.view_as_real(local), part and part.as_real()
     # Bits and not values: NaNs and both zeros count. Only what is not contiguous is copied.

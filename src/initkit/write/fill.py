@@ -151,6 +151,7 @@ def _add(queue: _WriteQueue, step: Step, slot: Slot, source: Source, drawn: Tens
         increment_version(tensor)  # the local tensor's own is raised where it is written
         part = part.as_real() if _as_pairs(part.local, distribution) else part
     out = part.local.detach() if part is not None else _real(tensor, distribution)
+    distribution = _of_parts(tensor, distribution)
     if (value := distribution.constant) is not None:
         queue.add(partial(out.fill_, value), out.numel())
     # Every rank draws the whole and keeps its part: an orthogonal matrix cannot be made in parts.
@@ -171,13 +172,27 @@ def _as_pairs(tensor: Tensor, distribution: Distribution) -> bool:
 def _real(tensor: Tensor, distribution: Distribution) -> Tensor:
     """Return the memory to write, complex numbers as pairs of real ones."""
     out = tensor.detach()  # shares the version counter, unlike .data
-    return torch.view_as_real(out) if _as_pairs(out, distribution) else out
+    # A conjugate view has no real one; `_write` goes through scratch.
+    pairs = _as_pairs(out, distribution) and not out.is_conj()
+    return torch.view_as_real(out) if pairs else out
+
+
+def _of_parts(tensor: Tensor, distribution: Distribution) -> Distribution:
+    """Return the distribution of what is written: of a complex number the law of each part."""
+    return distribution.in_pairs if _as_pairs(tensor, distribution) else distribution
 
 
 def _write(
     out: Tensor, distribution: Distribution, source: Source, start: int, part: LocalShard | None
 ) -> None:
     """Write a chunk; the place of each element in the whole tensor decides its value."""
+    if out.is_conj():
+        scratch = torch.empty(out.shape, dtype=out.dtype, device=out.device)
+        pairs = distribution.complex_as_pairs
+        first = 2 * start if pairs else start
+        _write(_real(scratch, distribution), distribution, source, first, part)
+        out.copy_(scratch)
+        return
     runs: Runs = start if part is None else part.runs(start, out.numel())
     if out.is_contiguous():
         distribution.write(out.view(-1), source, runs)
@@ -226,7 +241,8 @@ def _through_parametrization(
     assert tensor is not None
     value = torch.empty(tuple(computed.shape), dtype=computed.dtype, device=tensor.device)
     if drawn is None and distribution.elementwise:
-        distribution.write(_real(value, distribution).view(-1), source)
+        parts = _of_parts(value, distribution)
+        parts.write(_real(value, distribution).view(-1), source)
     else:
         _copy(value, _whole(distribution, source, drawn, value))
     if step.padding is not None:

@@ -43,7 +43,7 @@ _INTEGERS = {8: torch.int64, 4: torch.int32, 2: torch.int16}
 
 def _bits(tensor: Tensor) -> Tensor | None:
     """Return a tensor's memory as integers; None where no bit pattern is to spare, or no memory."""
-    if tensor.is_meta or tensor.layout is not torch.strided:
+    if tensor.is_meta or tensor.layout is not torch.strided or tensor.is_conj() or tensor.is_neg():
         return None
     real = torch.view_as_real(tensor) if tensor.is_complex() else tensor
     wide = _INTEGERS.get(real.element_size())
