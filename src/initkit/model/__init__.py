@@ -1,6 +1,7 @@
 """What a model holds: every named place, and what is known of it."""
 
-from .computed_weights import ComputedWeight, SharedWeight, find_computed_weights
+from .computed_base import ComputedWeight, SharedWeight
+from .computed_weights import find_computed_weights
 from .layouts import ParameterInfo, fans, layout_row, parameter_info, register_layout
 from .sharding import (
     LocalShard,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,6 +11,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
+
+from ..numbers import loaded
 
 Range: TypeAlias = tuple[int, int]
 Ranges: TypeAlias = tuple[Range, ...]
@@ -152,8 +153,7 @@ def local_shard(tensor: Tensor) -> LocalShard | None:
 def is_sharded(tensor: object) -> bool:
     """Say whether a tensor is a ``DTensor``; cheap, and imports nothing."""
     # Who made a DTensor has loaded its module, so that where it is not loaded there is none.
-    module = sys.modules.get("torch.distributed.tensor")
-    kind = getattr(module, "DTensor", None)
+    kind = loaded("torch.distributed.tensor", "DTensor")
     return kind is not None and isinstance(tensor, kind)
 
 

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
 
 from ..errors import TargetError
-from .computed_weights import ComputedWeight, find_computed_weights, legacy_keys, original_keys
+from .computed_base import ComputedWeight
+from .computed_weights import find_computed_weights, legacy_keys
+from .parametrized_weights import original_keys
 
 WRAPPERS: Mapping[str, str] = {
     "module": "DataParallel DistributedDataParallel AveragedModel",
@@ -184,9 +186,11 @@ def _emit(visit: _Visit, slots: list[Slot], buffers: bool, raw: bool) -> None:
         if buffers or kind == "parameter":
             slots.append(make(key, computed.main, kind, visits, computed))
     if buffers:
+        # Vectors, bases and masks of a parametrization stand behind its weight like its raw tensors.
+        behind = not raw and any(isinstance(m, ParametrizationList) for m in visit.lineage)
         for key, tensor in module._buffers.items():
             if tensor is None or isinstance(tensor, Tensor):
-                slots.append(make(key, tensor, "buffer", visits, None, key in literal))
+                slots.append(make(key, tensor, "buffer", visits, None, behind or key in literal))
 
 
 def _tree(model: nn.Module) -> list[_Visit] | None:

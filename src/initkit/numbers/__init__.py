@@ -14,6 +14,7 @@ from .fans import (
 from .formula import Formula, Lookup, Number, read_number
 from .gains import gain, gain_formula, gain_names, is_leaky
 from .gc_pause import no_collecting
+from .loaded import loaded
 from .value import Value, frozen
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "gain_names",
     "is_count",
     "is_leaky",
+    "loaded",
     "module_fans",
     "no_collecting",
     "read_call",

@@ -19,6 +19,7 @@ from torch.nn.parameter import is_lazy
 
 from ..errors import TargetError
 from ..model import walk
+from ..numbers import loaded
 from .byte_regions import Region
 from .groups import tie_slots
 from .op_trace import OpTrace, Reuse, Use
@@ -81,17 +82,17 @@ def _owners(model: nn.Module) -> tuple[list[str], list[tuple[Region, int]]]:
 def _generators(model: nn.Module) -> Iterator[None]:
     """Put back the states of the generators of torch, Python and numpy."""
     devices = {t.device for t in (*model.parameters(), *model.buffers()) if t.is_cuda}
-    numpy = sys.modules.get("numpy")
+    get_state, set_state = (loaded("numpy.random", f"{verb}_state") for verb in ("get", "set"))
     state = random.getstate()
     # Looked up and not imported: without it no code of the model can have drawn from it.
-    legacy = numpy.random.get_state() if numpy is not None else None
+    legacy = get_state() if set_state is not None else None
     try:
         with torch.random.fork_rng(devices=sorted(devices, key=str)):
             yield
     finally:
         random.setstate(state)
-        if numpy is not None:
-            numpy.random.set_state(legacy)
+        if set_state is not None:
+            set_state(legacy)
 
 
 @contextmanager

@@ -6,13 +6,13 @@ or fake, are told apart by the identity of their storage.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Hashable, Iterable, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn.parameter import Parameter, is_lazy
 
+from ..numbers import loaded
 from .byte_regions import Region, count_bytes, indices_collide, region_at, simplest
 
 
@@ -108,8 +108,8 @@ def _place(tensor: Tensor, size: int) -> tuple[Hashable, int] | None:
 
 def is_fake(tensor: Tensor) -> bool:
     """Say whether this is a fake tensor: it claims a device and has no memory there."""
-    module = sys.modules.get("torch._subclasses.fake_tensor")
-    return module is not None and isinstance(tensor, module.FakeTensor)
+    kind = loaded("torch._subclasses.fake_tensor", "FakeTensor")
+    return kind is not None and isinstance(tensor, kind)
 
 
 # torch's own flag for this is private, and "too hard" is one of its answers.

@@ -14,6 +14,7 @@ from torch import nn
 
 from ..errors import InitkitError, OptionError, PlanError, RankMismatch, TensorProblem
 from ..model import rank_count
+from ..numbers import loaded
 from ..plan import WRITE, Plan
 
 NEEDS_SEED = (
@@ -22,29 +23,27 @@ NEEDS_SEED = (
 )
 
 
-def _fsdp() -> Any:
-    # No module can be wrapped by what was never imported, and importing it takes long.
-    return sys.modules.get("torch.distributed.fsdp")
-
-
 def reshard_fsdp(model: object) -> None:
     """Let FSDP2 modules show their sharded parameters, as their own ``to()`` does; refuse FSDP1.
 
     Raises :class:`PlanError` for FSDP1 modules, whose parameters are flat pieces.
     """
-    fsdp = _fsdp()
-    if fsdp is not None and isinstance(model, nn.Module) and "_modules" in vars(model):
+    if not (isinstance(model, nn.Module) and "_modules" in vars(model)):
+        return
+    # No module can be wrapped by what was never imported, and importing it takes long.
+    if (per_parameter := loaded("torch.distributed.fsdp", "FSDPModule")) is not None:
         for module in model.modules():
-            if isinstance(module, fsdp.FSDPModule):
-                module.reshard()
-        _refuse_flat(model, fsdp)
+            if isinstance(module, per_parameter):
+                module.reshard()  # type: ignore[operator]
+    if (flat := loaded("torch.distributed.fsdp", "FullyShardedDataParallel")) is not None:
+        _refuse_flat(model, flat)
 
 
-def _refuse_flat(model: nn.Module, fsdp: Any) -> None:
+def _refuse_flat(model: nn.Module, flat: type) -> None:
     wrapped = [
         path or type(module).__name__
         for path, module in model.named_modules()
-        if isinstance(module, fsdp.FullyShardedDataParallel) and not _summoned(module)
+        if isinstance(module, flat) and not _summoned(module)
     ]
     if not wrapped:
         return

@@ -55,6 +55,24 @@ def fill(
                 observer(target.slots)
 
 
+def refresh_computed(slots: Sequence[Slot], plan: Plan) -> None:
+    """Make what modules keep of computed weights that of the raw tensors that a plan wrote.
+
+    Whoever wrote them: the weight's own step, one of a raw tensor, or one of a tensor tied to it.
+    """
+    todo = [pair for pair in plan.pairs if pair[0].status == WRITE]
+    # The targets keep the tensors alive, so that an id stands for one of them.
+    written = {id(raw) for _, t in todo for slot in (*t.slots, t.writer) for raw in slot.raw}
+    with torch.inference_mode() if _needs_inference_mode(todo) else nullcontext():
+        for slot in slots:
+            computed = slot.computed
+            if computed is None or written.isdisjoint(map(id, computed.raw)):
+                continue
+            # A rule may name a vector or a mask literally, and then means it.
+            if written.isdisjoint(map(id, computed.state)):
+                computed.refresh()
+
+
 def _needs_inference_mode(todo: Sequence[tuple[Step, Target]]) -> bool:
     """Whether a tensor was made under inference mode, outside of which torch won't write it."""
     return any(t.writer.tensor is not None and t.writer.tensor.is_inference() for _, t in todo)

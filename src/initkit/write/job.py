@@ -9,7 +9,7 @@ from ..model import ModelView
 from ..numbers import no_collecting
 from ..plan import EMPTY, WRITE, InitOptions, Plan, Step, Target
 from . import distributed
-from .fill import fill
+from .fill import fill, refresh_computed
 from .materializer import Materializer
 from .progress import ProgressBar
 from .recorded_rules import settle_recorded_rules
@@ -56,6 +56,7 @@ class Job:
         total = sum(step.numel for step in plan.with_status(WRITE))
         with ProgressBar(self.settings["progress"], total) as bar:
             fill(plan, seed, prefix, drawn=drawn, advance=bar.advance)
+        refresh_computed(self.view.slots, plan)
 
     def _buffers(self, written: list[tuple[Step, Target]]) -> list[str]:
         """Reset running statistics, or return the names of those off their reset value."""

@@ -133,6 +133,7 @@ class Materializer:
     def _judge(self, written: Sequence[Slot]) -> None:
         """Find every tensor that would hold garbage or cannot get memory."""
         sure = {id(raw) for slot in written for raw in slot.raw}
+        sure.update(id(t) for s in written if s.computed is not None for t in s.computed.state)
         homeless = [s.name for s in self.slots if self._home(s) is None]
         if homeless:
             what = "say where they should live, as in device='cpu'"
@@ -193,7 +194,7 @@ class Materializer:
         """Allocate; every tensor stays the object that it is."""
         if not self.slots:
             return
-        for slot in self.written:
+        for slot in self.view.slots:
             if slot.computed is not None and isinstance(vars(slot.owner).get(slot.key), Tensor):
                 vars(slot.owner)[slot.key] = None  # its graph holds on to what it is computed from
         storages = _shared_storages(self.slots)
