@@ -2,6 +2,7 @@
 
 from .computed_weights import ComputedWeight, SharedWeight, find_computed_weights
 from .layouts import ParameterInfo, fans, layout_row, parameter_info, register_layout
+from .layouts import Role as ParameterRole
 from .sharding import (
     LocalShard,
     device_type,
@@ -24,6 +25,7 @@ __all__ = [
     "Model",
     "ModelView",
     "ParameterInfo",
+    "ParameterRole",
     "SharedWeight",
     "Slot",
     "chunks",

@@ -6,9 +6,16 @@ import inspect
 from dataclasses import field, replace
 from typing import Any
 
-from ..errors import OptionError, RuleError, UnknownNameError, did_you_mean
+from ..errors import OptionError, RuleError, did_you_mean
 from ..numbers import Call, Value, frozen, read_call
-from ..schemes import Keep, Scheme, canonical_name, read_scheme, scheme_names
+from ..schemes import (
+    Keep,
+    Scheme,
+    canonical_name,
+    read_scheme,
+    scheme_names,
+    unknown_scheme,
+)
 from .catalog import add_recipes, list_recipes, other_names, recipe_named, variants
 
 SHOW_ALL = "list_recipes() and list_schemes() show all names"
@@ -153,7 +160,7 @@ def find_recipe(call: Call) -> Recipe:
     recipe = recipe_named(call.name)
     if recipe is None:
         choices = [*list_recipes(), *scheme_names()]
-        raise UnknownNameError("recipe or scheme", call.name, choices, SHOW_ALL)
+        raise unknown_scheme("recipe or scheme", call.name, choices, SHOW_ALL)
     if call.args:
         message = f"the recipe {call.name} takes its options by name, not {call.args[0]!r}"
         raise OptionError(message, owner=call.name)
