@@ -14,12 +14,12 @@ from torch import nn
 from initkit import RuleError, plan_init
 from initkit.rules import read_rules
 
+KAIMING = (
+    """{"type:Conv2d": {"weight": "kaiming_normal(mode='fan_out', nonlinearity='relu', """
+    """fans='tensor')", "bias": 0}}"""
+)
 CASES: dict[str, tuple[dict[str, Any], str]] = {
-    "kaiming": (
-        {"type": "Kaiming", "layer": "Conv2d"},
-        """{"type:Conv2d": {"weight": "kaiming_normal(mode='fan_out', nonlinearity='relu', """
-        """fans='tensor')", "bias": 0}}""",
-    ),
+    "kaiming": ({"type": "Kaiming", "layer": "Conv2d"}, KAIMING),
     "xavier for two layers": (
         {"type": "Xavier", "layer": ["Conv2d", "Linear"], "distribution": "uniform", "bias": 1.0},
         """{"type:Conv2d|Linear": {"weight": "xavier_uniform(fans='tensor')", "bias": 1.0}}""",

@@ -13,7 +13,15 @@ from .sharding import (
     rank_count,
     shape_problem,
 )
-from .slots import WRAPPERS, Slot, is_counted, is_wrapper_segment, walk, walk_state_dict
+from .slots import (
+    WRAPPERS,
+    Slot,
+    children_of,
+    is_counted,
+    is_wrapper_segment,
+    walk,
+    walk_state_dict,
+)
 from .tensors import CHUNK, chunks, differing, same_bits
 from .view import Model, ModelView
 
@@ -28,6 +36,7 @@ __all__ = [
     "ParameterRole",
     "SharedWeight",
     "Slot",
+    "children_of",
     "chunks",
     "device_type",
     "differing",

@@ -12,6 +12,7 @@ from ..errors import InitkitError, RuleError, UnknownNameError
 from ..numbers import Formula, Layout, read_call
 from ..schemes import (
     Keep,
+    PerModule,
     Scheme,
     canonical_name,
     is_scheme_table,
@@ -171,7 +172,9 @@ def _under_type(kind: Type, value: object) -> list[Clause]:
             f"under the type {kind} stands {value!r}; a type takes a scheme, or a dict from its "
             "own parameter names to schemes. A recipe goes under a module's path"
         )
-    return [_from_value(ParameterOf(kind, "*weight*"), value)]
+    # A function of the module starts all that the module has.
+    glob = "*" if isinstance(value, PerModule) else "*weight*"
+    return [_from_value(ParameterOf(kind, glob), value)]
 
 
 def _own_name(kind: Type, name: object) -> ParameterOf:

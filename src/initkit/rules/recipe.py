@@ -10,6 +10,7 @@ from ..errors import OptionError, RuleError, did_you_mean
 from ..numbers import Call, Value, frozen, read_call
 from ..schemes import (
     Keep,
+    PerModule,
     Scheme,
     canonical_name,
     read_scheme,
@@ -171,10 +172,13 @@ def scheme_recipe(scheme: Scheme) -> Recipe:
     """Return what a scheme alone stands for, as the rules of a whole model.
 
     Of the modules with a layout, weights start by that scheme, biases at 0, torch's own norms at 1
-    and 0, PReLU at its default; everything else keeps its value. ``keep`` keeps all.
+    and 0, PReLU at its default; everything else keeps its value. ``keep`` keeps all, and a function
+    of modules starts all.
     """
     if isinstance(scheme, Keep):
         return Recipe("keep", rules={"*": scheme}, summary="Every parameter keeps its value.")
+    if isinstance(scheme, PerModule):
+        return Recipe(str(scheme), rules={"*": scheme}, summary="Your function starts all modules.")
     return Recipe(
         str(scheme),
         rules={

@@ -7,6 +7,7 @@ from .basic import (
     Keep,
     Normal,
     Ones,
+    PerModule,
     PriorBias,
     TorchDefault,
     Uniform,
@@ -36,7 +37,7 @@ from .positional import (
     Sincos2d,
     Sinusoids,
 )
-from .read import blocks, is_scheme_table, read_scheme, read_scheme_call
+from .read import blocks, is_scheme_table, per_module, read_scheme, read_scheme_call
 from .registry import (
     canonical_name,
     check_name,
@@ -74,6 +75,7 @@ __all__ = [
     "Normal",
     "Ones",
     "Orthogonal",
+    "PerModule",
     "PriorBias",
     "RotatedFrequencies",
     "Scaled",
@@ -100,6 +102,7 @@ __all__ = [
     "list_schemes",
     "meant_by",
     "needs_of",
+    "per_module",
     "plain_name",
     "read_scheme",
     "read_scheme_call",

@@ -11,7 +11,7 @@ from typing import Any, TypeGuard, cast
 from ..errors import OptionError, RuleError, did_you_mean
 from ..numbers import Call, read_call
 from .base import Scheme
-from .basic import Constant, Function
+from .basic import Constant, Function, PerModule
 from .composite import Blocks
 from .elsewhere import unknown_scheme
 from .registry import (
@@ -84,6 +84,40 @@ def blocks(*parts: object) -> Blocks:
     if len(parts) == 1 and isinstance(parts[0], list | tuple):
         parts = tuple(parts[0])
     return Blocks(tuple(read_scheme(part) for part in parts))
+
+
+def per_module(function: Callable[..., object], **options: Any) -> PerModule:
+    """Start modules by a function of yours that takes a module, such as ``model.apply`` takes.
+
+    ``function`` is called as ``Module.apply`` calls it, inner modules first: with every module all
+    of whose parameters it starts, and with the owner of each other one that it starts. It writes
+    into scratch in place of all parameters and buffers of the module, filled with NaN, before
+    anything else is written; torch's global generator stands at a state of the seed and the
+    module's name, and afterwards where it stood. A tied parameter holds what the last of its
+    modules left. What it leaves unwritten is an error, and what it does to buffers is undone.
+    ``options`` are passed on.
+
+    Nobody knows the distribution: plans show the function, :func:`initkit.check_init` looks for
+    garbage alone, and :func:`initkit.verify_report` cannot draw the values again.
+
+    Raises :class:`RuleError` for what is no function of a module.
+
+    >>> from torch import nn
+    >>> from initkit import plan_init
+    >>> def init(m):
+    ...     if isinstance(m, nn.Linear):
+    ...         nn.init.normal_(m.weight, std=0.02)
+    ...         nn.init.zeros_(m.bias)
+    >>> plan_init(nn.Linear(3, 4), {nn.Linear: per_module(init)})["bias"].start
+    'per_module(init)'
+    """
+    given: object = function
+    if not callable(given) or isinstance(given, type) or hasattr(given, "named_parameters"):
+        raise RuleError(f"per_module takes a function of a module, not {_what(function)}")
+    if getattr(function, "__module__", "") == "torch.nn.init":
+        name = getattr(function, "__name__", "")
+        raise RuleError(f"per_module: {name} takes a tensor, so that a rule takes it as it is")
+    return PerModule(function, tuple(sorted(options.items())))
 
 
 def is_scheme_table(value: object) -> TypeGuard[Mapping[str, Any]]:
