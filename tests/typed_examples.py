@@ -39,6 +39,7 @@ from initkit import (
     load_recipe,
     materialize,
     model_digest,
+    per_module,
     plan_init,
     preserve_ties,
     register_layout,

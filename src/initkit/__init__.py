@@ -32,7 +32,14 @@ with no_collecting():
     from .numbers import gain
     from .plan import Plan, Step, plan_init
     from .rules import Recipe, Rule, describe_recipe, list_recipes, register_recipe
-    from .schemes import Scheme, blocks, describe_scheme, list_schemes, register_scheme
+    from .schemes import (
+        Scheme,
+        blocks,
+        describe_scheme,
+        list_schemes,
+        per_module,
+        register_scheme,
+    )
     from .ties import (
         TieGroup,
         TieStatus,
@@ -125,6 +132,7 @@ __all__ = [
     "load_recipe",
     "materialize",
     "model_digest",
+    "per_module",
     "plan_init",
     "preserve_ties",
     "register_layout",

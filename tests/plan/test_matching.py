@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
+from torch import nn, ones
 
+from initkit import Rule, plan_init
 from initkit.model import ModelView
 from initkit.plan.matching import RuleTable
 from initkit.rules import read_rules
@@ -32,3 +36,45 @@ def test_a_rule_takes_a_wrapped_parameter_by_either_of_its_names() -> None:
     for key in ("weight", "module.weight"):
         table = RuleTable(read_rules([{"other": 0}, {key: 0}]))
         assert table.first(slot, slot.name, slot.canonicals[0]) == 1
+
+
+def odd() -> nn.ModuleDict:
+    """A model whose names read as globs of each other's."""
+    return nn.ModuleDict({
+        "a[0]": nn.Linear(1, 1, bias=False),
+        "a0": nn.Linear(1, 1, bias=False),
+        "b?": nn.ModuleDict({"c*": nn.Linear(1, 1), "cd": nn.Linear(1, 1)}),
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rules", "names"),
+    [
+        ({"a[0].weight": 0}, "a[0].weight"),
+        ({"a[0]": {"weight": 0}}, "a[0].weight"),
+        ({"a[0]": {nn.Linear: 0}}, "a[0].weight"),
+        ([Rule(0, name="a[0].weight", type=nn.Linear)], "a[0].weight"),
+        ({"a[01].weight": 0}, "a0.weight"),
+        ({"b?": {"c*": {"weight": 0}}}, "b?.c*.weight"),
+        ({"b?": {"c*.bias": 0}}, "b?.c*.bias"),
+        ({"in:ModuleDict": {"c*.bias": 0}}, "b?.c*.bias"),
+        ({"b?.*.bias": 0}, "b?.c*.bias b?.cd.bias"),
+    ],
+)
+def test_a_name_that_reads_as_a_glob_is_that_name_where_the_model_has_it(
+    rules: Any, names: str
+) -> None:
+    assert [step.name for step in plan_init(odd(), rules).with_status("write")] == names.split()
+
+
+def test_an_own_name_that_reads_as_a_glob_is_that_name() -> None:
+    own = nn.ParameterDict({"w[0]": nn.Parameter(ones(1)), "w0": nn.Parameter(ones(1))})
+    plan = plan_init(own, {nn.ParameterDict: {"w[0]": 0}})
+    assert [step.name for step in plan.with_status("write")] == ["w[0]"]
+
+
+def test_a_name_to_the_letter_speaks_for_a_tie_as_a_literal_one_does() -> None:
+    model = odd()
+    model["a0"].weight = model["a[0]"].weight
+    (step,) = plan_init(model, {"a[0].weight": 1, "*.weight": 0}, only="a*").with_status("write")
+    assert (step.rule, step.start) == ("a[0].weight", "constant 1")

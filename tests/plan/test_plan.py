@@ -71,3 +71,14 @@ def test_the_plan_of_a_name_is_found_by_any_of_its_names() -> None:
     assert plan["head.weight"] is plan["embed.weight"]
     with pytest.raises(TargetError, match="no parameter 'haed.weight'; did you mean 'head.weight'"):
         plan["haed.weight"]
+
+
+def test_a_step_is_found_by_its_place_in_plan_and_report() -> None:
+    model = Net()
+    for steps in (plan_init(model, {"*": 0}), apply_init(model, {"*": 0}, seed=0)):
+        assert (steps[0].name, steps[-1].name) == ("conv1.weight", "head.bias")
+        assert steps["head.bias"] is steps[-1] and len(list(steps)) == len(steps) == 9
+        with pytest.raises(TargetError, match="the plan has 9 steps, and none at place 9"):
+            steps[9]
+        with pytest.raises(TargetError, match="no parameter 'haed.bias'; did you mean 'head.bias'"):
+            steps["haed.bias"]

@@ -40,18 +40,83 @@ IDLE: dict[str, tuple[Any, str]] = {
     ),
     "a regex": ({re.compile("conv.*?x"): 1}, "; names here are like 'conv1.weight'"),
     "a type that is near one here": ({nn.Conv1d: 1}, f"{HERE}Conv2d"),
-    "a misspelt type": ({"type:Conv2D": "eye"}, f"{HERE}Conv2d"),
+    "a misspelt type": ({"type:conv2d": "eye"}, "; did you mean 'type:Conv2d'?"),
     "a type that is near none": ({nn.LSTM: 1}, f"{HERE}BatchNorm2d, Conv2d, Linear"),
-    "types": ({"type:Linaer|LSTM": 1}, f"{HERE}Linear"),
+    "types": ({"type:Linaer|LSTM": 1}, "; did you mean 'type:Linear'?"),
+    "a misspelt type of own names": (
+        {"type:linear": {"weight": 1}},
+        "; did you mean 'type:Linear'?",
+    ),
+    "a class of torch, as a name": (
+        {"Conv2d": 1},
+        "; 'Conv2d' is a class: write nn.Conv2d or 'type:Conv2d'",
+    ),
+    "a class of torch, with its module": (
+        {"nn.Linear": {"weight": 1}},
+        "; 'nn.Linear' is a class: write nn.Linear or 'type:Linear'",
+    ),
+    "a class that the model lacks": (
+        {"LSTM": 1},
+        f"; 'LSTM' is a class, written nn.LSTM or 'type:LSTM'{HERE}BatchNorm2d, Conv2d, Linear",
+    ),
+    "a class around parameters": ({"Net": 1}, "write 'in:Net' for all that it holds"),
+    "a class in a scope": (
+        {"body": {"Linear": 1}},
+        "; 'Linear' is a class: write nn.Linear or 'type:Linear'",
+    ),
+    "a regex without its prefix": (
+        {r"head\.(weight|bias)": 1},
+        r"; it looks like a regular expression: write r're:head\.(weight|bias)'",
+    ),
+    "an anchored regex": (
+        {"^head.*$": 1},
+        "; it looks like a regular expression: write 're:^head.*$'",
+    ),
+    "a regex that is found in names": (
+        {r"conv\d": 1},
+        r"; it looks like a regular expression: write r're:conv\d.*'",
+    ),
+    "a regex like no name": (
+        {"(q|z)": 1},
+        "; it looks like a regular expression: write 're:(q|z)'",
+    ),
+    "brackets that are no regex": (
+        {"head.(weight": 1},
+        "; did you mean 'head.weight' or 'body.2.weight' or 'body.0.weight'?",
+    ),
+    "a regex that is found at the start": (
+        {re.compile("head"): 1},
+        "; a regular expression must match the whole name, as 're:head.*' does",
+    ),
+    "a regex that is found at the end": (
+        {"re:ight|bia": 1},
+        "; a regular expression must match the whole name, as 're:.*(?:ight|bia).*' does",
+    ),
+    "a regex with flags": (
+        {re.compile("BIAS", re.IGNORECASE): 1},
+        "; a regular expression must match the whole name, as 're:.*BIAS' does",
+    ),
+    "a regex in a scope": (
+        {"body": {r"re:\d\.weigh": 1}},
+        r"; a regular expression must match the whole name, as r're:\d\.weigh.*' does",
+    ),
     "a misspelt own name": (
         {nn.Linear: {"wieght": 1}},
         "'Linear.wieght' matches no parameter; did you mean 'weight'?",
     ),
     "another own name": ({nn.Linear: {"zz": 1}}, "; a Linear here has weight, bias"),
-    "a role": ({"role:slope": 1}, f"{HERE}BatchNorm2d, Conv2d, Linear"),
+    "a role that nothing here has": ({"role:slope": 1}, f"{HERE}BatchNorm2d, Conv2d, Linear"),
     "a misspelt class around": (
         {"in:Blok": {"bn.weight": 0}},
         f"'in Blok: bn.weight' matches no parameter{HERE}BatchNorm2d, Conv2d, Linear",
+    ),
+    "the class around in another case": (
+        {"in:net": {"head.weight": 0}},
+        "'in net: head.weight' matches no parameter; did you mean 'in:Net'?",
+    ),
+    "a misspelt name inside a class": (
+        {"in:Net": {"haed.weight": 0}},
+        "; did you mean 'head.weight' or 'body.2.weight' or 'body.0.weight'?",
     ),
     "a misspelt scope": (
         {"boddy": {"*": 1}},
@@ -90,3 +155,10 @@ def test_where_nothing_can_be_near_the_hint_says_what_there_is() -> None:
     assert hint_example([]) == "; the model has no parameters"
     assert hint_module([], "a") == "; there is no module at 'a'"
     assert hint_own_name([f"p{i}" for i in range(20)], "zz", "Big").endswith(", p11")
+
+
+def test_a_class_is_nothing_that_a_state_dict_has(net: nn.Module) -> None:
+    (problem,) = plan_init(net.state_dict(), [{"Linear": 0}, {"*": 1}]).problems
+    assert str(problem).endswith(
+        "'Linear' is a class, and a state_dict has none; match names instead"
+    )

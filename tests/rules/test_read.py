@@ -33,6 +33,15 @@ TABLES: dict[str, tuple[Any, list[str]]] = {
     "a sequence of tables": ([{"b": 1}, [MINE], {"a": 0}], [
         "b -> 1", "mine/net: * -> 0", "a -> 0",
     ]),
+    "pairs of key and value": ([("a.b", 0), (nn.Linear, {"w": 1}), ("c", {"d": 2})], [
+        "a.b -> 0", "Linear.w -> 1", "c: d -> 2",
+    ]),
+    "pairs as JSON has them": ([["a", 0], ["b*", "normal"], ["re:c|d", 1]], [
+        "a -> 0", "b* -> normal", "re:c|d -> 1",
+    ]),
+    "a pair whose key is a scheme's name": ([("zeros", 1)], ["zeros -> 1"]),
+    "pairs under a name": ({"a": [("b", 0), ("c", 1)]}, ["a: b -> 0", "a: c -> 1"]),
+    "two tables that are no pair": ([("keep", {"a": 0})], ["keep: * -> keep", "a -> 0"]),
     "a rule": (Rule(1, name="a", type="B"), ["B a -> 1"]),
     "a recipe": (MINE, ["mine/net: * -> 0"]),
     "a scheme": (Constant(3.0), [
@@ -106,11 +115,25 @@ def test_two_clauses_that_say_the_same_are_two() -> None:
         (partial(nn.init.kaiming_normal_, mode="fan_out"),
          "kaiming_normal(mode='fan_out', fans='tensor')"),
         (ramp, "ramp()"),
+        ({"scheme": "normal", "std": 0.02}, "normal(std=0.02)"),
+        ({"scheme": "normal"}, "normal"),
+        ({"scheme": "kaiming_normal(mode='fan_out')", "a": "sqrt(5)"},
+         "kaiming_normal(a=sqrt(5), mode='fan_out')"),
     ],
 )  # fmt: skip
 def test_a_value_is_a_number_a_text_a_scheme_or_a_function(value: Any, scheme: str) -> None:
     (clause,) = read_rules({"*": value})
     assert clause.scheme_text == scheme
+
+
+def test_a_dict_with_a_scheme_stands_wherever_a_scheme_does() -> None:
+    value = {"scheme": "normal", "std": 0.5}
+    assert read({nn.Linear: value}) == ["Linear.*weight* -> normal(std=0.5)"]
+    assert read({nn.Linear: {"bias": value}}) == ["Linear.bias -> normal(std=0.5)"]
+    assert read(Rule(value, name="a")) == ["a -> normal(std=0.5)"]
+    # where a parameter is called scheme, its table has globs or no text
+    assert read({"a": {"scheme": 0}}) == ["a: scheme -> 0"]
+    assert read({"a": {"scheme": "normal", "*": 0}}) == ["a: scheme -> normal", "a: * -> 0"]
 
 
 def test_torch_functions_keep_the_fans_that_torch_computes() -> None:
@@ -170,6 +193,11 @@ BAD_TABLES: dict[str, tuple[Any, type[InitkitError], str]] = {
         "in the rule '*': there is no scheme or recipe 'nromal'; did you mean 'normal'",
     ),
     "an unknown recipe": ("resnxt", UnknownNameError, "did you mean 'resnext'"),
+    "another library's name": (
+        "RandomNormal",
+        UnknownNameError,
+        "there is no recipe or scheme 'RandomNormal'. Keras's is normal(std=0.05).",
+    ),
     "an unknown option": ("resnext(x=1)", OptionError, "recipe resnext/torch7 has no option 'x'"),
 }
 
@@ -199,6 +227,12 @@ def test_a_table_that_cannot_be_read_is_refused_at_once(case: str) -> None:
         ("sparse(0.1)", "write sparse(sparsity=...), not sparse(0.1)"),
         ("normal(0.02)", "write normal(std=...), not normal(0.02)"),
         ("uniform(0, 1, 2)", "uniform takes no more than uniform(low, high), not uniform(0, 1, 2)"),
+        ({"scheme": "normal", "sdt": 1}, "normal has no option 'sdt'; did you mean 'std'?"),
+        ({"scheme": "normal(std=1)", "std": 2}, "normal: std is given twice"),
+        (
+            "caffe2_xavier",
+            "there is no scheme or recipe 'caffe2_xavier'. Write kaiming_uniform(a=1).",
+        ),
         ("keep(1)", "keep takes no more than keep, not keep(1)"),
     ],
 )

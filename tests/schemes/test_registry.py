@@ -102,3 +102,63 @@ def test_a_class_takes_the_name_that_it_is_registered_by() -> None:
         assert str(read_scheme("half")) == "half"
     finally:
         unregister_scheme("half")
+
+
+def define(name: str, value: float, module: str = __name__) -> Any:
+    """Register a function that is defined here, as if it stood in a module."""
+
+    def cell(tensor: torch.Tensor) -> None:
+        tensor.fill_(value)
+
+    cell.__module__ = module
+    return register_scheme(name)(cell)
+
+
+@pytest.fixture
+def again() -> Iterator[str]:
+    yield "again"
+    unregister_scheme("again")
+
+
+def test_a_definition_that_is_run_again_replaces_the_first(again: str) -> None:
+    for value in (1.0, 2.0):  # as a notebook's cell that was edited
+        define(again, value)
+        tensor = torch.empty(2)
+        apply_init({"w": tensor}, {"w": again}, seed=0)
+        assert tensor.tolist() == [value, value]
+
+
+def test_a_class_that_is_defined_again_replaces_the_first(again: str) -> None:
+    for value in (1.0, 2.0):
+
+        class Half(schemes.Scheme):
+            level = value
+
+            def resolve(self, site: schemes.Site) -> distributions.Distribution:
+                return distributions.Constant(self.level)
+
+        register_scheme(again)(Half)
+        assert read_scheme(again).resolve(schemes.Site((1,))) == distributions.Constant(value)
+
+
+def test_in_a_session_a_cell_may_call_its_function_otherwise(again: str) -> None:
+    def renamed(tensor: torch.Tensor) -> None:
+        tensor.fill_(3)
+
+    renamed.__module__ = "__main__"
+    define(again, 1.0, module="__main__")
+    register_scheme(again)(renamed)
+    tensor = torch.empty(1)
+    apply_init({"w": tensor}, {"w": again}, seed=0)
+    assert tensor.tolist() == [3]
+
+
+def test_another_definition_of_a_taken_name_is_refused(again: str) -> None:
+    define(again, 1.0)
+    refused = "the name 'again' belongs to a scheme already; choose another"
+    with pytest.raises(DuplicateNameError, match=refused):
+        define(again, 1.0, module="elsewhere")
+    with pytest.raises(DuplicateNameError, match=refused):
+        register_scheme(again)(lambda tensor: None)
+    with pytest.raises(DuplicateNameError, match=refused):
+        register_scheme(again)(lambda tensor: None)  # no lambda is another's second run

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from initkit import FillError, apply_init
 
-GET = "functions here get a tensor, not a module"
+GET = "functions here get a tensor, not a module; per_module(function) is for one of modules"
 WRONG: dict[str, tuple[Any, str]] = {
     "nothing": (
         lambda t: None,

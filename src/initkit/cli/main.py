@@ -14,13 +14,13 @@ from dataclasses import asdict
 from typing import Any
 
 from ..check.check import check_init
-from ..errors import InitkitError, UnknownNameError
+from ..errors import InitkitError
 from ..plan import DEFAULTS, PlanOptions, of_kind, plan_init
 from ..plan.suggest import suggest_recipe
 from ..render import fold
 from ..rules import Recipe, Rules, aliases, describe_recipe, list_recipes, recipe_named
 from ..rules.recipe_files import load_recipe
-from ..schemes import canonical_name, describe_scheme, list_schemes
+from ..schemes import canonical_name, describe_scheme, list_schemes, unknown_scheme
 from ..ties.report import tie_report
 from ..write import apply_init
 from .printing import Output, coloured, page_width, print_output, recipe_text, two_columns
@@ -154,7 +154,7 @@ def _describe(options: argparse.Namespace) -> Output:
         return Output(data, lambda: recipe_text(recipe))
     if canonical_name(name) is None:
         choices = [*list_schemes(), *list_recipes()]
-        raise UnknownNameError("scheme or recipe", name, choices)
+        raise unknown_scheme("scheme or recipe", name, choices, "")
     info = describe_scheme(name)
     return Output(asdict(info), lambda: str(info))
 

@@ -152,12 +152,16 @@ class Rotated(NonElementwise):
 
 @frozen
 class UserFunction(NonElementwise):
-    """What a user's own function writes; nobody knows its distribution."""
+    """What a user's own function writes; nobody knows its distribution.
+
+    It is called with the tensor, or, ``per_module``, with the modules that hold it.
+    """
 
     function: Callable[..., object]
     options: tuple[tuple[str, Any], ...] = ()
     factor: float = 1.0
     label: str = ""
+    per_module: bool = False
     known = False
     serializable = False
     complex_as_pairs = False
@@ -176,6 +180,8 @@ class UserFunction(NonElementwise):
         given = getattr(self.function, "keywords", {})  # of a partial
         options = ", ".join(f"{k}={v!r}" for k, v in (*given.items(), *self.options))
         text = f"{name}({options})"
+        if self.per_module:
+            text = f"per_module({name}{', ' if options else ''}{options})"
         return text if self.factor == 1 else f"{short(self.factor)} x {text}"
 
     def scaled(self, factor: float) -> UserFunction:

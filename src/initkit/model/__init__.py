@@ -3,6 +3,7 @@
 from .computed_base import ComputedWeight, SharedWeight
 from .computed_weights import find_computed_weights
 from .layouts import ParameterInfo, fans, layout_row, parameter_info, register_layout
+from .layouts import Role as ParameterRole
 from .sharding import (
     LocalShard,
     device_type,
@@ -13,7 +14,15 @@ from .sharding import (
     rank_count,
     shape_problem,
 )
-from .slots import WRAPPERS, Slot, is_counted, is_wrapper_segment, walk, walk_state_dict
+from .slots import (
+    WRAPPERS,
+    Slot,
+    children_of,
+    is_counted,
+    is_wrapper_segment,
+    walk,
+    walk_state_dict,
+)
 from .tensors import CHUNK, chunks, differing, same_bits
 from .view import Model, ModelView
 
@@ -25,8 +34,10 @@ __all__ = [
     "Model",
     "ModelView",
     "ParameterInfo",
+    "ParameterRole",
     "SharedWeight",
     "Slot",
+    "children_of",
     "chunks",
     "device_type",
     "differing",

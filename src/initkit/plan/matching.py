@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ..model import Slot
-from ..rules import Clause
+from ..rules import Clause, has_wildcard
+
+
+def to_the_letter(clauses: Sequence[Clause], slots: Sequence[Slot]) -> list[Clause]:
+    """Return the clauses with globs that spell a name of the model read as that name alone.
+
+    Few models have a ``[``, ``*`` or ``?`` in a name, but a dict of modules may have it in a key.
+    """
+    odd = {n for slot in slots for n in {*slot.paths, *slot.canonicals} if has_wildcard(n)}
+    if not odd:
+        return list(clauses)
+    return [replace(c, matcher=c.matcher.to_the_letter(odd)) for c in clauses]
 
 
 class RuleTable:

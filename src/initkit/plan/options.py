@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, get_args
 
 import torch
+from torch import nn
 
 from ..errors import OptionError, did_you_mean
 
 F = TypeVar("F", bound=Callable[..., Any])
-Selection: TypeAlias = "str | Iterable[str] | None"
+Entry: TypeAlias = "str | re.Pattern[str] | type[nn.Module] | nn.Module"
+Selection: TypeAlias = "Entry | Iterable[Entry | tuple[type[nn.Module], ...]] | None"
 Device: TypeAlias = "torch.device | str | None"
 Idle = Literal["error", "ignore"]
 OnTieConflict = Literal["error", "first"]

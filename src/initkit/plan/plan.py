@@ -77,13 +77,24 @@ class Plan:
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)
 
-    def __getitem__(self, name: str) -> Step:
-        """Return the step of the parameter called ``name``, by any of its names."""
+    def __getitem__(self, name: str | int) -> Step:
+        """Return the step of the parameter called ``name``, by any of its names, or by its place.
+
+        Raises :class:`TargetError` where there is none.
+        """
+        if isinstance(name, int):
+            return self._at(name)
         for step in self.steps:
             if name in step.names:
                 return step
         names = [n for step in self.steps for n in step.names]
         raise TargetError(f"the plan has no parameter {name!r}{did_you_mean(name, names)}")
+
+    def _at(self, place: int) -> Step:
+        count = len(self.steps)
+        if not -count <= place < count:
+            raise TargetError(f"the plan has {count} steps, and none at place {place}")
+        return self.steps[place]
 
     def check(self) -> None:
         """Raise :class:`PlanError` where anything is wrong."""

@@ -19,7 +19,7 @@ from ..model import Model, ModelView
 from ..numbers import no_collecting
 from ..rules import Rules, read_rules
 from .decide import decide
-from .matching import RuleTable
+from .matching import RuleTable, to_the_letter
 from .options import DEFAULTS, InitOptions, PlanOptions, takes
 from .plan import Plan
 from .resolve import Resolver
@@ -51,7 +51,7 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
     """Plan a model that is walked already."""
     wanted = read_selection("only", settings["only"])
     guarded = read_selection("protect", settings["protect"])
-    clauses = read_rules(rules)
+    clauses = to_the_letter(read_rules(rules), view.slots)
     with no_collecting():  # of many parameters half the time went there
         table = RuleTable(clauses)
         decided = decide(Resolver(view, table), view.slots, settings)

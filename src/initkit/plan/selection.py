@@ -2,91 +2,148 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..errors import IdleSelection, OptionError, Problem, did_you_mean
+from ..errors import IdleSelection, OptionError, Problem, RuleError, did_you_mean
 from ..model import Slot
-from ..rules import Listing, compile_glob, paths_above
+from ..rules import Listing, Matcher, Name, hint_other_kind, paths_above, read_key
 from .options import Selection
 from .step import LEFT_OUT, PROTECTED, Step, Target
 
+Entry: TypeAlias = "str | nn.Module | Matcher"
+"""A name, a glob or a module's path; a module of the model; what any other key stands for."""
 
-def read_selection(option: str, value: Selection) -> list[str] | None:
+
+def read_selection(option: str, value: Selection) -> list[Entry] | None:
     """Return the checked entries of an option; None selects nothing in particular."""
     if value is None:
         return None
-    takes = f"{option} takes names, globs and module paths"
+    # Texts and Sequentials can be iterated, too.
+    if isinstance(value, str | nn.Module | re.Pattern | type):
+        value = [value]
     if not isinstance(value, Iterable):
-        raise OptionError(f"{takes}, not {value!r}", option=option)
-    entries: list[Any] = [value] if isinstance(value, str) else list(value)
-    for entry in entries:
-        if not isinstance(entry, str):
-            what = f"a {type(entry).__name__}" if isinstance(entry, Tensor) else repr(entry)
-            raise OptionError(f"{takes}, not {what}", option=option)
-    return entries
+        raise _refused(option, value)
+    return [_read_entry(option, entry) for entry in value]
+
+
+def _read_entry(option: str, entry: Any) -> Entry:
+    if isinstance(entry, nn.Module):
+        return entry
+    if not isinstance(entry, str | re.Pattern | type | tuple):
+        raise _refused(option, entry)
+    matcher = read_key(entry)
+    return matcher.glob if isinstance(matcher, Name) else matcher
+
+
+def _refused(option: str, value: object) -> OptionError:
+    what = f"a {type(value).__name__}" if isinstance(value, Tensor) else repr(value)
+    return OptionError(f"{option} takes names, globs and module paths, not {what}", option=option)
 
 
 def select(
     steps: Sequence[Step],
     targets: Sequence[Target],
     slots: Sequence[Slot],
-    wanted: Sequence[str] | None,
-    guarded: Sequence[str] | None,
+    wanted: Sequence[Entry] | None,
+    guarded: Sequence[Entry] | None,
 ) -> tuple[list[Step], list[Problem]]:
     """Leave out what ``only`` does not list wholly, and what ``protect`` touches."""
-    problems = _idle_entries("only", wanted, slots) + _idle_entries("protect", guarded, slots)
     if wanted is None and guarded is None:
-        return list(steps), problems
-    inside, outside = Listing(wanted or ()), Listing(guarded or ())
+        return list(steps), []
+    known = _known(slots)
+    inside, outside = _Listed(wanted or (), known), _Listed(guarded or (), known)
+    problems = [*inside.idle("only", slots), *outside.idle("protect", slots)]
     found = []
     for step, target in zip(steps, targets, strict=True):
         # One protected name protects the memory; to be written, all of its names must be wanted.
-        if guarded and any(_listed(outside, names) for names in _all_names(target)):
+        if guarded and any(taken for slot in target.slots for taken in outside.taken(slot)):
             step = replace(step, status=PROTECTED)
-        elif wanted is not None and not all(_listed(inside, n) for n in _all_names(target)):
+        elif wanted is not None and not all(t for s in target.slots for t in inside.taken(s)):
             step = replace(step, status=LEFT_OUT)
         found.append(step)
     return found, problems
 
 
-def listed_buffers(slots: Sequence[Slot], only: Sequence[str] | None) -> list[str]:
+class _Listed:
+    """The entries of an option, to be asked about every name of a model that has ``known`` names.
+
+    All names and globs are one test, since a checkpoint may lack thousands of them.
+    """
+
+    def __init__(self, entries: Sequence[Entry], known: Collection[str]) -> None:
+        self.entries, self.known = entries, known
+        texts = [entry for entry in entries if isinstance(entry, str)]
+        self.tests = [_by_name(texts, known)] if texts else []
+        self.tests += [_by_module(entry) for entry in entries if not isinstance(entry, str)]
+
+    def taken(self, slot: Slot) -> list[bool]:
+        """Tell for each of a slot's names whether it is listed, as shown or canonical."""
+        return [
+            any(takes(slot, path) or takes(slot, canonical) for takes in self.tests)
+            for path, canonical in zip(slot.paths, slot.canonicals, strict=True)
+        ]
+
+    def idle(self, option: str, slots: Sequence[Slot]) -> list[Problem]:
+        """Return a problem for each entry that takes nothing."""
+        return [
+            _idle_entry(option, entry, self.known, slots)
+            for entry in self.entries
+            if not (isinstance(entry, str) and entry in self.known)
+            and not any(map(any, map(_Listed([entry], self.known).taken, slots)))
+        ]
+
+
+def _by_name(texts: Sequence[str], known: Collection[str]) -> Callable[[Slot, str], bool]:
+    listing = Listing(texts, known)
+    return lambda _slot, name: listing.matches(name)
+
+
+def _by_module(entry: nn.Module | Matcher) -> Callable[[Slot, str], bool]:
+    if isinstance(entry, Matcher):
+        return entry.matches
+    own = {id(module) for module in entry.modules()}  # kept alive by the entry
+    return lambda slot, _name: id(slot.owner) in own
+
+
+def _known(slots: Sequence[Slot]) -> dict[str, None]:
+    """Return every name of a model, with the paths of its modules, in their order."""
+    names = dict.fromkeys(n for slot in slots for n in (*slot.paths, *slot.canonicals))
+    return names | dict.fromkeys(path for name in names for path in paths_above(name))
+
+
+def _idle_entry(
+    option: str, entry: Entry, known: Collection[str], slots: Sequence[Slot]
+) -> IdleSelection:
+    if isinstance(entry, nn.Module):
+        kind = type(entry).__name__
+        text = f"{option} has a module, {kind}, that holds no parameter of this model"
+        return IdleSelection(text, rule=kind)
+    if isinstance(entry, str):
+        text, hint = entry, hint_other_kind(slots, entry) or did_you_mean(entry, known)
+    else:
+        text, hint = _key(entry), entry.hint(slots)
+    what = f"{option} has {text!r}, which matches no parameter, buffer or module{hint}"
+    return IdleSelection(what, rule=text)
+
+
+def _key(matcher: Matcher) -> str:
+    try:
+        return matcher.spell()
+    except RuleError:  # the flags of a pattern are in no text
+        return str(matcher)
+
+
+def listed_buffers(slots: Sequence[Slot], only: Sequence[Entry] | None) -> list[str]:
     """Return a line on the buffers that ``only`` lists by name, which rules do not start."""
-    listed = set(only or ())
+    listed = {entry for entry in only or () if isinstance(entry, str)}
     held = [slot for slot in slots if slot.kind == "buffer"] if listed else []
     names = [slot.name for slot in held if not listed.isdisjoint((*slot.paths, *slot.canonicals))]
     if not names:
         return []
     why = "buffers keep their values (buffers=True lets rules start them)"
     return [f"listed in only, and left: {', '.join(names)}; {why}"]
-
-
-def _all_names(target: Target) -> Iterator[tuple[str, str]]:
-    """Yield every name of a target as the model shows it, with its canonical form."""
-    for slot in target.slots:
-        yield from zip(slot.paths, slot.canonicals, strict=True)
-
-
-def _listed(listing: Listing, names: Iterable[str]) -> bool:
-    return any(map(listing.matches, names))
-
-
-def _idle_entries(
-    option: str, entries: Sequence[str] | None, slots: Sequence[Slot]
-) -> list[Problem]:
-    if not entries:
-        return []
-    names = dict.fromkeys(n for slot in slots for n in (*slot.paths, *slot.canonicals))
-    known = names | dict.fromkeys(path for name in names for path in paths_above(name))
-    return [
-        IdleSelection(
-            f"{option} has {entry!r}, which matches no parameter, buffer or module"
-            f"{did_you_mean(entry, known)}",
-            rule=entry,
-        )
-        for entry in entries
-        if entry not in known and not any(map(compile_glob(entry), names))
-    ]

@@ -2,8 +2,8 @@
 
 from .base import Matcher
 from .catalog import add_recipes, aliases, list_recipes, recipe_named, unregister_recipe
-from .globs import Listing, compile_glob, paths_above
-from .hints import hint_module
+from .globs import Listing, compile_glob, has_wildcard, paths_above
+from .hints import hint_module, hint_other_kind
 from .matchers import (
     All,
     HasTorchDefault,
@@ -43,7 +43,9 @@ __all__ = [
     "aliases",
     "compile_glob",
     "describe_recipe",
+    "has_wildcard",
     "hint_module",
+    "hint_other_kind",
     "list_recipes",
     "paths_above",
     "read_key",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import ClassVar
 
 from ..errors import DuplicateNameError, RuleError
@@ -88,6 +88,13 @@ class Matcher(Value, ABC):
         Plans look such rules up by name: a table may hold one for every parameter.
         """
         return None
+
+    def to_the_letter(self, names: Collection[str]) -> Matcher:
+        """Return this matcher in a model some of whose names have wildcards in them: ``names``.
+
+        What spells one of them, or the path of a module in them, means that one alone.
+        """
+        return self
 
     def around(self, inner: Matcher) -> Matcher | None:
         """Return ``inner``, relative to the modules that this names; None if it is no scope."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 
 _WILD = re.compile(r"[*?\[]")
@@ -42,18 +42,22 @@ def _translated(glob: str) -> Callable[[str], bool]:
 
 
 class Listing:
-    """Names, globs and modules' paths (each its subtree), to be asked about thousands of names."""
+    """Names and modules' paths (each its subtree), or globs on them, to ask thousands of names.
 
-    def __init__(self, entries: Sequence[str]) -> None:
+    An entry that is one of ``known``, the names of a model and the paths in it, is no glob.
+    """
+
+    def __init__(self, entries: Sequence[str], known: Collection[str] = ()) -> None:
         # an entry with a wildcard is a name as well: keys such as "a[0]" are names to the letter
         self.plain = frozenset(entries)
-        self.globs = [compile_glob(entry) for entry in entries if has_wildcard(entry)]
+        self.globs = [compile_glob(e) for e in entries if has_wildcard(e) and e not in known]
 
     def matches(self, name: str) -> bool:
         """Tell whether one of the entries is or covers ``name``."""
-        if name in self.plain or any(path in self.plain for path in paths_above(name)):
+        paths = (name, *paths_above(name))
+        if any(path in self.plain for path in paths):
             return True
-        return any(takes(name) for takes in self.globs)
+        return any(takes(path) for takes in self.globs for path in paths)
 
 
 def paths_above(name: str) -> list[str]:

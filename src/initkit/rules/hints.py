@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from torch import nn
+
 from ..errors import did_you_mean, nearest
 from ..model import Slot
 from .globs import compile_glob, paths_above
@@ -18,20 +20,30 @@ def hint_module(slots: Sequence[Slot], path: str) -> str:
     known = list(dict.fromkeys(above for slot in slots for above in paths_above(slot.name)))
     if any(map(compile_glob(path), known)):
         return ""
-    return did_you_mean(path, known) or f"; there is no module at {path!r}"
+    return (
+        hint_class(slots, path) or did_you_mean(path, known) or f"; there is no module at {path!r}"
+    )
 
 
-def hint_name(slots: Sequence[Slot], glob: str) -> str:
-    """Return what is near a name or glob that matches nothing."""
+def hint_name(slots: Sequence[Slot], glob: str, scope: str = "") -> str:
+    """Return what is near a name or glob that matches nothing; ``scope`` is the path around it."""
     names = [path for slot in slots if slot.kind != "buffer" for path in slot.paths]
-    if any(name.startswith(glob + ".") for name in names):
-        return f"; {glob!r} is a module: write '{glob}.*', or a dict of its own names under it"
+    full = scope + glob
+    if any(name.startswith(full + ".") for name in names):
+        return f"; {full!r} is a module: write '{full}.*', or a dict of its own names under it"
     buffers = [path for slot in slots if slot.kind == "buffer" for path in slot.paths]
-    if found := [path for path in buffers if compile_glob(glob)(path)]:
+    if found := [path for path in buffers if compile_glob(full)(path)]:
         return f"; {found[0]!r} is a buffer: buffers=True initialises those, too"
+    if other := hint_other_kind(slots, glob, scope):
+        return other
     tails = sorted({name.rsplit(".", 1)[-1] for name in names})
-    tail = glob.rsplit(".", 1)[-1].strip("*")
-    return did_you_mean(glob, names) or did_you_mean(tail, tails) or hint_example(slots)
+    tail = full.rsplit(".", 1)[-1].strip("*")
+    return did_you_mean(full, names) or did_you_mean(tail, tails) or hint_example(slots)
+
+
+def hint_other_kind(slots: Sequence[Slot], key: str, scope: str = "") -> str:
+    """Return how a key is written that reads as a name, and looks like a class or a regex."""
+    return hint_class(slots, key) or _hint_regex_key(slots, key, scope)
 
 
 def hint_example(slots: Sequence[Slot]) -> str:
@@ -40,16 +52,114 @@ def hint_example(slots: Sequence[Slot]) -> str:
     return f"; names here are like {first!r}" if first else "; the model has no parameters"
 
 
+# ------------------------------------------------------------------------------------- classes
+
+
 def hint_type(slots: Sequence[Slot], rule: str) -> str:
     """Return which classes own parameters here: those near the one that a rule opens with, or all.
 
     ``rule`` is printed as ``Conv1d|Conv2d.weight``.
     """
-    kinds = sorted({type(slot.owner).__name__ for slot in slots if slot.owner is not None})
+    kinds = _owners(slots)
+    if slots and not kinds:
+        return "; a state_dict has no module types"
     near = nearest(re.split(r"[.|]", rule, maxsplit=1)[0], kinds)
     return f"; module types with parameters here are {', '.join((near or kinds)[:12])}"
+
+
+def hint_class(slots: Sequence[Slot], name: str) -> str:
+    """Return how a class is written whose name stands where a parameter's would; "" for others."""
+    kind = re.sub(r"^(torch\.)?nn\.", "", name)
+    kinds = _owners(slots)
+    shipped = isinstance(known := getattr(nn, kind, None), type) and issubclass(known, nn.Module)
+    written = f"nn.{kind}" if shipped else "the class itself"
+    if kind in kinds:
+        return f"; {name!r} is a class: write {written} or 'type:{kind}'"
+    if kind in _around(slots):
+        return f"; {name!r} is a class: write 'in:{kind}' for all that it holds"
+    if not shipped:
+        return ""
+    if not kinds:
+        return f"; {name!r} is a class, and a state_dict has none; match names instead"
+    return f"; {name!r} is a class, written {written} or 'type:{kind}'" + hint_type(slots, kind)
+
+
+def hint_class_name(slots: Sequence[Slot], prefix: str, kinds: Sequence[object]) -> str:
+    """Return the keys of classes that own parameters here and are spelt like one of ``kinds``."""
+    return _near_keys(_owners(slots), prefix, kinds)
+
+
+def hint_class_around(slots: Sequence[Slot], prefix: str, kinds: Sequence[object]) -> str:
+    """Return the keys of classes around parameters here that are spelt like one of ``kinds``."""
+    return _near_keys(_around(slots), prefix, kinds)
+
+
+def _near_keys(known: Sequence[str], prefix: str, kinds: Sequence[object]) -> str:
+    texts = [kind for kind in kinds if isinstance(kind, str)]  # a class is not misspelt
+    near = dict.fromkeys(found for text in texts for found in nearest(text, known))
+    if not near or any(text in known for text in texts):
+        return ""
+    return "; did you mean " + " or ".join(f"'{prefix}{kind}'" for kind in list(near)[:3]) + "?"
+
+
+def _owners(slots: Sequence[Slot]) -> list[str]:
+    return sorted({type(slot.owner).__name__ for slot in slots if slot.owner is not None})
+
+
+def _around(slots: Sequence[Slot]) -> list[str]:
+    return sorted({type(module).__name__ for slot in slots for module in slot.lineage})
 
 
 def hint_own_name(own: Sequence[str], glob: str, kind: str) -> str:
     """Return what is near a name that no parameter of a class has, of those that it ``own``s."""
     return did_you_mean(glob, own) or f"; a {kind} here has {', '.join(own[:12])}"
+
+
+# ------------------------------------------------------------------------- regular expressions
+
+# What names and globs do without: a key with one of these is a regular expression by intent.
+_REGEX_SIGNS = re.compile(r"[\\^$|()+]|^\.\*")
+
+
+def hint_regex(slots: Sequence[Slot], pattern: re.Pattern[str], scope: str = "") -> str:
+    """Return the form of a pattern that matches the whole of the names in which it is found."""
+    form = _whole_form(slots, pattern, scope)
+    if not form:
+        return hint_example(slots)
+    return f"; a regular expression must match the whole name, as {_quoted('re:' + form)} does"
+
+
+def _hint_regex_key(slots: Sequence[Slot], glob: str, scope: str) -> str:
+    if not _REGEX_SIGNS.search(glob):
+        return ""
+    try:
+        pattern = re.compile(glob)
+    except re.error:
+        return ""
+    form = _whole_form(slots, pattern, scope) or glob
+    return f"; it looks like a regular expression: write {_quoted('re:' + form)}"
+
+
+def _whole_form(slots: Sequence[Slot], pattern: re.Pattern[str], scope: str) -> str:
+    """Return the pattern, extended where need be to whole names; "" where it is found in none."""
+    found = [name for name in _names_under(slots, scope) if pattern.search(name)]
+    text = f"(?:{pattern.pattern})" if "|" in pattern.pattern else pattern.pattern
+    forms = (pattern.pattern, f"{text}.*", f".*{text}", f".*{text}.*")
+    for form in forms if found else ():
+        if all(map(re.compile(form, pattern.flags).fullmatch, found)):
+            return form
+    return ""
+
+
+def _names_under(slots: Sequence[Slot], scope: str) -> list[str]:
+    """Return the names of parameters, relative to the modules at a path that ends with a dot."""
+    names = [path for slot in slots if slot.kind != "buffer" for path in slot.paths]
+    if not scope:
+        return names
+    takes = compile_glob(scope[:-1])
+    return [n[len(path) + 1 :] for n in names for path in paths_above(n) if takes(path)]
+
+
+def _quoted(text: str) -> str:
+    """Return a text as Python writes it, raw where it has backslashes."""
+    return f"r'{text}'" if "\\" in text and "'" not in text else repr(text)

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 
 from torch import nn
 
-from ..errors import RuleError
-from ..model import ParameterInfo, Slot, is_wrapper_segment, parameter_info, shape_problem
+from ..errors import RuleError, UnknownNameError
+from ..model import (
+    ParameterInfo,
+    ParameterRole,
+    Slot,
+    is_wrapper_segment,
+    parameter_info,
+    shape_problem,
+)
 from ..numbers import frozen
 from .base import BY_PREFIX, Matcher
-from .globs import compile_glob, has_wildcard
-from .hints import hint_example, hint_module, hint_name, hint_own_name
+from .globs import compile_glob, has_wildcard, paths_above
+from .hints import (
+    hint_class_around,
+    hint_class_name,
+    hint_module,
+    hint_name,
+    hint_own_name,
+    hint_regex,
+    hint_type,
+)
 
 # -------------------------------------------------------------------------- by what it is called
 
@@ -24,23 +40,28 @@ class Name(Matcher):
     """A glob on the whole name, case-sensitive; ``*`` crosses dots, a first ``*.`` may be empty."""
 
     glob: str
+    verbatim: bool = field(default=False, repr=False)
 
     @property
     def literal(self) -> bool:
-        return not has_wildcard(self.glob)
+        return self.verbatim or not has_wildcard(self.glob)
 
     @property
     def exact(self) -> str | None:
         return self.glob if self.literal else None
 
     def matches(self, slot: Slot, name: str) -> bool:
-        return name == self.glob if slot.literal else compile_glob(self.glob)(name)
+        exactly = self.verbatim or slot.literal
+        return name == self.glob if exactly else compile_glob(self.glob)(name)
+
+    def to_the_letter(self, names: Collection[str]) -> Matcher:
+        return replace(self, verbatim=True) if self.glob in names else self
 
     def around(self, inner: Matcher) -> Matcher:
         return Scope(self.glob, inner)
 
     def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
-        return hint_name(slots, scope + self.glob)
+        return hint_name(slots, self.glob, scope)
 
     def spell(self) -> str:
         return self.glob
@@ -67,7 +88,7 @@ class Regex(Matcher, prefix="re:"):
         return not slot.literal and self.pattern.fullmatch(name) is not None
 
     def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
-        return hint_example(slots)
+        return hint_regex(slots, self.pattern, scope)
 
     def spell(self) -> str:
         if self.pattern.flags & ~re.UNICODE:  # which every pattern of text has
@@ -117,6 +138,9 @@ class Type(Matcher, prefix="type:"):
         cls: Any = type(module)
         return _is_one_of(cls, self.kinds)
 
+    def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
+        return hint_class_name(slots, self.prefix, self.kinds) or hint_type(slots, str(self))
+
     def __str__(self) -> str:
         return "|".join(k if isinstance(k, str) else k.__name__ for k in self.kinds)
 
@@ -136,10 +160,17 @@ class ParameterOf(Matcher):
 
     kind: Type
     glob: str
+    verbatim: bool = field(default=False, repr=False)
     typed = True
 
     def matches(self, slot: Slot, name: str) -> bool:
-        return self.kind.matches(slot, name) and compile_glob(self.glob)(slot.key)
+        if not self.kind.matches(slot, name):
+            return False
+        return slot.key == self.glob if self.verbatim else compile_glob(self.glob)(slot.key)
+
+    def to_the_letter(self, names: Collection[str]) -> Matcher:
+        own = {name.rpartition(".")[2] for name in names}
+        return replace(self, verbatim=True) if self.glob in own else self
 
     def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
         # Where no module here is of the class, the class is the likelier mistake.
@@ -159,6 +190,9 @@ class Role(Matcher, prefix="role:"):
 
     @classmethod
     def parse(cls, text: str) -> Matcher:
+        roles = get_args(ParameterRole)
+        if text not in roles:
+            raise UnknownNameError("role", text, roles, f"Roles are {', '.join(roles)}.")
         return cls(text)
 
     def matches(self, slot: Slot, name: str) -> bool:
@@ -247,6 +281,9 @@ class All(Matcher):
     def matches(self, slot: Slot, name: str) -> bool:
         return all(part.matches(slot, name) for part in self.parts)
 
+    def to_the_letter(self, names: Collection[str]) -> Matcher:
+        return All(tuple(part.to_the_letter(names) for part in self.parts))
+
     def __str__(self) -> str:
         first, *others = self.parts
         return str(first) + "".join(f"{part.joiner}{part}" for part in others)
@@ -258,19 +295,31 @@ class Scope(Matcher):
 
     path: str
     inner: Matcher
+    verbatim: bool = field(default=False, repr=False)
 
     @property
     def literal(self) -> bool:
-        return self.inner.literal and not has_wildcard(self.path)
+        return self.inner.literal and (self.verbatim or not has_wildcard(self.path))
 
     @property
     def typed(self) -> bool:
         return self.inner.typed
 
     def matches(self, slot: Slot, name: str) -> bool:
-        takes = compile_glob(self.path)
         # A glob may match several of the modules around a name, each with its own relative name.
-        return any(takes(path) and self.inner.matches(slot, inner) for path, inner in _splits(name))
+        return any(
+            self._takes(path) and self.inner.matches(slot, inner) for path, inner in _splits(name)
+        )
+
+    @property
+    def _takes(self) -> Callable[[str], bool]:
+        return self.path.__eq__ if self.verbatim else compile_glob(self.path)
+
+    def to_the_letter(self, names: Collection[str]) -> Matcher:
+        whole = has_wildcard(self.path) and any(self.path in paths_above(name) for name in names)
+        scope = replace(self, verbatim=whole)
+        below = {inner for name in names for path, inner in _splits(name) if scope._takes(path)}
+        return replace(scope, inner=self.inner.to_the_letter(below))
 
     def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
         path = scope + self.path
@@ -302,8 +351,19 @@ class Inside(Matcher, prefix="in:"):
             for inner in _names_below(slot, depth)
         )
 
+    def to_the_letter(self, names: Collection[str]) -> Matcher:
+        below = {inner for name in names for _, inner in _splits(name)}
+        return replace(self, inner=self.inner.to_the_letter(below))
+
     def around(self, inner: Matcher) -> Matcher:
         return Inside(self.kind, inner)
+
+    def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
+        return hint_class_around(slots, self.prefix, self.kind.kinds) or self._hint_inside(slots)
+
+    def _hint_inside(self, slots: Sequence[Slot]) -> str:
+        inside = [slot for slot in slots if any(map(self.kind.covers, slot.lineage))]
+        return self.inner.hint(inside) if inside else hint_type(slots, str(self))
 
     def spell(self) -> str:
         if self.inner != Name("*"):

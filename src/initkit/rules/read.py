@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,9 +10,18 @@ from typing import Any, TypeAlias
 
 from ..errors import InitkitError, RuleError, UnknownNameError
 from ..numbers import Formula, Layout, read_call
-from ..schemes import Keep, Scheme, canonical_name, read_scheme
+from ..schemes import (
+    Keep,
+    PerModule,
+    Scheme,
+    canonical_name,
+    is_scheme_table,
+    read_scheme,
+    unknown_scheme,
+)
 from .base import Matcher
 from .catalog import list_recipes, recipe_named
+from .init_cfg import refuse_init_cfg
 from .matchers import Name, ParameterOf, Type, read_key
 from .recipe import SHOW_ALL, Recipe, describe_recipe, find_recipe, scheme_recipe
 from .rule import Rule
@@ -82,13 +92,39 @@ def read_rules(rules: Rules) -> list[Clause]:
     if isinstance(rules, Rule):
         return [_from_rule(rules)]
     if isinstance(rules, Mapping):
+        refuse_init_cfg(rules)
         return [c for key, value in rules.items() for c in _from_entry(key, value)]
     if isinstance(rules, Sequence):
-        return [clause for table in rules for clause in read_rules(table)]
+        return [clause for table in rules for clause in read_rules(as_table(table))]
     raise RuleError(
         f"cannot read rules from {rules!r} ({type(rules).__name__}); rules are a dict, a list of "
         "dicts, a Rule, a Recipe, or the name of a recipe or scheme"
     )
+
+
+def as_table(entry: Any) -> Any:
+    """Return an entry of a list of tables; a pair of key and value as the table that has it alone.
+
+    >>> as_table(("fc.weight", 0)), as_table(("resnext", {"fc.weight": 0}))
+    ({'fc.weight': 0}, ('resnext', {'fc.weight': 0}))
+    """
+    if not isinstance(entry, tuple | list) or len(entry) != 2:
+        return entry
+    key, value = entry
+    is_key = isinstance(key, type | re.Pattern | tuple) or (
+        # Two tables in a row may open with a recipe's name; a number is no table.
+        isinstance(key, str) and (isinstance(value, float | int) or not _names_rules(key))
+    )
+    return {key: value} if is_key else entry
+
+
+def _names_rules(text: str) -> bool:
+    """Whether a text, as rules, is the name of a recipe or of a scheme."""
+    try:
+        name = read_call(text).name
+        return canonical_name(name) is not None or recipe_named(name) is not None
+    except RuleError:
+        return False
 
 
 def _from_rule(rule: Rule) -> Clause:
@@ -114,6 +150,8 @@ def _from_entry(key: object, value: object) -> list[Clause]:
     Its matcher knows what it matches and is a scope of; a type alone has a grammar of its own.
     """
     matcher = read_key(key)
+    if isinstance(value, Mapping):
+        refuse_init_cfg(value)
     if isinstance(matcher, Type):
         return _under_type(matcher, value)
     if not _is_table(value):
@@ -127,14 +165,16 @@ def _from_entry(key: object, value: object) -> list[Clause]:
 
 def _under_type(kind: Type, value: object) -> list[Clause]:
     """Read what stands under a class: a scheme is for its weights, a dict has its own names."""
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and not is_scheme_table(value):
         return [_from_value(_own_name(kind, name), one) for name, one in value.items()]
     if _is_table(value):
         raise RuleError(
             f"under the type {kind} stands {value!r}; a type takes a scheme, or a dict from its "
             "own parameter names to schemes. A recipe goes under a module's path"
         )
-    return [_from_value(ParameterOf(kind, "*weight*"), value)]
+    # A function of the module starts all that the module has.
+    glob = "*" if isinstance(value, PerModule) else "*weight*"
+    return [_from_value(ParameterOf(kind, glob), value)]
 
 
 def _own_name(kind: Type, name: object) -> ParameterOf:
@@ -155,7 +195,7 @@ def _is_table(value: object) -> bool:
     """Tell a table or recipe from a scheme; a name that both have is the scheme here."""
     if isinstance(value, str):
         return not _is_number(value) and _names_recipe(value)
-    if isinstance(value, Scheme):
+    if isinstance(value, Scheme) or is_scheme_table(value):
         return False
     return isinstance(value, Mapping | Rule | Recipe | Sequence)
 
@@ -185,7 +225,7 @@ def _from_value(matcher: Matcher, value: object) -> Clause:
             # Made anew, so that recipes are among the choices, and what is near of them. The text
             # is set afterwards, since the constructor has no place for the rule.
             choices = [*error.choices, *list_recipes()]
-            found = UnknownNameError("scheme or recipe", error.name, choices, SHOW_ALL)
+            found = unknown_scheme("scheme or recipe", error.name, choices, SHOW_ALL)
             found.args = (f"in the rule {str(matcher)!r}: {found}",)
             raise found from None
         # The same object with a longer text: its type and attributes are what callers look at.

@@ -6,16 +6,17 @@ import inspect
 from dataclasses import field, replace
 from typing import Any
 
-from ..errors import (
-    OptionError,
-    RuleError,
-    UnknownNameError,
-    did_you_mean,
-    visible,
-    visible_lines,
-)
+from ..errors import OptionError, RuleError, did_you_mean, visible, visible_lines
 from ..numbers import Call, Value, frozen, read_call
-from ..schemes import Keep, Scheme, canonical_name, read_scheme, scheme_names
+from ..schemes import (
+    Keep,
+    PerModule,
+    Scheme,
+    canonical_name,
+    read_scheme,
+    scheme_names,
+    unknown_scheme,
+)
 from .catalog import add_recipes, list_recipes, other_names, recipe_named, variants
 
 SHOW_ALL = "list_recipes() and list_schemes() show all names"
@@ -161,7 +162,7 @@ def find_recipe(call: Call) -> Recipe:
     recipe = recipe_named(call.name)
     if recipe is None:
         choices = [*list_recipes(), *scheme_names()]
-        raise UnknownNameError("recipe or scheme", call.name, choices, SHOW_ALL)
+        raise unknown_scheme("recipe or scheme", call.name, choices, SHOW_ALL)
     if call.args:
         message = f"the recipe {call.name} takes its options by name, not {call.args[0]!r}"
         raise OptionError(message, owner=call.name)
@@ -172,10 +173,13 @@ def scheme_recipe(scheme: Scheme) -> Recipe:
     """Return what a scheme alone stands for, as the rules of a whole model.
 
     Of the modules with a layout, weights start by that scheme, biases at 0, torch's own norms at 1
-    and 0, PReLU at its default; everything else keeps its value. ``keep`` keeps all.
+    and 0, PReLU at its default; everything else keeps its value. ``keep`` keeps all, and a function
+    of modules starts all.
     """
     if isinstance(scheme, Keep):
         return Recipe("keep", rules={"*": scheme}, summary="Every parameter keeps its value.")
+    if isinstance(scheme, PerModule):
+        return Recipe(str(scheme), rules={"*": scheme}, summary="Your function starts all modules.")
     return Recipe(
         str(scheme),
         rules={

@@ -18,10 +18,10 @@ from typing import Any
 from ..errors import FileError, InitkitError, ReadError, RuleError
 from ..files import parse_json, parse_toml, read_text, write_text
 from ..numbers import Formula
-from ..schemes import Constant, Function, Scheme, read_scheme
+from ..schemes import Constant, Function, Scheme, is_scheme_table, read_scheme
 from .catalog import recipe_named
 from .matchers import Type, read_key, read_name
-from .read import Rules, read_rules
+from .read import Rules, as_table, read_rules
 from .recipe import Recipe
 from .rule import Rule
 
@@ -148,7 +148,7 @@ class _File:
         if isinstance(value, str):
             return self._checked(value, "rules", value)
         if isinstance(value, list):
-            return [self.rules(one) for one in value]
+            return [self.rules(as_table(one)) for one in value]
         if not isinstance(value, dict):
             raise self.error(f"rules are a table or a list of tables, not {value!r}", "rules")
         if "scheme" in value and set(value) <= _RULE_KEYS:
@@ -169,7 +169,7 @@ class _File:
 
     def _entry(self, key: str, value: Any) -> Any:
         """Check one entry of a table; a table under a key is a scope of its own."""
-        if isinstance(value, dict | list):
+        if isinstance(value, dict | list) and not _is_options(value):
             value = self.rules(value)
         return self._checked({key: value}, key, value)
 
@@ -179,6 +179,14 @@ class _File:
         except InitkitError as error:
             raise self.error(str(error), key) from None
         return value
+
+
+def _is_options(value: Any) -> bool:
+    """Whether a table under a key is a scheme with its options, and no rule with those of a rule.
+
+    A rule has more than a scheme in it: a name, a type, a layout.
+    """
+    return is_scheme_table(value) and (len(value) == 1 or not set(value) <= _RULE_KEYS)
 
 
 # ----------------------------------------------------------------------------------- writing
@@ -216,14 +224,14 @@ def _table_data(value: Any) -> Any:
         return _rule_data(value)
     if isinstance(value, Recipe):
         return value.label if not value.given else _table_data(value.table)
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and not is_scheme_table(value):
         return _mapping_data(value)
     if isinstance(value, float):
         return _number_data(value)
     if isinstance(value, str | bool | int) or value is None:
         return value
     if isinstance(value, Sequence):
-        return [_table_data(one) for one in value]
+        return [_table_data(as_table(one)) for one in value]
     return _scheme_data(value)
 
 

@@ -7,6 +7,7 @@ from .basic import (
     Keep,
     Normal,
     Ones,
+    PerModule,
     PriorBias,
     TorchDefault,
     Uniform,
@@ -15,6 +16,7 @@ from .basic import (
 )
 from .composite import Blocks
 from .describe import SchemeInfo, describe_scheme
+from .elsewhere import meant_by, plain_name, unknown_scheme
 from .fan_based import (
     KaimingNormal,
     KaimingUniform,
@@ -35,7 +37,7 @@ from .positional import (
     Sincos2d,
     Sinusoids,
 )
-from .read import blocks, read_scheme, read_scheme_call
+from .read import blocks, is_scheme_table, per_module, read_scheme, read_scheme_call
 from .registry import (
     canonical_name,
     check_name,
@@ -73,6 +75,7 @@ __all__ = [
     "Normal",
     "Ones",
     "Orthogonal",
+    "PerModule",
     "PriorBias",
     "RotatedFrequencies",
     "Scaled",
@@ -95,14 +98,19 @@ __all__ = [
     "check_name",
     "describe_scheme",
     "factory_of",
+    "is_scheme_table",
     "list_schemes",
+    "meant_by",
     "needs_of",
+    "per_module",
+    "plain_name",
     "read_scheme",
     "read_scheme_call",
     "refuse_taken",
     "register_scheme",
     "resolve",
     "scheme_names",
+    "unknown_scheme",
     "unregister_scheme",
 ]
 

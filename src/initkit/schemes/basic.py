@@ -228,5 +228,22 @@ class Function(Scheme, source="the user's own function", reads="shape"):
         options = ", ".join(f"{k}={option_text(v)}" for k, v in self.options)
         if self.label:
             return f"{self.label}({options})" if options else self.label
-        name = getattr(self.function, "__qualname__", "")
-        return f"{name or distributions.function_name(self.function)}({options})"
+        return f"{_name_of(self.function)}({options})"
+
+
+@frozen
+class PerModule(Function, source="the user's own function", reads="shape"):
+    """Let a user's own function start the parameters of the modules that it is called with."""
+
+    def resolve(self, site: Site) -> distributions.Distribution:
+        if site.shape_only:
+            raise site.mismatch("a state_dict has no modules to call it with; apply to the module")
+        return distributions.UserFunction(site.shape, self.function, self.options, per_module=True)
+
+    def __str__(self) -> str:
+        options = "".join(f", {k}={option_text(v)}" for k, v in self.options)
+        return f"per_module({_name_of(self.function)}{options})"
+
+
+def _name_of(function: Callable[..., object]) -> str:
+    return getattr(function, "__qualname__", "") or distributions.function_name(function)

@@ -7,8 +7,8 @@ import math
 from dataclasses import MISSING
 from typing import Any
 
-from ..errors import UnknownNameError
 from ..numbers import Value, frozen
+from .elsewhere import unknown_scheme
 from .registry import (
     SYNONYMS,
     RegisteredFunction,
@@ -63,7 +63,7 @@ def describe_scheme(name: str) -> SchemeInfo:
     if found is None:
         kind = kind_elsewhere(name)
         hint = f"It is a {kind}: describe_{kind}({name!r}) shows it." if kind else ""
-        raise UnknownNameError("scheme", name, scheme_names(), hint)
+        raise unknown_scheme("scheme", name, scheme_names(), hint)
     factory = factory_of(found)
     if isinstance(factory, RegisteredFunction):
         doc, about = inspect.getdoc(factory.function), ("", "", "a registered function")

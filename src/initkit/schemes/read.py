@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING
+from dataclasses import MISSING, replace
 from functools import partial
 from numbers import Real
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
-from ..errors import OptionError, RuleError, UnknownNameError, did_you_mean
+from ..errors import OptionError, RuleError, did_you_mean
 from ..numbers import Call, read_call
 from .base import Scheme
-from .basic import Constant, Function
+from .basic import Constant, Function, PerModule
 from .composite import Blocks
+from .elsewhere import unknown_scheme
 from .registry import (
     Factory,
     canonical_name,
@@ -28,9 +29,9 @@ _TORCH_INIT_OPTIONS = {"val": "value", "a": "low", "b": "high"}
 def read_scheme(value: object) -> Scheme:
     """Return the scheme that a rule's value stands for.
 
-    A number is a constant, a string a name with options or a number, a callable a function that
-    writes into the tensor it is given. Functions of ``torch.nn.init`` become the scheme of that
-    name.
+    A number is a constant, a string a name with options or a number, a dict has the name under
+    ``scheme`` and the options beside it, a callable is a function that writes into the tensor it is
+    given. Functions of ``torch.nn.init`` become the scheme of that name.
 
     >>> read_scheme("kaiming_normal(mode='fan_out')")
     KaimingNormal(a=0.0, mode='fan_out', nonlinearity='leaky_relu', fans='module')
@@ -39,6 +40,8 @@ def read_scheme(value: object) -> Scheme:
         return value
     if isinstance(value, str):
         return _read_text(value)
+    if is_scheme_table(value):
+        return _read_table(value)
     # Before numbers, since True is one in Python.
     if isinstance(value, bool) or value is None:
         raise RuleError(f"{value!r} is no way to start a parameter; write a number or a scheme")
@@ -63,7 +66,7 @@ def read_scheme_call(call: Call) -> Scheme:
         hint = "list_schemes() and list_recipes() show all names"
         if kind := kind_elsewhere(call.name):
             hint = f"It is a {kind}, which stands alone or under a module's path."
-        raise UnknownNameError("scheme", call.name, scheme_names(), hint)
+        raise unknown_scheme("scheme", call.name, scheme_names(), hint)
     return _make(name, factory_of(name), call.args, call.kwargs)
 
 
@@ -81,6 +84,62 @@ def blocks(*parts: object) -> Blocks:
     if len(parts) == 1 and isinstance(parts[0], list | tuple):
         parts = tuple(parts[0])
     return Blocks(tuple(read_scheme(part) for part in parts))
+
+
+def per_module(function: Callable[..., object], **options: Any) -> PerModule:
+    """Start modules by a function of yours that takes a module, such as ``model.apply`` takes.
+
+    ``function`` is called as ``Module.apply`` calls it, inner modules first: with every module all
+    of whose parameters it starts, and with the owner of each other one that it starts. It writes
+    into scratch in place of all parameters and buffers of the module, filled with NaN, before
+    anything else is written; torch's global generator stands at a state of the seed and the
+    module's name, and afterwards where it stood. A tied parameter holds what the last of its
+    modules left. What it leaves unwritten is an error, and what it does to buffers is undone.
+    ``options`` are passed on.
+
+    Nobody knows the distribution: plans show the function, :func:`initkit.check_init` looks for
+    garbage alone, and :func:`initkit.verify_report` cannot draw the values again.
+
+    Raises :class:`RuleError` for what is no function of a module.
+
+    >>> from torch import nn
+    >>> from initkit import plan_init
+    >>> def init(m):
+    ...     if isinstance(m, nn.Linear):
+    ...         nn.init.normal_(m.weight, std=0.02)
+    ...         nn.init.zeros_(m.bias)
+    >>> plan_init(nn.Linear(3, 4), {nn.Linear: per_module(init)})["bias"].start
+    'per_module(init)'
+    """
+    given: object = function
+    if not callable(given) or isinstance(given, type) or hasattr(given, "named_parameters"):
+        raise RuleError(f"per_module takes a function of a module, not {_what(function)}")
+    if getattr(function, "__module__", "") == "torch.nn.init":
+        name = getattr(function, "__name__", "")
+        raise RuleError(f"per_module: {name} takes a tensor, so that a rule takes it as it is")
+    return PerModule(function, tuple(sorted(options.items())))
+
+
+def is_scheme_table(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Tell a scheme that is written as a dict from a table of rules.
+
+    >>> is_scheme_table({"scheme": "normal", "std": 0.02}), is_scheme_table({"scheme": 0})
+    (True, False)
+    """
+    if not isinstance(value, Mapping) or not isinstance(value.get("scheme"), str):
+        return False
+    # A parameter may be called scheme, and stand in a table beside globs.
+    return all(isinstance(key, str) and key.isidentifier() for key in value)
+
+
+def _read_table(table: Mapping[str, Any]) -> Scheme:
+    call = read_call(table["scheme"])
+    beside = {option: value for option, value in table.items() if option != "scheme"}
+    if twice := call.kwargs.keys() & beside.keys():
+        option = min(twice)
+        message = f"{call.name}: {option} is given twice"
+        raise OptionError(message, owner=call.name, option=option)
+    return read_scheme_call(replace(call, kwargs={**call.kwargs, **beside}))
 
 
 def _number(value: object) -> float:

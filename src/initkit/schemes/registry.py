@@ -111,8 +111,9 @@ def register_scheme(name: str) -> Callable[[T], T]:
     A function writes into the tensor it is given; its further parameters are the options. A class
     is a frozen dataclass deriving from :class:`initkit.schemes.Scheme`.
 
-    Raises :class:`DuplicateNameError` where a scheme or a recipe has the name already, and
-    :class:`RuleError` for a name that no text could read back, or for what is no scheme.
+    Raises :class:`DuplicateNameError` where a scheme or a recipe has the name already, unless this
+    is the same definition run again, as a notebook's cell or a reload does, and :class:`RuleError`
+    for a name that no text could read back, or for what is no scheme.
 
     >>> @register_scheme("doc_ramp")
     ... def ramp(tensor, *, top=1.0):
@@ -126,7 +127,8 @@ def register_scheme(name: str) -> Callable[[T], T]:
 
     def register(thing: T) -> T:
         # Every check comes before the registry changes, so that a refusal leaves it as it was.
-        refuse_taken(name)
+        if not _defined_anew(_FACTORIES.get(name), thing):
+            refuse_taken(name)
         if isinstance(thing, type):
             _FACTORIES[name] = _named_class(name, thing)
         elif callable(thing):
@@ -169,6 +171,21 @@ def _named_function(name: str, function: Callable[..., object]) -> RegisteredFun
     # The first parameter is the tensor, whatever it is called.
     options = {p.name: MISSING if p.default is p.empty else p.default for p in parameters[1:]}
     return RegisteredFunction(name, function, options)
+
+
+def _defined_anew(known: Factory | None, thing: object) -> bool:
+    """Whether what is registered comes from the place where ``known`` came from."""
+    if known is None:
+        return False
+    before, now = (
+        (getattr(t, "__module__", None), getattr(t, "__qualname__", None))
+        for t in (known.function if isinstance(known, RegisteredFunction) else known, thing)
+    )
+    # What is typed into a session or a notebook is one place, whatever it is called there; a
+    # lambda has no name that could tell it from another.
+    return before[0] == now[0] and (
+        now[0] == "__main__" or (before == now and not str(now[1]).endswith("<lambda>"))
+    )
 
 
 def check_name(name: str) -> None:

@@ -38,10 +38,11 @@ def apply_init(model: Model, rules: Rules, **options: Unpack[InitOptions]) -> Re
     ``model`` is a module or a state_dict; it is written in place. Every value depends on ``seed``,
     the parameter's name and the place in it alone; ``seed=None`` draws a seed from torch's global
     generator. ``strict=True`` refuses parameters that no rule covers, ``idle="ignore"`` lets rules
-    match nothing. ``only`` and ``protect`` take names, globs and module paths. ``buffers=True``
-    lets rules match buffers, too. ``prefix`` goes before every name that numbers depend on.
-    ``device`` is where parameters on the meta device get their memory. ``progress`` shows a bar
-    (tqdm): by default on a terminal once the work takes seconds, always or never as you say.
+    match nothing. ``only`` and ``protect`` take names, globs and module paths, modules of the
+    model, and whatever else is a key of a rule table. ``buffers=True`` lets rules match buffers,
+    too. ``prefix`` goes before every name that numbers depend on. ``device`` is where parameters on
+    the meta device get their memory. ``progress`` shows a bar (tqdm): by default on a terminal once
+    the work takes seconds, always or never as you say.
     ``verify_ranks=True``, or a process group, compares plan and seed over all ranks first.
     ``reset_buffers=True`` resets running statistics; else the report lists those that are off.
 

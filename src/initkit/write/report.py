@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,16 @@ class Report:
     def steps(self) -> tuple[Step, ...]:
         """What happened to each piece of memory."""
         return self.plan.steps
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.plan)
+
+    def __getitem__(self, name: str | int) -> Step:
+        """Return what happened to the parameter called ``name``, or to the one at a place."""
+        return self.plan[name]
 
     @property
     def written(self) -> list[str]:

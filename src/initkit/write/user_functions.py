@@ -2,55 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
-
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from ..distributions import Source, UserFunction
 from ..errors import FillError
-from ..model import Slot, rank_count
+from ..model import Slot
 from ..plan import WRITE, Plan, Step
+from .module_functions import Pair, run_module_functions
+from .scratch import ELSEWHERE, OwnGenerator, keyed_generator, one_generator, scratch_like
 
-
-class _OwnGenerator(Exception):
-    """An operation draws from a generator that was passed to it."""
-
-
-class _OwnGenerators(TorchFunctionMode):
-    """Refuse operations that draw from a generator passed to them."""
-
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        kwargs = kwargs or {}
-        for value in (*args, *kwargs.values()):
-            # The global one stands at the parameter's seed on every rank and does no harm.
-            if isinstance(value, torch.Generator) and value is not torch.default_generator:
-                raise _OwnGenerator
-        return func(*args, **kwargs)
-
-
-def _one_generator(slot: Slot) -> AbstractContextManager[object]:
-    """Return what refuses other generators where ranks must draw alike."""
-    assert slot.tensor is not None
-    if rank_count(slot.tensor) == 1:
-        return nullcontext()
-    return _OwnGenerators()
-
-
-_ELSEWHERE = (
-    "draws from a generator of its own, whose state may differ from rank to rank; draw from "
-    "torch's global generator, which stands at the parameter's own seed here"
-)
-_GET = "functions here get a tensor, not a module"
+_GET = "functions here get a tensor, not a module; per_module(function) is for one of modules"
 
 
 def run_functions(plan: Plan, seed: int, prefix: str = "") -> dict[str, Tensor]:
@@ -58,11 +20,16 @@ def run_functions(plan: Plan, seed: int, prefix: str = "") -> dict[str, Tensor]:
 
     They run before anything is written, so that one that fails leaves the model as it was.
     """
-    return {
-        step.name: run_function(step, target.writer, seed, prefix)
-        for step, target in plan.pairs
-        if step.status == WRITE and isinstance(step.distribution, UserFunction)
-    }
+    drawn: dict[str, Tensor] = {}
+    of_modules: list[Pair] = []
+    for step, target in plan.pairs:
+        if not isinstance(step.distribution, UserFunction):
+            continue
+        if step.distribution.per_module:
+            of_modules.append((step, target))
+        elif step.status == WRITE:
+            drawn[step.name] = run_function(step, target.writer, seed, prefix)
+    return drawn | run_module_functions(of_modules, seed, prefix)
 
 
 def run_function(step: Step, slot: Slot, seed: int, prefix: str) -> Tensor:
@@ -73,20 +40,13 @@ def run_function(step: Step, slot: Slot, seed: int, prefix: str) -> Tensor:
     distribution = step.distribution
     assert isinstance(distribution, UserFunction)
     assert slot.tensor is not None
-    dtype = slot.tensor.dtype
-    wide = dtype if dtype in (torch.float64, torch.complex64, torch.complex128) else torch.float32
-    # NaN tells what was not written, and what was computed from values that should not be read.
-    scratch = torch.full(distribution.shape, torch.nan, dtype=wide, device="cpu")
-    key = Source(seed, prefix + step.seed_name).values
-    # On the CPU, so that a function draws the same values wherever its parameter lives.
-    generator = torch.default_generator
-    state = generator.get_state()
+    scratch = scratch_like(distribution.shape, slot.tensor.dtype)
     try:
-        generator.manual_seed(key.k1 << 32 | key.k0)
-        with torch.no_grad(), _one_generator(slot):
+        source = Source(seed, prefix + step.seed_name)
+        with keyed_generator(source), one_generator([slot]), torch.no_grad():
             returned = distribution.function(scratch, **dict(distribution.options))
-    except _OwnGenerator:
-        message = f"{step.name}: {distribution.describe()} {_ELSEWHERE}; nothing was written"
+    except OwnGenerator:
+        message = f"{step.name}: {distribution.describe()} {ELSEWHERE}; nothing was written"
         raise FillError(message, name=step.name) from None
     except Exception as error:
         hint = f" ({_GET})" if isinstance(error, AttributeError) else ""
@@ -94,8 +54,6 @@ def run_function(step: Step, slot: Slot, seed: int, prefix: str) -> Tensor:
             f"{step.name}: {distribution.describe()} failed: {error!r}{hint}; nothing was written"
         )
         raise FillError(message, name=step.name) from error
-    finally:
-        generator.set_state(state)
     _check_written(step, distribution, scratch, returned)
     return scratch if distribution.factor == 1 else scratch * distribution.factor
 

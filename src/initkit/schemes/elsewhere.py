@@ -1,0 +1,67 @@
+"""What other libraries call their initializers, and what says the same here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from ..errors import UnknownNameError
+from .registry import canonical_name
+
+# By what `plain_name` leaves of a name. Names that are synonyms here never get this far; of those
+# among them, only Keras's spelling does (GlorotNormal), and that library truncates.
+_MEANT = {
+    # Keras, TensorFlow
+    "random_normal": "Keras's is normal(std=0.05).",
+    "random_uniform": "Keras's is uniform(-0.05, 0.05).",
+    "truncated_normal": "Keras's is trunc_normal(std=0.05, cutoff=2).",
+    "glorot_normal": "Keras's is variance_scaling(mode='fan_avg'); xavier_normal is not truncated.",
+    "lecun_normal": "Keras's is variance_scaling(); lecun_normal is not truncated.",
+    "uniform_unit_scaling": "Where it counts inputs it is lecun_uniform; AllenNLP's counts the "
+    "rows of a matrix: variance_scaling(mode='fan_out', distribution='uniform').",
+    # MMEngine, fvcore, timm
+    "kaiming": "Write kaiming_normal or kaiming_uniform; MMEngine's is "
+    "kaiming_normal(mode='fan_out', nonlinearity='relu').",
+    "xavier": "Write xavier_normal, which MMEngine's is, or xavier_uniform.",
+    "caffe2_xavier": "Write kaiming_uniform(a=1).",
+    "c2_xavier": "Write kaiming_uniform(a=1).",
+    "c2_msra": "Write kaiming_normal(mode='fan_out', nonlinearity='relu').",
+    "bias_init_with_prob": "Write prior_bias(p=...).",
+    "trunc_normal_tf": "Write trunc_normal(std=..., cutoff=2).",
+    # AllenNLP
+    "lstm_hidden_bias": "Write blocks(0, 1, 0, 0).",
+    "block_orthogonal": "Write blocks('orthogonal', 'orthogonal'), one part for each block.",
+    "pretrained": "What a checkpoint brings is kept, and only=load_result.missing_keys starts the "
+    "rest.",
+}
+
+
+def plain_name(name: str) -> str:
+    """Return a name in lower case with underscores, without what libraries append to it.
+
+    >>> [plain_name(name) for name in ("GlorotUniform", "c2_xavier_fill", "orthogonal_")]
+    ['glorot_uniform', 'c2_xavier', 'orthogonal']
+    """
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().strip("_")
+    return re.sub(r"_(init|initializer|fill)$", "", snake)
+
+
+def meant_by(name: str) -> str:
+    """Return what another library's name is here, as a sentence; "" for a name that none has.
+
+    Raises :class:`~initkit.errors.RuleError` for one with two meanings.
+
+    >>> meant_by("Orthogonal")
+    'Write orthogonal.'
+    """
+    plain = plain_name(name)
+    if plain in _MEANT:
+        return _MEANT[plain]
+    return f"Write {plain}." if plain != name and canonical_name(plain) is not None else ""
+
+
+def unknown_scheme(kind: str, name: str, choices: Iterable[str], hint: str) -> UnknownNameError:
+    """Return the error of a name that nothing has; another library's is answered with ours."""
+    if meant := meant_by(name):
+        return UnknownNameError(kind, name, (), meant)  # what is spelt alike would lead away
+    return UnknownNameError(kind, name, choices, hint)
