@@ -26,6 +26,8 @@ _NORMAL = 2.0**-14  # what is as large is 0 in none of these dtypes
 
 def dtype_problem(dtype: torch.dtype, distribution: Distribution) -> str:
     """Return why a tensor of this dtype cannot hold the distribution, or nothing."""
+    if distribution.complex_valued and not dtype.is_complex:
+        return f"its dtype is {dtype}, and {distribution} needs complex numbers"
     if dtype in _DRAWN:
         if dtype.is_complex and not distribution.allows_complex:
             return f"its dtype is {dtype}, and {distribution} is defined for real numbers here"
@@ -34,6 +36,9 @@ def dtype_problem(dtype: torch.dtype, distribution: Distribution) -> str:
         return _constant_problem(dtype, distribution.constant)
     if dtype in _SCALED:
         return f"its dtype is {dtype}, which holds scaled values; initialise before quantising"
+    if distribution.whole_numbers:
+        ends = (distribution.low, distribution.high)
+        return next(filter(None, (_constant_problem(dtype, x) for x in ends)), "")
     return f"its dtype is {dtype}, and {distribution} needs floating point; write 'keep'"
 
 

@@ -2,8 +2,8 @@
 
 A file holds what a :class:`~initkit.Recipe` holds: ``name``, ``summary``, ``source``, ``paper``,
 ``fits``, ``notes`` and ``rules``. ``rules`` is a table, or a list of tables and of names of
-recipes; a table with the key ``scheme`` beside ``name``, ``type``, ``layout`` or ``optional`` is
-one rule with options. ``recipe.schema.json`` beside this file is its schema.
+recipes; a table with the key ``scheme`` beside ``name``, ``type``, ``layout``, ``optional`` or
+``padding`` is one rule with options. ``recipe.schema.json`` beside this file is its schema.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from .rule import Rule
 _TEXTS = ("name", "summary", "source", "paper", "notes")
 _KEYS = (*_TEXTS, "fits", "padding", "rules", "$schema")
 _PARSERS: dict[str, Callable[[str], Any]] = {".toml": parse_toml, ".json": parse_json}
-_RULE_KEYS = {"scheme", "name", "type", "layout", "optional"}
+_RULE_FLAGS = ("optional", "padding")
+_RULE_KEYS = {"scheme", "name", "type", "layout", *_RULE_FLAGS}
 
 
 def load_recipe(path: str | Path) -> Recipe:
@@ -160,8 +161,9 @@ class _File:
         key = value.get("name") or value.get("type") or "scheme"  # where its line is looked for
         if isinstance(options.get("type"), list):
             options["type"] = tuple(options["type"])
-        if not isinstance(options.get("optional", False), bool):
-            raise self.error("optional must be true or false", "optional")
+        for flag in _RULE_FLAGS:
+            if not isinstance(options.get(flag, False), bool):
+                raise self.error(f"{flag} must be true or false", flag)
         try:
             return Rule(value["scheme"], **options)
         except InitkitError as error:
@@ -257,7 +259,7 @@ def _scheme_data(value: Any) -> Any:
     # A number as a number, and whole ones without a point, as one writes them.
     if isinstance(scheme, Constant) and not isinstance(scheme.value, Formula):
         return int(scheme.value) if scheme.value.is_integer() else _number_data(scheme.value)
-    return str(scheme)
+    return scheme.spell()
 
 
 def _number_data(value: float) -> float | str:
@@ -267,9 +269,8 @@ def _number_data(value: float) -> float | str:
 
 def _parts(scheme: Scheme) -> Iterator[Scheme]:
     yield scheme
-    for part in (*getattr(scheme, "parts", ()), getattr(scheme, "scheme", None)):
-        if isinstance(part, Scheme):
-            yield from _parts(part)
+    for part in scheme.inner:
+        yield from _parts(part)
 
 
 def _rule_data(rule: Rule) -> dict[str, Any]:
@@ -285,6 +286,8 @@ def _rule_data(rule: Rule) -> dict[str, Any]:
         data["layout"] = " ".join(axes) if axes else rule.layout
     if rule.optional:
         data["optional"] = True
+    if not rule.padding:
+        data["padding"] = False
     return data
 
 

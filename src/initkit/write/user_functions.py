@@ -42,7 +42,7 @@ def run_function(step: Step, slot: Slot, seed: int, prefix: str) -> Tensor:
     assert slot.tensor is not None
     scratch = scratch_like(distribution.shape, slot.tensor.dtype)
     try:
-        source = Source(seed, prefix + step.seed_name)
+        source = Source(seed, step.seed_name, prefix)
         with keyed_generator(source), one_generator([slot]), torch.no_grad():
             returned = distribution.function(scratch, **dict(distribution.options))
     except OwnGenerator:
