@@ -15,6 +15,7 @@ from .callers import Caller
 from .expression import Expression
 
 _order = itertools.count()
+_CALLS = 4  # calls of one line that are named, the last of them
 
 
 class Event:
@@ -23,7 +24,7 @@ class Event:
     Events that have one ``key`` and follow each other are one write of the caller's.
     """
 
-    __slots__ = ("arguments", "caller", "held", "key", "name", "order", "place")
+    __slots__ = ("arguments", "before", "caller", "held", "key", "name", "order", "place")
 
     def __init__(
         self,
@@ -37,6 +38,25 @@ class Event:
         self.name, self.arguments, self.held = name, arguments, held
         self.caller, self.key, self.place = caller, key, place
         self.order = next(_order)
+        self.before: tuple[str, ...] = ()  # the calls of the same write that came first
+
+    def follow(self, first: Event) -> None:
+        """Take another's place, as a later part of the same write."""
+        part_by_part = self.place is not None and first.call == self.call
+        if isinstance(self.key, tuple) and not self.caller.helper and not part_by_part:
+            self.before = (*first.before, first.call)[-_CALLS:]
+        elif part_by_part:
+            self.before = first.before
+        if first.place != self.place:
+            self.place = None
+
+    @property
+    def call(self) -> str:
+        """What was called."""
+        helper = self.caller.helper
+        if helper and helper != self.name:
+            return f"{helper}()"
+        return f"{self.name}({_arguments(self.arguments)})"
 
     def write(self, tensor: Tensor) -> Write:
         """Return the write in words, as it is seen from a tensor of its memory."""
@@ -44,11 +64,8 @@ class Event:
             start = _start(self.held[0])
         else:
             start = " and ".join(dict.fromkeys(map(_start, self.held[:3])))
-        caller = self.caller
-        call = f"{caller.helper or self.name}({_arguments(self.arguments)})"
-        if caller.helper and caller.helper != self.name:
-            call = f"{caller.helper}()"
-        part = _part(self.place, tensor)
+        caller, part = self.caller, _part(self.place, tensor)
+        call = ", ".join((*self.before, self.call))
         return Write(call, start, caller.function, caller.file, caller.line, part)
 
 

@@ -185,10 +185,10 @@ def _elementwise(op: Operation) -> Held:
             if random and (value.numel() != op.result.numel() or repeats(value)):
                 return opaque(name, *op.memory.merged(operands))
         operands = [_by_value(op, v, h) for v, h in zip(given, operands, strict=True)]
-    return _normalized(op, name, operands)
+    return _ratio_of_one(op, _normalized(op, name, given, operands))
 
 
-def _normalized(op: Operation, name: str, operands: list[Held]) -> Held:
+def _normalized(op: Operation, name: str, given: list[Any], operands: list[Held]) -> Held:
     """Return what an operation makes of its operands, by the few that the algebra knows."""
     combine = op.memory.combine
     if name in ("sub", "subtract", "rsub", "add"):
@@ -200,10 +200,28 @@ def _normalized(op: Operation, name: str, operands: list[Held]) -> Held:
     if name == "reciprocal":
         return combine("div", constant(1.0), *operands)
     if name in ("clamp", "clip", "clamp_min", "clamp_max"):
-        low = operands[1] if name != "clamp_max" else constant(-math.inf)
-        high = operands[-1] if name != "clamp_min" else constant(math.inf)
+        low, high = constant(-math.inf), constant(math.inf)
+        if name != "clamp_max" and given[1] is not None:
+            low = operands[1]
+        if name != "clamp_min" and given[-1] is not None:
+            high = operands[-1]
         return combine("clamp", operands[0], low, high)
     return combine(_SAME.get(name, name), *operands)
+
+
+def _ratio_of_one(op: Operation, held: Held) -> Held:
+    """Return 1 where a norm is divided by the norm of the same values, as weight_norm does."""
+    if not isinstance(held, Expression) or held.op != "div":
+        return held
+    ops, draws = {a.op for a in held.args}, {a.draws for a in held.args}
+    if ops <= _NORMS and len(draws) == 1 and not op.result.is_meta:
+        # Over which axes they go, only the values tell.
+        if bool((op.result - 1).abs().max() < 1e-5):
+            return constant(1.0)
+    return held
+
+
+_NORMS = {"norm", "linalg_vector_norm", "norm_except_dim"}
 
 
 def _operand(op: Operation, value: Any) -> Held:
@@ -278,8 +296,11 @@ _MOVING = {
     *("tril", "triu", "constant_pad_nd", "masked_fill", "masked_scatter", "index_put"),
     *("_index_put_impl", "index_fill", "index_copy", "scatter", "put", "fill_diagonal", "where"),
     *("select_scatter", "slice_scatter", "diagonal_scatter", "rot90", "repeat_interleave"),
-    *("expand_copy", "unfold_copy", "_unsafe_index", "embedding", "diag_embed", "block_diag"),
+    *("diagonal_copy", "expand_copy", "unfold_copy", "_unsafe_index", "embedding", "diag_embed", "block_diag"),
 }
+
+
+_WITH_ZEROS = {"tril", "triu", "constant_pad_nd", "diag_embed", "block_diag"}
 
 
 def _copied(op: Operation) -> Held:
@@ -307,6 +328,8 @@ def _moved(op: Operation) -> Held:
         return present[0]
     if not all(e.fixed for e in present) and _repeating(op):
         return opaque("repeated", *present)
+    if len(present) == 1 and op.func._schema.name.partition("::")[2] not in _WITH_ZEROS:
+        return present[0]
     return _numbers_through(op, op.args)
 
 
@@ -437,5 +460,6 @@ _HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("copy_", "clone", "_to_copy", "lift_fresh", "lift_fresh_copy"), _copied),
     "linalg_qr": _qr,
     "sign": _sign,
+    "set_": lambda _: None,  # it shows another memory from then on, and writes none
     "_weight_norm_interface": _weight_norm,
 }

@@ -75,7 +75,7 @@ def _read(
 ) -> tuple[Step, Target, Found]:
     held = tuple(slot for slot in slots if slot.tensor is not None)
     writer = (group.writer if group is not None else None) or live[0]
-    found, padding, padded = _explain(memory, held, writer, compute)
+    found, padding, padded = _explain(memory, held, writer, group, compute)
     names, seed_name, shape, dtype = step_head(held, writer, group)
     history = _history(memory, writer, found.tensor)
     step = Step(
@@ -97,7 +97,11 @@ def _read(
 
 
 def _explain(
-    memory: Memory, held: Sequence[Slot], writer: Slot, compute: Reader
+    memory: Memory,
+    held: Sequence[Slot],
+    writer: Slot,
+    group: TieGroup | None,
+    compute: Reader,
 ) -> tuple[Found, int | None, Slot | None]:
     """Return what a piece of memory holds, and the padding row that the rest does not have."""
     tensor = compute(writer) if writer.computed is not None else writer.tensor
@@ -108,7 +112,8 @@ def _explain(
         return unexplained("no operation was seen to write it", tensor), None, None
     values = memory.read(tensor)
     row, padded = _padding(held)
-    if row is not None and padded is writer and _zero_row(memory, values, row):
+    alike = padded is not None and (group is None or group.same_geometry(padded))
+    if alike and row is not None and _zero_row(memory, values, row):
         rest = torch.cat([values[:row], values[row + 1 :]])  # type: ignore[index]
         outside = torch.cat([tensor[:row], tensor[row + 1 :]])
         found = explain(memory, rest, outside)

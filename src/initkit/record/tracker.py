@@ -81,10 +81,11 @@ class Tracker(TorchDispatchMode):
             for t in op.tensors()
             if (s := self.memory.storage(t)) is not None and s is not storage and s.events
         ]
-        random = not (isinstance(held, Expression) and held.fixed)
-        if others and random:
+        silent = name in _SILENT
+        # What is computed without randomness starts with its last operation.
+        if others and (silent or not (isinstance(held, Expression) and held.fixed)):
             storage.events = merged([storage.events, *others])
-        if name not in _SILENT and not name.startswith(("empty", "new_empty")):
+        if not silent and not name.startswith(("empty", "new_empty")):
             self._note(storage, name, op.args[1:], target, held)
 
     # ------------------------------------------------------------------------ torch.nn.init
@@ -121,23 +122,21 @@ class Tracker(TorchDispatchMode):
         place = None
         if size != storage.size:
             place = tuple(target.shape), target.stride(), target.storage_offset()
-        key: object = None
+        key: object
         given: Mapping[str, Any] | Sequence[Any] = arguments
         if call is not None:
-            name, given, key = call.name, call.arguments, self._call_number
-        elif caller.helper or place is not None:
-            # A helper's operations are one write, and so are those that go through its parts.
-            key = caller.file, caller.line, caller.helper or name
+            name, given = call.name, call.arguments
+        if call is not None and caller.helper in ("", call.name):
+            key = self._call_number
+        else:
+            # The operations of one line, or of an in-place function called there, are one write.
+            key = caller.file, caller.line, caller.function, caller.helper
         present = [held] if isinstance(held, Expression) else self.memory.present(held)
         event = Event(name, given, present, caller, key, place)
         events = storage.events
-        if events and key is not None and events[-1].key == key:
-            event.place = _together(events.pop().place, place)
+        if events and events[-1].key == key:
+            event.follow(events.pop())
         events.append(event)
-
-
-def _together(first: Any, second: Any) -> Any:
-    return first if first == second else None
 
 
 def _targets(op: Operation) -> list[Tensor]:
