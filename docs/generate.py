@@ -18,7 +18,7 @@ GROUPS = {
     "Random, by the fans": "xavier_uniform xavier_normal kaiming_uniform kaiming_normal "
     "lecun_uniform lecun_normal variance_scaling",
     "Matrices": "orthogonal delta_orthogonal eye dirac sparse",
-    "Numbers by place": "arange sinusoids sincos_2d rotated_frequencies",
+    "Numbers by place": "arange sinusoids sincos_2d rotated_frequencies table",
     "Made of other schemes": "blocks scaled log_of exp_of inverse_softplus_of",
     "What is there already": "torch_default keep",
 }

@@ -396,6 +396,7 @@ SCHEMES: dict[str, tuple[int, ...]] = {  # and the dimensions to try them with
 }
 OTHERS: dict[str, tuple[int, ...]] = {  # schemes that need options, or a shape of their own
     "sincos_2d": (9, 8),
+    f"table({[[8 * i + j for j in range(4)] for i in range(5)]})": (5, 4),
     "log_of('uniform(1, 16)')": (5, 4),
     "exp_of('normal(std=1)')": (5, 4),
     "inverse_softplus_of('uniform(1, 2)')": (5, 4),

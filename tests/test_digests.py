@@ -32,6 +32,7 @@ OPTIONS = {
     "exp_of": "('normal')",
     "inverse_softplus_of": "('log_uniform(0.001, 0.1)')",
     "trunc_normal": "(std=0.02, cutoff=2)",
+    "table": f"({[[(8 * i + j) / 128 for j in range(8)] for i in range(16)]})",
 }
 NEED_CONVOLUTIONS = ("dirac", "delta_orthogonal")
 NEED_PAIRS = ("rotated_frequencies",)

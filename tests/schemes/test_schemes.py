@@ -141,6 +141,11 @@ ROWS: dict[str, tuple[str, nn.Module, distributions.Distribution]] = {
         LINEAR,
         distributions.Sinusoids2d((300, 200), columns=30),
     ),
+    "table": (
+        "table([[0, 0.5], [-1, 2]])",
+        Table(2, 2),
+        distributions.Table.of(torch.tensor([[0, 0.5], [-1, 2]], dtype=torch.float64)),
+    ),
     "rotated_frequencies": (
         "rotated_frequencies",
         Table(2, 300, 100),

@@ -103,7 +103,8 @@ def _equality(distribution: Distribution, whole: Tensor) -> Test:
     place = [int(i) for i in torch.unravel_index(torch.tensor(first), whole.shape)]
     value = whole[tuple(place)].item()
     found = str(value) if isinstance(value, complex) else short(float(value))
-    wanted = short(float(_written(distribution, first, 1)))
+    planned = _written(distribution, first, 1, _wide(distribution, whole.dtype)).item()
+    wanted = str(planned) if isinstance(planned, complex) else short(float(planned))
     seen = f"{count:,} elements differ"
     text = f"{seen}, the first at {place}: {found} for {wanted}"
     return exact_test(
@@ -116,12 +117,12 @@ def _differences(distribution: Distribution, whole: Tensor) -> tuple[int, int]:
     inexact = whole.is_floating_point() or whole.is_complex()
     # Other code may have computed in float32 what is stored as float64.
     eps = max(float(torch.finfo(whole.dtype).eps), 1e-6) if inexact else 0.0
-    wide = torch.complex128 if whole.is_complex() else torch.float64
+    wide = _wide(distribution, whole.dtype)
     # Beside the relative gap an absolute one: near a zero of a sine no value is relatively exact.
     room = distribution.tolerance * max(abs(distribution.low), abs(distribution.high))
     count, first = 0, -1
     for chunk, start in chunks(whole):
-        expected = _written(distribution, start, chunk.numel())
+        expected = _written(distribution, start, chunk.numel(), wide)
         gap = (chunk.reshape(-1).cpu().to(wide) - expected).abs()
         far = gap > 4 * eps * expected.abs() + room
         if bool(far.any()):
@@ -130,9 +131,18 @@ def _differences(distribution: Distribution, whole: Tensor) -> tuple[int, int]:
     return count, first
 
 
-def _written(distribution: Distribution, start: int, count: int) -> Tensor:
-    """Return elements of a distribution that draws none, in float64."""
-    out = torch.empty(count, dtype=torch.float64, device="cpu")
+def _wide(distribution: Distribution, dtype: torch.dtype) -> torch.dtype:
+    """Return the dtype in which nothing of what is planned or held gets lost."""
+    if dtype.is_complex or distribution.complex_valued:
+        return torch.complex128
+    # float64 does not hold every integer; and only integers are whole in integer memory.
+    integers = not dtype.is_floating_point and distribution.whole_numbers
+    return torch.int64 if integers else torch.float64
+
+
+def _written(distribution: Distribution, start: int, count: int, wide: torch.dtype) -> Tensor:
+    """Return elements of a distribution that draws none, in a wide dtype."""
+    out = torch.empty(count, dtype=wide, device="cpu")
     # Nothing is drawn, so that any source will do.
     distribution.write(out, Source(0, ""), start)
     return out

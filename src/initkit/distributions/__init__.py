@@ -1,15 +1,18 @@
 """What a scheme becomes for one tensor."""
 
-from .base import Distribution, Grid, Runs, Source, from_dict, short, spans
+from .base import WRITTEN, Distribution, Grid, Runs, Source, from_dict, short, spans
 from .elementwise import Constant, MaskedUniform, Normal, TruncatedNormal, Uniform
 from .evidence import Sample, Test, binomial, exact_test
 from .indexed import Arange, Indexed, Sinusoids, Sinusoids2d
 from .mapped import Mapped
 from .orthogonal import DeltaOrthogonal, Orthogonal
 from .structured import Blocks, Dirac, Eye, Placed
+from .table import INLINE, Table
 from .whole import NonElementwise, Rotated, Sparse, UserFunction, function_name
 
 __all__ = [
+    "INLINE",
+    "WRITTEN",
     "Arange",
     "Blocks",
     "Constant",
@@ -32,6 +35,7 @@ __all__ = [
     "Sinusoids2d",
     "Source",
     "Sparse",
+    "Table",
     "Test",
     "TruncatedNormal",
     "Uniform",

@@ -21,22 +21,26 @@ Grid: TypeAlias = tuple[int, int, int]
 
 
 class Source:
-    """The random streams of one parameter under one seed.
+    """The random streams of one parameter under one seed; ``prefix`` goes before every name.
 
     >>> Source(0, "fc.weight").values
     Key(k0=2399063857, k1=1648840308)
     """
 
-    __slots__ = ("name", "seed", "values")
+    __slots__ = ("name", "prefix", "seed", "values")
 
-    def __init__(self, seed: int, name: str) -> None:
-        self.seed, self.name = seed, name
-        self.values = stream.key(seed, name, 0)  # stream 0: one word per element
+    def __init__(self, seed: int, name: str, prefix: str = "") -> None:
+        self.seed, self.name, self.prefix = seed, name, prefix
+        self.values = stream.key(seed, prefix + name, 0)  # stream 0: one word per element
 
     @property
     def choices(self) -> stream.Key:
         """Stream 1: masks and choices."""
-        return stream.key(self.seed, self.name, 1)
+        return stream.key(self.seed, self.prefix + self.name, 1)
+
+    def of(self, name: str) -> Source:
+        """Return the streams of another parameter, under the same seed and prefix."""
+        return Source(self.seed, name, self.prefix)
 
 
 if TYPE_CHECKING:
@@ -55,6 +59,9 @@ else:
                 raise AttributeError(self.function.__name__)
             return self.function(instance)
 
+
+WRITTEN = "Written"
+"""The kind in plain data of what they cannot carry, and so in the digest of its plan."""
 
 # By the name that ``to_dict`` writes: the name of a class is part of every saved plan.
 _CLASSES: dict[str, type[Distribution]] = {}
@@ -148,12 +155,28 @@ class Distribution(Value):
         return False
 
     @derived
-    def serializable(self) -> bool:
-        """Whether :func:`from_dict` can read it back."""
+    def whole_numbers(self) -> bool:
+        """Whether every value is a whole number, which integer memory can hold."""
+        return self.constant is not None and float(self.constant).is_integer()
+
+    @derived
+    def complex_valued(self) -> bool:
+        """Whether values are complex numbers, which real memory cannot hold."""
+        return False
+
+    @derived
+    def uncarried(self) -> str:
+        """What of it plain data cannot carry, or nothing."""
         # Distributions stand in fields alone or in a tuple, as those of blocks do.
         values = [getattr(self, f.name) for f in fields(self)]
         flat = [v for value in values for v in (value if isinstance(value, tuple) else (value,))]
-        return all(v.serializable for v in flat if isinstance(v, Distribution))
+        parts = (v.uncarried for v in flat if isinstance(v, Distribution))
+        return next((part for part in parts if part), "")
+
+    @derived
+    def serializable(self) -> bool:
+        """Whether :func:`from_dict` can read it back."""
+        return not self.uncarried
 
     # ------------------------------------------------------------------------------ moments
 

@@ -53,6 +53,11 @@ class Indexed(Distribution):
         table = _sorted_table(self)
         return torch.searchsorted(table, x.contiguous(), right=True).double() / table.numel()
 
+    @property
+    def whole_numbers(self) -> bool:
+        table = _sorted_table(self)
+        return bool((table == table.floor()).all())
+
     def describe(self) -> str:
         return describe_maps(self.describe_table(), self.maps)
 

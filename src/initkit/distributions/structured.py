@@ -49,6 +49,14 @@ class Blocks(Distribution):
         return mean, math.sqrt(max(square - mean * mean, 0.0))
 
     @property
+    def whole_numbers(self) -> bool:
+        return all(part.whole_numbers for part in self.parts)
+
+    @property
+    def complex_valued(self) -> bool:
+        return any(part.complex_valued for part in self.parts)
+
+    @property
     def bounds(self) -> tuple[float, float]:
         return min(p.low for p in self.parts), max(p.high for p in self.parts)
 
@@ -145,6 +153,10 @@ class Placed(Distribution):
     @property
     def atoms(self) -> dict[float, float]:
         return {0.0: 1 - self._share, self.value: self._share}
+
+    @property
+    def whole_numbers(self) -> bool:
+        return self.value.is_integer()
 
     def _cdf(self, x: Tensor) -> Tensor:
         zero, value = (x >= 0).double(), (x >= self.value).double()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .. import stream
 from ..numbers import exact_math, frozen
-from .base import Distribution, Grid, Runs, Source, short, spans
+from .base import WRITTEN, Distribution, Grid, Runs, Source, short, spans
 from .elementwise import Constant, Normal, ndtr
 from .evidence import Sample, Test, binomial
 
@@ -155,10 +155,9 @@ class UserFunction(NonElementwise):
     factor: float = 1.0
     label: str = ""
     known = False
-    serializable = False
+    uncarried = "the function"
     complex_as_pairs = False
     allows_complex = True
-    saved_as = "Written"  # the kind in files, and in every digest of a plan that has one
 
     @property
     def moments(self) -> None:
@@ -178,7 +177,7 @@ class UserFunction(NonElementwise):
         return replace(self, factor=self.factor * factor)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"kind": self.saved_as, "function": self.describe()}
+        return {"kind": WRITTEN, "function": self.describe()}
 
 
 def function_name(function: Callable[..., object]) -> str:

@@ -228,15 +228,18 @@ def _too_large(dtype: torch.dtype, distribution: Distribution) -> str:
 
 def _dtype_problem(dtype: torch.dtype, distribution: Distribution) -> str:
     constant = distribution.constant is not None
+    if distribution.complex_valued and not dtype.is_complex:
+        return f"its dtype is {dtype}, and {distribution} needs complex numbers"
     if dtype in _PLAIN:
         return _too_large(dtype, distribution)
     if dtype in _SCALED and not constant:
         return f"its dtype is {dtype}, which holds scaled values; initialise before quantising"
     if not (dtype.is_floating_point or dtype.is_complex):
-        if not constant:
+        if not (constant or distribution.whole_numbers):
             return f"its dtype is {dtype}, and {distribution} needs floating point; write 'keep'"
-        if not _holds(dtype, distribution.low):
-            return f"its dtype is {dtype}, which cannot hold {short(distribution.low)}"
+        ends = (distribution.low, distribution.high)
+        if (beyond := next((x for x in ends if not _holds(dtype, x)), None)) is not None:
+            return f"its dtype is {dtype}, which cannot hold {short(beyond)}"
     if dtype.is_complex and not distribution.allows_complex:
         return f"its dtype is {dtype}, and {distribution} is defined for real numbers here"
     return ""

@@ -36,16 +36,13 @@ def steps_digest(steps: Iterable[Step]) -> str:
 def write_json(steps: Sequence[Step], data: Mapping[str, Any]) -> str:
     """Return plain data of a plan with these steps as JSON.
 
-    Raises :class:`ReadError` where a function of the user's starts a parameter.
+    Raises :class:`ReadError` where a function of the user's, or a large table, starts a parameter.
     """
     # Refused as a whole: a plan that came back without a step would leave its parameter as it is.
-    own = [
-        step.name
-        for step in steps
-        if step.distribution is not None and not step.distribution.serializable
-    ]
-    if own:
-        raise ReadError(f"JSON cannot carry the function that starts {', '.join(own)}")
+    uncarried = {s.name: s.distribution.uncarried for s in steps if s.distribution is not None}
+    if what := next(filter(None, uncarried.values()), ""):
+        names = ", ".join(name for name, why in uncarried.items() if why == what)
+        raise ReadError(f"JSON cannot carry {what} that starts {names}")
     return json.dumps(plain_data({"format": FORMAT, **data}), indent=1, allow_nan=False)
 
 

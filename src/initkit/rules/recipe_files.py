@@ -250,14 +250,13 @@ def _scheme_data(value: Any) -> Any:
     # A number as a number, and whole ones without a point, as one writes them.
     if isinstance(scheme, Constant) and not isinstance(scheme.value, Formula):
         return int(scheme.value) if scheme.value.is_integer() else scheme.value
-    return str(scheme)
+    return scheme.spell()
 
 
 def _parts(scheme: Scheme) -> Iterator[Scheme]:
     yield scheme
-    for part in (*getattr(scheme, "parts", ()), getattr(scheme, "scheme", None)):
-        if isinstance(part, Scheme):
-            yield from _parts(part)
+    for part in scheme.inner:
+        yield from _parts(part)
 
 
 def _rule_data(rule: Rule) -> dict[str, Any]:

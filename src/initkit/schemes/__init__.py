@@ -49,6 +49,7 @@ from .registry import (
 )
 from .resolution import Needs, needs_of, resolve
 from .site import FansOf, Site
+from .table import Table
 from .truncated import TruncNormal
 
 __all__ = [
@@ -82,6 +83,7 @@ __all__ = [
     "Sinusoids",
     "Site",
     "Sparse",
+    "Table",
     "TorchDefault",
     "TruncNormal",
     "Uniform",

@@ -88,6 +88,18 @@ class Scheme(Value):
         """Return this scheme with every value multiplied by ``factor``."""
         return Scaled(self, read_number(factor, "factor"))
 
+    def spell(self) -> str:
+        """Return the text that a file holds, which reads back as an equal scheme.
+
+        It is ``str`` but for large tables, which readers are not shown whole. Raises
+        :class:`~initkit.errors.RuleError` for what no file carries.
+        """
+        text = str(self)
+        for part in self.inner:
+            if (whole := part.spell()) != str(part):
+                text = text.replace(str(part), whole)
+        return text
+
     @property
     def inner(self) -> tuple[Scheme, ...]:
         """The schemes that this one is made of."""

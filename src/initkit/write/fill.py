@@ -43,7 +43,7 @@ def fill(
     with torch.inference_mode() if _needs_inference_mode(todo) else nullcontext():
         for step, target in todo:
             if not _add_plain(queue, step, target.writer, seed, prefix):
-                source = Source(seed, prefix + step.seed_name)
+                source = Source(seed, step.seed_name, prefix)
                 _add(queue, step, target.writer, source, drawn.get(step.name))
         stream.run(queue.tasks())
         # Padding rows and observers wait until every task has run: another name of the same memory
@@ -128,7 +128,7 @@ def _add_plain(queue: _WriteQueue, step: Step, slot: Slot, seed: int, prefix: st
         and tensor.is_contiguous()
         and not tensor.is_complex()
     ):
-        source = Source(seed, prefix + step.seed_name)
+        source = Source(seed, step.seed_name, prefix)
         queue.add(partial(distribution.write, tensor, source), elements)
         return True
     return False

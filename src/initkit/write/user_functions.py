@@ -77,7 +77,7 @@ def run_function(step: Step, slot: Slot, seed: int, prefix: str) -> Tensor:
     wide = dtype if dtype in (torch.float64, torch.complex64, torch.complex128) else torch.float32
     # NaN tells what was not written, and what was computed from values that should not be read.
     scratch = torch.full(distribution.shape, torch.nan, dtype=wide, device="cpu")
-    key = Source(seed, prefix + step.seed_name).values
+    key = Source(seed, step.seed_name, prefix).values
     # On the CPU, so that a function draws the same values wherever its parameter lives.
     generator = torch.default_generator
     state = generator.get_state()

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..distributions import UserFunction
+from ..distributions import WRITTEN
 from ..errors import FileError, InitkitError
 from ..model import Model, ModelView, Slot
 from ..plan import WRITE, Plan, SlotLookup, Step, padding_mask, rich_data
@@ -120,10 +120,16 @@ def _steps(data: dict[str, Any]) -> Iterator[Step]:
     for row in data["steps"]:
         # The digest is the report's own; a Step takes exactly its fields.
         row = {key: value for key, value in row.items() if key != "digest"}
-        # A user's function is on no disk and cannot be read back.
-        saved = row["distribution"]
-        own = isinstance(saved, dict) and saved["kind"] == UserFunction.saved_as
+        # A user's function is on no disk, nor is a large table: neither can be read back.
+        own = _is_missing(row["distribution"])
         yield Step.from_dict({**row, "distribution": None} if own else row)
+
+
+def _is_missing(saved: Any) -> bool:
+    """Whether a saved distribution, or one that it is made of, could not be saved."""
+    if isinstance(saved, dict):
+        return saved.get("kind") == WRITTEN or any(map(_is_missing, saved.values()))
+    return isinstance(saved, list) and any(map(_is_missing, saved))
 
 
 def _outcome(step: Step, slot: Slot | None, padded: Slot | None, seed: int, prefix: str) -> str:
