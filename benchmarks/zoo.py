@@ -26,6 +26,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from initkit import check_init
+from initkit.record import record_init
+
 Build = Callable[[], nn.Module]
 LIBRARIES = ("transformers", "timm", "torchvision", "diffusers")
 LARGEST = 60_000_000  # parameters; larger models are left out
@@ -127,8 +130,6 @@ def diffusers_models() -> Iterator[tuple[str, Build]]:
 
 def look(build: Build) -> dict[str, Any]:
     """Return what a recording of one model says, and no more."""
-    from initkit.record import record_init
-
     plan = record_init(build)
     assert plan.model is not None
     return {
@@ -144,9 +145,6 @@ def look(build: Build) -> dict[str, Any]:
 
 def measure(build: Build) -> dict[str, Any]:
     """Return what a recording of one model says, and whether a fresh build agrees."""
-    from initkit import check_init
-    from initkit.record import record_init
-
     def seconds(run: Callable[[], Any]) -> tuple[float, Any]:
         torch.manual_seed(0)
         began = time.perf_counter()

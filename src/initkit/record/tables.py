@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..distributions import Constant, Distribution
+from ..distributions import Constant, Distribution, Table
 
 
 def exact(tensor: Tensor, law: Distribution | None) -> tuple[Distribution | None, str]:
@@ -15,10 +15,14 @@ def exact(tensor: Tensor, law: Distribution | None) -> tuple[Distribution | None
     """
     if not tensor.numel():
         return law or Constant(0.0), ""
+    if law is not None and law.placed:  # an identity that a function of torch.nn.init set
+        return law, ""
     value = tensor.reshape(-1)[0]
     if bool((tensor == value).all()):
         return _constant(value, law), ""
-    return None, "a table"
+    if tensor.layout is not torch.strided or bool(tensor.isnan().any()):
+        return None, "values that are no numbers"
+    return Table.of(tensor), ""
 
 
 def _constant(value: Tensor, law: Distribution | None) -> Constant:
