@@ -2,6 +2,7 @@
 
 from .binding import bind_view
 from .display import plan_page
+from .history import Write
 from .lookup import SlotLookup, padding_mask
 from .options import (
     DEFAULTS,
@@ -16,16 +17,18 @@ from .options import (
     of_kind,
     takes,
 )
+from .outcome import is_frozen, step_head
 from .plan import Plan, Rename
 from .planner import plan_init, plan_view
 from .resolve import slot_info
 from .serialization import plain_data, rich_data
-from .step import EMPTY, UNCOVERED, WRITE, Step, Target
+from .step import EMPTY, UNCOVERED, UNEXPLAINED, WRITE, Status, Step, Target
 
 __all__ = [
     "DEFAULTS",
     "EMPTY",
     "UNCOVERED",
+    "UNEXPLAINED",
     "WRITE",
     "DecoratorOptions",
     "Device",
@@ -36,11 +39,14 @@ __all__ = [
     "Rename",
     "Selection",
     "SlotLookup",
+    "Status",
     "Step",
     "Target",
+    "Write",
     "WriteOptions",
     "bind_view",
     "check_options",
+    "is_frozen",
     "of_kind",
     "padding_mask",
     "plain_data",
@@ -49,5 +55,6 @@ __all__ = [
     "plan_view",
     "rich_data",
     "slot_info",
+    "step_head",
     "takes",
 ]

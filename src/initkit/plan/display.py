@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from ..distributions import short
 from ..errors import visible
 from ..render import Column, Notes, Table, column_html, column_table, format_shape, html_page
-from .step import EMPTY, KEEP, LEFT_OUT, PROTECTED, UNCOVERED, WRITE, Step
+from .step import EMPTY, KEEP, LEFT_OUT, PROTECTED, UNCOVERED, UNEXPLAINED, WRITE, Step
 
 _TOTALS = (
     (WRITE, "to write"),
     (KEEP, "kept by rule"),
     (UNCOVERED, "kept, no rule"),
+    (UNEXPLAINED, "kept, not explained"),
     (PROTECTED, "protected"),
     (LEFT_OUT, "not in only"),
     (EMPTY, "without elements"),
@@ -33,6 +34,10 @@ def _std_text(step: Step) -> str:
     return "" if std is None else short(std)
 
 
+def _history(step: Step) -> str:
+    return "; ".join(f"{number}. {write}" for number, write in enumerate(step.history, 1))
+
+
 COLUMNS: tuple[Column[Step], ...] = (
     Column("name", lambda step: step.name),
     Column(
@@ -46,10 +51,11 @@ COLUMNS: tuple[Column[Step], ...] = (
     Column(
         "start",
         lambda step: step.start,
-        tone=lambda step: "warning" if step.status == UNCOVERED else "",
+        tone=lambda step: "warning" if step.status in (UNCOVERED, UNEXPLAINED) else "",
     ),
     Column("std", _std_text, "r", order=_std, bar=True, only="html"),
     Column("remarks", lambda step: step.remarks, tone=lambda _: "muted"),
+    Column("history", _history, tone=lambda _: "muted", only="html"),
 )
 """What a plan says of each parameter; a new column of its text and its page is a row here."""
 

@@ -31,7 +31,7 @@ def kept_step(
     held: tuple[Slot, ...], first: Slot, chosen: Choice | None, group: TieGroup | None
 ) -> tuple[Step, Target]:
     """Return the step of a tensor that keeps its value."""
-    names, seed_name, shape, dtype = _head(held, first, group)
+    names, seed_name, shape, dtype = step_head(held, first, group)
     step = Step(
         names,
         seed_name,
@@ -39,7 +39,7 @@ def kept_step(
         dtype,
         UNCOVERED if chosen is None else KEEP,
         rule="" if chosen is None else chosen.clause.label,
-        frozen=_frozen(first),
+        frozen=is_frozen(first),
         tie_kind=group.kind if group is not None else "",
     )
     return step, Target(held, (group and group.writer) or first)
@@ -50,7 +50,7 @@ def written_step(
 ) -> tuple[Step, Target]:
     """Return the step of a tensor that a rule starts, to be written through one of its slots."""
     padding, padded = _padding(held, chosen.clause)
-    names, seed_name, shape, dtype = _head(held, writer, group)
+    names, seed_name, shape, dtype = step_head(held, writer, group)
     clause = chosen.clause
     step = Step(
         names,
@@ -65,13 +65,13 @@ def written_step(
         fans_from=chosen.fans_from,
         padding=padding,
         note=_note(chosen, writer),
-        frozen=_frozen(next((slot for slot in held if slot.kind != "buffer"), writer)),
+        frozen=is_frozen(next((slot for slot in held if slot.kind != "buffer"), writer)),
         tie_kind=group.kind if group is not None else "",
     )
     return step, Target(held, writer, padded)
 
 
-def _head(
+def step_head(
     held: tuple[Slot, ...], slot: Slot, group: TieGroup | None
 ) -> tuple[tuple[str, ...], str, tuple[int, ...], torch.dtype]:
     """Return names, the name that numbers depend on, shape and dtype."""
@@ -89,7 +89,7 @@ def _head(
     return names, smallest, tuple(slot.shape), dtype
 
 
-def _frozen(slot: Slot) -> bool:
+def is_frozen(slot: Slot) -> bool:
     assert slot.tensor is not None
     return slot.kind == "parameter" and not slot.tensor.requires_grad
 

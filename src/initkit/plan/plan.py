@@ -48,19 +48,21 @@ class Plan:
         targets: Sequence[Target] = (),
         whole: str = "",
         notes: Sequence[str] = (),
+        model: nn.Module | None = None,
     ) -> None:
         self.steps, self.problems = tuple(steps), tuple(problems)
         self.title, self.idle, self.rules = title, tuple(idle), tuple(rules)
         self.targets, self.notes = tuple(targets), tuple(notes)
         self.whole = whole  # of a part of a plan: the digest of the whole
+        self.model = model  # of a recorded plan: the model that its code built
 
     def without_targets(self) -> Plan:
         """Return the plan as data alone, which holds on to no module and no tensor."""
-        return self.replaced(targets=())
+        return self.replaced(targets=(), model=None)
 
     def replaced(self, **changes: Any) -> Plan:
         """Return a plan with some of its attributes changed."""
-        names = ("title", "idle", "rules", "targets", "whole", "notes")
+        names = ("title", "idle", "rules", "targets", "whole", "notes", "model")
         known = {name: changes.pop(name, getattr(self, name)) for name in names}
         steps, problems = changes.pop("steps", self.steps), changes.pop("problems", self.problems)
         assert not changes, f"a plan has no {', '.join(changes)}"

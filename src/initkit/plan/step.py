@@ -13,16 +13,23 @@ from ..distributions import Distribution, from_dict
 from ..model import Slot
 from ..numbers import Fans
 from ..ties import TieKind
+from .history import Write
 
-# A rule writes it, a rule keeps it, no rule matches, `only` or `protect` leaves it out, or it has
-# no elements. The texts are part of saved plans.
-Status: TypeAlias = Literal["write", "keep", "uncovered", "not in only", "protected", "empty"]
+# A rule writes it, a rule keeps it, no rule matches, a recording does not know what its model's code
+# drew, `only` or `protect` leaves it out, or it has no elements. The texts are part of saved plans.
+Status: TypeAlias = Literal[
+    "write", "keep", "uncovered", "unexplained", "not in only", "protected", "empty"
+]
 WRITE: Final = "write"
 KEEP: Final = "keep"
 UNCOVERED: Final = "uncovered"
+UNEXPLAINED: Final = "unexplained"
 LEFT_OUT: Final = "not in only"
 PROTECTED: Final = "protected"
 EMPTY: Final = "empty"
+
+
+_KEPT = {UNCOVERED: "keeps its value (no rule)", UNEXPLAINED: "not explained"}
 
 
 @dataclass(slots=True)  # made by the thousand: frozen would cost as much as planning
@@ -30,8 +37,9 @@ class Step:
     """What happens to one piece of memory.
 
     ``names`` are all its names, ``seed_name`` the one that its numbers depend on, ``status`` one of
-    ``write``, ``keep``, ``uncovered``, ``not in only``, ``protected`` and ``empty``, ``tie_kind``
-    that of the group that its names form, if they are several.
+    ``write``, ``keep``, ``uncovered``, ``unexplained``, ``not in only``, ``protected`` and
+    ``empty``, ``tie_kind`` that of the group that its names form, if they are several. ``history``
+    are the writes that a recorded model's code made, in order.
 
     >>> from torch import nn
     >>> step = plan_init(nn.Linear(3, 4), {"weight": "xavier_normal", "bias": 0})["weight"]
@@ -53,6 +61,7 @@ class Step:
     note: str = ""
     frozen: bool = False
     tie_kind: TieKind | Literal[""] = ""
+    history: tuple[Write, ...] = ()
 
     @property
     def name(self) -> str:
@@ -67,7 +76,8 @@ class Step:
     def renamed(self, names: tuple[str, ...], seed_name: str) -> Step:
         """Return the same step of another tensor, which is alike in all but its names."""
         # Spelt out, since most steps are made here: `dataclasses.replace` takes four times as long.
-        # In the order of the fields, without ``tie_kind``: only what is tied to nothing is alike.
+        # In the order of the fields, without ``tie_kind`` and ``history``: only what is tied to
+        # nothing is alike, and only what rules decide.
         return Step(
             names,
             seed_name,
@@ -90,7 +100,7 @@ class Step:
         if self.status == WRITE and self.distribution is None:
             return "cannot start"
         if self.distribution is None or self.status not in (WRITE, EMPTY):
-            return {UNCOVERED: "keeps its value (no rule)"}.get(self.status, self.status)
+            return _KEPT.get(self.status, self.status)
         return self.distribution.describe()
 
     @property
@@ -110,6 +120,7 @@ class Step:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the step as plain data."""
+        history = {"history": [write.to_dict() for write in self.history]} if self.history else {}
         return {
             "names": list(self.names),
             "seed_name": self.seed_name,
@@ -125,6 +136,7 @@ class Step:
             "note": self.note,
             "frozen": self.frozen,
             "tie_kind": self.tie_kind,
+            **history,
         }
 
     @classmethod
@@ -140,6 +152,7 @@ class Step:
                 if data["distribution"] is not None
                 else None,
                 "fans": Fans(*data["fans"]) if data["fans"] else None,
+                "history": tuple(map(Write.from_dict, data.get("history", ()))),
             }
         )
 

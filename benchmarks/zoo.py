@@ -1,0 +1,302 @@
+"""How much of the models of a library a recording explains, whether that is true, what it costs.
+
+    python benchmarks/zoo.py --out zoo.json --library timm --budget 600
+
+Each model is built twice by itself and once recorded, in a process of its own; a third build under
+a fresh seed is then checked against the plan. Results are added to the file, from which a later run
+goes on; without ``--library`` all are measured. The table stands at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import multiprocessing
+import random
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from initkit import check_init
+from initkit.record import record_init
+
+Build = Callable[[], nn.Module]
+LIBRARIES = ("transformers", "timm", "torchvision", "diffusers")
+LARGEST = 60_000_000  # parameters; larger models are left out
+PATIENCE = 120.0  # seconds for one model
+
+# Sizes of configurations by the names that they go by, so that what they build is small.
+LAYERS = {
+    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers", "layers"), 2),
+    **dict.fromkeys(("encoder_layers", "decoder_layers", "num_decoder_layers"), 2),
+    **dict.fromkeys(("vocab_size", "text_vocab_size", "decoder_vocab_size"), 128),
+    **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), 4),
+}
+WIDTHS = {
+    **dict.fromkeys(("hidden_size", "d_model", "n_embd", "dim", "embed_dim", "emb_dim"), 64),
+    **dict.fromkeys(("num_attention_heads", "n_head", "n_heads", "num_heads"), 4),
+    **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 4),
+    **dict.fromkeys(("num_key_value_heads", "n_head_kv"), 4),
+    **dict.fromkeys(("intermediate_size", "d_ff", "ffn_dim", "encoder_ffn_dim"), 128),
+    **dict.fromkeys(("decoder_ffn_dim", "ffn_hidden_size", "moe_intermediate_size"), 128),
+    **dict.fromkeys(("head_dim", "d_kv"), 16),
+}
+
+
+# ------------------------------------------------------------------------------------ libraries
+
+
+def transformers_models() -> Iterator[tuple[str, Build]]:
+    """Yield a builder for every architecture that AutoModel knows."""
+    from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
+
+    for kind in sorted(MODEL_MAPPING_NAMES):
+        yield kind, lambda kind=kind: _auto_model(kind)  # type: ignore[misc]
+
+
+def _auto_model(kind: str) -> nn.Module:
+    import transformers
+
+    last: Exception | None = None
+    for sizes in ({**LAYERS, **WIDTHS}, LAYERS):
+        try:
+            config = transformers.CONFIG_MAPPING[kind]()
+            _shrink(config, sizes)
+            with torch.device("meta"):
+                _refuse_large(transformers.AutoModel.from_config(config))
+            model: nn.Module = transformers.AutoModel.from_config(config)
+            return model
+        except Exception as error:  # sizes that do not go together are refused in many ways
+            last = error
+    raise RuntimeError(f"does not build small: {last}") from last
+
+
+def _shrink(config: Any, sizes: dict[str, int], deep: int = 3) -> None:
+    for name, value in list(vars(config).items()):
+        if deep and hasattr(value, "to_dict"):
+            _shrink(value, sizes, deep - 1)
+        elif name in sizes and type(value) is int and value > sizes[name]:
+            setattr(config, name, sizes[name])
+    types = getattr(config, "layer_types", None)
+    if isinstance(types, list) and hasattr(config, "num_hidden_layers"):
+        config.layer_types = types[: config.num_hidden_layers]
+
+
+def timm_models() -> Iterator[tuple[str, Build]]:
+    """Yield a small model of each of timm's files."""
+    import timm
+
+    words = ("test_", "atto", "femto", "pico", "nano", "xxs", "mini", "tiny", "_xs", "small", "18")
+    for module in sorted(timm.list_modules()):
+        names = timm.list_models(module=module)
+        ranked = sorted(names, key=lambda n: min((i for i, w in enumerate(words) if w in n), default=99))
+        if ranked:
+            name = ranked[0]
+            yield f"{module}/{name}", lambda name=name: timm.create_model(name)  # type: ignore[misc]
+
+
+def torchvision_models() -> Iterator[tuple[str, Build]]:
+    """Yield every model of torchvision."""
+    from torchvision import models
+
+    for name in models.list_models():
+        backbone = {"weights_backbone": None} if hasattr(models, "detection") and _has_backbone(name) else {}
+        yield name, lambda name=name, more=backbone: models.get_model(name, weights=None, **more)  # type: ignore[misc]
+
+
+def _has_backbone(name: str) -> bool:
+    return any(w in name for w in ("rcnn", "ssd", "retinanet", "fcos", "deeplab", "fcn_", "lraspp"))
+
+
+def diffusers_models() -> Iterator[tuple[str, Build]]:
+    """Yield the models of diffusers whose defaults are small."""
+    import diffusers
+
+    for name in ("UNet2DModel", "AutoencoderKL", "UNet2DConditionModel", "DiTTransformer2DModel"):
+        yield name, getattr(diffusers, name)
+
+
+# ------------------------------------------------------------------------------------- one model
+
+
+def look(build: Build) -> dict[str, Any]:
+    """Return what a recording of one model says, and no more."""
+    plan = record_init(build)
+    assert plan.model is not None
+    return {
+        "parameters": sum(p.numel() for p in plan.model.parameters()),
+        "tensors": len(plan),
+        "unexplained": [(s.name, s.note) for s in plan.with_status("unexplained")],
+        "failures": [],
+        "same": [],
+        "plain": float("nan"),
+        "recorded": float("nan"),
+    }
+
+
+def measure(build: Build) -> dict[str, Any]:
+    """Return what a recording of one model says, and whether a fresh build agrees."""
+    def seconds(run: Callable[[], Any]) -> tuple[float, Any]:
+        torch.manual_seed(0)
+        began = time.perf_counter()
+        made = run()
+        return time.perf_counter() - began, made
+
+    model = build()
+    _refuse_large(model)
+    size = sum(p.numel() for p in model.parameters())
+    # The faster of two, turn by turn: the first build of a kind imports and compiles.
+    plain, recorded, plan = float("inf"), float("inf"), None
+    for _ in range(2):
+        took, model = seconds(build)
+        plain = min(plain, took)
+        took, plan = seconds(lambda: record_init(build))
+        recorded = min(recorded, took)
+    assert plan is not None
+    same = _same_values(model, plan.model)
+    torch.manual_seed(1)
+    report = check_init(build(), plan)
+    unknown = [(s.name, s.note) for s in plan.with_status("unexplained")]
+    return {
+        "parameters": size,
+        "tensors": len(plan),
+        "unexplained": unknown,
+        "plain": plain,
+        "recorded": recorded,
+        "same": same,
+        "failures": [f"{f.name}: {f}" for f in report.failures],
+        "copies": sum("copy of" in s.note for s in plan),
+    }
+
+
+def _same_values(one: nn.Module, other: nn.Module) -> list[str]:
+    theirs = dict(other.named_parameters())
+    return [
+        name
+        for name, p in one.named_parameters()
+        if not torch.equal(p, theirs[name]) and not bool(p.isnan().any())
+    ]
+
+
+def _refuse_large(model: nn.Module) -> None:
+    size = sum(p.numel() for p in model.parameters())
+    if size > LARGEST:
+        raise RuntimeError(f"too large: {size:,} parameters")
+
+
+def _in_process(run: Callable[[Build], Any], build: Build, pipe: Any) -> None:
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    try:
+        pipe.send(run(build))
+    except BaseException as error:
+        import traceback
+
+        where = traceback.format_exc().strip().splitlines()[-3:]
+        pipe.send({"error": f"{type(error).__name__}: {error}"[:300], "where": where})
+
+
+def measured(run: Callable[[Build], Any], build: Build) -> dict[str, Any]:
+    """Measure a model in a process of its own, which may fail or hang as it likes."""
+    context = multiprocessing.get_context("fork")
+    mine, theirs = context.Pipe()
+    process = context.Process(target=_in_process, args=(run, build, theirs))
+    process.start()
+    theirs.close()
+    try:
+        if not mine.poll(PATIENCE):
+            process.kill()
+            return {"error": f"took more than {PATIENCE:.0f} s"}
+        result: dict[str, Any] = mine.recv()
+        return result
+    except EOFError:
+        return {"error": "its process died"}
+    finally:
+        process.join()
+
+
+# --------------------------------------------------------------------------------------- report
+
+
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """Return a line for each library."""
+    lines = [
+        f"{'library':22}{'models':>7}{'tensors':>9}{'explained':>11}{'wholly':>9}"
+        f"{'contradicted':>13}{'cost > 5 M':>11}{'cost, all':>10}"
+    ]
+    by_library: dict[str, list[dict[str, Any]]] = {}
+    for key, result in results.items():
+        if "error" not in result:
+            by_library.setdefault(key.partition(":")[0], []).append(result)
+    if len(by_library) > 1:
+        by_library["all"] = [r for found in by_library.values() for r in found]
+    for library, found in by_library.items():
+        tensors = sum(r["tensors"] for r in found)
+        unknown = sum(len(r["unexplained"]) for r in found)
+        whole = sum(not r["unexplained"] for r in found)
+        wrong = sum(len(r["failures"]) for r in found)
+        ratios = [(r["recorded"] / r["plain"], r["parameters"]) for r in found]
+        large = [ratio for ratio, size in ratios if size > 5e6]
+        name = library if library == "all" else f"{library} {version(library)}"
+        lines.append(
+            f"{name:22}{len(found):7,}{tensors:9,}{1 - unknown / tensors:11.2%}"
+            f"{whole / len(found):9.1%}{wrong:13}"
+            f"{statistics.median(large) if large else float('nan'):11.2f}"
+            f"{statistics.median(r for r, _ in ratios):10.2f}"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure what is not in the file yet, as long as the budget lasts, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("zoo.json"))
+    parser.add_argument("--library", action="append", choices=LIBRARIES)
+    parser.add_argument("--budget", type=float, default=600.0, metavar="SECONDS")
+    parser.add_argument("--only", default="", metavar="TEXT", help="models whose name has this")
+    parser.add_argument("--quick", action="store_true", help="neither check nor time")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    results = json.loads(options.out.read_text()) if options.out.exists() else {}
+    end = time.monotonic() + options.budget
+    for library in options.library or LIBRARIES:
+        if importlib.util.find_spec(library) is None:
+            print(f"{library} is not installed", file=sys.stderr)
+            continue
+        builders = list(globals()[f"{library}_models"]())
+        random.Random(0).shuffle(builders)  # so that what a budget allows is a fair sample
+        for name, build in builders:
+            key = f"{library}:{name}"
+            if key in results or options.only not in name or time.monotonic() > end:
+                continue
+            results[key] = measured(look if options.quick else measure, build)
+            options.out.write_text(json.dumps(results, indent=1))
+            print(key, _short(results[key]), file=sys.stderr)
+    print(table(results))
+
+
+def _short(result: dict[str, Any]) -> str:
+    if "error" in result:
+        return result["error"][:150]  # type: ignore[no-any-return]
+    text = f"{result['tensors']} tensors, {result['recorded'] / result['plain']:.2f} x"
+    for what in ("unexplained", "failures", "same"):
+        if result[what]:
+            text += f"; {what}: {len(result[what])}, {result[what][:2]}"
+    return text
+
+
+if __name__ == "__main__":
+    # A torchvision built for CUDA expects two operators to be declared beside a CPU torch.
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for operator in ("nms", "qnms"):
+        library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    main()

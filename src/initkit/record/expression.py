@@ -1,0 +1,274 @@
+"""What is known of an element's value: its distribution, and the operations that made it.
+
+An expression is a tree of operations over draws and constants. Where algebra says how the value is
+distributed, it has a ``law``; where it does not, it still says in words what was seen.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from functools import lru_cache
+
+import torch
+
+from ..distributions import (
+    Constant,
+    Distribution,
+    Normal,
+    TruncatedNormal,
+    Uniform,
+    short,
+)
+
+_numbers = itertools.count(1)
+_DEEP = 3  # operations that the text of an expression shows, one inside the other
+_ROOT2 = math.sqrt(2.0)
+_CUTS_NOTHING = 7.0  # standard deviations beyond which no generator of float32 goes
+
+
+class Expression:
+    """The value of an element: an operation on others, or a draw, or a constant.
+
+    ``law`` is its distribution, None where nobody knows it; ``draws`` are the numbers of the draws
+    that it depends on. It is ``fixed`` where no randomness is in it, so that its value tells all.
+    """
+
+    __slots__ = ("args", "draws", "fixed", "law", "op")
+
+    def __init__(
+        self,
+        op: str,
+        args: tuple[Expression, ...] = (),
+        law: Distribution | None = None,
+        draws: frozenset[int] = frozenset(),
+        fixed: bool = False,
+    ) -> None:
+        self.op, self.args, self.law, self.draws, self.fixed = op, args, law, draws, fixed
+
+    @property
+    def value(self) -> float | None:
+        """The value of a constant; None of all else."""
+        return self.law.constant if self.law is not None else None
+
+    def describe(self, deep: int = _DEEP) -> str:
+        """Return the distribution in words, or the expression where it has none."""
+        if self.law is not None:
+            return short(self.law.value) if isinstance(self.law, Constant) else self.law.describe()
+        if not self.args:
+            return self.op
+        if not deep:
+            return f"{self.op}(...)"
+        return f"{self.op}({', '.join(a.describe(deep - 1) for a in self.args)})"
+
+    def __repr__(self) -> str:
+        return f"<{self.describe()}>"
+
+
+UNWRITTEN = Expression("memory never written")
+OUTSIDE = Expression("values from outside torch", fixed=True)
+FIXED = Expression("values computed without randomness", fixed=True)
+
+
+@lru_cache(maxsize=4096)
+def constant(value: float) -> Expression:
+    """Return the expression of a number."""
+    return Expression("constant", law=Constant(value), fixed=True)
+
+
+def draw(law: Distribution | None, op: str = "draw") -> Expression:
+    """Return the expression of a new draw, independent of all others."""
+    return Expression(op, law=law, draws=frozenset((next(_numbers),)))
+
+
+def apply(op: str, *args: Expression) -> Expression:
+    """Return what an operation makes of the values of elements."""
+    if all(a.fixed for a in args):
+        return _folded(op, args)
+    rewritten = _rewritten(op, args)
+    if rewritten is not None:
+        return rewritten
+    draws = frozenset().union(*(a.draws for a in args))
+    return Expression(op, args, _law(op, args), draws)
+
+
+def opaque(op: str, *args: Expression) -> Expression:
+    """Return the expression of an operation whose elements depend on more than one element each."""
+    if all(a.fixed for a in args):
+        return FIXED
+    return Expression(op, args, None, frozenset().union(*(a.draws for a in args)))
+
+
+# ------------------------------------------------------------------------------- fixed values
+
+_FOLDS: dict[str, Callable[..., float]] = {
+    "add": lambda a, b: a + b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "neg": lambda a: -a,
+    "exp": math.exp,
+    "log": math.log,
+    "sqrt": math.sqrt,
+    "expm1": math.expm1,
+    "log1p": math.log1p,
+    "pow": lambda a, b: float(a**b),
+    "clamp": lambda x, low, high: min(max(x, low), high),
+}
+
+
+def _folded(op: str, args: tuple[Expression, ...]) -> Expression:
+    values = [a.value for a in args]
+    if op in _FOLDS and None not in values:
+        try:
+            return constant(_FOLDS[op](*values))
+        except (ArithmeticError, ValueError, TypeError):  # tensors have inf and NaN there
+            return FIXED
+    return FIXED
+
+
+# ---------------------------------------------------------------------------------- rewriting
+
+
+def _rewritten(op: str, args: tuple[Expression, ...]) -> Expression | None:
+    """Return an equal expression that says more, where the textbook has one."""
+    if op == "add":
+        first, second = args
+        # Written as x + log(1 - exp(-x)), or with expm1 in it: the inverse of softplus.
+        for x, rest in ((first, second), (second, first)):
+            if _is_log_of_one_less_exp(rest, x):
+                return _mapped("inverse softplus", x)
+        if first.op == "exp" and second.value == -1.0:
+            return apply("expm1", first.args[0])
+        if second.op == "neg" and first.value == 1.0 and second.args[0].op == "exp":
+            return apply("neg", apply("expm1", second.args[0].args[0]))
+        if not first.draws & second.draws and isinstance(first.law, Normal):
+            return _sum_of_normals(first, second)
+    if op == "log" and args[0].op == "expm1":
+        return _mapped("inverse softplus", args[0].args[0])
+    if op == "neg" and args[0].op == "neg":
+        return args[0].args[0]
+    if op == "mul" and args[1].value == -1.0:
+        return apply("neg", args[0])
+    if op == "mul" and {args[0].op, args[1].op} == {"qr Q", "sign of qr R's diagonal"}:
+        q, signs = args if args[0].op == "qr Q" else args[::-1]
+        if q.draws == signs.draws:
+            return Expression("orthogonal", args, q.args[0].law, q.draws)
+    return None
+
+
+def _sum_of_normals(a: Expression, b: Expression) -> Expression | None:
+    if not isinstance(a.law, Normal) or not isinstance(b.law, Normal):
+        return None
+    law = Normal(a.law.mean + b.law.mean, math.hypot(a.law.std, b.law.std))
+    return Expression("add", (a, b), law, a.draws | b.draws)
+
+
+def _is_log_of_one_less_exp(rest: Expression, x: Expression) -> bool:
+    """Whether it is log(1 - exp(-x)): log(-expm1(-x))."""
+    if rest.op != "log" or rest.args[0].op != "neg":
+        return False
+    inner = rest.args[0].args[0]
+    return inner.op == "expm1" and inner.args[0].op == "neg" and inner.args[0].args[0] is x
+
+
+def _mapped(name: str, x: Expression) -> Expression:
+    law = x.law.mapped(name) if x.law is not None and x.law.elementwise else None
+    return Expression(name, (x,), law, x.draws)
+
+
+# ------------------------------------------------------------------------------------- laws
+
+
+def _law(op: str, args: tuple[Expression, ...]) -> Distribution | None:
+    """Return the distribution of an operation on elements, where the algebra has it."""
+    rule = _LAWS.get(op)
+    if rule is None or any(a.law is None for a in args):
+        return None
+    try:
+        return rule(*(a.law for a in args))
+    except (ArithmeticError, ValueError, NotImplementedError):
+        return None
+
+
+def _sum(a: Distribution, b: Distribution) -> Distribution | None:
+    if a.constant is not None:
+        return _shifted(b, a.constant)
+    return None if b.constant is None else _shifted(a, b.constant)
+
+
+def _shifted(law: Distribution, by: float) -> Distribution | None:
+    if not by:
+        return law
+    if isinstance(law, Normal):
+        return Normal(law.mean + by, law.std)
+    if isinstance(law, Uniform):
+        return Uniform(law.low + by, law.high + by)
+    if isinstance(law, TruncatedNormal):
+        return TruncatedNormal(law.loc + by, law.scale, law.low + by, law.high + by)
+    return None
+
+
+def _product(a: Distribution, b: Distribution) -> Distribution | None:
+    if a.constant is not None:
+        a, b = b, a
+    return None if b.constant is None else a.scaled(b.constant)
+
+
+def _quotient(a: Distribution, b: Distribution) -> Distribution | None:
+    return a.scaled(1.0 / b.constant) if b.constant else None
+
+
+def _erfinv(law: Distribution) -> Distribution | None:
+    """Return the normal of variance 1/2 between two quantiles: the erfinv of a uniform."""
+    if not isinstance(law, Uniform) or not -1 <= law.low < law.high <= 1:
+        return None
+    ends = torch.tensor([law.low, law.high], dtype=torch.float64, device="cpu")
+    low, high = torch.special.erfinv(ends).tolist()
+    return TruncatedNormal(0.0, 1 / _ROOT2, low, high)
+
+
+def _clamped(law: Distribution, least: Distribution, most: Distribution) -> Distribution | None:
+    low, high = least.constant, most.constant
+    if low is None or high is None:
+        return None
+    if isinstance(law, TruncatedNormal | Normal):
+        return _clamped_normal(law, low, high)
+    if low <= law.low and law.high <= high:
+        return law
+    # What is lifted lands on one value; maps that do the same from above there are none.
+    return law.mapped("at least", low) if law.high <= high and law.elementwise else None
+
+
+def _clamped_normal(
+    law: TruncatedNormal | Normal, low: float, high: float
+) -> Distribution | None:
+    """Return a normal between bounds that cut nothing of it, or that it has but for rounding."""
+    loc, scale = (law.mean, law.std) if isinstance(law, Normal) else (law.loc, law.scale)
+    room = 1e-4 * scale
+    beyond = _CUTS_NOTHING * scale
+    if low > max(law.low + room, loc - beyond) or high < min(law.high - room, loc + beyond):
+        return None
+    if isinstance(law, Normal):
+        return law
+    near = abs(low - law.low) <= room or law.low < loc - beyond
+    fits = abs(high - law.high) <= room or law.high > loc + beyond
+    # Code that cuts by quantiles clamps to the bounds that it meant.
+    return TruncatedNormal(loc, scale, low if near else law.low, high if fits else law.high)
+
+
+def _power(law: Distribution, exponent: Distribution) -> Distribution | None:
+    return law if exponent.constant == 1 else None
+
+
+_LAWS: dict[str, Callable[..., Distribution | None]] = {
+    "add": _sum,
+    "mul": _product,
+    "div": _quotient,
+    "neg": lambda law: law.scaled(-1.0),
+    "exp": lambda law: law.mapped("exp") if law.elementwise else None,
+    "log": lambda law: law.mapped("log") if law.low >= 0 and law.elementwise else None,
+    "erfinv": _erfinv,
+    "clamp": _clamped,
+    "pow": _power,
+}

@@ -1,0 +1,128 @@
+"""Functions of torch.nn.init, seen as they are called: by any name under which they were imported.
+
+Libraries import them by name, so replacing them in their module would miss most calls. Instead each
+function gets another code while something records: one that tells the recorders of this thread and
+runs what it ran before.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from types import CodeType, FunctionType
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+_NAMES = (
+    *("uniform_", "normal_", "trunc_normal_", "constant_", "ones_", "zeros_", "eye_", "dirac_"),
+    *("xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_"),
+    *("orthogonal_", "sparse_"),
+)
+
+
+class Recorder(Protocol):
+    """What wants to see calls."""
+
+    def call(self, call: Call) -> Any:
+        """Return a context in which the call is carried out."""
+
+
+class Call:
+    """A call of a function of torch.nn.init: its name, its tensor and its other arguments."""
+
+    __slots__ = ("arguments", "function", "name", "tensor")
+
+    def __init__(self, function: FunctionType, arguments: Mapping[str, Any]) -> None:
+        self.function, self.name = function, function.__name__
+        self.arguments = {k: v for k, v in arguments.items() if k != "tensor"}
+        self.tensor: Tensor = arguments["tensor"]
+
+
+class _Recorders(threading.local):
+    def __init__(self) -> None:
+        self.active: list[Recorder] = []
+        self.busy = False
+
+
+_recorders = _Recorders()
+_functions: dict[str, FunctionType] = {}  # whose code is exchanged
+_originals: dict[str, FunctionType] = {}  # with the code that they had
+_signatures: dict[str, inspect.Signature] = {}
+_lock = threading.Lock()
+_users = 0
+
+
+@contextmanager
+def seen_by(recorder: Recorder) -> Iterator[None]:
+    """Let a recorder see the calls that this thread makes in this block."""
+    global _users
+    with _lock:
+        _users += 1
+        if _users == 1:
+            _exchange()
+    _recorders.active.append(recorder)
+    try:
+        yield
+    finally:
+        _recorders.active.remove(recorder)
+        with _lock:
+            _users -= 1
+            if not _users:
+                _restore()
+
+
+def called(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Carry out a call, seen by the recorders of this thread; exchanged code leads here."""
+    original = _originals[name]
+    # The outermost call is what the caller meant: those that it makes itself are its own business.
+    if not _recorders.active or _recorders.busy:
+        return original(*args, **kwargs)
+    try:
+        bound = _signatures[name].bind(*args, **kwargs)
+    except TypeError:
+        return original(*args, **kwargs)  # it raises as it always did
+    if not isinstance(bound.arguments.get("tensor"), Tensor):
+        return original(*args, **kwargs)
+    call = Call(original, bound.arguments)
+    with ExitStack() as stack:
+        _recorders.busy = True
+        stack.callback(setattr, _recorders, "busy", False)
+        for recorder in _recorders.active:
+            stack.enter_context(recorder.call(call))
+        return original(*args, **kwargs)
+
+
+def _template(*args, **kwargs):  # type: ignore[no-untyped-def]  # its code stands in functions of torch
+    from initkit.record.init_functions import called
+
+    return called("NAME", args, kwargs)
+
+
+def _stand_in(name: str) -> CodeType:
+    code = _template.__code__
+    constants = tuple(name if c == "NAME" else c for c in code.co_consts)
+    return code.replace(co_consts=constants, co_name=name, co_qualname=name)
+
+
+def _exchange() -> None:
+    for name in _NAMES:
+        function: Any = getattr(nn.init, name)
+        # What somebody has put in its place, or wrapped, is left alone: its operations tell.
+        if not isinstance(function, FunctionType) or function.__closure__:
+            continue
+        original = FunctionType(
+            function.__code__, function.__globals__, name, function.__defaults__
+        )
+        original.__kwdefaults__ = function.__kwdefaults__
+        _functions[name], _originals[name] = function, original
+        _signatures[name] = inspect.signature(function)
+        function.__code__ = _stand_in(name)
+
+
+def _restore() -> None:
+    for name, function in _functions.items():
+        function.__code__ = _originals[name].__code__
+    _functions.clear()

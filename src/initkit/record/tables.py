@@ -1,0 +1,44 @@
+"""Values that no randomness made, read off the tensor that holds them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..distributions import Constant, Distribution, Table
+
+
+def exact(tensor: Tensor, law: Distribution | None) -> tuple[Distribution | None, str]:
+    """Return the distribution of fixed values, and what is to be said where there is none.
+
+    ``law`` is what the operations said; the values have the last word.
+    """
+    if not tensor.numel():
+        return law or Constant(0.0), ""
+    if law is not None and law.placed:  # an identity that a function of torch.nn.init set
+        return law, ""
+    value = tensor.reshape(-1)[0]
+    if bool((tensor == value).all()):
+        return _constant(value, law), ""
+    if tensor.layout is not torch.strided or bool(tensor.isnan().any()):
+        return None, "values that are no numbers"
+    return Table.of(tensor), ""
+
+
+def _constant(value: Tensor, law: Distribution | None) -> Constant:
+    """Return the constant as the code wrote it, where it is that once rounded."""
+    number = float(value.real if value.is_complex() else value)
+    if isinstance(law, Constant):
+        rounded = torch.tensor(law.value, dtype=torch.float64, device="cpu").to(value.dtype)
+        if bool(rounded == value.cpu()):
+            return law
+    return Constant(_shortest(number, value.dtype))
+
+
+def _shortest(number: float, dtype: torch.dtype) -> float:
+    """Return the number of fewest digits that the dtype holds as this one: 0.1, not 0.1000000015."""
+    for digits in range(1, 17):
+        short = float(f"{number:.{digits}g}")
+        if float(torch.tensor(short, dtype=torch.float64, device="cpu").to(dtype).real) == number:
+            return short
+    return number

@@ -1,0 +1,165 @@
+"""Watch a thread's operations, and keep what every element of every storage holds."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from ..errors import InitkitError
+from ..model import is_sharded
+from ..schemes import Site, read_scheme, resolve
+from .callers import find_caller
+from .events import Event, merged
+from .expression import Expression, constant, draw
+from .init_functions import Call
+from .memory import Held, Memory, Storage
+from .operations import Handler, Operation, handler_of
+
+# Functions that loop until they accept, decompose or set single elements; on the meta device most
+# do nothing. What they draw is known by their names.
+_BY_NAME = frozenset(("trunc_normal_", "orthogonal_", "sparse_", "dirac_", "eye_"))
+_SILENT = frozenset(("clone", "_to_copy", "lift_fresh", "lift_fresh_copy"))
+_calls = itertools.count(1)
+
+
+class Tracker(TorchDispatchMode):
+    """See every operation of a thread, and the calls of torch.nn.init around them."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.memory = Memory()
+        self._handlers: dict[Any, Handler | None] = {}
+        self._muted = False
+        self._call: Call | None = None
+        self._call_number = 0
+
+    # ------------------------------------------------------------------------------ operations
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if not self._muted and any(is_sharded(leaf) for leaf in args):
+            return NotImplemented  # seen again as operations on the local tensors
+        result = func(*args, **kwargs)
+        if self._muted:
+            return result
+        try:
+            handler = self._handlers[func]
+        except KeyError:
+            handler = self._handlers[func] = handler_of(func)
+        if handler is not None:
+            self._carry(handler, Operation(self.memory, func, args, kwargs, result))
+        return result
+
+    def _carry(self, handler: Handler, op: Operation) -> None:
+        held = handler(op)
+        if held is None:
+            return
+        targets = _targets(op)
+        for target, value in zip(targets, held if isinstance(held, list) else [held] * len(targets)):
+            self._write(op, target, value)
+
+    def _write(self, op: Operation, target: Tensor, held: Held) -> None:
+        storage = self.memory.write(target, held)
+        if storage is None:
+            return
+        name = op.func._schema.name.partition("::")[2]
+        others = [
+            s.events
+            for t in op.tensors()
+            if (s := self.memory.storage(t)) is not None and s is not storage and s.events
+        ]
+        silent = name in _SILENT
+        # What is computed without randomness starts with its last operation.
+        if others and (silent or not (isinstance(held, Expression) and held.fixed)):
+            storage.events = merged([storage.events, *others])
+        if not silent and not name.startswith(("empty", "new_empty")):
+            self._note(storage, name, op.args[1:], target, held)
+
+    # ------------------------------------------------------------------------ torch.nn.init
+
+    @contextmanager
+    def call(self, call: Call) -> Iterator[None]:
+        """Note one write for the operations of a call of torch.nn.init."""
+        self._call, self._call_number = call, next(_calls)
+        by_name = call.name in _BY_NAME
+        outer, self._muted = self._muted, self._muted or by_name
+        try:
+            yield
+            if by_name and not outer:
+                self._write_by_name(call)
+        finally:
+            self._call, self._muted = None, outer
+
+    def _write_by_name(self, call: Call) -> None:
+        expression = expression_of(call)
+        storage = self.memory.write(call.tensor, expression)
+        if storage is not None:
+            self._note(storage, call.name, (), call.tensor, expression)
+
+    def _note(
+        self,
+        storage: Storage,
+        name: str,
+        arguments: Sequence[Any],
+        target: Tensor,
+        held: Held,
+    ) -> None:
+        caller, call = find_caller(), self._call
+        size = target.numel() * target.element_size()
+        place = None
+        if size != storage.size:
+            place = tuple(target.shape), target.stride(), target.storage_offset()
+        key: object
+        given: Mapping[str, Any] | Sequence[Any] = arguments
+        if call is not None:
+            name, given = call.name, call.arguments
+        if call is not None and caller.helper in ("", call.name):
+            key = self._call_number
+        else:
+            # The operations of one line, or of an in-place function called there, are one write.
+            key = caller.file, caller.line, caller.function, caller.helper
+        present = [held] if isinstance(held, Expression) else self.memory.present(held)
+        event = Event(name, given, present, caller, key, place)
+        events = storage.events
+        if events and events[-1].key == key:
+            event.follow(events.pop())
+        events.append(event)
+
+
+def _targets(op: Operation) -> list[Tensor]:
+    """Return the tensors that an operation has written: its results, or what it changed."""
+    found = [leaf for leaf in tree_leaves(op.result) if isinstance(leaf, Tensor)]
+    if found:
+        return found
+    changed = [
+        op.argument(i, a.name)
+        for i, a in enumerate(op.func._schema.arguments)
+        if a.alias_info is not None and a.alias_info.is_write
+    ]
+    return [leaf for leaf in tree_leaves(changed) if isinstance(leaf, Tensor)]
+
+
+def expression_of(call: Call) -> Expression:
+    """Return what a function of torch.nn.init draws that is known by its name."""
+    options = {k: v for k, v in call.arguments.items() if k != "generator"}
+    try:
+        scheme = read_scheme(partial(call.function, **options))
+        law = resolve(scheme, Site(tuple(call.tensor.shape), shape_only=True))
+    except InitkitError:
+        return draw(None, f"{call.name}")
+    if not law.random and law.constant is None:
+        return Expression(call.name, law=law, fixed=True)
+    return constant(law.constant) if law.constant is not None else draw(law)
