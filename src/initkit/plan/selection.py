@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import IdleSelection, OptionError, Problem, did_you_mean
-from ..model import Slot
+from ..model import ModelView, Slot, named_unregistered
 from ..rules import Listing, compile_glob, paths_above
 from .options import Selection
 from .step import LEFT_OUT, PROTECTED, Step, Target
@@ -33,12 +33,12 @@ def read_selection(option: str, value: Selection) -> list[str] | None:
 def select(
     steps: Sequence[Step],
     targets: Sequence[Target],
-    slots: Sequence[Slot],
+    view: ModelView,
     wanted: Sequence[str] | None,
     guarded: Sequence[str] | None,
 ) -> tuple[list[Step], list[Problem]]:
     """Leave out what ``only`` does not list wholly, and what ``protect`` touches."""
-    problems = _idle_entries("only", wanted, slots) + _idle_entries("protect", guarded, slots)
+    problems = _idle_entries("only", wanted, view) + _idle_entries("protect", guarded, view)
     if wanted is None and guarded is None:
         return list(steps), problems
     inside, outside = Listing(wanted or ()), Listing(guarded or ())
@@ -75,18 +75,24 @@ def _listed(listing: Listing, names: Iterable[str]) -> bool:
 
 
 def _idle_entries(
-    option: str, entries: Sequence[str] | None, slots: Sequence[Slot]
+    option: str, entries: Sequence[str] | None, view: ModelView
 ) -> list[Problem]:
     if not entries:
         return []
-    names = dict.fromkeys(n for slot in slots for n in (*slot.paths, *slot.canonicals))
+    names = dict.fromkeys(n for slot in view.slots for n in (*slot.paths, *slot.canonicals))
     known = names | dict.fromkeys(path for name in names for path in paths_above(name))
     return [
         IdleSelection(
             f"{option} has {entry!r}, which matches no parameter, buffer or module"
-            f"{did_you_mean(entry, known)}",
+            f"{_beside(view, entry) or did_you_mean(entry, known)}",
             rule=entry,
         )
         for entry in entries
         if entry not in known and not any(map(compile_glob(entry), names))
     ]
+
+
+def _beside(view: ModelView, entry: str) -> str:
+    """Return what an entry names that is not registered; empty where nothing."""
+    listing = Listing([entry])
+    return named_unregistered(view.unregistered, entry, lambda _, name: listing.matches(name))
