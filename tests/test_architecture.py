@@ -23,6 +23,7 @@ FLOORS = (
     "plan",
     "write",
     "check",
+    "access",
     "__init__",
     "cli testing",
     "pytest_plugin __main__",
@@ -30,6 +31,7 @@ FLOORS = (
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
 # What a room's `__init__` leaves out, since most programs need none of it: imported by its path.
 LATE = {
+    "access",
     "check",
     "cli",
     "numbers.exact_math",

@@ -21,6 +21,7 @@ from initkit import (
     Scheme,
     Slot,
     Step,
+    Summary,
     TieGroup,
     TieStatus,
     apply_init,
@@ -33,6 +34,7 @@ from initkit import (
     find_reused_parameters,
     find_tied_parameters,
     gain,
+    init_,
     initialized,
     list_recipes,
     list_schemes,
@@ -49,6 +51,7 @@ from initkit import (
     save_recipe,
     schemes,
     suggest_recipe,
+    summary,
     tie,
     tie_report,
     tie_status,
@@ -119,6 +122,17 @@ def plans_and_reports() -> None:
     with TemporaryDirectory() as folder:
         report.save(Path(folder) / "init.json")
         print(verify_report(model, Path(folder) / "init.json").ok)
+
+
+def looking_at_a_model() -> None:
+    """A summary is indexed like the model; what a number gives is a summary again."""
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2))
+    found = summary(model, optimizer=torch.optim.SGD(model.parameters(), lr=0.1), values=False)
+    assert_type(found, Summary)
+    assert_type(found[-1], Summary)
+    print(found["0.weight"].shape, [row.name for row in found["*.bias"]])
+    assert_type(found.problems, list[str])
+    assert_type(init_(torch.empty(3, 5), "xavier_uniform", seed=0, name="w"), Tensor)
 
 
 @initialized("wide_resnet")
@@ -223,6 +237,7 @@ if __name__ == "__main__":
     rules_in_every_form()
     options_are_known_by_name_and_value()
     plans_and_reports()
+    looking_at_a_model()
     a_decorated_class_keeps_its_type()
     registries()
     numbers()

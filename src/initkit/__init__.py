@@ -52,6 +52,7 @@ with no_collecting():
     from .write import Report, apply_init, deferred, initialized, materialize
 
 if TYPE_CHECKING:  # these load on first use: most programs use none of them
+    from .access import Summary, init_, summary
     from .check import CheckReport, Failure, check_init
     from .plan.suggest import suggest_recipe
     from .rules.recipe_files import load_recipe, save_recipe
@@ -64,12 +65,15 @@ else:
     _LATER = {
         "CheckReport": "check",
         "Failure": "check",
+        "Summary": "access",
         "check_init": "check",
         "find_reused_parameters": "ties.reuse",
+        "init_": "access",
         "load_recipe": "rules.recipe_files",
         "model_digest": "write.digests",
         "save_recipe": "rules.recipe_files",
         "suggest_recipe": "plan.suggest",
+        "summary": "access",
         "tie_report": "ties.report",
         "track_writes": "write.tracking",
         "verify_report": "write.verify",
@@ -110,6 +114,7 @@ __all__ = [
     "Scheme",
     "Slot",
     "Step",
+    "Summary",
     "TargetError",
     "TieError",
     "TieGroup",
@@ -126,6 +131,7 @@ __all__ = [
     "find_reused_parameters",
     "find_tied_parameters",
     "gain",
+    "init_",
     "initialized",
     "list_recipes",
     "list_schemes",
@@ -141,6 +147,7 @@ __all__ = [
     "retie",
     "save_recipe",
     "suggest_recipe",
+    "summary",
     "tie",
     "tie_report",
     "tie_status",

@@ -20,7 +20,8 @@
     │   ├── TensorProblem        the tensor's memory cannot be written
     │   ├── UnplannedParameter   a plan is applied to a parameter that it doesn't know
     │   ├── RankMismatch         `verify_ranks`: processes have other plans or seeds
-    │   └── UncoveredParameter   `strict`: no rule covers a parameter
+    │   ├── UncoveredParameter   `strict`: no rule covers a parameter
+    │   └── UnregisteredParameter `strict`: what should train is not in parameters()
     ├── PlanError                all problems of a plan; raised before the first write
     ├── DeferredError            a constructor needs values that are deferred (RuntimeError)
     ├── TieError                 these names cannot share one memory      (ValueError)
@@ -198,6 +199,10 @@ class RankMismatch(Problem):
 
 class UncoveredParameter(Problem):
     """No rule covers a parameter, and ``strict=True`` asked for all of them."""
+
+
+class UnregisteredParameter(Problem):
+    """A parameter or module hangs beside the model's lists, and ``strict=True`` asked for all."""
 
 
 class PlanError(InitkitError, ValueError):

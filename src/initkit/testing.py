@@ -16,6 +16,7 @@ from typing import Any, Unpack
 import torch
 from torch import Tensor, nn
 
+from .access import Optimizers, optimizer_problems
 from .check.check import check_init
 from .check.report import CheckReport
 from .errors import CheckError, TargetError, did_you_mean
@@ -31,6 +32,7 @@ __all__ = [
     "assert_covered",
     "assert_initialized",
     "assert_not_tied",
+    "assert_optimized",
     "assert_plan",
     "assert_reproducible",
     "assert_tied",
@@ -86,6 +88,25 @@ def assert_covered(
             f"Add a rule for each, such as {{{open_[0].name!r}: 'keep'}}, or allow=[...]."
         )
     return plan
+
+
+def assert_optimized(model: Model, optimizer: Optimizers) -> None:
+    """Fail unless an optimizer, or several, step each trainable parameter of ``model`` once.
+
+    Parameters that no group holds, parameters that the model doesn't have, one memory stepped
+    twice, and frozen parameters under weight decay fail.
+
+    Raises :class:`TargetError` for what is no optimizer.
+
+    >>> from torch import nn
+    >>> model = nn.Linear(2, 2)
+    >>> assert_optimized(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    """
+    __tracebackhide__ = True
+    wrong = optimizer_problems(model, optimizer)
+    if wrong:
+        lines = "\n".join(f"  {problem}" for problem in wrong)
+        raise CheckError(f"model and optimizer do not fit:\n{lines}")
 
 
 def assert_tied(model: Model, *names: str) -> TieGroup:

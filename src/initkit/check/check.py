@@ -6,11 +6,10 @@ tensor, no copies of it. The false-alarm rate holds for the whole model.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Unpack
 
 from ..errors import OptionError
-from ..model import Model, ModelView, Slot
+from ..model import Model, ModelView
 from ..plan import DEFAULTS, Plan, PlanOptions, plan_view, takes
 from ..rules import Rules
 from ..ties import tie_slots
@@ -20,7 +19,7 @@ from .independence import compare_planned, compare_unplanned
 from .planned import check_step
 from .report import CheckReport
 from .slot_index import SlotIndex
-from .unplanned import check_alone, check_buffer, unknown_parameter
+from .unplanned import check_alone, check_buffer, unknown_parameter, unregistered_parts
 
 
 @takes(PlanOptions)
@@ -57,20 +56,21 @@ def check_init(
         raise OptionError(f"level is a probability between 0 and 1, not {level!r}", option="level")
     view = ModelView(model)
     if rules is None:
-        return _by_itself(view.slots, view.title, level)
+        return _by_itself(view, level)
     if isinstance(rules, Report):
         rules = rules.plan
     plan = rules if isinstance(rules, Plan) else plan_view(view, rules, {**DEFAULTS, **options})
     plan.check()
-    return _against(plan, view.slots, level)
+    return _against(plan, view, level)
 
 
-def _against(plan: Plan, slots: Sequence[Slot], level: float) -> CheckReport:
-    index = SlotIndex(slots)
+def _against(plan: Plan, view: ModelView, level: float) -> CheckReport:
+    index = SlotIndex(view.slots)
     checked = [check_step(step, index) for step in plan.steps]
     checked += [unknown_parameter(slot) for slot in index.unplanned(plan)]
     buffers = map(check_buffer, index.unplanned_buffers(plan))
     checked += [buffer for buffer in buffers if buffer.tests]
+    checked += unregistered_parts(view.unregistered)
     # Comparisons between tensors add tests, so they come before the report counts and judges them.
     compare_planned(checked)
     report = CheckReport(checked, plan.title, level)
@@ -80,7 +80,8 @@ def _against(plan: Plan, slots: Sequence[Slot], level: float) -> CheckReport:
     return report.release_tensors()
 
 
-def _by_itself(slots: Sequence[Slot], title: str, level: float) -> CheckReport:
+def _by_itself(view: ModelView, level: float) -> CheckReport:
+    slots = view.slots
     groups = tie_slots(slots)
     tied_again = {id(slot) for group in groups for slot in group.slots[1:]}  # slots outlive it
     checked = [
@@ -90,4 +91,5 @@ def _by_itself(slots: Sequence[Slot], title: str, level: float) -> CheckReport:
     ]
     compare_unplanned(checked)
     shown = [c for c in checked if c.tests or (c.slot and c.slot.kind != "buffer")]
-    return CheckReport(shown, title, level, planned=False).release_tensors()
+    shown += unregistered_parts(view.unregistered)
+    return CheckReport(shown, view.title, level, planned=False).release_tensors()

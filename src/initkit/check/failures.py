@@ -13,6 +13,7 @@ from .checked import Checked
 FailureKind: TypeAlias = Literal[
     "missing",
     "unplanned",
+    "unregistered",
     "shape",
     "garbage",
     "padding",
@@ -47,6 +48,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "missing": Kind(),
     "unplanned": Kind(),
+    "unregistered": Kind(),
     "shape": Kind(),
     "garbage": Kind(),
     "padding": Kind(),
@@ -104,7 +106,9 @@ class Failure:
 
     def __str__(self) -> str:
         sure = f"p = {self.p_value:.1g}" if self.p_value > 1e-300 else "certain"
-        lines = [f"{visible(self.name)} {list(self.shape)}: {self.text} ({sure})"]
+        # What is not registered may be a module, which has no shape.
+        where = "" if self.kind == "unregistered" else f" {list(self.shape)}:"
+        lines = [f"{visible(self.name)}{where} {self.text} ({sure})"]
         if self.planned:
             by = f", by rule {self.rule!r}" if self.rule else ""
             lines.append(f"planned: {self.planned}{by}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from torch import nn
 
 from ..distributions import Test
-from ..model import Slot
+from ..model import Slot, Unregistered
 from .checked import Checked
 from .measure import Measured, measure
 from .sanity import sanity_tests
@@ -20,6 +21,19 @@ def unknown_parameter(slot: Slot) -> Checked:
     return Checked(
         slot.name, _shape(slot), None, slot, tests=[Test("unplanned", 0.0, "", "", text)]
     )
+
+
+def unregistered_parts(found: Sequence[Unregistered]) -> list[Checked]:
+    """Return the failures of what should train and is not in the model's lists."""
+    return [
+        Checked(
+            one.path,
+            one.shape or (),
+            tests=[Test("unregistered", 0.0, "registered", "not registered", one.sentence(one.path))],
+        )
+        for one in found
+        if one.problem
+    ]
 
 
 def check_alone(slot: Slot) -> Checked:

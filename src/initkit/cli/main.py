@@ -1,4 +1,4 @@
-"""The command line: schemes, recipes, describe, plan, ties, check, apply, suggest.
+"""The command line: schemes, recipes, describe, show, plan, ties, check, apply, suggest.
 
 Exit codes: 0 fine, 1 a check failed or a plan has problems, 2 wrong use.
 """
@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from ..access import Summary, summary
 from ..check.check import check_init
 from ..errors import InitkitError
 from ..plan import DEFAULTS, PlanOptions, of_kind, plan_init
@@ -77,6 +78,11 @@ def _parser() -> argparse.ArgumentParser:
     _command(commands, _recipes, "recipes", "list all recipes")
     describe = _command(commands, _describe, "describe", "show a scheme or a recipe")
     describe.add_argument("name", metavar="NAME")
+    show = _command(commands, _show, "show", "show what a model has, and what its list misses")
+    show.add_argument("target", metavar="TARGET")
+    show.add_argument("name", metavar="NAME", nargs="?", help="a name, a glob or a module's path")
+    show.add_argument("--buffers", action="store_true", help="list buffers, too")
+    show.add_argument("--no-values", action="store_true", help="read no values")
     plan = _command(commands, _plan, "plan", "show who gets what, and why; write nothing")
     _takes_rules(plan)
     ties = _command(commands, _ties, "ties", "show which names share memory")
@@ -157,6 +163,14 @@ def _describe(options: argparse.Namespace) -> Output:
         raise unknown_scheme("scheme or recipe", name, choices, "")
     info = describe_scheme(name)
     return Output(asdict(info), lambda: str(info))
+
+
+def _show(options: argparse.Namespace) -> Output:
+    model = load_target(options.target)
+    found = summary(model, values=not options.no_values, buffers=options.buffers)
+    shown = found if options.name is None else found[options.name]
+    text = shown.text if isinstance(shown, Summary) else lambda _: str(shown)
+    return Output(shown.to_dict(), lambda: text(page_width()))
 
 
 def _plan(options: argparse.Namespace) -> Output:

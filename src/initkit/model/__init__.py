@@ -24,6 +24,8 @@ from .slots import (
     walk_state_dict,
 )
 from .tensors import CHUNK, chunks, differing, same_bits
+from .unregistered import Unregistered, fold_unregistered, name_unregistered, named_unregistered
+from .unregistered_search import find_unregistered
 from .view import Model, ModelView
 
 __all__ = [
@@ -37,18 +39,23 @@ __all__ = [
     "ParameterRole",
     "SharedWeight",
     "Slot",
+    "Unregistered",
     "children_of",
     "chunks",
     "device_type",
     "differing",
     "fans",
     "find_computed_weights",
+    "find_unregistered",
+    "fold_unregistered",
     "is_counted",
     "is_elsewhere",
     "is_sharded",
     "is_wrapper_segment",
     "layout_row",
     "local_shard",
+    "name_unregistered",
+    "named_unregistered",
     "parameter_info",
     "placement_problem",
     "rank_count",

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from ..errors import TargetError
 from .slots import Slot, walk, walk_modules, walk_state_dict
+from .unregistered import Unregistered
+from .unregistered_search import find_unregistered
 
 Model: TypeAlias = "nn.Module | Mapping[str, Any]"
 
@@ -67,6 +69,11 @@ class ModelView:
     def _entries(self) -> list[Slot]:
         assert isinstance(self.model, Mapping)
         return walk_state_dict(self.model)
+
+    @cached_property
+    def unregistered(self) -> list[Unregistered]:
+        """What hangs beside the model's lists, and so is missed by all slots; of entries nothing."""
+        return find_unregistered(self.root) if self.root is not None else []
 
     @cached_property
     def on_meta(self) -> bool:

@@ -14,8 +14,9 @@ from ..errors import (
     TensorProblem,
     TieConflict,
     UncoveredParameter,
+    UnregisteredParameter,
 )
-from ..model import Model, ModelView
+from ..model import Model, ModelView, fold_unregistered, name_unregistered
 from ..numbers import no_collecting
 from ..rules import Rules, read_rules
 from .decide import decide
@@ -59,13 +60,18 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
     if view.root is None:
         problems += types_in_state_dict(clauses)
     # After deciding: a rule for what `only` leaves out is not idle, and ties are known.
-    steps, wrong = select(decided.steps, decided.targets, view.slots, wanted, guarded)
+    steps, wrong = select(decided.steps, decided.targets, view, wanted, guarded)
     problems += wrong
     unused = unused_rules(table, decided.used, view, settings)
     if settings["idle"] == "error":
         problems += unused
     if settings["strict"]:
         problems += _uncovered(steps)
+    missed = [found for found in view.unregistered if found.problem]
+    beside = fold_unregistered(missed)
+    if settings["strict"] and wanted is None:  # with `only`, strict looks no further
+        problems += [UnregisteredParameter(line) for line in beside]
+        beside = []
     return Plan(
         steps,
         _that_matter(problems, steps),
@@ -73,7 +79,11 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
         idle=[str(p) for p in unused] if settings["idle"] == "ignore" else (),
         rules=[str(clause) for clause in clauses],
         targets=decided.targets,
-        notes=() if settings["buffers"] else listed_buffers(view.slots, wanted),
+        notes=[
+            *([] if settings["buffers"] else listed_buffers(view.slots, wanted)),
+            *beside,
+            *name_unregistered(view.unregistered),
+        ],
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from torch import Tensor, nn
 
 from ..errors import IdleSelection, OptionError, Problem, RuleError, did_you_mean
-from ..model import Slot
+from ..model import ModelView, Slot, named_unregistered
 from ..rules import Listing, Matcher, Name, hint_other_kind, paths_above, read_key
 from .options import Selection
 from .step import LEFT_OUT, PROTECTED, Step, Target
@@ -48,16 +48,16 @@ def _refused(option: str, value: object) -> OptionError:
 def select(
     steps: Sequence[Step],
     targets: Sequence[Target],
-    slots: Sequence[Slot],
+    view: ModelView,
     wanted: Sequence[Entry] | None,
     guarded: Sequence[Entry] | None,
 ) -> tuple[list[Step], list[Problem]]:
     """Leave out what ``only`` does not list wholly, and what ``protect`` touches."""
     if wanted is None and guarded is None:
         return list(steps), []
-    known = _known(slots)
+    known = _known(view.slots)
     inside, outside = _Listed(wanted or (), known), _Listed(guarded or (), known)
-    problems = [*inside.idle("only", slots), *outside.idle("protect", slots)]
+    problems = [*inside.idle("only", view), *outside.idle("protect", view)]
     found = []
     for step, target in zip(steps, targets, strict=True):
         # One protected name protects the memory; to be written, all of its names must be wanted.
@@ -88,13 +88,13 @@ class _Listed:
             for path, canonical in zip(slot.paths, slot.canonicals, strict=True)
         ]
 
-    def idle(self, option: str, slots: Sequence[Slot]) -> list[Problem]:
+    def idle(self, option: str, view: ModelView) -> list[Problem]:
         """Return a problem for each entry that takes nothing."""
         return [
-            _idle_entry(option, entry, self.known, slots)
+            _idle_entry(option, entry, self.known, view)
             for entry in self.entries
             if not (isinstance(entry, str) and entry in self.known)
-            and not any(map(any, map(_Listed([entry], self.known).taken, slots)))
+            and not any(map(any, map(_Listed([entry], self.known).taken, view.slots)))
         ]
 
 
@@ -117,18 +117,25 @@ def _known(slots: Sequence[Slot]) -> dict[str, None]:
 
 
 def _idle_entry(
-    option: str, entry: Entry, known: Collection[str], slots: Sequence[Slot]
+    option: str, entry: Entry, known: Collection[str], view: ModelView
 ) -> IdleSelection:
     if isinstance(entry, nn.Module):
         kind = type(entry).__name__
         text = f"{option} has a module, {kind}, that holds no parameter of this model"
         return IdleSelection(text, rule=kind)
     if isinstance(entry, str):
-        text, hint = entry, hint_other_kind(slots, entry) or did_you_mean(entry, known)
+        text, hint = entry, _beside(view, entry) or hint_other_kind(view.slots, entry)
+        hint = hint or did_you_mean(entry, known)
     else:
-        text, hint = _key(entry), entry.hint(slots)
+        text, hint = _key(entry), entry.hint(view.slots)
     what = f"{option} has {text!r}, which matches no parameter, buffer or module{hint}"
     return IdleSelection(what, rule=text)
+
+
+def _beside(view: ModelView, entry: str) -> str:
+    """Return what an entry names that is not registered; empty where nothing."""
+    listing = Listing([entry])
+    return named_unregistered(view.unregistered, entry, lambda _, name: listing.matches(name))
 
 
 def _key(matcher: Matcher) -> str:

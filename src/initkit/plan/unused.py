@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 
 from ..errors import IdleRule, Problem
-from ..model import ModelView, Slot
+from ..model import ModelView, Slot, named_unregistered
 from ..rules import Clause, Recipe, Scope, hint_module
 from .matching import RuleTable
 from .options import InitOptions
@@ -36,7 +36,7 @@ def unused_rules(
         above = _takers(table, started, place)
         # A rule that stands below its match is moved, and needs no other name.
         asked = not above and settings["idle"] == "error"
-        hint = clause.matcher.hint(slots) if asked else ""
+        hint = (_beside(view, clause) or clause.matcher.hint(slots)) if asked else ""
         found.append(_idle(clause, above, hint))
     return found + _idle_recipes(judged, used, slots)
 
@@ -70,6 +70,11 @@ def _idle(clause: Clause, above: Sequence[str], hint: str) -> Problem:
             rule=clause.label,
         )
     return IdleRule(f"the rule {clause.label!r} matches no parameter{hint}", rule=clause.label)
+
+
+def _beside(view: ModelView, clause: Clause) -> str:
+    """Return what a rule means that is not registered, so that no rule starts it."""
+    return named_unregistered(view.unregistered, clause.label, clause.matcher.matches)
 
 
 def _takers(table: RuleTable, slots: Sequence[Slot], place: int) -> list[str]:

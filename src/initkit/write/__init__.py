@@ -4,6 +4,7 @@ from .apply import apply_init, apply_plan, materialize, param_init_fn
 from .decorator import initialized
 from .deferral import deferred
 from .report import Report
+from .started import rules_that_started
 
 __all__ = [
     "Report",
@@ -13,4 +14,5 @@ __all__ = [
     "initialized",
     "materialize",
     "param_init_fn",
+    "rules_that_started",
 ]

@@ -16,6 +16,7 @@ from .recorded_rules import settle_recorded_rules
 from .report import Report
 from .running_stats import off_reset, reset_running_stats
 from .seeds import draw_seed, read_prefix, read_seed, with_prefix
+from .started import remember_rules
 from .user_functions import run_functions
 
 
@@ -46,6 +47,7 @@ class Job:
         self._write(plan, seed, memory)
         report = Report(plan, seed=seed, prefix=self.prefix, buffers=self._buffers(written))
         report.seconds = time.perf_counter() - self.began
+        remember_rules(self.view.root, plan)
         settle_recorded_rules(self.view, report, forget=not own)
         return report
 

@@ -1,0 +1,140 @@
+"""Read a row of a summary off the slots of one memory; nothing is changed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ..check.measure import Measured, measure
+from ..model import Slot
+from ..plan import slot_info
+from ..ties import TieGroup
+from .row import Row
+
+
+def read_row(
+    slots: tuple[Slot, ...], group: TieGroup | None, rules: Mapping[str, str], values: bool
+) -> Row:
+    """Return the row of one memory; ``rules`` says by name which rule started it."""
+    slot = next((one for one in slots if one.kind != "buffer"), slots[0])
+    tensor = slot.tensor
+    assert tensor is not None
+    names = slot.paths if group is None else group.names
+    lazy = nn.parameter.is_lazy(tensor)
+    held = tensor if lazy else local_part(tensor)
+    seen = _measured(slot, held) if values and not lazy else None
+    known = seen is not None and seen.n > 0 and seen
+    return Row(
+        names=tuple(names),
+        kind=slot.kind,
+        owner=type(slot.owner).__name__ if slot.owner is not None else "",
+        shape=() if lazy else tuple(slot.shape),
+        dtype=tensor.dtype,
+        device=str(tensor.device),
+        trainable=any(raw.requires_grad for raw in slot.raw),
+        bytes=0 if lazy else _bytes(held),
+        mean=known.mean if known else None,
+        std=known.std if known else None,
+        min=known.low if known else None,
+        max=known.high if known else None,
+        nans=known.nans if known else 0,
+        infinities=known.infinities if known else 0,
+        gradient=_gradient(tensor, values) if slot.computed is None else None,
+        version=_version(tensor),
+        tie=group.kind if group is not None else "",
+        padding=_padding(slots),
+        started_by=next((rules[name] for name in names if name in rules), "") if rules else "",
+        local_shape=tuple(held.shape) if held is not tensor else None,
+        note=_note(slot, tensor, lazy),
+    )
+
+
+def local_part(tensor: Tensor) -> Tensor:
+    """Return what this process holds of a tensor: itself, where it is whole."""
+    # Asked of the type, since nearly all tensors are whole.
+    if type(tensor) in (nn.Parameter, Tensor):
+        return tensor
+    part = getattr(tensor, "to_local", None)
+    return part() if part is not None else tensor
+
+
+def _note(slot: Slot, tensor: Tensor, lazy: bool) -> str:
+    if lazy:
+        return "lazy"
+    if slot.computed is not None:
+        return "; ".join(filter(None, ("computed from others", slot.computed.note)))
+    return "raw" if slot.literal else "no values yet" if tensor.is_meta else ""
+
+
+def _padding(slots: tuple[Slot, ...]) -> int | None:
+    for slot in slots:
+        # A quick no for nearly every module, before the layout table is asked.
+        if slot.owner is not None and slot.owner.__dict__.get("padding_idx") is not None:
+            info = slot_info(slot)
+            if info is not None and info.padding is not None:
+                return info.padding
+    return None
+
+
+def _measured(slot: Slot, held: Tensor) -> Measured | None:
+    """Measure the values in one pass; None where there are none to be read."""
+    if slot.computed is not None:
+        return _measure(slot.computed.read())
+    return _measure(held)
+
+
+def _measure(tensor: Tensor | None) -> Measured | None:
+    if tensor is None or tensor.is_meta:
+        return None
+    try:
+        with torch.no_grad():
+            return measure([_dense(tensor.detach())])
+    # Of foreign kinds of tensors some have no way to be read; a summary shows what there is.
+    except (RuntimeError, NotImplementedError, TypeError):
+        return None
+
+
+def _dense(tensor: Tensor) -> Tensor:
+    """Return values that can be read piece by piece."""
+    if tensor.is_quantized:
+        return tensor.dequantize()
+    if tensor.layout is torch.sparse_coo:
+        return tensor.to_dense()
+    return tensor if tensor.layout is torch.strided else tensor.to_dense()
+
+
+def _gradient(tensor: Tensor, values: bool) -> float | None:
+    """Return the rms of a gradient, 0.0 where all of it is zero, NaN where it is not read."""
+    # Asking what is no leaf warns.
+    gradient = tensor.grad if tensor.is_leaf or tensor.retains_grad else None
+    if gradient is None:
+        return None
+    if not values:
+        return math.nan
+    seen = _measure(local_part(gradient))
+    if seen is None or not seen.n:
+        return math.nan
+    if seen.low == seen.high == 0:
+        return 0.0
+    square = seen.second + seen.centre * (2 * seen.mean - seen.centre)
+    if not seen.finite:
+        return math.inf
+    # Squares of tiny numbers vanish, and what is not zero must not be called so.
+    return math.sqrt(max(square, 0.0)) or max(abs(seen.low), abs(seen.high))
+
+
+def _version(tensor: Tensor) -> int | None:
+    try:
+        return tensor._version
+    except RuntimeError:  # tensors made under inference_mode do not count
+        return None
+
+
+def _bytes(tensor: Tensor) -> int:
+    try:
+        return tensor.numel() * tensor.element_size()
+    except (RuntimeError, NotImplementedError):
+        return 0

@@ -1,0 +1,208 @@
+"""Look into objects without running any of their code.
+
+Nothing here asks an object for an attribute: properties, ``__getattr__``, ``__iter__`` and
+``__len__`` of foreign classes may compute, load or fail. Instance dictionaries, slots, cells and
+builtin containers are read by the descriptors and methods of the builtin types themselves.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from types import (
+    BuiltinFunctionType,
+    FunctionType,
+    GetSetDescriptorType,
+    MappingProxyType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+)
+from typing import Any, Final, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+Child: TypeAlias = tuple[str, Any]
+"""What follows the path of the object that holds it, such as ``.name`` or ``[2]``, and the child."""
+Opener: TypeAlias = "Callable[[Any], Iterable[Child]] | None"
+
+# Values of these types hold nothing; most attributes of most modules are of one of them.
+PLAIN: Final = frozenset(
+    {type(None), bool, int, float, complex, str, bytes, bytearray, range, slice, type, ModuleType}
+    | {torch.dtype, torch.device, torch.Size, torch.layout, torch.memory_format}
+    | {torch.Generator, BuiltinFunctionType}
+)
+
+
+def is_plain(value: object) -> bool:
+    """Tell whether a value holds nothing, or is a builtin container of what holds nothing.
+
+    >>> is_plain((3, 3)), is_plain({"a": 1.5}), is_plain([[1]])
+    (True, True, False)
+    """
+    kind = type(value)
+    if kind in PLAIN:
+        return True
+    # Types are compared in C: a million numbers take a few milliseconds.
+    if kind is list or kind is tuple or kind is set or kind is frozenset:
+        return PLAIN.issuperset(map(type, value))  # type: ignore[call-overload]
+    if kind is dict:
+        entries: Any = value
+        return PLAIN.issuperset(map(type, entries.values())) and PLAIN.issuperset(
+            map(type, entries)
+        )
+    return False
+
+
+class ObjectGraph:
+    """The children of any object, found by the object's type, which is looked at once."""
+
+    def __init__(self) -> None:
+        # Of this graph alone: a table of the process would keep classes made on the fly alive.
+        self._openers: dict[type, Opener] = {kind: None for kind in PLAIN}
+
+    def children(self, value: object) -> Iterable[Child]:
+        """Yield what an object holds, but for what holds nothing itself."""
+        opener = self.opener(type(value))
+        return () if opener is None or is_plain(value) else opener(value)
+
+    def opener(self, kind: type) -> Opener:
+        """Return what looks into objects of a type; None where they hold nothing."""
+        if kind not in self._openers:
+            self._openers[kind] = _opener(kind)
+        return self._openers[kind]
+
+
+def _opener(kind: type) -> Opener:
+    if issubclass(kind, (type, ModuleType, Tensor, nn.Module)):
+        return None  # tensors and modules are what is looked for
+    openers = [opener for base, opener in _BUILTIN.items() if issubclass(kind, base)]
+    if not _is_machinery(kind):
+        openers += _attribute_openers(kind)
+    if len(openers) < 2:
+        return openers[0] if openers else None
+    return lambda value: (child for opener in openers for child in opener(value))
+
+
+def _items(value: Iterable[Any], read: Callable[[Any], Iterator[Any]]) -> Iterator[Child]:
+    return ((f"[{i}]", child) for i, child in enumerate(read(value)))
+
+
+def _entries(value: dict[Any, Any]) -> Iterator[Child]:
+    for place, (key, child) in enumerate(dict.items(value)):
+        yield f"[{key!r}]" if type(key) in (str, int) else f"[{place}]", child
+        if type(key) not in PLAIN:
+            yield f".keys()[{place}]", key
+
+
+def _function(function: FunctionType) -> Iterator[Child]:
+    if _machinery_name(function.__globals__.get("__name__")):
+        return
+    for name, cell in zip(
+        function.__code__.co_freevars, function.__closure__ or (), strict=True
+    ):
+        try:
+            yield f".<closure>.{name}", cell.cell_contents
+        except ValueError:  # the cell is not filled yet
+            continue
+    yield ".__defaults__", function.__defaults__
+    yield ".__kwdefaults__", function.__kwdefaults__
+    yield from ((f".{name}", child) for name, child in function.__dict__.items())
+
+
+def _method(method: MethodType) -> Iterator[Child]:
+    yield ".__self__", method.__self__
+    yield "", method.__func__
+
+
+_PARTIAL: Any = functools.partial
+
+
+def _partial(partial: Any) -> Iterator[Child]:
+    # By the descriptors of partial itself, which a subclass may have covered.
+    for name in ("func", "args", "keywords"):
+        yield f".{name}", vars(_PARTIAL)[name].__get__(partial)
+
+
+_BUILTIN: dict[type, Callable[[Any], Iterable[Child]]] = {
+    list: lambda value: _items(value, list.__iter__),
+    tuple: lambda value: _items(value, tuple.__iter__),
+    set: lambda value: _items(value, set.__iter__),
+    frozenset: lambda value: _items(value, frozenset.__iter__),
+    deque: lambda value: _items(value, deque.__iter__),
+    dict: _entries,
+    MappingProxyType: lambda value: (
+        (f"[{key!r}]", child) for key, child in value.items() if type(key) in PLAIN
+    ),
+    FunctionType: _function,
+    MethodType: _method,
+    functools.partial: _partial,
+}
+
+
+def _attribute_openers(kind: type) -> list[Callable[[Any], Iterable[Child]]]:
+    """Return what reads the instance dictionary of a type, and its slots, where it has them."""
+    found: list[Callable[[Any], Iterable[Child]]] = []
+    for base in kind.__mro__:
+        own = vars(base)
+        # A property may bear the name, so only the descriptor that Python itself made is taken.
+        if isinstance(own.get("__dict__"), GetSetDescriptorType):
+            found.append(functools.partial(_from_dict, own["__dict__"]))
+        if "__slots__" in own:
+            slots = {n: d for n, d in own.items() if isinstance(d, MemberDescriptorType)}
+            found.append(functools.partial(_from_slots, slots))
+    return found
+
+
+def _from_dict(descriptor: Any, value: object) -> Iterator[Child]:
+    return ((f".{name}", child) for name, child in dict.items(descriptor.__get__(value)))
+
+
+def _from_slots(slots: dict[str, Any], value: object) -> Iterator[Child]:
+    for name, descriptor in slots.items():
+        try:
+            yield f".{name}", descriptor.__get__(value)
+        except AttributeError:  # a slot that nothing was put into
+            continue
+
+
+_OWN_MODULES: Final = ("torch.nn.modules", "torch.distributions")
+_CARRIERS: Final = frozenset({"argparse", "collections", "types"})
+
+
+def _is_machinery(kind: type) -> bool:
+    """Tell whether a class only serves: of the standard library, or of torch but no part of models.
+
+    Loggers, locks, optimizers, process groups and graphs lead far away, and hold nothing that a
+    model would miss.
+    """
+    return all(_machinery_name(_module_of(base)) for base in kind.__mro__[:-1])
+
+
+def _module_of(kind: type) -> object:
+    """Return the module of a class, whatever its metaclass makes of the attribute."""
+    descriptor: Any = vars(type)["__module__"]
+    return descriptor.__get__(kind)
+
+
+def _machinery_name(module: object) -> bool:
+    if type(module) is not str:
+        return True
+    room = module.partition(".")[0]
+    if room == "torch":
+        return not module.startswith(_OWN_MODULES)
+    return room in sys.stdlib_module_names and room not in _CARRIERS
+
+
+def is_machinery_module(module: nn.Module) -> bool:
+    """Tell whether a module is torch's own wrapping, such as FSDP's or a compiled module's."""
+    # A class made on the fly stands before the user's own, whose attributes count.
+    above = type(module).__mro__
+    return all(
+        (name := str(_module_of(base))).startswith("torch.")
+        and not name.startswith("torch.nn.")
+        for base in above[: above.index(nn.Module)]
+    ) and type(module) is not nn.Module
