@@ -144,7 +144,11 @@ def test_what_is_made_of_matchers_takes_and_prints_what_they_do(case: str, net: 
 def test_a_matcher_says_whether_it_is_literal_typed_and_one_name(
     matcher: Matcher, literal: bool, typed: bool, exact: str | None
 ) -> None:
-    assert (matcher.literal, matcher.typed, matcher.exact) == (literal, typed, exact)
+    assert (matcher.literal, matcher.typed, matcher.landmark.whole or None) == (
+        literal,
+        typed,
+        exact,
+    )
 
 
 RAW = prune.identity(nn.Linear(2, 2), "weight")

@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ..errors import IdleSelection, OptionError, Problem, did_you_mean
+from ..errors import IdleSelection, OptionError, Problem, affordable_hints, did_you_mean
 from ..model import Slot
-from ..rules import Listing, compile_glob, paths_above
+from ..rules import Listing, paths_above
 from .options import Selection
 from .step import LEFT_OUT, PROTECTED, Step, Target
 
@@ -81,12 +81,14 @@ def _idle_entries(
         return []
     names = dict.fromkeys(n for slot in slots for n in (*slot.paths, *slot.canonicals))
     known = names | dict.fromkeys(path for name in names for path in paths_above(name))
+    hints = affordable_hints(len(known))
     return [
         IdleSelection(
             f"{option} has {entry!r}, which matches no parameter, buffer or module"
-            f"{did_you_mean(entry, known)}",
+            f"{did_you_mean(entry, known) if place < hints else ''}",
             rule=entry,
         )
-        for entry in entries
-        if entry not in known and not any(map(compile_glob(entry), names))
+        for place, entry in enumerate(
+            e for e in Listing(entries).unmatched(names) if e not in known
+        )
     ]
