@@ -251,6 +251,11 @@ class CheckError(InitkitError, AssertionError):
     """What was found is not what was planned."""
 
 
+def affordable_hints(choices: int) -> int:
+    """Return how many names may be looked up among so many choices: about a second's work."""
+    return max(5, 50_000 // max(1, choices))
+
+
 def nearest(name: str, choices: Iterable[str], n: int = 3) -> list[str]:
     """Return up to ``n`` choices that look most like ``name``."""
     known = list(choices)

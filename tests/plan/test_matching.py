@@ -17,17 +17,18 @@ from initkit.rules import read_rules
 MODEL = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)))
 SLOTS = ModelView(MODEL).slots
 KEYS = ["0.weight", "1.0.bias", "1.*", "*.weight", "*.bias", "*running*", "nowhere", "re:1.+", "*"]
+KEYS += ["[01].*", "1.?.weight", "*.0.*", "type:Linear", "0*t", "*1*s*"]
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.sampled_from(KEYS), max_size=6))
+@given(st.lists(st.sampled_from(KEYS), max_size=20))
 def test_names_that_are_looked_up_decide_in_their_turn(keys: list[str]) -> None:
     clauses = [clause for key in keys for clause in read_rules({key: 0})]
     table = RuleTable(clauses)
     for slot in SLOTS:
         slowly = [p for p, c in enumerate(clauses) if c.matcher.matches(slot, slot.name)]
         assert table.first(slot, slot.name, slot.name) == min(slowly, default=None)
-        assert [p for p in range(len(keys)) if table.takes(p, slot, slot.name, slot.name)] == slowly
+        assert list(table.every(slot, slot.name, slot.name)) == slowly
 
 
 def test_a_rule_takes_a_wrapped_parameter_by_either_of_its_names() -> None:

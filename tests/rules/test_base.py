@@ -12,7 +12,7 @@ from initkit import load_recipe, plan_init, save_recipe
 from initkit.errors import DuplicateNameError, RuleError
 from initkit.model import Slot
 from initkit.numbers import frozen
-from initkit.rules import Matcher, read_key, read_rules
+from initkit.rules import Landmark, Matcher, read_key, read_rules
 from initkit.rules.base import BY_PREFIX
 
 
@@ -95,7 +95,7 @@ def test_a_matcher_with_little_more_than_matches_has_answers_for_the_rest(net: n
             return False
 
     even = Even()
-    assert (even.literal, even.exact, even.around(even)) == (False, None, None)
+    assert (even.literal, even.landmark, even.around(even)) == (False, Landmark(), None)
     assert even.hint([]) == "; module types with parameters here are "
     with pytest.raises(RuleError, match="Even has no parse, so that 'even:x' is no key"):
         read_key("even:x")

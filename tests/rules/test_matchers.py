@@ -121,7 +121,7 @@ def test_what_is_made_of_matchers_takes_and_prints_what_they_do(case: str, net: 
 
 
 @pytest.mark.parametrize(
-    ("matcher", "literal", "typed", "exact"),
+    ("matcher", "literal", "typed", "whole"),
     [
         (Name("a.b"), True, False, "a.b"),
         (Name("a.*"), False, False, None),
@@ -132,9 +132,9 @@ def test_what_is_made_of_matchers_takes_and_prints_what_they_do(case: str, net: 
         (Role("weight"), False, True, None),
         (HasTorchDefault(), False, True, None),
         (Where(square), False, False, None),
-        (All((LINEAR, Name("a"))), True, True, None),
-        (All((Name("a"), Where(square))), True, False, None),
-        (Scope("a", Name("b")), True, False, None),
+        (All((LINEAR, Name("a"))), True, True, "a"),
+        (All((Name("a"), Where(square))), True, False, "a"),
+        (Scope("a", Name("b")), True, False, "a.b"),
         (Scope("a*", Name("b")), False, False, None),
         (Scope("a", LINEAR), False, True, None),
         (Inside(LINEAR, Name("weight")), False, True, None),
@@ -142,9 +142,23 @@ def test_what_is_made_of_matchers_takes_and_prints_what_they_do(case: str, net: 
     ids=str,
 )
 def test_a_matcher_says_whether_it_is_literal_typed_and_one_name(
-    matcher: Matcher, literal: bool, typed: bool, exact: str | None
+    matcher: Matcher, literal: bool, typed: bool, whole: str | None
 ) -> None:
-    assert (matcher.literal, matcher.typed, matcher.exact) == (literal, typed, exact)
+    assert (matcher.literal, matcher.typed, matcher.landmark.whole or None) == (
+        literal,
+        typed,
+        whole,
+    )
+
+
+def test_scopes_in_scopes_are_asked_once_for_each_name_below() -> None:
+    """Each of 60 levels may stand for any of 60 modules: more ways than anyone can count."""
+    net: nn.Module = nn.PReLU()
+    matcher: Matcher = Name("wieght")
+    for level in range(60):
+        net = nn.Sequential(net)
+        matcher = Scope("*", matcher) if level % 3 else Inside(Type.of("Sequential"), matcher)
+    assert taken(matcher, net) == []
 
 
 RAW = prune.identity(nn.Linear(2, 2), "weight")

@@ -28,6 +28,9 @@ WRAPPERS: Mapping[str, str] = {
 }
 """Attributes that hold the wrapped module, and the wrappers' class names."""
 
+MOST_PATHS = 10_000
+"""Paths to one module: a diamond doubles them, so that twenty in a row make a million names."""
+
 Layer: TypeAlias = "tuple[int | None, int | None]"
 """Index and number of layers."""
 
@@ -266,9 +269,19 @@ def _graph(model: nn.Module, buffers: bool) -> list[_Visit]:
             # On the second path the first one's is noted as well.
             known.layers = known.layers or [(known.layer, known.n_layers)]
             known.layers.append((step.layer, step.n_layers))
+            if len(known.prefixes) > MOST_PATHS:
+                raise TargetError(_too_many(known))
         on_path.add(id(child))
         paths.append((step, _children(child), step.layer is None and is_counted(child)))
     return list(visits.values())
+
+
+def _too_many(visit: _Visit) -> str:
+    return (
+        f"{type(visit.module).__name__} stands at {visit.prefixes[0][:-1]!r} and more than "
+        f"{MOST_PATHS:,} other places, so that nobody can list its names; hold shared modules in "
+        "one place, and refer to them elsewhere without registering them"
+    )
 
 
 def _children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:

@@ -13,6 +13,7 @@ from ..errors import (
     Problem,
     TensorProblem,
     UnplannedParameter,
+    affordable_hints,
     did_you_mean,
 )
 from ..model import WRAPPERS, ModelView, Slot, shape_problem
@@ -23,8 +24,6 @@ from .conflicts import memory_problem
 from .plan import Plan, Rename
 from .resolve import slot_info
 from .step import EMPTY, WRITE, Step, Target
-
-_HINTS = 5  # names that are looked up for what was meant; it takes milliseconds each
 
 
 @no_collecting()
@@ -65,6 +64,7 @@ class _Binder:
         for step in plan.steps:
             for name in (*step.names, step.seed_name):
                 self.known.setdefault(name, step)
+        self.hints = affordable_hints(len(self.known))
         # Names as the plan shows them go first: dropping wrappers may make one name of two.
         for name, step in list(self.known.items()):
             self.known.setdefault(_unwrapped(name), step)
@@ -149,7 +149,7 @@ class _Binder:
         )
 
     def _unknown(self, names: Sequence[str], asked: str) -> None:
-        hint = did_you_mean(asked, self.known) if len(self.problems) < _HINTS else ""
+        hint = did_you_mean(asked, self.known) if len(self.problems) < self.hints else ""
         as_asked = "" if asked == names[0] else f" (as {asked!r})"
         message = f"{names[0]}{as_asked} is not in the plan{hint or '; rename= leads to its names'}"
         self.problems.append(UnplannedParameter(message, names=names))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ..model import Slot
-from ..rules import Clause, has_wildcard
+from ..rules import Clause, LandmarkIndex, has_wildcard
 
 
 def to_the_letter(clauses: Sequence[Clause], slots: Sequence[Slot]) -> list[Clause]:
@@ -36,31 +36,27 @@ class RuleTable:
     def __init__(self, clauses: Sequence[Clause]) -> None:
         self.clauses = clauses
         self._takers = [clause.matcher.matches for clause in clauses]
-        # A rule that names one parameter is looked up: there may be one for every parameter.
-        self._named: dict[str, int] = {}
-        self._others: list[tuple[int, Callable[[Slot, str], bool]]] = []
-        for place, clause in enumerate(clauses):
-            if (name := clause.matcher.exact) is not None:
-                # Of two rules for one name the first decides; `takes` still finds the second.
-                self._named.setdefault(name, place)
-            else:
-                self._others.append((place, clause.matcher.matches))
+        self._index = LandmarkIndex([clause.matcher.landmark for clause in clauses])
 
     def first(self, slot: Slot, name: str, canonical: str) -> int | None:
         """Return the place of the first clause that takes the slot under this name, or None."""
-        found = self._named.get(name)
-        # Without wrappers both are one object; where they are merely equal, a look-up is wasted.
-        if canonical is not name and (other := self._named.get(canonical)) is not None:
-            found = other if found is None else min(found, other)
-        for place, takes in self._others:
-            # In order of place, so nothing from here on stands above what was found by name.
-            if found is not None and place > found:
-                break
-            if takes(slot, name) or (canonical is not name and takes(slot, canonical)):
+        for place in self._candidates(name, canonical):
+            if self._takes(place, slot, name, canonical):
                 return place
-        return found
+        return None
 
-    def takes(self, place: int, slot: Slot, name: str, canonical: str) -> bool:
-        """Tell whether one clause takes the slot under this name, whatever stands above it."""
+    def every(self, slot: Slot, name: str, canonical: str) -> Iterator[int]:
+        """Yield the places of all clauses that take the slot under this name, in order."""
+        for place in self._candidates(name, canonical):
+            if self._takes(place, slot, name, canonical):
+                yield place
+
+    def _candidates(self, name: str, canonical: str) -> Iterable[int]:
+        # Without wrappers both are one object; where they are merely equal, a look-up is wasted.
+        if canonical is name:
+            return self._index.candidates(name)
+        return self._index.candidates(name, canonical)
+
+    def _takes(self, place: int, slot: Slot, name: str, canonical: str) -> bool:
         takes = self._takers[place]
         return takes(slot, name) or (canonical is not name and takes(slot, canonical))

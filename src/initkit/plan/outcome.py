@@ -19,10 +19,11 @@ from .step import EMPTY, KEEP, UNCOVERED, WRITE, Status, Step, Target
 
 
 def unshaped_step(held: tuple[Slot, ...], first: Slot, status: Status) -> tuple[Step, Target]:
-    """Return the step of a tensor without its shape: lazy, or a placeholder."""
+    """Return the step of a tensor without its shape: lazy, nested, or a placeholder."""
     names = tuple(path for slot in held for path in slot.paths)
     tensor: Any = held[0].tensor
-    shape, note = ((), "lazy") if is_lazy(tensor) else (tuple(tensor.shape), "placeholder")
+    note = "lazy" if is_lazy(tensor) else "nested" if tensor.is_nested else "placeholder"
+    shape = tuple(tensor.shape) if note == "placeholder" else ()
     step = Step(names, first.canonicals[0], shape, tensor.dtype, status, note=note)
     return step, Target(held, first)
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
-from ..errors import IdleSelection, OptionError, Problem, RuleError, did_you_mean
+from ..errors import IdleSelection, OptionError, Problem, RuleError, affordable_hints, did_you_mean
 from ..model import ModelView, Slot, named_unregistered
 from ..rules import Listing, Matcher, Name, hint_other_kind, paths_above, read_key
 from .options import Selection
@@ -78,7 +78,8 @@ class _Listed:
     def __init__(self, entries: Sequence[Entry], known: Collection[str]) -> None:
         self.entries, self.known = entries, known
         texts = [entry for entry in entries if isinstance(entry, str)]
-        self.tests = [_by_name(texts, known)] if texts else []
+        self.listing = Listing(texts, known)
+        self.tests = [_by_name(self.listing)] if texts else []
         self.tests += [_by_module(entry) for entry in entries if not isinstance(entry, str)]
 
     def taken(self, slot: Slot) -> list[bool]:
@@ -90,16 +91,25 @@ class _Listed:
 
     def idle(self, option: str, view: ModelView) -> list[Problem]:
         """Return a problem for each entry that takes nothing."""
-        return [
-            _idle_entry(option, entry, self.known, view)
+        unmatched = frozenset(self.listing.unmatched(self.known))
+        idle = [
+            entry
             for entry in self.entries
-            if not (isinstance(entry, str) and entry in self.known)
-            and not any(map(any, map(_Listed([entry], self.known).taken, view.slots)))
+            if (entry in unmatched if isinstance(entry, str) else not _takes_any(entry, view.slots))
+        ]
+        hints = affordable_hints(len(self.known))
+        return [
+            _idle_entry(option, entry, self.known if place < hints else (), view)
+            for place, entry in enumerate(idle)
         ]
 
 
-def _by_name(texts: Sequence[str], known: Collection[str]) -> Callable[[Slot, str], bool]:
-    listing = Listing(texts, known)
+def _takes_any(entry: nn.Module | Matcher, slots: Sequence[Slot]) -> bool:
+    takes = _by_module(entry)
+    return any(takes(slot, n) for slot in slots for n in (*slot.paths, *slot.canonicals))
+
+
+def _by_name(listing: Listing) -> Callable[[Slot, str], bool]:
     return lambda _slot, name: listing.matches(name)
 
 
@@ -124,8 +134,9 @@ def _idle_entry(
         text = f"{option} has a module, {kind}, that holds no parameter of this model"
         return IdleSelection(text, rule=kind)
     if isinstance(entry, str):
-        text, hint = entry, _beside(view, entry) or hint_other_kind(view.slots, entry)
-        hint = hint or did_you_mean(entry, known)
+        text, hint = entry, _beside(view, entry) if known else ""
+        if known and not hint:
+            hint = hint_other_kind(view.slots, entry) or did_you_mean(entry, known)
     else:
         text, hint = _key(entry), entry.hint(view.slots)
     what = f"{option} has {text!r}, which matches no parameter, buffer or module{hint}"

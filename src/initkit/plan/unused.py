@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-from ..errors import IdleRule, Problem
+from ..errors import IdleRule, Problem, affordable_hints
 from ..model import ModelView, Slot, named_unregistered
 from ..rules import Clause, Recipe, Scope, hint_module
 from .matching import RuleTable
@@ -12,7 +13,7 @@ from .options import InitOptions
 
 
 def unused_rules(
-    table: RuleTable, used: Container[int], view: ModelView, settings: InitOptions
+    table: RuleTable, used: Collection[int], view: ModelView, settings: InitOptions
 ) -> list[Problem]:
     """Return a problem for every rule that decided nothing, and every recipe of which none did.
 
@@ -28,17 +29,28 @@ def unused_rules(
     ]
     # Without buffers=True no rule decides about them, so none there can stand above another.
     started = [slot for slot in slots if slot.kind != "buffer" or settings["buffers"]]
-    idle = [
-        (place, clause) for place, clause in judged if place not in used and not clause.optional
-    ]
-    found: list[Problem] = []
-    for place, clause in idle:
-        above = _takers(table, started, place)
+    idle = {place: clause for place, clause in judged if place not in used and not clause.optional}
+    above = _takers(table, started, idle)
+    hinter = _Hinter(slots, settings["idle"] == "error")
+    found: list[Problem] = [
         # A rule that stands below its match is moved, and needs no other name.
-        asked = not above and settings["idle"] == "error"
-        hint = (_beside(view, clause) or clause.matcher.hint(slots)) if asked else ""
-        found.append(_idle(clause, above, hint))
-    return found + _idle_recipes(judged, used, slots)
+        _idle(clause, above[place], "" if above[place] else hinter.ask(_hint_of(clause, view)))
+        for place, clause in idle.items()
+    ]
+    return found + _idle_recipes(judged, used, hinter)
+
+
+class _Hinter:
+    """Ask for hints as long as that takes no more than about a second; mistakes are often alike."""
+
+    def __init__(self, slots: Sequence[Slot], wanted: bool) -> None:
+        self.slots = slots
+        self.left = affordable_hints(len(slots)) if wanted else 0
+
+    def ask(self, hint: Callable[[Sequence[Slot]], str]) -> str:
+        """Return what a hint says of the slots, or nothing where too many were asked."""
+        self.left -= 1
+        return hint(self.slots) if self.left >= 0 else ""
 
 
 def types_in_state_dict(clauses: Sequence[Clause]) -> list[Problem]:
@@ -60,7 +72,7 @@ def types_in_state_dict(clauses: Sequence[Clause]) -> list[Problem]:
     ]
 
 
-def _idle(clause: Clause, above: Sequence[str], hint: str) -> Problem:
+def _idle(clause: Clause, above: Collection[str], hint: str) -> Problem:
     """Return the problem of a rule: rules above it take all that it matches, or it matches none."""
     if above:
         rules = ", ".join(repr(text) for text in above)
@@ -72,25 +84,33 @@ def _idle(clause: Clause, above: Sequence[str], hint: str) -> Problem:
     return IdleRule(f"the rule {clause.label!r} matches no parameter{hint}", rule=clause.label)
 
 
-def _beside(view: ModelView, clause: Clause) -> str:
-    """Return what a rule means that is not registered, so that no rule starts it."""
-    return named_unregistered(view.unregistered, clause.label, clause.matcher.matches)
+def _hint_of(clause: Clause, view: ModelView) -> Callable[[Sequence[Slot]], str]:
+    """Return what tells of slots what a rule may have meant: what is not registered goes first."""
+    matcher = clause.matcher
+    return lambda slots: (
+        named_unregistered(view.unregistered, clause.label, matcher.matches) or matcher.hint(slots)
+    )
 
 
-def _takers(table: RuleTable, slots: Sequence[Slot], place: int) -> list[str]:
-    """Return the rules that take what this one matches, without repeats."""
-    found: dict[str, None] = {}
+def _takers(
+    table: RuleTable, slots: Sequence[Slot], places: Mapping[int, Clause]
+) -> dict[int, dict[str, None]]:
+    """Return for each of these rules the labels of those above it that take what it matches."""
+    found: dict[int, dict[str, None]] = defaultdict(dict)
+    if not places:
+        return found
     for slot in slots:
         for name, canonical in zip(slot.paths, slot.canonicals, strict=True):
-            if table.takes(place, slot, name, canonical):
-                above = table.first(slot, name, canonical)
-                if above is not None and above != place:
-                    found[table.clauses[above].label] = None
-    return list(found)
+            takers = table.every(slot, name, canonical)
+            first = next(takers, None)
+            for place in takers:
+                if place in places and first is not None:
+                    found[place][table.clauses[first].label] = None
+    return found
 
 
 def _idle_recipes(
-    judged: Sequence[tuple[int, Clause]], used: Container[int], slots: Sequence[Slot]
+    judged: Sequence[tuple[int, Clause]], used: Collection[int], hinter: _Hinter
 ) -> list[Problem]:
     """Return a problem for every mention of a recipe of which no rule decided anything."""
     # Each mention is an object of its own, kept alive by its clauses, so its id tells it apart.
@@ -99,18 +119,20 @@ def _idle_recipes(
         if clause.mention is not None:
             mentions.setdefault(id(clause.mention), []).append((place, clause))
     return [
-        _idle_recipe(rules[0][1], slots)
+        _idle_recipe(rules[0][1], hinter)
         for rules in mentions.values()
         if not any(place in used for place, _ in rules)
     ]
 
 
-def _idle_recipe(clause: Clause, slots: Sequence[Slot]) -> Problem:
+def _idle_recipe(clause: Clause, hinter: _Hinter) -> Problem:
     recipe, matcher = clause.mention, clause.matcher
     assert recipe is not None
     where, hint = "here", _fits(recipe)
     if isinstance(matcher, Scope):
-        where, hint = f"under {matcher.path!r}", hint_module(slots, matcher.path) or hint
+        path = matcher.path
+        where = f"under {path!r}"
+        hint = hinter.ask(lambda slots: hint_module(slots, path)) or hint
     text = f"no rule of the recipe {recipe.label} decides anything {where}{hint}"
     return IdleRule(text, rule=recipe.label)
 

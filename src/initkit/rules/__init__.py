@@ -4,6 +4,7 @@ from .base import Matcher
 from .catalog import add_recipes, aliases, list_recipes, recipe_named, unregister_recipe
 from .globs import Listing, compile_glob, has_wildcard, paths_above
 from .hints import hint_module, hint_other_kind
+from .landmarks import Landmark, LandmarkIndex
 from .matchers import (
     All,
     HasTorchDefault,
@@ -27,6 +28,8 @@ __all__ = [
     "Clause",
     "HasTorchDefault",
     "Inside",
+    "Landmark",
+    "LandmarkIndex",
     "Listing",
     "Matcher",
     "Name",

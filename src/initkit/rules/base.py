@@ -11,6 +11,7 @@ from ..errors import DuplicateNameError, RuleError
 from ..model import Slot
 from ..numbers import Value
 from .hints import hint_type
+from .landmarks import Landmark
 
 # Text key's prefix -> its matcher. A colon ends every prefix and stands nowhere else in it, so that
 # what a key opens with is one lookup and no prefix hides another.
@@ -82,12 +83,12 @@ class Matcher(Value, ABC):
         return False
 
     @property
-    def exact(self) -> str | None:
-        """The one name that it matches, on any slot; None where more than a name decides.
+    def landmark(self) -> Landmark:
+        """The fixed parts of every name that it takes; by default nothing is known of them.
 
-        Plans look such rules up by name: a table may hold one for every parameter.
+        Plans look rules up by them: a table may hold one for every parameter.
         """
-        return None
+        return Landmark()
 
     def to_the_letter(self, names: Collection[str]) -> Matcher:
         """Return this matcher in a model some of whose names have wildcards in them: ``names``.

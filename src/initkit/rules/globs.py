@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
+
+from .landmarks import LandmarkIndex, glob_landmark
 
 _WILD = re.compile(r"[*?\[]")
 
@@ -15,7 +17,7 @@ def has_wildcard(glob: str) -> bool:
     return _WILD.search(glob) is not None
 
 
-@lru_cache(maxsize=4096)  # of a pure function: matchers stay plain values without compiled parts
+@lru_cache(maxsize=1 << 16)  # of a pure function: matchers stay plain values without compiled parts
 def compile_glob(glob: str) -> Callable[[str], bool]:
     """Return the test that a glob stands for: case-sensitive, and ``*`` crosses dots.
 
@@ -26,13 +28,33 @@ def compile_glob(glob: str) -> Callable[[str], bool]:
     if not has_wildcard(glob):
         return glob.__eq__
     if not glob.startswith("*."):
-        return _translated(glob)
+        return _whole(glob)
     tail = glob[2:]  # a first "*." may be empty, so that "*.weight" names one at the root, too
-    if not has_wildcard(tail):  # such as "*.weight", the most common of all: no regex
+    if not has_wildcard(tail):  # such as "*.weight", the most common of all
         end = "." + tail
         return lambda name: name == tail or name.endswith(end)
-    at_the_root, below = _translated(tail), _translated(glob)
+    at_the_root, below = _whole(tail), _whole(glob)
     return lambda name: at_the_root(name) or below(name)
+
+
+def _whole(glob: str) -> Callable[[str], bool]:
+    """Return the test of a glob that has a wildcard, on the whole name."""
+    if "?" in glob or "[" in glob:
+        return _translated(glob)
+    head, *middle, tail = glob.split("*")
+    least = len(head) + len(tail)  # else the two could overlap in a short name
+
+    def takes(name: str) -> bool:
+        if len(name) < least or not (name.startswith(head) and name.endswith(tail)):
+            return False
+        at, end = len(head), len(name) - len(tail)
+        for text in middle:  # the first place of each leaves the most to those behind it
+            if (found := name.find(text, at, end)) < 0:
+                return False
+            at = found + len(text)
+        return True
+
+    return takes
 
 
 def _translated(glob: str) -> Callable[[str], bool]:
@@ -49,15 +71,26 @@ class Listing:
 
     def __init__(self, entries: Sequence[str], known: Collection[str] = ()) -> None:
         # an entry with a wildcard is a name as well: keys such as "a[0]" are names to the letter
-        self.plain = frozenset(entries)
-        self.globs = [compile_glob(e) for e in entries if has_wildcard(e) and e not in known]
+        self._entries, self.plain = list(entries), frozenset(entries)
+        self._globs = [entry for entry in dict.fromkeys(entries) if has_wildcard(entry) and entry not in known]
+        self._index = LandmarkIndex([glob_landmark(glob) for glob in self._globs])
 
     def matches(self, name: str) -> bool:
         """Tell whether one of the entries is or covers ``name``."""
         paths = (name, *paths_above(name))
         if any(path in self.plain for path in paths):
             return True
-        return any(takes(path) for takes in self.globs for path in paths)
+        return any(any(self._taking(path)) for path in paths)
+
+    def unmatched(self, names: Iterable[str]) -> list[str]:
+        """Return the entries that neither are one of ``names`` nor match one as globs."""
+        known = frozenset(names)
+        matched = {glob for name in known for glob in self._taking(name)}
+        return [entry for entry in self._entries if entry not in known and entry not in matched]
+
+    def _taking(self, name: str) -> Iterator[str]:
+        globs = (self._globs[place] for place in self._index.candidates(name))
+        return (glob for glob in globs if compile_glob(glob)(name))
 
 
 def paths_above(name: str) -> list[str]:

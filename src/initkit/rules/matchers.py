@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import field, replace
 from functools import lru_cache
@@ -31,6 +32,7 @@ from .hints import (
     hint_regex,
     hint_type,
 )
+from .landmarks import Landmark, glob_landmark
 
 # -------------------------------------------------------------------------- by what it is called
 
@@ -47,8 +49,8 @@ class Name(Matcher):
         return self.verbatim or not has_wildcard(self.glob)
 
     @property
-    def exact(self) -> str | None:
-        return self.glob if self.literal else None
+    def landmark(self) -> Landmark:
+        return glob_landmark(self.glob)
 
     def matches(self, slot: Slot, name: str) -> bool:
         exactly = self.verbatim or slot.literal
@@ -172,6 +174,10 @@ class ParameterOf(Matcher):
         own = {name.rpartition(".")[2] for name in names}
         return replace(self, verbatim=True) if self.glob in own else self
 
+    @property
+    def landmark(self) -> Landmark:
+        return glob_landmark(self.glob).ending()
+
     def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
         # Where no module here is of the class, the class is the likelier mistake.
         own = list(dict.fromkeys(s.key for s in slots if self.kind.matches(s, s.name)))
@@ -278,6 +284,10 @@ class All(Matcher):
     def typed(self) -> bool:
         return any(part.typed for part in self.parts)
 
+    @property
+    def landmark(self) -> Landmark:
+        return Landmark.of_all([part.landmark for part in self.parts])
+
     def matches(self, slot: Slot, name: str) -> bool:
         return all(part.matches(slot, name) for part in self.parts)
 
@@ -289,8 +299,28 @@ class All(Matcher):
         return str(first) + "".join(f"{part.joiner}{part}" for part in others)
 
 
+class Relative(Matcher):
+    """A matcher on names relative to some of the modules around a slot."""
+
+    inner: Matcher
+
+    @abstractmethod
+    def names_within(self, slot: Slot, name: str) -> Iterator[str]:
+        """Yield the name relative to each module that is meant."""
+
+    def matches(self, slot: Slot, name: str) -> bool:
+        # Through nested scopes level by level, each relative name once: there are as many ways to
+        # one as there are ways to choose modules, and no more names than modules.
+        matcher: Matcher = self
+        names = {name}
+        while isinstance(matcher, Relative):
+            names = {inner for outer in names for inner in matcher.names_within(slot, outer)}
+            matcher = matcher.inner
+        return any(matcher.matches(slot, inner) for inner in names)
+
+
 @frozen
-class Scope(Matcher):
+class Scope(Relative):
     """The names relative to each module whose path matches a glob."""
 
     path: str
@@ -305,11 +335,14 @@ class Scope(Matcher):
     def typed(self) -> bool:
         return self.inner.typed
 
-    def matches(self, slot: Slot, name: str) -> bool:
+    @property
+    def landmark(self) -> Landmark:
+        return self.inner.landmark.below(glob_landmark(self.path))
+
+    def names_within(self, slot: Slot, name: str) -> Iterator[str]:
+        takes = self._takes
         # A glob may match several of the modules around a name, each with its own relative name.
-        return any(
-            self._takes(path) and self.inner.matches(slot, inner) for path, inner in _splits(name)
-        )
+        return (inner for path, inner in _splits(name) if takes(path))
 
     @property
     def _takes(self) -> Callable[[str], bool]:
@@ -332,7 +365,7 @@ class Scope(Matcher):
 
 
 @frozen
-class Inside(Matcher, prefix="in:"):
+class Inside(Relative, prefix="in:"):
     """The names relative to each module around the slot that is of one of these classes."""
 
     kind: Type
@@ -343,9 +376,9 @@ class Inside(Matcher, prefix="in:"):
     def parse(cls, text: str) -> Matcher:
         return cls(Type.of(text))
 
-    def matches(self, slot: Slot, name: str) -> bool:
-        return any(
-            self.inner.matches(slot, inner)
+    def names_within(self, slot: Slot, name: str) -> Iterator[str]:
+        return (
+            inner
             for depth, module in enumerate(slot.lineage)
             if self.kind.covers(module)
             for inner in _names_below(slot, depth)
@@ -417,6 +450,8 @@ def read_key(key: object) -> Matcher:
 def read_name(name: str | re.Pattern[str]) -> Matcher:
     """Return the matcher that a glob, a compiled regex or a text with a prefix stands for."""
     if isinstance(name, re.Pattern):
+        if isinstance(name.pattern, bytes):
+            raise RuleError(f"{name!r} matches bytes, and names are text: compile a str")
         return Regex(name)
     if not isinstance(name, str):
         raise RuleError(

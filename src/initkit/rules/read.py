@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -28,6 +28,7 @@ from .rule import Rule
 
 Rules: TypeAlias = "Mapping[Any, Any] | Sequence[Any] | Rule | Recipe | Scheme | str"
 """What users write rules as."""
+_MOST = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)  # two clauses that say the same stay two: each must decide
@@ -84,6 +85,14 @@ def read_rules(rules: Rules) -> list[Clause]:
     >>> [str(clause) for clause in read_rules({"*.weight": "normal(std=0.01)", "*.bias": 0})]
     ['*.weight -> normal(std=0.01)', '*.bias -> 0']
     """
+    try:
+        return _read(rules)
+    except RecursionError:
+        message = "these rules contain themselves, or are nested too deep to be read"
+        raise RuleError(message) from None
+
+
+def _read(rules: Rules) -> list[Clause]:
     # A text is asked for before sequences, since it is one.
     if isinstance(rules, Scheme):
         return _from_recipe(scheme_recipe(rules))
@@ -95,9 +104,9 @@ def read_rules(rules: Rules) -> list[Clause]:
         return [_from_rule(rules)]
     if isinstance(rules, Mapping):
         refuse_init_cfg(rules)
-        return [c for key, value in rules.items() for c in _from_entry(key, value)]
-    if isinstance(rules, Sequence):
-        return [clause for table in rules for clause in read_rules(as_table(table))]
+        return _gathered(_from_entry(key, value) for key, value in rules.items())
+    if isinstance(rules, Sequence) and not isinstance(rules, bytes | bytearray):
+        return _gathered(read_rules(as_table(table)) for table in rules)
     raise RuleError(
         f"cannot read rules from {rules!r} ({type(rules).__name__}); rules are a dict, a list of "
         "dicts, a Rule, a Recipe, or the name of a recipe or scheme"
@@ -127,6 +136,16 @@ def _names_rules(text: str) -> bool:
         return canonical_name(name) is not None or recipe_named(name) is not None
     except RuleError:
         return False
+
+
+def _gathered(tables: Iterable[list[Clause]]) -> list[Clause]:
+    """Return the clauses of several tables; tables that share others may stand for any number."""
+    found: list[Clause] = []
+    for clauses in tables:
+        found += clauses
+        if len(found) > _MOST:
+            raise RuleError(f"these rules are more than {_MOST:,}; write globs")
+    return found
 
 
 def _from_rule(rule: Rule) -> Clause:

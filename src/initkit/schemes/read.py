@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, replace
 from functools import partial
@@ -145,6 +146,8 @@ def _read_table(table: Mapping[str, Any]) -> Scheme:
 def _number(value: object) -> float:
     try:
         return float(cast(Any, value))
+    except OverflowError:  # not shown: Python may refuse to print an int of so many digits
+        raise RuleError("an int beyond all floats (about 1.8e308) cannot start a parameter") from None
     except (TypeError, ValueError) as error:  # a tensor or an array of several
         message = f"a {type(value).__name__} that is no single number cannot start a parameter"
         raise RuleError(f"{message}: {error}; write a function that copies it in") from None
@@ -155,6 +158,8 @@ def _read_text(text: str) -> Scheme:
         number = float(text)
     except ValueError:
         return read_scheme_call(read_call(text))
+    if math.isinf(number) and "inf" not in text.lower():
+        raise RuleError(f"{text} is beyond all floats (about 1.8e308)")
     return Constant(number)
 
 

@@ -39,7 +39,8 @@ class Coverage:
             dtype = "its dtype has no value to spare for poison"
             why = dtype if self.total else "it is lazy and has no elements yet"
             return f"{visible(self.name)} ({self.kind}): {why}"
-        text = f"{visible(self.name)} ({self.kind}): {self.written:,} of {self.total:,} elements written"
+        wrote = f"{self.written:,} of {self.total:,} elements written"
+        text = f"{visible(self.name)} ({self.kind}): {wrote}"
         return text if self.first is None else f"{text}; element {self.first} is the first left out"
 
 

@@ -9,13 +9,18 @@ import torch
 from ..errors import OptionError
 
 
+_PRINTED = 1024  # bits of a seed that reports show as it was given
+
+
 def read_seed(seed: object) -> int | None:
     """Return a checked seed; any int will do."""
     if seed is None:
         return None
     # True and a tensor could be taken for integers, and are surely mistakes here.
     if hasattr(seed, "__index__") and not isinstance(seed, bool | torch.Tensor):
-        return operator.index(seed)  # NumPy's integers, too
+        number = operator.index(seed)  # NumPy's integers, too
+        # What Python would not print is said by the number that it stands for.
+        return number if number.bit_length() <= _PRINTED else number % 2**64
     hint = "; write seed=generator.initial_seed()" if isinstance(seed, torch.Generator) else ""
     raise OptionError(f"seed must be an int or None, not {seed!r}{hint}", option="seed")
 
