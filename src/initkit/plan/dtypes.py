@@ -12,6 +12,8 @@ from ..distributions import Blocks, Distribution, Mapped, short
 _FLOAT16, _BFLOAT16, _FLOAT32 = torch.float16, torch.bfloat16, torch.float32
 _COMPLEX = (torch.complex32, torch.complex64, torch.complex128)
 _DRAWN = frozenset((_FLOAT16, _BFLOAT16, _FLOAT32, torch.float64, *_COMPLEX))
+# torch writes several numbers into these; into its newer unsigned dtypes it writes one for all.
+_WHOLE = frozenset((torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64))
 # By name, since each release of torch has some more of them.
 _SCALED = frozenset(
     getattr(torch, name) for name in dir(torch) if name.startswith(("float8_", "float4_"))
@@ -36,7 +38,7 @@ def dtype_problem(dtype: torch.dtype, distribution: Distribution) -> str:
         return _constant_problem(dtype, distribution.constant)
     if dtype in _SCALED:
         return f"its dtype is {dtype}, which holds scaled values; initialise before quantising"
-    if distribution.whole_numbers:
+    if distribution.whole_numbers and dtype in _WHOLE:
         ends = (distribution.low, distribution.high)
         return next(filter(None, (_constant_problem(dtype, x) for x in ends)), "")
     return f"its dtype is {dtype}, and {distribution} needs floating point; write 'keep'"
