@@ -11,19 +11,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from initkit import PlanError, apply_init, check_init, plan_init
+from initkit.distributions import Normal
 from initkit.plan.dtypes import dtype_problem
 from initkit.stream import LARGEST_NORMAL
 
 DTYPES = sorted({d for d in vars(torch).values() if isinstance(d, torch.dtype)}, key=str)
-DRAWN = [
-    torch.float16,
-    torch.bfloat16,
-    torch.float32,
-    torch.float64,
-    torch.complex32,
-    torch.complex64,
-    torch.complex128,
-]
 ignore_half = pytest.mark.filterwarnings("ignore:ComplexHalf support", "ignore:torch.quantize_per")
 
 
@@ -111,14 +103,12 @@ def test_for_every_dtype_of_torch_the_plan_knows_whether_a_fill_succeeds(
 @given(
     mean=st.floats(-7e4, 7e4),
     std=st.floats(1e-3, 2e4),
-    dtype=st.sampled_from(DRAWN[:2] + DRAWN[5:]),
+    dtype=st.sampled_from([torch.float16, torch.bfloat16, torch.complex32, torch.complex64]),
 )
 @settings(max_examples=60, deadline=None)
 def test_a_normal_is_refused_where_its_furthest_value_does_not_fit(
     mean: float, std: float, dtype: torch.dtype
 ) -> None:
-    from initkit.distributions import Normal
-
     part = std / math.sqrt(2) if dtype.is_complex else std
     far = abs(mean) + LARGEST_NORMAL * part
     assert bool(dtype_problem(dtype, Normal(mean, std))) == (far > torch.finfo(dtype).max)

@@ -1,6 +1,8 @@
 """What a scheme becomes for one tensor."""
 
-from .base import Distribution, Grid, Runs, Source, from_dict, short, spans
+from ..numbers import Grid
+from .arranged import Arranged
+from .base import Distribution, Runs, Source, from_dict, short, spans
 from .elementwise import Constant, MaskedUniform, Normal, TruncatedNormal, Uniform
 from .evidence import Sample, Test, binomial, exact_test
 from .indexed import Arange, Indexed, Sinusoids, Sinusoids2d
@@ -11,6 +13,7 @@ from .whole import NonElementwise, Rotated, Sparse, UserFunction, function_name
 
 __all__ = [
     "Arange",
+    "Arranged",
     "Blocks",
     "Constant",
     "DeltaOrthogonal",

@@ -14,6 +14,7 @@ from .fans import (
 from .formula import Formula, Lookup, Number, read_number
 from .gains import gain, gain_formula, gain_names, is_leaky
 from .gc_pause import no_collecting
+from .matrices import Grid, Matrices, matrices_of
 from .value import Value, frozen
 
 __all__ = [
@@ -23,8 +24,10 @@ __all__ = [
     "FanMode",
     "Fans",
     "Formula",
+    "Grid",
     "Layout",
     "Lookup",
+    "Matrices",
     "Number",
     "Value",
     "frozen",
@@ -33,6 +36,7 @@ __all__ = [
     "gain_names",
     "is_count",
     "is_leaky",
+    "matrices_of",
     "module_fans",
     "no_collecting",
     "read_call",

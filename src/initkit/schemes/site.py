@@ -6,15 +6,17 @@ import math
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
-from ..distributions import Grid
 from ..errors import FormulaError, SchemeMismatch
 from ..numbers import (
     DefaultDistribution,
     Fans,
+    Grid,
     Layout,
     Lookup,
+    Matrices,
     Value,
     frozen,
+    matrices_of,
     module_fans,
     tensor_fans,
 )
@@ -57,12 +59,23 @@ class Site(Value):
         return tensor_fans(self.shape) if layout is None else module_fans(self.shape, layout)
 
     def grid(self, of: FansOf = "module") -> Grid:
-        """Return the tensor as equal matrices: how many, rows and columns of each."""
-        layout = self._layout_for("matrices", of)
-        if layout is None:
+        """Return the tensor as equal matrices: how many, rows and columns of each.
+
+        Raises :class:`SchemeMismatch` where they do not lie one after the other, row by row.
+        """
+        found = self.matrices(of)
+        if found is None:
             # As torch.nn.init.orthogonal_ flattens: dimension 0 in rows, the rest in columns.
             return 1, self.shape[0], math.prod(self.shape[1:])
-        return layout.grid(self.shape)
+        grid = found.lying()
+        if grid is None:
+            raise self.mismatch(f"no matrix of layout {self.layout} lies in one piece")
+        return grid
+
+    def matrices(self, of: FansOf = "module") -> Matrices | None:
+        """Return where the tensor's matrices lie; None where its shape alone tells."""
+        layout = self._layout_for("matrices", of)
+        return None if layout is None else matrices_of(self.shape, layout)
 
     def need(self, low: int, high: int | None = None) -> None:
         """Raise unless the tensor has between ``low`` and ``high`` dimensions."""
