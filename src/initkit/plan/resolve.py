@@ -89,7 +89,9 @@ class Resolver:
         if not self.same_everywhere[place]:
             info = slot_info(slot)
             # Biases have no fans of their own to report.
-            choice.fans = self._needs[place].fans if len(slot.shape) > 1 else None
+            is_bias = info is not None and info.sibling is not None
+            matrix = len(slot.shape) > 1 and not is_bias
+            choice.fans = self._needs[place].fans if matrix else None
             choice.fans_from = _fans_from(choice.fans, clause, info)
             # info is a value: it compares by what it says, so like layers meet in one entry.
             key = (place, tuple(slot.shape), info) if self.same_by_kind(place) else None

@@ -92,7 +92,7 @@ class Site(Value):
         """Return the value of a formula's name for this tensor."""
         if name in ("fan_in", "fan_out", "fan_avg"):
             # A bias has no fans; what a formula means there are those of the weight beside it.
-            if len(self.shape) < 2 and self.sibling is not None:
+            if self.sibling is not None:
                 return float(self.sibling.of(name))
             return float(self.fans().of(name))
         if name == "numel":
@@ -131,6 +131,12 @@ class Site(Value):
             )
         if of == "tensor":
             return None
+        if self.sibling is not None:
+            raise self.mismatch(
+                f"it needs {what}, which a bias does not have, be it of shape {self._shape}; start "
+                "it with a number, with normal(std=...), or by the fans of its weight, as in "
+                "uniform(low=-1/sqrt(fan_in), high=1/sqrt(fan_in)); fans='tensor' takes its shape"
+            )
         if self.layout is None and not self.shape_only and len(self.shape) > 2:
             whose = f"{self.owner}'s" if self.owner else "this"
             raise self.mismatch(
