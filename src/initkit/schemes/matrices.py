@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from .. import distributions
 from ..distributions import Grid
-from ..numbers import Number, frozen
+from ..numbers import frozen
 from .base import Scheme
-from .options import Count, NonNegative, Share, option_error
+from .options import Count, Gain, NonNegative, Share, option_error
 from .site import FansOf, Site
 
 
@@ -28,7 +28,7 @@ class Orthogonal(
     inputs, in any order and number.
     """
 
-    gain: Number = 1.0
+    gain: Gain = 1.0
     fans: FansOf = "module"
 
     def resolve(self, site: Site) -> distributions.Distribution:
@@ -49,7 +49,7 @@ class DeltaOrthogonal(
 ):
     """Start a convolution as an orthogonal matrix in the middle of its window, zero elsewhere."""
 
-    gain: Number = 1.0
+    gain: Gain = 1.0
 
     def resolve(self, site: Site) -> distributions.Distribution:
         kernel = _kernel(site)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING
 from functools import partial
 from numbers import Real
 from typing import Any, cast
 
-from ..errors import OptionError, RuleError, UnknownNameError, did_you_mean
-from ..numbers import Call, read_call
+from ..errors import FormulaError, OptionError, RuleError, UnknownNameError, did_you_mean
+from ..numbers import Call, Formula, read_call
 from .base import Scheme
 from .basic import Constant, Function
 from .composite import Blocks
@@ -28,9 +29,9 @@ _TORCH_INIT_OPTIONS = {"val": "value", "a": "low", "b": "high"}
 def read_scheme(value: object) -> Scheme:
     """Return the scheme that a rule's value stands for.
 
-    A number is a constant, a string a name with options or a number, a callable a function that
-    writes into the tensor it is given. Functions of ``torch.nn.init`` become the scheme of that
-    name.
+    A number is a constant, a string a name with options, a number or a formula, a callable a
+    function that writes into the tensor it is given. Functions of ``torch.nn.init`` become the
+    scheme of that name.
 
     >>> read_scheme("kaiming_normal(mode='fan_out')")
     KaimingNormal(a=0.0, mode='fan_out', nonlinearity='leaky_relu', fans='module')
@@ -93,10 +94,22 @@ def _number(value: object) -> float:
 
 def _read_text(text: str) -> Scheme:
     try:
-        number = float(text)
+        return Constant(float(text))
     except ValueError:
-        return read_scheme_call(read_call(text))
-    return Constant(number)
+        formula = _formula(text)
+    return Constant(formula) if formula is not None else read_scheme_call(read_call(text))
+
+
+def _formula(text: str) -> Formula | None:
+    """Return the number that a text reckons, such as log(1/0.07); None where it names a scheme."""
+    head = text.partition("(")[0].strip()
+    # A name by itself would be a misspelt scheme rather than a number.
+    if canonical_name(head) is not None or not re.search(r"[-+*/(]", text):
+        return None
+    try:
+        return Formula(text)
+    except FormulaError:
+        return None
 
 
 def _what(value: object) -> str:
