@@ -48,6 +48,14 @@ STRUCTURED = [
     distributions.Orthogonal((400, 150), 2.0, (4, 100, 150)),
     distributions.DeltaOrthogonal((100, 60, 5, 2), 1.5),
     distributions.Sparse((300, 200), 0.1, 30, (1, 300, 200)),
+    distributions.Arranged(
+        (20, 200, 15),
+        distributions.Orthogonal((1, 300, 200), 2.0, (1, 300, 200)),
+        ("out", "in", "out"),
+    ),
+    distributions.Arranged(
+        (200, 300), distributions.Eye((1, 300, 200), (1, 300, 200)), ("in", "out")
+    ),
 ]
 EVERY = ELEMENTWISE + STRUCTURED
 

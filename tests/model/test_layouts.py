@@ -588,4 +588,109 @@ def test_the_fans_of_a_foreign_tensor_name_the_ways_out() -> None:
 
 
 def test_fans_of_a_foreign_matrix_are_those_of_its_shape() -> None:
-    assert fans(Experts(), "qkv") == Fans(8, 12)
+    assert fans(Mixture(), "qkv") == Fans(8, 12)
+
+
+# --- biases beside weights with a registered layout
+
+
+class Mixture(nn.Module):
+    """Four experts, whose biases are a table."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(4, 64, 128))
+        self.bias = nn.Parameter(torch.empty(4, 128))
+
+
+BY_FAN_IN = "uniform(low=-1/sqrt(fan_in), high=1/sqrt(fan_in))"
+
+
+def registered(axes: str, shapes: dict[str, tuple[int, ...]], key: str) -> nn.Module:
+    """A module of these parameters, the layout of its weights registered."""
+
+    class Registered(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            for name, shape in shapes.items():
+                self.register_parameter(name, nn.Parameter(torch.empty(shape)))
+
+    register_layout(Registered, axes, key=key)
+    return Registered()
+
+
+@pytest.mark.parametrize(
+    ("axes", "shapes", "key", "bounds"),
+    [
+        ("E in out", {"weight": (4, 64, 128), "bias": (4, 128)}, "weight", {"bias": 64}),
+        ("out in", {"weight": (128, 64), "bias": (128,)}, "weight", {"bias": 64}),
+        ("in out", {"kernel": (64, 128), "bias": (128,)}, "kernel", {"bias": 64}),
+        ("in out out", {"kernel": (64, 2, 9), "bias": (2, 9)}, "kernel", {"bias": 64}),
+        (
+            "in out",
+            {"w1": (4, 9), "b1": (9,), "w2": (9, 3), "b2": (3,)},
+            "w?",
+            {"b1": 4, "b2": 9},
+        ),
+        (
+            "out in",
+            {"up": (8, 4), "up_bias": (8,), "down": (4, 8), "down_bias": (4,)},
+            "[ud]*n",
+            {"down_bias": 8},
+        ),
+    ],
+)
+def test_a_bias_takes_the_fans_of_the_weight_that_it_is_named_after(
+    axes: str, shapes: dict[str, tuple[int, ...]], key: str, bounds: dict[str, int]
+) -> None:
+    model = registered(axes, shapes, key)
+    plan = plan_init(model, {**dict.fromkeys(bounds, BY_FAN_IN), "*": "keep"})
+    assert not plan.problems
+    for name, fan_in in bounds.items():
+        assert plan[name].distribution.high == pytest.approx(fan_in**-0.5)
+        assert plan[name].fans is None
+
+
+def test_what_has_not_the_shape_of_a_bias_is_none() -> None:
+    model = registered("E in out", {"weight": (4, 64, 128), "bias": (128, 64)}, "weight")
+    assert plan_init(model, {"bias": BY_FAN_IN, "*": "keep"})["bias"].fans == Fans(64, 128)
+
+
+def test_a_registered_bias_says_whose_it_is() -> None:
+    model = registered("E in out", {"mix": (4, 64, 128), "offset": (4, 128)}, "mix")
+    register_layout(type(model), "E out", key="offset", bias_of="mix")
+    plan = plan_init(model, {"offset": BY_FAN_IN, "*": "keep"})
+    assert plan["offset"].distribution.high == 1 / 8
+    assert parameter_info(model, "offset", (4, 128)).role == "bias"
+    with pytest.raises(LayoutError, match=r"Registered\.offset is a bias, which has no fans"):
+        fans(model, "offset")
+
+
+def test_bias_of_names_another_parameter() -> None:
+    with pytest.raises(LayoutError) as error:
+        register_layout(Mixture, "E out", bias_of="weight")
+    assert str(error.value) == (
+        "bias_of is the name of the weight beside the bias 'weight', not 'weight'; "
+        "key= names the bias"
+    )
+
+
+def test_no_bias_is_drawn_as_a_matrix_without_a_word() -> None:
+    unknown = plan_init(Mixture(), {"bias": "xavier_uniform", "*": "keep"})
+    note = "fans from the shape; taken for a matrix, though it is called a bias"
+    assert unknown["bias"].note == note
+    known = registered("E in out", {"weight": (4, 64, 128), "bias": (4, 128)}, "weight")
+    problems = plan_init(known, {"*": "xavier_uniform"}).problems
+    assert "".join(map(str, problems)) == (
+        "bias: xavier_uniform cannot start it (rule '*'): it needs fans, which a bias does not "
+        "have, be it of shape [4, 128]; start it with a number, with normal(std=...), or by the "
+        "fans of its weight, as in uniform(low=-1/sqrt(fan_in), high=1/sqrt(fan_in)); "
+        "fans='tensor' takes its shape"
+    )
+    by_shape = plan_init(known, {"bias": "xavier_uniform(fans='tensor')", "*": "keep"})
+    assert by_shape["bias"].distribution.high == pytest.approx((6 / 132) ** 0.5)
+
+
+def test_the_scheme_of_a_whole_model_starts_such_a_bias_at_zero() -> None:
+    known = registered("E in out", {"weight": (4, 64, 128), "bias": (4, 128)}, "weight")
+    assert plan_init(known, "lecun_normal")["bias"].distribution.constant == 0

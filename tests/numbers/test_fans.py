@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from initkit.errors import LayoutError, UnknownNameError
 from initkit.model.layouts import parameter_info
 from initkit.numbers.fans import Fans, Layout, module_fans, tensor_fans
+from initkit.numbers.matrices import matrices_of
 
 sizes = st.integers(1, 6)
 shapes = st.lists(st.integers(0, 7), min_size=2, max_size=5).map(tuple)
@@ -79,7 +80,6 @@ def test_in_out_swaps_the_fans(shape: tuple[int, ...]) -> None:
 def test_copies_change_no_fan(shape: tuple[int, ...], copies: int) -> None:
     layout = Layout.parse("E out in ...")
     assert module_fans((copies, *shape), layout) == tensor_fans(shape)
-    assert layout.parts((copies, *shape)) == copies
     assert layout.copies == 1
 
 
@@ -91,9 +91,6 @@ def test_blocks_have_the_fans_of_one_block(
     layout = Layout.parse("E out in k", blocks=blocks)
     shape = (copies, blocks * rows, columns, window)
     assert module_fans(shape, layout) == tensor_fans((rows, columns, window))
-    parts = layout.parts(shape)
-    assert torch.empty(shape).view(parts, -1, columns, window).shape[:2] == (copies * blocks, rows)
-    assert layout.grid(shape) == (parts, rows, columns * window)
 
 
 def test_in_and_out_may_span_several_dimensions() -> None:
@@ -105,11 +102,8 @@ def test_a_depthwise_filter_is_a_copy_with_a_window() -> None:
     assert module_fans((32, 7), Layout.parse("C k")) == Fans(7, 7)
 
 
-def test_matrices_that_do_not_lie_in_one_piece_are_refused_but_have_fans() -> None:
-    layout = Layout.parse("in G out")
-    assert module_fans((8, 3, 5), layout) == Fans(8, 5)
-    with pytest.raises(LayoutError, match="'in G out' has copies behind 'in' or 'out'"):
-        layout.grid((8, 3, 5))
+def test_copies_may_stand_behind_in_and_out() -> None:
+    assert module_fans((8, 3, 5), Layout.parse("in G out")) == Fans(8, 5)
 
 
 def test_words_are_parted_by_spaces_or_commas() -> None:
@@ -171,7 +165,7 @@ def test_a_layout_that_does_not_fit_is_told(
     assert not Layout.parse(layout).fits(shape)
     for use in (
         lambda: module_fans(shape, Layout.parse(layout)),
-        lambda: Layout.parse(layout).grid(shape),
+        lambda: matrices_of(shape, Layout.parse(layout)),
     ):
         with pytest.raises(LayoutError) as caught:
             use()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -10,20 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from initkit import PlanError, apply_init, check_init, plan_init
+from initkit import FillError, PlanError, apply_init, check_init, plan_init
+from initkit.distributions import Normal
 from initkit.plan.dtypes import dtype_problem
 from initkit.stream import LARGEST_NORMAL
 
 DTYPES = sorted({d for d in vars(torch).values() if isinstance(d, torch.dtype)}, key=str)
-DRAWN = [
-    torch.float16,
-    torch.bfloat16,
-    torch.float32,
-    torch.float64,
-    torch.complex32,
-    torch.complex64,
-    torch.complex128,
-]
 ignore_half = pytest.mark.filterwarnings("ignore:ComplexHalf support", "ignore:torch.quantize_per")
 
 
@@ -111,14 +104,12 @@ def test_for_every_dtype_of_torch_the_plan_knows_whether_a_fill_succeeds(
 @given(
     mean=st.floats(-7e4, 7e4),
     std=st.floats(1e-3, 2e4),
-    dtype=st.sampled_from(DRAWN[:2] + DRAWN[5:]),
+    dtype=st.sampled_from([torch.float16, torch.bfloat16, torch.complex32, torch.complex64]),
 )
 @settings(max_examples=60, deadline=None)
 def test_a_normal_is_refused_where_its_furthest_value_does_not_fit(
     mean: float, std: float, dtype: torch.dtype
 ) -> None:
-    from initkit.distributions import Normal
-
     part = std / math.sqrt(2) if dtype.is_complex else std
     far = abs(mean) + LARGEST_NORMAL * part
     assert bool(dtype_problem(dtype, Normal(mean, std))) == (far > torch.finfo(dtype).max)
@@ -209,3 +200,71 @@ def test_a_conjugate_view_gets_the_values_of_any_other(scheme: str) -> None:
     apply_init(other, {"w": scheme}, seed=0)
     assert torch.equal(entries["w"].resolve_conj(), other["w"])
     assert check_init(entries, {"w": scheme}).ok
+
+
+# ---------------------------------------------------------------------- memory that takes no values
+
+
+class Opaque(torch.Tensor):
+    """A wrapper that refuses every operation."""
+
+    @staticmethod
+    def __new__(cls, shape: tuple[int, ...]) -> Opaque:
+        return torch.Tensor._make_wrapper_subclass(cls, shape)  # type: ignore[attr-defined]
+
+    @classmethod
+    def __torch_dispatch__(
+        cls, func: object, types: object, args: object = (), kwargs: object = None
+    ) -> object:
+        raise NotImplementedError("not here")
+
+
+def fake() -> torch.Tensor:
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with FakeTensorMode():
+        return torch.empty(3, 3)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "why"),
+    [
+        (fake, "it is a fake tensor, which holds no values; initialise outside of the fake mode"),
+        (
+            lambda: torch._efficientzerotensor((3, 3)),  # type: ignore[attr-defined]
+            "it is a zero tensor without memory; .clone() it",
+        ),
+        (
+            lambda: Opaque((3, 3)),
+            "its class Opaque takes no values: NotImplementedError('not here'); write 'keep'",
+        ),
+        (
+            lambda: torch.eye(3).to_sparse(),
+            "it is stored as torch.sparse_coo, which has no element for every index",
+        ),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["normal", "0"])
+def test_memory_that_takes_no_values_is_known_before_anything_is_written(
+    scheme: str, tensor: Callable[[], torch.Tensor], why: str
+) -> None:
+    entries = {"a": torch.ones(2), "w": tensor()}
+    with pytest.raises(PlanError) as error:
+        apply_init(entries, {"*": scheme}, seed=0)
+    assert str(error.value) == f"nothing was written: w: {why} (rule '*')"
+    assert (entries["a"] == 1).all()
+
+
+def test_what_a_users_function_writes_must_fit() -> None:
+    model = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2).half()])
+    before = model[0].weight.detach().clone()
+
+    def large(tensor: torch.Tensor) -> None:
+        tensor.fill_(1e6)
+
+    with pytest.raises(FillError) as error:
+        apply_init(model, {"*": large}, seed=0)
+    assert str(error.value) == (
+        "1.weight: large() wrote 1e+06, which torch.float16 cannot hold; nothing was written"
+    )
+    assert torch.equal(model[0].weight, before)

@@ -77,6 +77,11 @@ KEYS: dict[str, tuple[Any, str, str]] = {
     "a role": ("role:norm bias", "bn1.bias", "every norm bias"),
     "a role that none has": ("role:slope", "", "every slope"),
     "all that torch starts": ("torch:*", ALL, "every parameter of a torch module"),
+    "the first of a class": (
+        "first:Conv2d|Linear",
+        "conv1.weight conv1.bias",
+        "the first Conv2d|Linear",
+    ),
     "everything inside": (
         "in:Sequential",
         "body.0.weight body.0.bias body.2.weight",

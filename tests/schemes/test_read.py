@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterator
 
-from initkit.errors import InitkitError
-from initkit.schemes import read_scheme
+import pytest
+import torch
+
+from initkit import apply_init, register_scheme
+from initkit.errors import InitkitError, OptionError, UnknownNameError
+from initkit.schemes import Site, read_scheme, resolve, unregister_scheme
 
 REFUSED = {
     "normal(std=-1)": "normal: std must be at least 0, not -1",
@@ -46,3 +50,55 @@ REFUSED = {
 def test_bad_options_are_refused_when_they_are_read(text: str) -> None:
     with pytest.raises(InitkitError, match=REFUSED[text]):
         read_scheme(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("log(1/0.07)", 2.6592600369327779), ("-log(99)", -4.5951198501345898), ("1/4", 0.25)],
+)
+def test_a_formula_stands_for_its_number(text: str, value: float) -> None:
+    scheme = read_scheme(text)
+    assert str(scheme) == f"constant({text})"
+    assert resolve(scheme, Site((3, 2))).constant == pytest.approx(value, rel=1e-15)
+    assert resolve(read_scheme("1/sqrt(fan_in)"), Site((3, 4))).constant == 0.5
+
+
+@pytest.mark.parametrize("text", ["fan_in", "layer/foo", "lgo(3)", "pi"])
+def test_a_name_or_what_no_formula_knows_is_no_number(text: str) -> None:
+    with pytest.raises(UnknownNameError, match="there is no scheme"):
+        read_scheme(text)
+
+
+def test_the_name_of_a_nonlinearity_is_its_gain() -> None:
+    for scheme in ("xavier_uniform", "xavier_normal", "orthogonal", "delta_orthogonal"):
+        for name in ("relu", "tanh", "leaky_relu"):
+            wanted = torch.nn.init.calculate_gain(name)
+            assert read_scheme(f"{scheme}(gain='{name}')") == read_scheme(
+                f"{scheme}(gain={wanted})"
+            )
+    with pytest.raises(OptionError, match="xavier_uniform: gain cannot be read: .*'rellu'"):
+        read_scheme("xavier_uniform(gain='rellu')")
+
+
+@pytest.fixture
+def ramp() -> Iterator[list[object]]:
+    """A function scheme that notes its options."""
+    seen: list[object] = []
+
+    @register_scheme("test_ramp")
+    def ramp(
+        tensor: torch.Tensor, *, fan_in="fan_in", top=1, mode="fan_out", kind: str = "a"
+    ) -> None:
+        seen.append((fan_in, top, mode, kind))
+        tensor.fill_(fan_in)
+
+    yield seen
+    unregister_scheme("test_ramp")
+
+
+def test_a_functions_option_may_be_a_formula_and_a_text_stays_one(ramp: list[object]) -> None:
+    model = torch.nn.ModuleList([torch.nn.Linear(3, 2), torch.nn.Linear(5, 2)])
+    rules = {"*weight": "test_ramp(top=2*fan_out, mode='fan_avg', kind='fan_in')", "*": 0}
+    apply_init(model, rules, seed=0)
+    assert ramp == [(3.0, 4.0, "fan_avg", "fan_in"), (5.0, 4.0, "fan_avg", "fan_in")]
+    assert [layer.weight[0, 0].item() for layer in model] == [3.0, 5.0]

@@ -60,17 +60,17 @@ def test_a_scheme_that_reads_the_owner_has_a_value_for_every_owner() -> None:
 
 
 def test_a_scheme_that_says_what_it_reads_is_resolved_once_for_all_that_are_alike() -> None:
-    calls: list[str] = []
+    calls: list[tuple[int, ...]] = []
 
     @dataclasses.dataclass(frozen=True)
     class Counted(schemes.Scheme, reads="shape"):
         def resolve(self, site: Site) -> distributions.Distribution:
-            calls.append(site.name)
+            calls.append(site.shape)
             return distributions.Constant(float(site.numel))
 
     plan = plan_init(net(), {"*": Counted()})
     assert [step.start for step in plan] == ["constant 16", "constant 4"] * 2
-    assert calls == ["body.weight", "body.bias"]
+    assert calls == [(4, 4), (4,)]
 
 
 NEEDS = [

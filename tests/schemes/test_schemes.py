@@ -197,7 +197,11 @@ def test_the_text_of_a_scheme_reads_back_as_an_equal_value(name: str) -> None:
 
 # What a site may be asked for, by what a scheme says that it reads.
 OF_SHAPE = {"shape", "numel", "need", "part", "default"}
-ALLOWED = {"options": set(), "shape": OF_SHAPE, "axes": OF_SHAPE | {"layout", "fans", "grid"}}
+ALLOWED = {
+    "options": set(),
+    "shape": OF_SHAPE,
+    "axes": OF_SHAPE | {"layout", "fans", "grid", "matrices"},
+}
 
 
 class Guarded:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ..distributions import Distribution, Test
 from ..model import chunks
-from ..plan import EMPTY, WRITE, Step, padding_mask
+from ..numbers import Layout
+from ..plan import EMPTY, WRITE, Step, padding_mask, slot_info
 from .checked import Checked
 from .measure import measure, plain
 from .norms import norm_tests
@@ -68,7 +69,8 @@ def _compare(
     computed = checked.slot is not None and checked.slot.computed is not None
     # `pieces` is the whole tensor itself unless a row was taken out.
     rounded, incomplete = _rounded(distribution, pieces[0]), pieces[0] is not local
-    sample = TensorSample(distribution, pieces, rounded, computed, incomplete)
+    layout = _layout(step, checked)
+    sample = TensorSample(distribution, pieces, rounded, computed, incomplete, layout)
     checked.pieces, checked.measured = pieces, sample.measured
     checked.tests += sanity_tests(sample.measured, values.dtype)
     if not distribution.known:
@@ -81,6 +83,14 @@ def _compare(
             checked.remark = f"ok, but its values have only the precision of {str(rounded)[6:]}"
         checked.tests += sample.tests()
         checked.tests += _independence_tests(sample)
+
+
+def _layout(step: Step, checked: Checked) -> Layout | None:
+    """Return the layout of the module, where the plan goes by that and no tie by another."""
+    if step.fans_from != "module" or len(step.names) > 1 or checked.slot is None:
+        return None
+    info = slot_info(checked.slot)
+    return info.layout if info is not None else None
 
 
 def _independence_tests(sample: TensorSample) -> Iterator[Test]:

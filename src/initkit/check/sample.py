@@ -11,7 +11,9 @@ from torch import Tensor
 
 from ..distributions import Distribution, Source, Test, exact_test, short
 from ..model import chunks
+from ..numbers import Grid, Layout
 from .expectation import expectation
+from .matrices import stacked
 from .measure import Measured, measure
 from .sample_tests import goodness_of_fit
 
@@ -21,7 +23,8 @@ class TensorSample:
     """Pieces of a tensor along dimension 0 that may be drawn from a distribution.
 
     ``rounded`` is the dtype that the values went through, if not their own; ``computed`` says that
-    they were computed from others, ``incomplete`` that a row is left out.
+    they were computed from others, ``incomplete`` that a row is left out. ``layout`` is the
+    module's, where the plan goes by it.
 
     >>> from initkit.distributions import Constant
     >>> [test.text for test in TensorSample(Constant(0.0), [torch.ones(3)]).tests()]
@@ -33,6 +36,7 @@ class TensorSample:
     rounded: torch.dtype | None = None
     computed: bool = False
     incomplete: bool = False
+    layout: Layout | None = None
 
     @property
     def whole(self) -> Tensor | None:
@@ -74,6 +78,20 @@ class TensorSample:
         for piece in self.pieces:
             for chunk, _ in chunks(piece):
                 yield chunk.reshape(-1)
+
+    def matrices(self, grid: Grid) -> Tensor:
+        """Return the whole as matrices, by the layout where it is known."""
+        assert self.whole is not None
+        return (
+            self.whole.reshape(grid)
+            if self.layout is None
+            else self.arranged(self.layout).flatten(2)
+        )
+
+    def arranged(self, layout: Layout) -> Tensor:
+        """Return the whole as (how many, rows, columns, window ...) by this layout."""
+        assert self.whole is not None
+        return stacked(self.whole, layout)
 
     def of(self, distribution: Distribution, pieces: Sequence[Tensor]) -> TensorSample:
         """Return some of the elements as a sample of another distribution."""

@@ -1,6 +1,8 @@
 """What a scheme becomes for one tensor."""
 
-from .base import WRITTEN, Distribution, Grid, Runs, Source, from_dict, short, spans
+from ..numbers import Grid
+from .arranged import Arranged
+from .base import WRITTEN, Distribution, Runs, Source, from_dict, short, spans
 from .elementwise import Constant, MaskedUniform, Normal, TruncatedNormal, Uniform
 from .evidence import Sample, Test, binomial, exact_test
 from .indexed import Arange, Indexed, Sinusoids, Sinusoids2d
@@ -14,6 +16,7 @@ __all__ = [
     "INLINE",
     "WRITTEN",
     "Arange",
+    "Arranged",
     "Blocks",
     "Constant",
     "DeltaOrthogonal",

@@ -11,13 +11,10 @@ import torch
 from torch import Tensor
 
 from .. import stream
-from ..numbers import Value, frozen
+from ..numbers import Grid, Value, frozen
 from .evidence import Sample, Test
 
 Runs: TypeAlias = stream.Runs
-
-Grid: TypeAlias = tuple[int, int, int]
-"""A tensor as equal matrices: how many, rows and columns of each."""
 
 
 class Source:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
+from ..numbers import Grid, Layout
+
 if TYPE_CHECKING:
     from .base import Distribution
 
@@ -67,6 +69,15 @@ class Sample(Protocol):
 
     def chunks(self) -> Iterator[Tensor]:
         """Yield all elements in order, some at a time."""
+
+    def matrices(self, grid: Grid) -> Tensor:
+        """Return the whole as matrices, (how many, rows, columns), by the layout where it is known.
+
+        So that a writer's error shows, the layout is not read as the writer reads it.
+        """
+
+    def arranged(self, layout: Layout) -> Tensor:
+        """Return the whole as (how many, rows, columns, window ...) by this layout."""
 
     def of(self, distribution: Distribution, pieces: Sequence[Tensor]) -> Sample:
         """Return some of the elements as a sample of another distribution."""

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from .. import stream
-from ..numbers import frozen
-from .base import Distribution, Grid, Source, describe_blocks, short
+from ..numbers import Grid, frozen
+from .base import Distribution, Source, describe_blocks, short
 from .elementwise import Constant
 from .evidence import Sample, Test, binomial, exact_test
 from .whole import NonElementwise
@@ -62,8 +62,8 @@ class Orthogonal(NonElementwise):
     def tests(self, sample: Sample) -> Iterator[Test]:
         if sample.whole is None:
             return
-        grid = sample.whole.reshape(self.grid)
-        _, rows, columns = self.grid
+        grid = sample.matrices(self.grid)
+        _, rows, columns = grid.shape
         tall = grid if rows >= columns else grid.mT  # the columns of a tall matrix are orthonormal
         # Rounding of the values, and of sums over a column; float64 may hold what float32 computed.
         eps = max(float(torch.finfo(grid.dtype).eps), 1e-6)

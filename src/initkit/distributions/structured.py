@@ -11,9 +11,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from ..numbers import frozen
-from .base import Distribution, Grid, Runs, Source, describe_blocks, short, spans
-from .evidence import Sample, Test
+from ..numbers import Grid, frozen
+from .base import Distribution, Runs, Source, describe_blocks, short, spans
+from .evidence import Sample, Test, exact_test
 
 
 @frozen
@@ -196,6 +196,17 @@ class Eye(Placed):
         matrices, rows, columns = self.grid
         diagonal = _count(min(rows, columns)) * (columns + 1)
         return (_count(matrices)[:, None] * (rows * columns) + diagonal).reshape(-1)
+
+    def tests(self, sample: Sample) -> Iterator[Test]:
+        yield from sample.equality()
+        if sample.whole is not None:
+            grid = sample.matrices(self.grid)
+            rows, columns = grid.shape[1:]
+            # The same values, found in another way: a diagonal by the sample's own layout.
+            wrong = int((grid != 0).sum()) != len(grid) * min(rows, columns) * bool(self.value)
+            wrong |= bool(self.value) and not bool(grid.diagonal(dim1=1, dim2=2).all())
+            seen = f"matrices of {rows} x {columns} that are no identity"
+            yield exact_test("structure", wrong, self.describe(), seen, f"it holds {seen}")
 
     def describe(self) -> str:
         size = "identity" if self.value == 1 else f"{short(self.value)} x identity"

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from .. import stream
-from ..numbers import exact_math, frozen
-from .base import WRITTEN, Distribution, Grid, Runs, Source, short, spans
+from ..numbers import Grid, exact_math, frozen
+from .base import WRITTEN, Distribution, Runs, Source, short, spans
 from .elementwise import Constant, Normal, ndtr
 from .evidence import Sample, Test, binomial
 
@@ -87,7 +87,7 @@ class Sparse(NonElementwise):
         rest = Normal(0.0, self.scale)
         nonzero = sample.of(rest, [chunk[chunk != 0] for chunk in sample.chunks()])
         if sample.whole is not None:
-            yield self._zeros_test(sample.whole, nonzero.chance_of_zero())
+            yield self._zeros_test(sample.matrices(self.grid), nonzero.chance_of_zero())
         for test in rest.tests(nonzero):
             # zeros are counted by column, and what is left has lost its neighbours
             if test.kind not in ("zeros", "order"):
@@ -95,8 +95,8 @@ class Sparse(NonElementwise):
 
     def _zeros_test(self, whole: Tensor, chance: float) -> Test:
         """Count the zeros of each column; normal values are 0 now and then, too."""
-        matrices, rows, columns = self.grid
-        zeros = rows - torch.stack([m.count_nonzero(0) for m in whole.reshape(self.grid)])
+        matrices, rows, columns = whole.shape
+        zeros = rows - torch.stack([m.count_nonzero(0) for m in whole])
         extra = int((zeros - self.zeros).clamp(min=0).sum())
         missing = int((self.zeros - zeros).clamp(min=0).sum())
         low, high = int(zeros.min()), int(zeros.max())

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache, partial
@@ -16,9 +15,22 @@ from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from ..errors import LayoutError, did_you_mean
 from ..numbers import DefaultDistribution, Fans, Layout, is_count, module_fans, tensor_fans
+from .bias_names import bare_name, is_bias_of
+from .torch_draws import (
+    Draw,
+    Shape,
+    bilinear_bias,
+    bilinear_weight,
+    constant,
+    default_bias,
+    default_weight,
+    normal,
+    recurrent,
+    the_value,
+    xavier,
+)
 
 _Transformer = nn.Transformer
-Shape: TypeAlias = tuple[int, ...]
 Role: TypeAlias = Literal["weight", "bias", "norm weight", "norm bias", "slope", "buffer"]
 Count: TypeAlias = int | str
 """A number, or the name of the module's attribute that holds it."""
@@ -39,65 +51,6 @@ class ParameterInfo:
     sibling: Fans | None
 
 
-# What a constructor draws, from the tensor's shape, the sibling weight's, and the row's attribute.
-Draw: TypeAlias = Callable[[Shape, Shape | None, float], DefaultDistribution | None]
-
-
-def _inverse_root(fan: float) -> DefaultDistribution:
-    return DefaultDistribution("uniform", 1 / math.sqrt(fan) if fan > 0 else 0.0)
-
-
-def _default_weight(shape: Shape, _sibling: Shape | None, _value: float) -> DefaultDistribution:
-    """kaiming_uniform_(a=sqrt(5)), with torch's fans: swapped where the layer is transposed."""
-    return _inverse_root(tensor_fans(shape).fan_in)
-
-
-def _default_bias(
-    _shape: Shape, sibling: Shape | None, _value: float
-) -> DefaultDistribution | None:
-    if sibling is None or len(sibling) < 2:
-        return None
-    return _inverse_root(tensor_fans(sibling).fan_in)
-
-
-def _bilinear_weight(shape: Shape, _sibling: Shape | None, _value: float) -> DefaultDistribution:
-    return _inverse_root(shape[1])
-
-
-def _bilinear_bias(
-    _shape: Shape, sibling: Shape | None, _value: float
-) -> DefaultDistribution | None:
-    return None if sibling is None else _inverse_root(sibling[1])
-
-
-def _recurrent(_shape: Shape, _sibling: Shape | None, hidden: float) -> DefaultDistribution:
-    return _inverse_root(hidden)
-
-
-def _xavier(
-    kind: Literal["uniform", "normal"], shape: Shape, _s: Shape | None, _v: float
-) -> DefaultDistribution:
-    fans = tensor_fans(shape)
-    total = fans.fan_in + fans.fan_out
-    return DefaultDistribution(
-        kind, math.sqrt((6 if kind == "uniform" else 2) / total) if total else 0.0
-    )
-
-
-def _normal(
-    std: float, _shape: Shape, _sibling: Shape | None, _value: float
-) -> DefaultDistribution:
-    return DefaultDistribution("normal", std)
-
-
-def _value(_shape: Shape, _sibling: Shape | None, value: float) -> DefaultDistribution:
-    return DefaultDistribution("constant", value)
-
-
-def _constant(value: float) -> Draw:
-    return lambda _shape, _sibling, _value: DefaultDistribution("constant", value)
-
-
 @dataclass(frozen=True, slots=True, eq=False)  # compared by identity: rows are keys of caches
 class ParameterRow:
     """What is known about the parameters ``key`` (a glob) of one module type."""
@@ -108,14 +61,18 @@ class ParameterRow:
     draw: Draw | None = None
     groups: Count = 1
     blocks: Count = 1
-    of: tuple[str, str] | None = None  # a bias's weight: this key with the first part replaced
+    # A bias's weight: its key, or what is replaced in the bias's own, and by what.
+    of: str | tuple[str, str] | None = None
     value: str | None = None  # an attribute that the draw reads
     padding: bool = False
     needs: str | None = None  # an attribute that tells this type from its namesakes
     origin: str | None = None  # whose registration this is; None for the table below
+    guessed: bool = False  # whether only its shape tells that it is a bias
 
     def parameter_info(self, owner: nn.Module, key: str, shape: Shape) -> ParameterInfo | None:
         sibling, sibling_fans = _sibling(self, owner, key) if self.of else (None, None)
+        if self.guessed and not is_bias_of(shape, sibling, self._weight_layout(owner, sibling)):
+            return None
         row = None if not self.padding else getattr(owner, "padding_idx", None)
         return _info(
             self,
@@ -133,6 +90,15 @@ class ParameterRow:
         """Whether the shape decides all info, so that nothing is read off the module."""
         counts = isinstance(self.groups, int) and isinstance(self.blocks, int)
         return counts and not (self.of or self.value or self.padding)
+
+    def weight_key(self, key: str) -> str:
+        """Return the key of the weight that a bias belongs to."""
+        assert self.of is not None
+        return self.of if isinstance(self.of, str) else key.replace(*self.of, 1)
+
+    def _weight_layout(self, owner: nn.Module, shape: Shape | None) -> Layout | None:
+        known = parameter_info(owner, self.weight_key(self.key), shape) if shape else None
+        return known.layout if known is not None else None
 
     def _count(self, owner: nn.Module, count: Count) -> int:
         if not isinstance(count, str):
@@ -181,8 +147,7 @@ def _info(
 
 def _sibling(row: ParameterRow, owner: nn.Module, key: str) -> tuple[Shape | None, Fans | None]:
     """Find the shape and the fans of the weight that a bias belongs to."""
-    assert row.of is not None
-    weight = key.replace(*row.of, 1)
+    weight = row.weight_key(key)
     shape = _shape(owner, weight)
     known = parameter_info(owner, weight, shape) if shape is not None else None
     if shape is None or known is None or known.layout is None or not known.layout.fits(shape):
@@ -208,12 +173,12 @@ def _shape(owner: nn.Module, key: str) -> Shape | None:
 
 
 _BIAS = ("bias", "weight")
-_ZERO, _ONE = _constant(0.0), _constant(1.0)
-_TORCH_DEFAULT_BIAS = ParameterRow("bias", "bias", draw=_default_bias, of=_BIAS)
+_ZERO, _ONE = constant(0.0), constant(1.0)
+_TORCH_DEFAULT_BIAS = ParameterRow("bias", "bias", draw=default_bias, of=_BIAS)
 _RECURRENT = partial(
-    ParameterRow, role="weight", axes="out in", draw=_recurrent, value="hidden_size"
+    ParameterRow, role="weight", axes="out in", draw=recurrent, value="hidden_size"
 )
-_MHA = partial(ParameterRow, role="weight", axes="out in", draw=partial(_xavier, "uniform"))
+_MHA = partial(ParameterRow, role="weight", axes="out in", draw=partial(xavier, "uniform"))
 
 
 def _recurrent_rows(blocks: int) -> tuple[ParameterRow, ...]:
@@ -222,11 +187,11 @@ def _recurrent_rows(blocks: int) -> tuple[ParameterRow, ...]:
         _RECURRENT("weight_hh*", blocks=blocks),
         # torch draws all from U(-1/sqrt(hidden), 1/sqrt(hidden)), whatever their fans are.
         _RECURRENT("weight_hr*"),  # the projection of an LSTM has no gates
-        ParameterRow("bias_?h*", "bias", draw=_recurrent, value="hidden_size", of=_BIAS),
+        ParameterRow("bias_?h*", "bias", draw=recurrent, value="hidden_size", of=_BIAS),
     )
 
 
-_LINEAR = ParameterRow("weight", "weight", "out in", _default_weight)
+_LINEAR = ParameterRow("weight", "weight", "out in", default_weight)
 _NORM = (
     ParameterRow("weight", "norm weight", draw=_ONE),
     ParameterRow("bias", "norm bias", draw=_ZERO),
@@ -234,7 +199,7 @@ _NORM = (
     ParameterRow("running_var", "buffer", draw=_ONE),
     ParameterRow("num_batches_tracked", "buffer", draw=_ZERO),
 )
-_EMBEDDING = (ParameterRow("weight", "weight", "out in", partial(_normal, 1.0), padding=True),)
+_EMBEDDING = (ParameterRow("weight", "weight", "out in", partial(normal, 1.0), padding=True),)
 _GATES = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1, nn.LSTMCell: 4, nn.GRUCell: 3, nn.RNNCell: 1}
 
 # The key is a class, or the name of one where importing it would cost. A subclass finds its base.
@@ -243,16 +208,16 @@ _TABLE: dict[type | str, tuple[ParameterRow, ...]] = {
     # The out_proj of MultiheadAttention, which sets that bias to zero.
     NonDynamicallyQuantizableLinear: (_LINEAR, ParameterRow("bias", "bias", draw=_ZERO, of=_BIAS)),
     _ConvNd: (
-        ParameterRow("weight", "weight", "out in ...", _default_weight, groups="groups"),
+        ParameterRow("weight", "weight", "out in ...", default_weight, groups="groups"),
         _TORCH_DEFAULT_BIAS,
     ),
     _ConvTransposeNd: (
-        ParameterRow("weight", "weight", "in out ...", _default_weight, groups="groups"),
+        ParameterRow("weight", "weight", "in out ...", default_weight, groups="groups"),
         _TORCH_DEFAULT_BIAS,
     ),
     nn.Bilinear: (
-        ParameterRow("weight", "weight", "out in in", _bilinear_weight),
-        ParameterRow("bias", "bias", draw=_bilinear_bias, of=_BIAS),
+        ParameterRow("weight", "weight", "out in in", bilinear_weight),
+        ParameterRow("bias", "bias", draw=bilinear_bias, of=_BIAS),
     ),
     nn.Embedding: _EMBEDDING,
     nn.EmbeddingBag: _EMBEDDING,
@@ -261,17 +226,17 @@ _TABLE: dict[type | str, tuple[ParameterRow, ...]] = {
         _MHA("[qkv]_proj_weight"),
         ParameterRow("in_proj_bias", "bias", draw=_ZERO, of=_BIAS),
         # One more key and value for every sequence: drawn, unlike any other bias.
-        ParameterRow("bias_[kv]", "bias", draw=partial(_xavier, "normal")),
+        ParameterRow("bias_[kv]", "bias", draw=partial(xavier, "normal")),
     ),
     **{cell: _recurrent_rows(gates) for cell, gates in _GATES.items()},
     _NormBase: _NORM,
     nn.LayerNorm: _NORM,
     nn.GroupNorm: _NORM,
     nn.RMSNorm: _NORM,
-    nn.PReLU: (ParameterRow("weight", "slope", draw=_value, value="init"),),
+    nn.PReLU: (ParameterRow("weight", "slope", draw=the_value, value="init"),),
     # GPT-2's transposed Linear in transformers.
     "Conv1D": (
-        ParameterRow("weight", "weight", "in out", partial(_normal, 0.02), needs="nf"),
+        ParameterRow("weight", "weight", "in out", partial(normal, 0.02), needs="nf"),
         ParameterRow("bias", "bias", draw=_ZERO, of=_BIAS, needs="nf"),
     ),
 }
@@ -306,7 +271,7 @@ def parameter_info(
     if known is not None and len(size) > 1:
         for parent in parents:
             if isinstance(parent, _Transformer):
-                return replace(known, default=_xavier("uniform", size, None, 0))
+                return replace(known, default=xavier("uniform", size, None, 0))
     return known
 
 
@@ -334,7 +299,21 @@ def _find_row(owner: nn.Module, key: str) -> ParameterRow | None:
             for row in (*table.get(cls, ()), *table.get(cls.__name__, ())):
                 if fnmatchcase(key, row.key) and (not row.needs or hasattr(owner, row.needs)):
                     return row
-    return None
+    weight = _weight_beside(owner, key)
+    return None if weight is None else ParameterRow(key, "bias", of=weight, guessed=True)
+
+
+def _weight_beside(owner: nn.Module, key: str) -> str | None:
+    """Return the weight of a registered layout that a parameter is the bias of by its name."""
+    rows = [row for cls in type(owner).__mro__ for table in (cls, cls.__name__)
+            for row in _REGISTERED.get(table, ()) if row.role == "weight"]  # fmt: skip
+    named = bare_name(key, "bias", "b")
+    if not rows or named is None:
+        return None
+    found = [k for k in owner._parameters if any(fnmatchcase(k, row.key) for row in rows)]
+    alike = [k for k in found if bare_name(k, "weight", "w") == named or k == named]
+    # `bias` alone is that of the only weight, whatever it is called.
+    return next(iter(alike or (found if len(found) == 1 and not named else ())), None)
 
 
 def fans(
@@ -358,6 +337,11 @@ def fans(
     if isinstance(of, nn.Module):
         shape = _shape(of, key)
         known = parameter_info(of, key, shape) if shape is not None and layout is None else None
+        if known is not None and known.sibling is not None:
+            raise LayoutError(
+                f"{type(of).__name__}.{key} is a bias, which has no fans of its own, but those of "
+                "its weight"
+            )
         layout = known.layout if known else layout
         if shape is None or (layout is None and len(shape) != 2):
             raise LayoutError(_unknown(of, key, shape))
@@ -389,6 +373,7 @@ def register_layout(
     key: str = "weight",
     groups: int | str = 1,
     blocks: int | str = 1,
+    bias_of: str | None = None,
 ) -> None:
     """Teach initkit what the dimensions of your own module's weight are.
 
@@ -397,7 +382,9 @@ def register_layout(
     independent copies, and last ``...`` for any number of window dimensions. ``key`` is the
     parameter's name in the module, or a glob. ``groups`` and ``blocks`` say how many channel groups
     and equal matrices the first dimension behind the copies stacks: a number, or the name
-    of the module's attribute that holds it. Registering a module and key again replaces the layout.
+    of the module's attribute that holds it. ``bias_of`` names the weight that a bias belongs to,
+    whose fans formulas then take for it; a bias called as its weight is, with the shape of its
+    outputs, is known by itself. Registering a module and key again replaces the layout.
     Raises :class:`~initkit.errors.LayoutError` for axes that cannot be read, and at use where they
     do not fit a parameter.
 
@@ -411,9 +398,13 @@ def register_layout(
     Fans(fan_in=64, fan_out=256)
     """
     _check_registration(module, key, groups, blocks)
+    _check_bias_of(bias_of, key)
     words = Layout.parse(axes).axes
     name = module if isinstance(module, str) else module.__name__
-    row = ParameterRow(key, "weight", " ".join(words), None, groups, blocks, origin=f"{name}.{key}")
+    role: Role = "weight" if bias_of is None else "bias"
+    row = ParameterRow(
+        key, role, " ".join(words), None, groups, blocks, of=bias_of, origin=f"{name}.{key}"
+    )
     others = tuple(r for r in _REGISTERED.get(module, ()) if r.key != key)
     # First, so that a later registration beats an earlier glob that matches the same key.
     _REGISTERED[module] = (row, *others)
@@ -431,3 +422,11 @@ def _check_registration(module: object, key: object, groups: object, blocks: obj
     for what, n in (("groups", groups), ("blocks", blocks)):
         if not is_count(n) and not (isinstance(n, str) and n.isidentifier()):
             raise LayoutError(f"{what} is a positive int or the name of an attribute, not {n!r}")
+
+
+def _check_bias_of(bias_of: object, key: str) -> None:
+    if bias_of is not None and (not isinstance(bias_of, str) or bias_of == key):
+        raise LayoutError(
+            f"bias_of is the name of the weight beside the bias {key!r}, not {bias_of!r}; "
+            "key= names the bias"
+        )

@@ -15,6 +15,7 @@ from .formula import Formula, Lookup, Number, read_number
 from .gains import gain, gain_formula, gain_names, is_leaky
 from .gc_pause import no_collecting
 from .loaded import loaded
+from .matrices import Grid, Matrices, matrices_of
 from .value import Value, frozen
 
 __all__ = [
@@ -24,8 +25,10 @@ __all__ = [
     "FanMode",
     "Fans",
     "Formula",
+    "Grid",
     "Layout",
     "Lookup",
+    "Matrices",
     "Number",
     "Value",
     "frozen",
@@ -35,6 +38,7 @@ __all__ = [
     "is_count",
     "is_leaky",
     "loaded",
+    "matrices_of",
     "module_fans",
     "no_collecting",
     "read_call",

@@ -123,34 +123,15 @@ class Layout:
             return f"cuts dimension {first} into {parts} equal parts, but the shape is {size}"
         return None
 
-    def parts(self, shape: Sequence[int]) -> int:
-        """Return how many independent matrices the tensor stacks: leading copies times blocks.
+    def words(self, dims: int) -> tuple[str, ...]:
+        """Return one word for each of ``dims`` dimensions, ``...`` spelt out as windows.
 
-        ``tensor.view(parts, -1, *rest)`` are these matrices.
-
-        >>> Layout(("out", "in"), blocks=4).parts((400, 50))
-        4
-        >>> Layout.parse("E in out").parts((8, 16, 32))
-        8
+        >>> Layout.parse("out in ...").words(4)
+        ('out', 'in', 'k', 'k')
         """
-        return math.prod(shape[: self._first]) * self.blocks
-
-    def grid(self, shape: Sequence[int]) -> tuple[int, int, int]:
-        """Return how many independent matrices the tensor stacks, and rows and columns of each.
-
-        >>> Layout(("out", "in"), blocks=4).grid((400, 50))
-        (4, 100, 50)
-        """
-        problem = self.misfit(shape)
-        if problem:
-            raise LayoutError(f"layout {self} {problem}")
-        if any(word not in _COUNTED for word in self.axes[self._first :]):
-            raise LayoutError(
-                f"layout {self} has copies behind 'in' or 'out': no matrix lies in one piece"
-            )
-        rows = shape[self._first] // self.blocks
-        parts = self.parts(shape)
-        return parts, rows, math.prod(shape) // max(parts * rows, 1)
+        if self.axes[-1] != "...":
+            return self.axes
+        return self.axes[:-1] + ("k",) * (dims - len(self.axes) + 1)
 
     def part(self, count: int) -> Layout:
         """Return the layout of one of ``count`` equal blocks of dimension 0."""
@@ -201,11 +182,8 @@ def _module_fans(shape: tuple[int, ...], layout: Layout) -> Fans:
     problem = layout.misfit(shape)
     if problem:
         raise LayoutError(f"layout {layout} {problem}")
-    words = layout.axes
-    if words[-1] == "...":
-        words = words[:-1] + ("k",) * (len(shape) - len(words) + 1)
     product = {"in": 1, "out": 1, "k": 1}
-    for i, (word, size) in enumerate(zip(words, shape, strict=True)):
+    for i, (word, size) in enumerate(zip(layout.words(len(shape)), shape, strict=True)):
         if word in product:  # copies count for neither fan
             parts = layout.groups * layout.blocks if i == layout.copies else 1
             product[word] *= size // parts

@@ -4,8 +4,10 @@ A formula knows ``+ - * / **``, ``sqrt log exp min max``, ``pi``, and names whos
 the parameter: ``fan_in fan_out fan_avg``, ``layer n_layers``, ``shape[0]`` and ``numel``,
 ``config.NAME`` (the ``config`` of the nearest module around the parameter that has it),
 ``owner.NAME`` (an attribute of its module), ``around.NAME`` (of the nearest module around it that
-has it), and ``count('Name')``, the number of modules of that class name in the model. A list of
-layers counts as their number (``around.encoder.layers``). ``X or Y`` means Y where X has no value.
+has it), ``beside.NAME`` (of the nearest module without parameters behind it or before it that has
+it, such as its activation), and ``count('Name')``, the number of modules of that class name in the
+model. A list of layers counts as their number (``around.encoder.layers``). ``X or Y`` means Y where
+X has no value.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
 }
 NAMES = ("fan_in", "fan_out", "fan_avg", "layer", "n_layers", "numel")
 _CONSTANTS = {"pi": math.pi}
-_ATTRIBUTES = ("config", "owner", "around")
+_ATTRIBUTES = ("config", "owner", "around", "beside")
 _LONGEST = 1000  # characters
 
 
@@ -180,7 +182,7 @@ def _raise_unknown(node: ast.expr, text: str) -> NoReturn:
     known = "+ - * / **, sqrt, log, exp, min, max, pi, " + ", ".join(NAMES)
     message = (
         f"the formula {text!r} holds {piece!r}, which formulas do not know; they know {known}, "
-        "shape[i], config.NAME, owner.NAME, around.NAME and count('ClassName')"
+        "shape[i], config.NAME, owner.NAME, around.NAME, beside.NAME and count('ClassName')"
     )
     raise FormulaError(message, formula=text)
 

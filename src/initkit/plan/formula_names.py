@@ -27,6 +27,8 @@ class FormulaNames:
         head, *chain = what.split(".")
         if head == "owner":
             return _attribute(slot.owner, chain, f"{what} of {type(slot.owner).__name__}")
+        if head == "beside":
+            return _attribute(_beside(slot, chain, what), chain, what)
         # From the inside out: a decoder's config goes before the whole model's.
         for module in reversed(slot.lineage):
             thing = getattr(module, "config", None) if head == "config" else module
@@ -58,6 +60,28 @@ def _layer(slot: Slot, name: str, what: str) -> float:
         )
         raise FormulaError(message, formula=what)
     return value
+
+
+def _beside(slot: Slot, chain: Sequence[str], what: str) -> object:
+    """Return the module without parameters that is nearest to the slot's and has an attribute.
+
+    Those behind it go first, as an activation stands behind its layer.
+    """
+    before: list[nn.Module] = []
+    inner: nn.Module | None = None
+    for module in reversed(slot.lineage):
+        plain = [c for c in module.children() if c is inner or next(c.parameters(), None) is None]
+        at = next((i for i, child in enumerate(plain) if child is inner), -1)
+        for child in plain[at + 1 :]:
+            if _reach(child, chain) is not None:
+                return child
+        before += reversed(plain[: max(at, 0)])
+        inner = module
+    found = next((child for child in before if _reach(child, chain) is not None), None)
+    if found is None:
+        message = f"{what} has no value: no module without parameters beside {slot.name!r} has it"
+        raise FormulaError(message, formula=what)
+    return found
 
 
 def _reach(thing: object, chain: Sequence[str]) -> object:

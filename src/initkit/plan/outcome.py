@@ -101,6 +101,8 @@ def _fans_of(chosen: Choice) -> Fans | None:
     if chosen.fans == "tensor":
         return tensor_fans(shape)
     known = parameter_info(slot.owner, slot.key, shape) if slot.owner is not None else None
+    if known is not None and known.sibling is not None:
+        return None  # a bias has none of its own
     layout = chosen.clause.layout or (known.layout if known is not None else None)
     try:
         if layout is not None:
@@ -134,6 +136,8 @@ def _note(chosen: Choice, writer: Slot) -> str:
         parts = [distribution.note(), dtype_note(writer.tensor.dtype, distribution)]
     if chosen.fans is not None and chosen.fans_from != "module":
         parts.append(f"fans from the {chosen.fans_from}")
+        if chosen.fans == "module" and chosen.fans_from == "shape" and "bias" in chosen.slot.key:
+            parts.append("taken for a matrix, though it is called a bias")
     if writer.computed is not None:
         parts.append(writer.computed.note)
     parts += [str(formula) for formula in chosen.clause.named_formulas]

@@ -89,10 +89,14 @@ class Resolver:
         if not self.same_everywhere[place]:
             info = slot_info(slot)
             # Biases have no fans of their own to report.
-            choice.fans = self._needs[place].fans if len(slot.shape) > 1 else None
+            is_bias = info is not None and info.sibling is not None
+            matrix = len(slot.shape) > 1 and not is_bias
+            choice.fans = self._needs[place].fans if matrix else None
             choice.fans_from = _fans_from(choice.fans, clause, info)
-            # info is a value: it compares by what it says, so like layers meet in one entry.
-            key = (place, tuple(slot.shape), info) if self.same_by_kind(place) else None
+            # info is a value: it compares by what it says, so like layers meet in one entry. With
+            # the class's name it is all that `narrowed` shows, and so all that may decide.
+            key = (place, tuple(slot.shape), info, _class_name(slot))
+            key = key if self.same_by_kind(place) else None
         choice.distribution = self._shared.get(key)
         if choice.distribution is None:
             self._resolve(choice, info, key)
@@ -113,13 +117,17 @@ class Resolver:
         return Site(
             tuple(slot.shape),
             name=name,
-            owner=type(slot.owner).__name__ if slot.owner is not None else "",
+            owner=_class_name(slot),
             layout=clause.layout or (info.layout if info is not None else None),
             default=info.default if info is not None else None,
             sibling=info.sibling if info is not None else None,
             context=lambda what: self._names.look_up(slot, name, what),
             shape_only=slot.owner is None,
         )
+
+
+def _class_name(slot: Slot) -> str:
+    return type(slot.owner).__name__ if slot.owner is not None else ""
 
 
 def slot_info(slot: Slot) -> ParameterInfo | None:

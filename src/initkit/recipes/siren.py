@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..model import Slot
 from ..rules import REST, Recipe, Rule
 
+_NAMES = ("omega_0", "omega", "w0")
+_OMEGA = " or ".join(f"{where}.{name}" for where in ("around", "beside") for name in _NAMES)
 
-def _first(slot: Slot) -> bool:
-    return slot.layer == 0
 
+def _called_first(answer: bool) -> Callable[[Slot], bool]:
+    """Return the predicate that the layer itself says whether it is the first."""
 
-_first.__name__ = "the first layer"
+    def says(slot: Slot) -> bool:
+        known = (getattr(module, "is_first", None) for module in reversed(slot.lineage[-2:]))
+        return next((bool(is_first) is answer for is_first in known if is_first is not None), False)
+
+    says.__name__ = f"is_first is {answer}"
+    return says
 
 
 def _siren(omega_0: float | None = None) -> list[Any]:
-    omega = "(around.omega_0 or 30)" if omega_0 is None else repr(float(omega_0))
+    omega = f"({_OMEGA} or 30)" if omega_0 is None else repr(float(omega_0))
     bound = f"sqrt(6/fan_in)/{omega}"
+    first, other = "uniform(low=-1/fan_in, high=1/fan_in)", f"scaled(uniform(low=-1), {bound})"
     return [
-        Rule("uniform(low=-1/fan_in, high=1/fan_in)", type="Linear", name="*weight", where=_first),
-        {"type:Linear": {"weight": f"uniform(low=-{bound}, high={bound})"}},
+        Rule(first, type="Linear", name="*weight", where=_called_first(True)),
+        Rule(other, type="Linear", name="*weight", where=_called_first(False)),
+        Rule(first, name="first:Linear", where=_is_weight),
+        {"type:Linear": {"weight": other}},
         REST,
     ]
 
+
+def _is_weight(slot: Slot) -> bool:
+    return slot.key == "weight"
+
+
+_is_weight.__name__ = "weight"
 
 RECIPES = (
     Recipe(
@@ -34,9 +51,10 @@ RECIPES = (
         paper="Sitzmann et al. 2020, Implicit Neural Representations with Periodic Activation "
         "Functions, arXiv:2006.09661",
         fits=("original", "plain torch"),
-        notes="omega_0 is the module's where it has one, else 30. The last, linear layer is drawn "
-        "like the hidden ones; biases keep torch's default, of which the paper does not speak. "
-        "The first layer is number 0 of the outermost list",
+        notes="omega_0 is that of the module, or of the sine beside it, be it called omega_0, "
+        "omega or w0; else 30. The last, linear layer is drawn like the hidden ones; biases keep "
+        "torch's default, of which the paper does not speak. The first layer is the one that says "
+        "is_first, else the first Linear of the model, or of the path that the recipe stands under",
     ),
 )
 ALIASES = {"siren": "siren/original"}

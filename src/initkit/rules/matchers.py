@@ -244,6 +244,35 @@ def _known(slot: Slot) -> ParameterInfo | None:
     return parameter_info(slot.owner, slot.key, shape)
 
 
+@frozen
+class First(Matcher, prefix="first:"):
+    """The first module of a class, in the model's order, within the scope of the rule."""
+
+    kind: Type
+    typed = True
+
+    @classmethod
+    def parse(cls, text: str) -> Matcher:
+        return cls(Type.of(text))
+
+    def matches(self, slot: Slot, name: str) -> bool:
+        if not self.kind.matches(slot, name):
+            return False
+        # The name is relative to the scope, and each part but the last is a module below it.
+        scope = slot.lineage[max(len(slot.lineage) - len(name.split(".")), 0)]
+        first = next(module for module in scope.modules() if self.kind.covers(module))
+        return first is slot.owner
+
+    def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
+        return self.kind.hint(slots, scope)
+
+    def spell(self) -> str:
+        return f"{self.prefix}{self.kind}"
+
+    def __str__(self) -> str:
+        return f"the first {self.kind}"
+
+
 # --------------------------------------------------------------------- by what the user tells of it
 
 

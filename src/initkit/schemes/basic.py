@@ -8,7 +8,7 @@ from dataclasses import field
 from typing import Any
 
 from .. import distributions
-from ..numbers import Number, frozen
+from ..numbers import Formula, Number, frozen
 from .base import Scheme, check_order, normal_or_constant, option_text
 from .options import Extended, NonNegative, option_error
 from .site import Site
@@ -221,8 +221,16 @@ class Function(Scheme, source="the user's own function", reads="shape"):
     options: tuple[tuple[str, Any], ...] = ()  # pairs, since a frozen value is hashed
     label: str = ""
 
+    @property
+    def formulas(self) -> tuple[Formula, ...]:
+        return tuple(value for _, value in self.options if isinstance(value, Formula))
+
     def resolve(self, site: Site) -> distributions.Distribution:
-        return distributions.UserFunction(site.shape, self.function, self.options, label=self.label)
+        options = tuple(
+            (name, value.value(site.lookup) if isinstance(value, Formula) else value)
+            for name, value in self.options
+        )
+        return distributions.UserFunction(site.shape, self.function, options, label=self.label)
 
     def __str__(self) -> str:
         options = ", ".join(f"{k}={option_text(v)}" for k, v in self.options)

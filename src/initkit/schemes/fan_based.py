@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from ..distributions import Constant, Distribution, Normal, TruncatedNormal, Uniform
 from ..numbers import FanMode, Number, frozen, gain, is_leaky
 from .base import Scheme
-from .options import NonNegative
+from .options import NonNegative, NonNegativeGain
 from .site import FansOf, Site
 
 Spread: TypeAlias = Literal["normal", "uniform", "truncated_normal"]
@@ -62,7 +62,7 @@ class _Xavier(
     source="Glorot & Bengio 2010",
     moments="mean 0, std gain sqrt(2/(fan_in + fan_out))",
 ):
-    gain: NonNegative = 1.0
+    gain: NonNegativeGain = 1.0
     fans: FansOf = "module"
     mode = "fan_avg"
 

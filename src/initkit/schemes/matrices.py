@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from .. import distributions
-from ..numbers import Number, frozen
+from ..distributions import Grid
+from ..numbers import frozen
 from .base import Scheme
-from .options import Count, NonNegative, Share, option_error
+from .options import Count, Gain, NonNegative, Share, option_error
 from .site import FansOf, Site
 
 
@@ -22,19 +24,18 @@ class Orthogonal(
 ):
     """Draw a (semi-)orthogonal matrix from the Haar measure, per gate and per packed projection.
 
-    Convolutions are taken as matrices of ``out`` rows.
+    Convolutions are taken as matrices of ``out`` rows. The layout says which axes are outputs and
+    inputs, in any order and number.
     """
 
-    gain: Number = 1.0
+    gain: Gain = 1.0
     fans: FansOf = "module"
 
     def resolve(self, site: Site) -> distributions.Distribution:
         gain = self.number(site, "gain")
         # Asked for before the gain, so that a gain of 0 hides no misfit.
-        grid = site.grid(self.fans)
-        if not gain:
-            return distributions.Constant(0.0)
-        return distributions.Orthogonal(site.shape, gain, grid)
+        found = _matrices(site, self.fans, lambda *of: distributions.Orthogonal(of[0], gain, of[1]))
+        return found if gain else distributions.Constant(0.0)
 
 
 @frozen(kw_only=True)
@@ -48,19 +49,22 @@ class DeltaOrthogonal(
 ):
     """Start a convolution as an orthogonal matrix in the middle of its window, zero elsewhere."""
 
-    gain: Number = 1.0
+    gain: Gain = 1.0
 
     def resolve(self, site: Site) -> distributions.Distribution:
-        site.need(3, 5)
-        out, inner = site.shape[:2]
-        # Columns can only be orthonormal where there are as many rows.
+        kernel = _kernel(site)
+        if kernel[0] > 1:
+            message = f"{self.name} starts one convolution, and {site.layout} stacks {kernel[0]}"
+            raise site.mismatch(message)
+        out, inner = _sides(site)
+        # The norm can only be kept where there are as many outputs.
         if inner > out:
             message = f"{self.name} needs at least as many outputs as inputs, not {out} and {inner}"
             raise site.mismatch(message)
         gain = self.number(site, "gain")
         if not gain:
             return distributions.Constant(0.0)
-        return distributions.DeltaOrthogonal(site.shape, gain)
+        return _arranged(site, distributions.DeltaOrthogonal(kernel[1:], gain))
 
 
 @frozen(kw_only=True)
@@ -77,8 +81,8 @@ class Eye(
     fans: FansOf = "module"
 
     def resolve(self, site: Site) -> distributions.Distribution:
-        _need_plain_matrices(site)
-        return distributions.Eye(site.shape, site.grid(self.fans))
+        _need_plain_matrices(site, self.fans)
+        return _matrices(site, self.fans, distributions.Eye)
 
 
 @frozen(kw_only=True)
@@ -95,12 +99,13 @@ class Dirac(
     groups: Count = 1
 
     def resolve(self, site: Site) -> distributions.Distribution:
-        site.need(3, 5)
+        copies, rows, *rest = _kernel(site)
         # As torch.nn.init.dirac_: each group of outputs is an identity of its own.
-        if site.shape[0] % self.groups:
-            what = f"{self.groups} do not divide the {site.shape[0]} entries of dimension 0"
+        if rows % self.groups:
+            what = f"{self.groups} do not divide the {rows} entries of dimension 0"
             raise option_error(self.name, "groups", what)
-        return distributions.Dirac(site.shape, self.groups)
+        shape = (copies * rows, *rest)
+        return _arranged(site, distributions.Dirac(shape, copies * self.groups))
 
 
 @frozen(kw_only=True)
@@ -119,16 +124,70 @@ class Sparse(
     fans: FansOf = "module"
 
     def resolve(self, site: Site) -> distributions.Distribution:
-        _need_plain_matrices(site)
-        grid, std = site.grid(self.fans), self.number(site, "std")
-        # Rounded up, as torch.nn.init.sparse_ does; grid[1] is the number of rows of each matrix.
-        zeros = math.ceil(self.number(site, "sparsity") * grid[1])
-        if not std:
-            return distributions.Constant(0.0)
-        return distributions.Sparse(site.shape, std, zeros, grid)
+        _need_plain_matrices(site, self.fans)
+        std, sparsity = self.number(site, "std"), self.number(site, "sparsity")
+
+        def of(shape: tuple[int, ...], grid: Grid) -> distributions.Distribution:
+            # Rounded up, as torch.nn.init.sparse_ does; grid[1] is the rows of each matrix.
+            return distributions.Sparse(shape, std, math.ceil(sparsity * grid[1]), grid)
+
+        # Upright, since rows and columns are no equals here.
+        found = _matrices(site, self.fans, of, upright=True)
+        return found if std else distributions.Constant(0.0)
 
 
-def _need_plain_matrices(site: Site) -> None:
-    # As torch, which takes two dimensions alone; leading copies (`E in out`) hold matrices, too.
-    if site.layout is None or not site.layout.copies:
+def _matrices(
+    site: Site,
+    fans: FansOf,
+    of: Callable[[tuple[int, ...], Grid], distributions.Distribution],
+    *,
+    upright: bool = False,
+) -> distributions.Distribution:
+    """Return what ``of`` makes of a tensor's shape and grid, laid out as the tensor has its axes.
+
+    Where matrices do not lie one after the other it makes them so, and they are laid out after it.
+    """
+    found = site.matrices(fans)
+    grid = site.grid(fans) if found is None else found.lying(upright=upright)
+    if grid is not None:
+        return of(site.shape, grid)
+    assert found is not None
+    return _laid_out(site, of(found.grid, found.grid))
+
+
+def _laid_out(site: Site, part: distributions.Distribution) -> distributions.Distribution:
+    assert site.layout is not None
+    return distributions.Arranged(site.shape, part, site.layout.axes, site.layout.blocks)
+
+
+def _kernel(site: Site) -> tuple[int, ...]:
+    """Return a convolution as how many, rows and columns of each, and the sizes of its window."""
+    # Without a layout it is torch's: outputs, inputs, window.
+    found = None if site.layout is None else site.matrices()
+    kernel = (1, *site.shape) if found is None else found.kernel
+    if kernel == (1, *site.shape):
+        site.need(3, 5)
+    site.need(3)
+    return kernel
+
+
+def _sides(site: Site) -> tuple[int, int]:
+    """Return how many outputs and inputs a convolution has."""
+    found = None if site.layout is None else site.matrices()
+    if found is None:
+        return site.shape[0], site.shape[1]
+    return found.outputs, found.inputs
+
+
+def _arranged(
+    site: Site, part: distributions.Dirac | distributions.DeltaOrthogonal
+) -> distributions.Distribution:
+    """Return the convolution, laid out as the tensor has its axes."""
+    return part if part.shape == site.shape else _laid_out(site, part)
+
+
+def _need_plain_matrices(site: Site, fans: FansOf) -> None:
+    # As torch, which takes two dimensions alone; with a layout there may be more, but no window.
+    found = None if site.layout is None or fans == "tensor" else site.matrices()
+    if found is None or (found.window and not found.copies):
         site.need(2, 2)

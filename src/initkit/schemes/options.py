@@ -12,17 +12,18 @@ from operator import or_
 from types import NoneType, SimpleNamespace, UnionType
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-from ..errors import FormulaError, OptionError, did_you_mean
-from ..numbers import Number, Value, frozen, read_number
+from ..errors import FormulaError, OptionError, UnknownNameError, did_you_mean
+from ..numbers import Number, Value, frozen, gain, read_number
 
 
 @frozen
 class Limits(Value):
-    """Hold what a number must lie between, and whether it may be infinite."""
+    """Hold what a number must lie between, whether it may be infinite, or a nonlinearity's gain."""
 
     low: float = -math.inf
     high: float = math.inf
     infinite: bool = False
+    gain: bool = False
 
 
 # What a scheme's class writes beside an option; the limits are read off it at run time. Limits
@@ -31,6 +32,8 @@ NonNegative: TypeAlias = Annotated[Number, Limits(0.0)]
 Positive: TypeAlias = Annotated[Number, Limits(1e-300)]
 AtLeastOne: TypeAlias = Annotated[Number, Limits(1.0)]
 Share: TypeAlias = Annotated[Number, Limits(0.0, 1.0)]
+Gain: TypeAlias = Annotated[Number, Limits(gain=True)]
+NonNegativeGain: TypeAlias = Annotated[Number, Limits(0.0, gain=True)]
 Extended: TypeAlias = Annotated[Number, Limits(infinite=True)]
 Natural: TypeAlias = Annotated[int, Limits(0)]
 Count: TypeAlias = Annotated[int, Limits(1)]
@@ -86,6 +89,8 @@ def _number(option: Option, owner: str, value: object) -> Number:
     # Python counts True as 1, and as a std it is surely a mistake.
     if isinstance(value, bool):
         raise option_error(owner, option.name, f"must be a number or a formula, not {value!r}")
+    if option.limits.gain and isinstance(value, str):
+        value = _gain_or_text(value)
     try:
         number = read_number(value, option.name)
     except FormulaError as error:
@@ -95,6 +100,14 @@ def _number(option: Option, owner: str, value: object) -> Number:
     elif not number.names:  # such as sqrt(5): its value is the same everywhere, so check it now
         option.check(owner, number.value(_no_names))
     return number
+
+
+def _gain_or_text(text: str) -> float | str:
+    """Return the gain of a nonlinearity, where a text is the name of one."""
+    try:
+        return gain(text)
+    except UnknownNameError:
+        return text  # a number or a formula, or to be refused as neither
 
 
 def _float(option: Option, owner: str, value: object) -> float:

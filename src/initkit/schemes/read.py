@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, replace
 from functools import partial
 from numbers import Real
 from typing import Any, TypeGuard, cast
 
-from ..errors import OptionError, RuleError, did_you_mean
-from ..numbers import Call, read_call
+from ..errors import FormulaError, OptionError, RuleError, UnknownNameError, did_you_mean
+from ..numbers import Call, Formula, read_call
 from .base import Scheme
 from .basic import Constant, Function, PerModule
 from .composite import Blocks
@@ -30,9 +31,9 @@ _TORCH_INIT_OPTIONS = {"val": "value", "a": "low", "b": "high"}
 def read_scheme(value: object) -> Scheme:
     """Return the scheme that a rule's value stands for.
 
-    A number is a constant, a string a name with options or a number, a dict has the name under
-    ``scheme`` and the options beside it, a callable is a function that writes into the tensor it is
-    given. Functions of ``torch.nn.init`` become the scheme of that name.
+    A number is a constant, a string a name with options, a number or a formula, a dict has the name
+    under ``scheme`` and the options beside it, a callable is a function that writes into the tensor
+    it is given. Functions of ``torch.nn.init`` become the scheme of that name.
 
     >>> read_scheme("kaiming_normal(mode='fan_out')")
     KaimingNormal(a=0.0, mode='fan_out', nonlinearity='leaky_relu', fans='module')
@@ -157,10 +158,6 @@ def _read_text(text: str) -> Scheme:
     try:
         number = float(text)
     except ValueError:
-        return read_scheme_call(read_call(text))
-    if math.isinf(number) and "inf" not in text.lower():
-        raise RuleError(f"{text} is beyond all floats (about 1.8e308)")
-    return Constant(number)
 
 
 def _what(value: object) -> str:

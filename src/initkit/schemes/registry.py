@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, TypeAlias, TypeVar
 
-from ..errors import DuplicateNameError, RuleError, UnknownNameError
-from ..numbers import Value, frozen
+from ..errors import DuplicateNameError, FormulaError, RuleError, UnknownNameError
+from ..numbers import Formula, Value, frozen, read_number
 from .base import Scheme
 from .basic import Function
 
@@ -37,10 +38,17 @@ class RegisteredFunction(Value):
     name: str
     function: Callable[..., object]
     options: Mapping[str, Any]
+    texts: frozenset[str] = frozenset()  # options whose texts are no formulas
 
     def __call__(self, **options: Any) -> Scheme:
+        # A default such as fan_in="fan_in" asks for this tensor's, too.
+        wanted = {k: v for k, v in self.options.items() if v == k and k not in self.texts}
+        read = {
+            name: value if name in self.texts else _formula_or_same(value)
+            for name, value in (wanted | options).items()
+        }
         # Sorted: written in another order, the same options make an equal scheme.
-        return Function(self.function, tuple(sorted(options.items())), self.name)
+        return Function(self.function, tuple(sorted(read.items())), self.name)
 
 
 Factory: TypeAlias = type[Scheme] | RegisteredFunction
@@ -108,8 +116,10 @@ def canonical_name(name: str) -> str | None:
 def register_scheme(name: str) -> Callable[[T], T]:
     """Register a scheme under ``name``: a function, or a class that resolves to a distribution.
 
-    A function writes into the tensor it is given; its further parameters are the options. A class
-    is a frozen dataclass deriving from :class:`initkit.schemes.Scheme`.
+    A function writes into the tensor it is given; its further parameters are the options, of which
+    a text that is a formula (``fan_in="fan_in"``) becomes its number for the tensor, unless the
+    parameter is annotated as ``str`` or has another text for a default. A class is a frozen
+    dataclass deriving from :class:`initkit.schemes.Scheme`.
 
     Raises :class:`DuplicateNameError` where a scheme or a recipe has the name already, unless this
     is the same definition run again, as a notebook's cell or a reload does, and :class:`RuleError`
@@ -170,7 +180,27 @@ def _named_function(name: str, function: Callable[..., object]) -> RegisteredFun
         raise RuleError(message)
     # The first parameter is the tensor, whatever it is called.
     options = {p.name: MISSING if p.default is p.empty else p.default for p in parameters[1:]}
-    return RegisteredFunction(name, function, options)
+    texts = frozenset(p.name for p in parameters[1:] if _takes_text(p))
+    return RegisteredFunction(name, function, options, texts)
+
+
+def _takes_text(parameter: inspect.Parameter) -> bool:
+    """Whether an option means its text: annotated as one, or with a text for a default."""
+    if parameter.annotation is not parameter.empty:
+        # Text where the module defers annotations; `str | None` and Literal["a"] are texts, too.
+        return bool(re.search(r"\bstr\b|Literal", inspect.formatannotation(parameter.annotation)))
+    return isinstance(parameter.default, str) and parameter.default != parameter.name
+
+
+def _formula_or_same(value: object) -> object:
+    """Return the formula that a text is, such as fan_in or 1/3; any other value as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        number = read_number(value)
+    except FormulaError:
+        return value
+    return number if isinstance(number, Formula) else value
 
 
 def _defined_anew(known: Factory | None, thing: object) -> bool:

@@ -8,6 +8,7 @@ from ..distributions import Distribution
 from ..errors import SchemeMismatch
 from ..numbers import Value, frozen
 from .base import Reads, Scheme
+from .narrow import narrowed
 from .site import FansOf, Site
 
 # Each reads what those before it do, and more: the most that any part reads is what all do.
@@ -52,12 +53,15 @@ def needs_of(scheme: Scheme) -> Needs:
 def resolve(scheme: Scheme, site: Site) -> Distribution:
     """Return the distribution of the tensor that ``site`` describes.
 
-    Raises :class:`~initkit.errors.SchemeMismatch` where a user's scheme returned something else.
+    Where the scheme says that it reads less than all of the site, it is shown no more, so that
+    tensors that agree in that have one distribution. Raises
+    :class:`~initkit.errors.SchemeMismatch` where a user's scheme reads more, or returned something
+    else.
 
     >>> print(resolve(read_scheme("lecun_normal"), Site((64, 4))))
     N(0, 0.5)
     """
-    distribution = scheme.resolve(site)
+    distribution = scheme.resolve(narrowed(site, needs_of(scheme).reads))
     if not isinstance(distribution, Distribution):
         raise SchemeMismatch(f"its resolve returned {distribution!r}, which is no distribution")
     return distribution

@@ -6,15 +6,17 @@ import math
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
-from ..distributions import Grid
 from ..errors import FormulaError, SchemeMismatch
 from ..numbers import (
     DefaultDistribution,
     Fans,
+    Grid,
     Layout,
     Lookup,
+    Matrices,
     Value,
     frozen,
+    matrices_of,
     module_fans,
     tensor_fans,
 )
@@ -57,12 +59,23 @@ class Site(Value):
         return tensor_fans(self.shape) if layout is None else module_fans(self.shape, layout)
 
     def grid(self, of: FansOf = "module") -> Grid:
-        """Return the tensor as equal matrices: how many, rows and columns of each."""
-        layout = self._layout_for("matrices", of)
-        if layout is None:
+        """Return the tensor as equal matrices: how many, rows and columns of each.
+
+        Raises :class:`SchemeMismatch` where they do not lie one after the other, row by row.
+        """
+        found = self.matrices(of)
+        if found is None:
             # As torch.nn.init.orthogonal_ flattens: dimension 0 in rows, the rest in columns.
             return 1, self.shape[0], math.prod(self.shape[1:])
-        return layout.grid(self.shape)
+        grid = found.lying()
+        if grid is None:
+            raise self.mismatch(f"no matrix of layout {self.layout} lies in one piece")
+        return grid
+
+    def matrices(self, of: FansOf = "module") -> Matrices | None:
+        """Return where the tensor's matrices lie; None where its shape alone tells."""
+        layout = self._layout_for("matrices", of)
+        return None if layout is None else matrices_of(self.shape, layout)
 
     def need(self, low: int, high: int | None = None) -> None:
         """Raise unless the tensor has between ``low`` and ``high`` dimensions."""
@@ -79,7 +92,7 @@ class Site(Value):
         """Return the value of a formula's name for this tensor."""
         if name in ("fan_in", "fan_out", "fan_avg"):
             # A bias has no fans; what a formula means there are those of the weight beside it.
-            if len(self.shape) < 2 and self.sibling is not None:
+            if self.sibling is not None:
                 return float(self.sibling.of(name))
             return float(self.fans().of(name))
         if name == "numel":
@@ -118,6 +131,12 @@ class Site(Value):
             )
         if of == "tensor":
             return None
+        if self.sibling is not None:
+            raise self.mismatch(
+                f"it needs {what}, which a bias does not have, be it of shape {self._shape}; start "
+                "it with a number, with normal(std=...), or by the fans of its weight, as in "
+                "uniform(low=-1/sqrt(fan_in), high=1/sqrt(fan_in)); fans='tensor' takes its shape"
+            )
         if self.layout is None and not self.shape_only and len(self.shape) > 2:
             whose = f"{self.owner}'s" if self.owner else "this"
             raise self.mismatch(

@@ -196,7 +196,7 @@ def _real(tensor: Tensor, distribution: Distribution) -> Tensor:
 
 
 def _of_parts(tensor: Tensor, distribution: Distribution) -> Distribution:
-    """Return the distribution of what is written: of a complex number the law of each part."""
+    """Return the distribution of what is written: of a complex number, that of each part."""
     return distribution.in_pairs if _as_pairs(tensor, distribution) else distribution
 
 

@@ -55,7 +55,19 @@ def run_function(step: Step, slot: Slot, seed: int, prefix: str) -> Tensor:
         )
         raise FillError(message, name=step.name) from error
     _check_written(step, distribution, scratch, returned)
-    return scratch if distribution.factor == 1 else scratch * distribution.factor
+    made = scratch if distribution.factor == 1 else scratch * distribution.factor
+    _check_fits(step, distribution, made, slot.tensor.dtype)
+    return made
+
+
+def _check_fits(step: Step, distribution: UserFunction, made: Tensor, dtype: torch.dtype) -> None:
+    """Raise where a finite value would become infinite: no plan knows what a function writes."""
+    lost = made.isfinite() & ~made.to(dtype).isfinite()
+    if lost.any():
+        largest = float(made[lost].abs().max())
+        what = f"wrote {largest:.4g}, which {dtype} cannot hold"
+        message = f"{step.name}: {distribution.describe()} {what}; nothing was written"
+        raise FillError(message, name=step.name)
 
 
 def _check_written(

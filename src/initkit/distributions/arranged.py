@@ -1,0 +1,109 @@
+"""Matrices whose axes stand in another order in the tensor, or span several of its dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..numbers import Layout, Matrices, frozen, matrices_of
+from .base import Distribution, Source
+from .elementwise import Constant
+from .evidence import Sample, Test
+from .whole import NonElementwise
+
+
+@frozen
+class Arranged(NonElementwise):
+    """The matrices of ``part``, laid into a tensor by the words and blocks of its layout.
+
+    ``part`` draws them one after the other, row by row.
+    """
+
+    part: Distribution
+    axes: tuple[str, ...]
+    blocks: int = 1
+
+    @property
+    def layout(self) -> Layout:
+        """What the dimensions of the tensor are."""
+        return Layout(self.axes, blocks=self.blocks)
+
+    @property
+    def _matrices(self) -> Matrices:
+        return matrices_of(self.shape, self.layout)
+
+    @property
+    def random(self) -> bool:
+        return self.part.random
+
+    @property
+    def placed(self) -> bool:
+        return self.part.placed
+
+    @property
+    def distinct_slices(self) -> bool:
+        return self.part.distinct_slices
+
+    @property
+    def complex_as_pairs(self) -> bool:
+        return self.part.complex_as_pairs
+
+    @property
+    def allows_complex(self) -> bool:
+        return self.part.allows_complex
+
+    @property
+    def moments(self) -> tuple[float, float] | None:
+        return self.part.moments
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return self.part.bounds
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        return self.part.reach
+
+    @property
+    def atoms(self) -> dict[float, float]:
+        return self.part.atoms
+
+    def _cdf(self, x: Tensor) -> Tensor:
+        return self.part.cdf(x)
+
+    def describe(self) -> str:
+        _, rows, columns = self._matrices.grid
+        return f"{self.part.describe()}, {rows} x {columns} by '{' '.join(self.axes)}'"
+
+    def scaled(self, factor: float) -> Distribution:
+        return replace(self, part=self.part.scaled(factor)) if factor else Constant(0.0)
+
+    def draw(self, source: Source, first: int = 0) -> Tensor:
+        found = self._matrices
+        if self.part.elementwise:  # by place alone, counted from the tensor's own start
+            values = torch.empty(found.cut, dtype=torch.float64, device="cpu").view(-1)
+            self.part.write(values, source)
+        else:
+            values = self.part.draw(source, first)
+        stacked = values.reshape([found.cut[i] for i in found.order])
+        # The inverse of an order says where each dimension of the tensor went.
+        back = sorted(range(len(found.order)), key=found.order.__getitem__)
+        return stacked.permute(back).reshape(self.shape)
+
+    def random_part(self, tensor: Tensor) -> tuple[Distribution, Tensor]:
+        found = self._matrices
+        stacked = tensor.reshape(found.cut).permute(found.order)
+        return self.part.random_part(stacked.reshape(_shape_of(self.part, found)))
+
+    def tests(self, sample: Sample) -> Iterator[Test]:
+        if sample.whole is not None:
+            whole = sample.arranged(self.layout).reshape(_shape_of(self.part, self._matrices))
+            yield from self.part.tests(sample.of(self.part, [whole]))
+
+
+def _shape_of(part: Distribution, found: Matrices) -> tuple[int, ...]:
+    shape: tuple[int, ...] = getattr(part, "shape", found.grid)
+    return shape

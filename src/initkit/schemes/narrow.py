@@ -1,0 +1,58 @@
+"""A site that shows what a scheme says it reads, and no more: so tensors alike in it may share."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn, cast
+
+from ..errors import SchemeMismatch
+from .base import Reads
+from .site import Site
+
+# What each word of `Reads` shows, beside what those before it do. Whoever shares distributions
+# between tensors must hold all of it in the key.
+_SHAPE = frozenset(("shape", "numel", "need", "default", "owner"))
+_AXES = _SHAPE | {"layout", "sibling", "shape_only", "fans", "grid", "matrices"}
+_SHOWN: dict[str, frozenset[str]] = {"options": frozenset(), "shape": _SHAPE, "axes": _AXES}
+
+
+def narrowed(site: Site, reads: Reads) -> Site:
+    """Return what a scheme with these ``reads`` may see of a site; anything else is an error.
+
+    >>> narrowed(Site((64, 4), name="head.weight"), "shape").shape
+    (64, 4)
+    """
+    return site if reads == "site" else cast(Site, _NarrowSite(site, reads))
+
+
+class _NarrowSite:
+    """A site behind a list of what may be read."""
+
+    __slots__ = ("_reads", "_site")
+
+    def __init__(self, site: Site, reads: Reads) -> None:
+        self._site, self._reads = site, reads
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _SHOWN[self._reads]:
+            self._refuse(name)
+        return getattr(self._site, name)
+
+    def mismatch(self, message: str) -> SchemeMismatch:
+        """Return the error that a scheme does not fit this tensor: it ends the reading."""
+        return self._site.mismatch(message)
+
+    def part(self, count: int) -> Site:
+        """Return the site of one of ``count`` equal blocks, which shows as much."""
+        if self._reads == "options":
+            self._refuse("part")
+        return narrowed(self._site.part(count), self._reads)
+
+    def lookup(self, name: str) -> float:
+        """Refuse a formula's name: formulas with names make a scheme read all."""
+        self._refuse(f"lookup({name!r})")
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise SchemeMismatch(
+            f"it reads site.{what}, though its class says reads={self._reads!r}; "
+            "leave reads= out, and every tensor is asked for by itself"
+        )

@@ -1,0 +1,124 @@
+"""What is shared between tensors was decided by nothing that they differ in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from torch import nn
+
+from initkit import distributions, plan_init, register_scheme, schemes
+from initkit.errors import SchemeMismatch
+from initkit.numbers import Fans, Layout, frozen
+from initkit.schemes import Site, unregister_scheme
+from initkit.schemes.narrow import narrowed
+
+
+def by_name(site: Site) -> distributions.Distribution:
+    return distributions.Constant(1.0 if "head" in site.name else 2.0)
+
+
+def by_owner(site: Site) -> distributions.Distribution:
+    return distributions.Constant(1.0 if site.owner == "Head" else 2.0)
+
+
+def by_config(site: Site) -> distributions.Distribution:
+    return distributions.Constant(site.lookup("owner.start"))
+
+
+class Head(nn.LayerNorm):
+    start = 1.0
+
+
+class Body(nn.LayerNorm):
+    start = 2.0
+
+
+def model() -> nn.Module:
+    return nn.ModuleDict({"body": Body(4), "head": Head(4)})
+
+
+Resolve = Callable[[Site], distributions.Distribution]
+
+
+def of_class(resolve: Resolve) -> type[schemes.Scheme]:
+    @frozen
+    class Mine(schemes.Scheme, name="mine"):
+        def resolve(self, site: Site) -> distributions.Distribution:
+            return resolve(site)
+
+    return Mine
+
+
+def of_subclass(resolve: Resolve) -> type[schemes.Scheme]:
+    @frozen
+    class Mine(schemes.Normal, name="mine"):
+        def resolve(self, site: Site) -> distributions.Distribution:
+            return resolve(site)
+
+    return Mine
+
+
+@pytest.fixture
+def registered() -> Iterator[None]:
+    yield
+    unregister_scheme("mine")
+
+
+WRAPPED = ["mine", "scaled(mine, 1)", "blocks(mine, mine)", "scaled(blocks(mine, mine), 1)",
+           "exp_of(log_of(mine))"]  # fmt: skip
+
+
+@pytest.mark.usefixtures("registered")
+@pytest.mark.parametrize("resolve", [by_name, by_owner, by_config])
+@pytest.mark.parametrize("made", [of_class, of_subclass])
+def test_a_users_scheme_may_read_anything_in_any_wrapping(
+    resolve: Resolve, made: Callable[[Resolve], type[schemes.Scheme]]
+) -> None:
+    register_scheme("mine")(made(resolve))
+    for scheme in WRAPPED:
+        plan = plan_init(model(), {"*.weight": scheme, "*.bias": 0})
+        means = [plan[f"{name}.weight"].distribution.mean for name in ("body", "head")]
+        assert means == pytest.approx([2.0, 1.0]), scheme
+
+
+@pytest.mark.usefixtures("registered")
+@pytest.mark.parametrize(
+    ("resolve", "reads", "what"),
+    [
+        (by_name, "options", "name"),
+        (by_name, "axes", "name"),
+        (by_owner, "options", "owner"),
+        (by_config, "axes", "lookup('owner.start')"),
+        (lambda site: distributions.Normal(0.0, site.shape[0]), "options", "shape"),
+        (lambda site: distributions.Normal(0.0, site.fans().fan_in), "shape", "fans"),
+        (lambda site: distributions.Normal(0.0, site.part(2).numel), "options", "part"),
+    ],
+)
+def test_a_class_that_reads_more_than_it_says_is_refused(
+    resolve: Resolve, reads: str, what: str
+) -> None:
+    @register_scheme("mine")
+    @frozen
+    class Mine(schemes.Scheme, reads=reads):
+        def resolve(self, site: Site) -> distributions.Distribution:
+            return resolve(site)
+
+    for scheme in ("mine", "scaled(mine, 2)"):
+        problems = plan_init(model(), {"*.weight": scheme, "*.bias": 0}).problems
+        wanted = (
+            f"it reads site.{what}, though its class says reads={reads!r}; leave reads= out, and "
+            "every tensor is asked for by itself"
+        )
+        assert [str(problem).endswith(wanted) for problem in problems] == [True, True]
+
+
+def test_what_is_shown_is_what_the_site_has() -> None:
+    site = Site((8, 4), "fc.weight", "Linear", Layout(("out", "in")))
+    shown = narrowed(site, "axes")
+    assert shown.fans() == Fans(4, 8)
+    assert shown.part(2).shape == (4, 4)
+    assert str(shown.mismatch("no")) == "no"
+    with pytest.raises(SchemeMismatch, match=r"it reads site\.name"):
+        shown.part(2).name  # noqa: B018
+    assert narrowed(site, "site") is site
