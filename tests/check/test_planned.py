@@ -111,8 +111,8 @@ def test_a_spectral_norm_is_checked_before_it() -> None:
     for wrap in (spectral_norm, parametrizations.spectral_norm):
         model = wrap(nn.Linear(60, 80))
         rules = {"weight": "normal(std=0.02)", "bias": 0}
-        before = {name: b.clone() for name, b in model.named_buffers()}
         started(model, rules)
+        before = {name: b.clone() for name, b in model.named_buffers()}
         assert check_init(model, rules).ok
         assert all(torch.equal(b, before[name]) for name, b in model.named_buffers())
 

@@ -20,7 +20,7 @@ from .independence import compare_planned, compare_unplanned
 from .planned import check_step
 from .report import CheckReport
 from .slot_index import SlotIndex
-from .unplanned import check_alone, check_buffer, unknown_parameter
+from .unplanned import check_alone, check_behind, check_buffer, unknown_parameter
 
 
 @takes(PlanOptions)
@@ -68,7 +68,9 @@ def check_init(
 def _against(plan: Plan, slots: Sequence[Slot], level: float) -> CheckReport:
     index = SlotIndex(slots)
     checked = [check_step(step, index) for step in plan.steps]
-    checked += [unknown_parameter(slot) for slot in index.unplanned(plan)]
+    unknown, behind = index.unplanned(plan)
+    checked += [unknown_parameter(slot) for slot in unknown]
+    checked += [check_behind(slot) for slot in behind]
     buffers = map(check_buffer, index.unplanned_buffers(plan))
     checked += [buffer for buffer in buffers if buffer.tests]
     # Comparisons between tensors add tests, so they come before the report counts and judges them.
@@ -86,7 +88,8 @@ def _by_itself(slots: Sequence[Slot], title: str, level: float) -> CheckReport:
     checked = [
         check_buffer(slot) if slot.kind == "buffer" else check_alone(slot)
         for slot in slots
-        if slot.tensor is not None and id(slot) not in tied_again and not slot.literal
+        if slot.tensor is not None and id(slot) not in tied_again
+        if not slot.literal or slot.kind == "buffer"
     ]
     compare_unplanned(checked)
     shown = [c for c in checked if c.tests or (c.slot and c.slot.kind != "buffer")]

@@ -60,8 +60,7 @@ def _is_table(tensor: Tensor) -> bool:
 
 
 def _add_duplicates(checked: Sequence[Checked]) -> None:
-    # Where a padding row is left out, mostly the first one, the last piece is nearly all there is.
-    for found in duplicates([c.pieces[-1] for c in checked]):
+    for found in duplicates([c.most for c in checked]):
         one, two = checked[found.first], checked[found.second]
         seen = f"{found.text} {one.name if one is not two else 'itself'}"
         two.tests.append(Test("clone", found.p, "values of its own", seen, f"it {seen}"))
@@ -70,7 +69,7 @@ def _add_duplicates(checked: Sequence[Checked]) -> None:
 def _add_shared_runs(checked: Sequence[Checked]) -> None:
     """Add repeats and copies of parts, where nothing else speaks of them."""
     distributions = [c.distribution for c in checked if c.distribution is not None]
-    for run in shared_runs([c.pieces[-1] for c in checked], distributions):
+    for run in shared_runs([c.most for c in checked], distributions):
         one, two = checked[run.first], checked[run.second]
         if one is two:
             kind, text = "repeated", f"its values come again {abs(run.gap):,} elements further on"

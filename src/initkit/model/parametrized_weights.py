@@ -201,7 +201,7 @@ def _close(found: Tensor, value: Tensor) -> bool:
         return True
     if not (value.is_floating_point() or value.is_complex()):
         return torch.equal(found, value)
-    eps = max(float(torch.finfo(value.dtype).eps), 1e-6)
+    eps = float(torch.finfo(value.dtype).eps)
     size = value.abs()
     same = bool((value == value.flatten()[0]).all())
     room = 4 * eps * size if same else 64 * eps * size.max()

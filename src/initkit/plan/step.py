@@ -16,6 +16,8 @@ from ..ties import TieKind
 
 # A rule writes it, a rule keeps it, no rule matches, `only` or `protect` leaves it out, or it has
 # no elements. The texts are part of saved plans.
+Padding: TypeAlias = "int | tuple[int, ...] | None"
+"""The row that ends zero, or several: of embeddings over one memory each may have one."""
 Status: TypeAlias = Literal["write", "keep", "uncovered", "not in only", "protected", "empty"]
 WRITE: Final = "write"
 KEEP: Final = "keep"
@@ -30,7 +32,8 @@ class Step:
     """What happens to one piece of memory.
 
     ``names`` are all its names, ``seed_name`` the one that its numbers depend on, ``status`` one of
-    ``write``, ``keep``, ``uncovered``, ``not in only``, ``protected`` and ``empty``, ``tie_kind``
+    ``write``, ``keep``, ``uncovered``, ``not in only``, ``protected`` and ``empty``, ``padding``
+    the row that ends zero (several where embeddings over one memory have their own), ``tie_kind``
     that of the group that its names form, if they are several.
 
     >>> from torch import nn
@@ -49,7 +52,7 @@ class Step:
     rule: str = ""
     fans: Fans | None = None
     fans_from: str = ""
-    padding: int | None = None
+    padding: Padding = None
     note: str = ""
     frozen: bool = False
     tie_kind: TieKind | Literal[""] = ""
@@ -63,6 +66,19 @@ class Step:
     def numel(self) -> int:
         """The number of elements."""
         return math.prod(self.shape)
+
+    @property
+    def padding_rows(self) -> tuple[int, ...]:
+        """The rows that end zero; in a view, or an overlap, those of the names that have them."""
+        if self.padding is None:
+            return ()
+        return (self.padding,) if isinstance(self.padding, int) else self.padding
+
+    @property
+    def padding_text(self) -> str:
+        """The rows that end zero, in words; nothing where there is none."""
+        rows = ", ".join(map(str, self.padding_rows))
+        return f"row{'s' * (len(self.padding_rows) > 1)} {rows}" if rows else ""
 
     def renamed(self, names: tuple[str, ...], seed_name: str) -> Step:
         """Return the same step of another tensor, which is alike in all but its names."""
@@ -103,7 +119,7 @@ class Step:
             parts.append(f"tied by {self.tie_kind}")
         if self.padding is not None and self.status == WRITE:
             whose = " of the embedding" if self.tie_kind in ("view", "overlap") else ""
-            parts.append(f"row {self.padding}{whose} zero (padding)")
+            parts.append(f"{self.padding_text}{whose} zero (padding)")
         parts += [self.note] if self.note else []
         parts += ["frozen"] if self.frozen else []
         return ", ".join(parts)
@@ -121,7 +137,7 @@ class Step:
             "rule": self.rule,
             "fans": [self.fans.fan_in, self.fans.fan_out] if self.fans else None,
             "fans_from": self.fans_from,
-            "padding": self.padding,
+            "padding": list(self.padding) if isinstance(self.padding, tuple) else self.padding,
             "note": self.note,
             "frozen": self.frozen,
             "tie_kind": self.tie_kind,
@@ -135,6 +151,7 @@ class Step:
                 **data,
                 "names": tuple(data["names"]),
                 "shape": tuple(data["shape"]),
+                "padding": tuple(rows) if isinstance(rows := data["padding"], list) else rows,
                 "dtype": getattr(torch, data["dtype"]),
                 "distribution": from_dict(data["distribution"])
                 if data["distribution"] is not None
@@ -165,8 +182,8 @@ def changes(mine: Step, other: Step) -> str:
 
 @dataclass(eq=False, slots=True)  # made by the thousand: frozen would cost as much as planning
 class Target:
-    """The memory of one step: its slots, the one to write through, the one with the padding row."""
+    """The memory of one step: its slots, the one to write through, and those with a padding row."""
 
     slots: tuple[Slot, ...]
     writer: Slot
-    padded: Slot | None = None
+    padded: tuple[tuple[Slot, int], ...] = ()
