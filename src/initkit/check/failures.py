@@ -15,6 +15,7 @@ FailureKind: TypeAlias = Literal[
     "shape",
     "garbage",
     "padding",
+    "repeated",
     "structure",
     "constant",
     "zeros",
@@ -25,7 +26,6 @@ FailureKind: TypeAlias = Literal[
     "extremes",
     "order",
     "lengths",
-    "repeated",
     "clone",
     "tie",
 ]
@@ -49,6 +49,7 @@ KINDS: Mapping[str, Kind] = {
     "shape": Kind(),
     "garbage": Kind(),
     "padding": Kind(),
+    "repeated": Kind(),
     "structure": Kind(diagnosed=True),
     "constant": Kind(diagnosed=True),
     "zeros": Kind(diagnosed=True),
@@ -59,7 +60,6 @@ KINDS: Mapping[str, Kind] = {
     "extremes": Kind(diagnosed=True, consequence=True),
     "order": Kind(consequence=True),
     "lengths": Kind(consequence=True),
-    "repeated": Kind(),
     "clone": Kind(),
     "tie": Kind(),
 }

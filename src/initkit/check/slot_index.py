@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Collection, Iterator, Sequence
 
 from ..distributions import Test
 from ..model import Slot
@@ -42,11 +42,11 @@ class SlotIndex(SlotLookup):
         buffers = [slot for slot in self._unknown(known) if slot.kind == "buffer"]
         return [slot for slot in buffers if slot.computed is None and is_floating(slot)]
 
-    def _unknown(self, known: Set[str]) -> Iterator[Slot]:
+    def _unknown(self, known: Collection[str]) -> Iterator[Slot]:
         return (s for s in self.slots if s.tensor is not None and self._is_new(s, known))
 
-    def _is_new(self, slot: Slot, known: Set[str]) -> bool:
-        return known.isdisjoint(slot.paths) and known.isdisjoint(slot.canonicals)
+    def _is_new(self, slot: Slot, known: Collection[str]) -> bool:
+        return not any(name in known for name in (*slot.paths, *slot.canonicals))
 
     def tie_tests(self, step: Step) -> Iterator[Test]:
         """Yield where the names of a step share memory otherwise than planned."""

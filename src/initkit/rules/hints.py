@@ -46,6 +46,8 @@ def hint_type(slots: Sequence[Slot], rule: str) -> str:
     ``rule`` is printed as ``Conv1d|Conv2d.weight``.
     """
     kinds = sorted({type(slot.owner).__name__ for slot in slots if slot.owner is not None})
+    if not kinds:
+        return hint_example(slots)
     near = nearest(re.split(r"[.|]", rule, maxsplit=1)[0], kinds)
     return f"; module types with parameters here are {', '.join((near or kinds)[:12])}"
 

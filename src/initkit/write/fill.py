@@ -48,7 +48,7 @@ def fill(
         stream.run(queue.tasks())
         # Padding rows and observers wait until every task has run: another name of the same memory
         # may have written the row, and what is not written yet must not be reported.
-        for step, target in todo:
+        for _, target in todo:
             for slot, row in target.padded:
                 _zero_row(slot, row)
             for observer in observers:
