@@ -308,8 +308,8 @@ def plan_text(plan: Plan) -> str:
 
 def _snapshot_row(step: Step) -> tuple[str, str, str]:
     parts = [step.start]
-    if step.padding is not None and step.distribution is not None:
-        parts.append(f"row {step.padding} zero")
+    if step.padding_text and step.distribution is not None:
+        parts.append(f"{step.padding_text} zero")
     # All names, where a plan's table shows the first few: a snapshot must miss no tie.
     parts += [f"= {name}" for name in step.names[1:]]
     if step.tie_kind and step.tie_kind not in ("module", "parameter"):

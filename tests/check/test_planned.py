@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Callable
 
 import pytest
 import torch
 from checked import RULES, net, only_failure, started
 from torch import nn
-from torch.nn.utils import parametrizations, spectral_norm, weight_norm
+from torch.nn.utils import parametrizations, parametrize, spectral_norm, weight_norm
 
 from initkit import apply_init, check_init
 
@@ -111,8 +113,8 @@ def test_a_spectral_norm_is_checked_before_it() -> None:
     for wrap in (spectral_norm, parametrizations.spectral_norm):
         model = wrap(nn.Linear(60, 80))
         rules = {"weight": "normal(std=0.02)", "bias": 0}
-        before = {name: b.clone() for name, b in model.named_buffers()}
         started(model, rules)
+        before = {name: b.clone() for name, b in model.named_buffers()}
         assert check_init(model, rules).ok
         assert all(torch.equal(b, before[name]) for name, b in model.named_buffers())
 
@@ -123,3 +125,108 @@ def test_complex_weights_are_checked_as_pairs() -> None:
     assert check_init(started(entries, rules), rules).ok
     entries["w"].mul_(2)
     assert only_failure(entries, rules).kind == "std"
+
+
+class Scale(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * 3 + 1
+
+    def right_inverse(self, x: torch.Tensor) -> torch.Tensor:
+        return (x - 1) / 3
+
+
+class Symmetric(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.triu() + x.triu(1).mT
+
+    def right_inverse(self, x: torch.Tensor) -> torch.Tensor:
+        return x.triu()
+
+
+def behind(step: nn.Module) -> nn.Module:
+    return parametrize.register_parametrization(nn.Linear(40, 40), "weight", step, unsafe=True)
+
+
+@pytest.mark.parametrize("rule", ["normal(std=0.02)", "uniform(-1, 1)", "0.5", "orthogonal"])
+def test_a_step_that_gives_back_what_was_written_is_looked_through(rule: str) -> None:
+    model, rules = behind(Scale()), {"weight": rule, "bias": 0}
+    started(model, rules)
+    report = check_init(model, rules)
+    assert report.ok and report.not_compared == ()
+    with torch.no_grad():
+        model.parametrizations.weight.original.mul_(5)
+    assert only_failure(model, rules).name == "weight"
+
+
+def test_what_was_not_compared_is_named_and_not_counted() -> None:
+    rules = {"weight": "normal(std=0.02)", "bias": 0}
+    for model in (behind(Symmetric()), parametrizations.orthogonal(nn.Linear(40, 40))):
+        started(model, rules)
+        report = check_init(model, rules)
+        assert report.ok and report.not_compared == ("weight",)
+        assert report.verdict == (
+            "as planned: 1 parameters, 40 elements, 1 tests, false alarm rate 1e-06; "
+            "not compared: weight"
+        )
+        assert report.to_dict()["not_compared"] == ["weight"]
+
+
+def test_an_orthogonal_scheme_behind_an_orthogonal_map_is_compared() -> None:
+    model, rules = parametrizations.orthogonal(nn.Linear(40, 40)), {"weight": "orthogonal", "*": 0}
+    started(model, rules)
+    assert check_init(model, rules).not_compared == ()
+
+
+@pytest.mark.parametrize("ruled", [True, False])
+@pytest.mark.parametrize("where", ["original", "base", "kept", "complex buffer"])
+def test_nan_is_found_everywhere(where: str, ruled: bool) -> None:
+    model = nn.Sequential(parametrizations.orthogonal(nn.Linear(8, 8)), nn.Linear(8, 8))
+    model.register_buffer("phases", torch.ones(3, dtype=torch.complex64))
+    rules = {"0.*": "normal", "1.*": "keep"}
+    started(model, rules)
+    chain = model[0].parametrizations.weight
+    place = {
+        "original": chain.original,
+        "base": chain[0].base,
+        "kept": model[1].weight,
+        "complex buffer": model.phases,
+    }[where]
+    assert check_init(model, rules if ruled else None).ok
+    with torch.no_grad():
+        place[(0,) * place.dim()] = torch.nan
+    report = check_init(model, rules if ruled else None)
+    assert not report.ok and "NaN" in str(report.failures[0])
+
+
+@pytest.mark.parametrize("wrap", [weight_norm, parametrizations.weight_norm])
+def test_a_weight_that_rules_start_from_behind_is_known(
+    wrap: Callable[[nn.Module], nn.Module],
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        model = wrap(nn.Linear(3, 4))
+    raw = next(n for n, _ in model.named_parameters() if n.endswith(("_g", "original0")))
+    rules = {raw: 1, "bias": 0}
+    started(model, rules)
+    report = check_init(model, rules)
+    assert report.ok and report.not_compared == ("weight",)
+
+
+def test_a_lazy_parameter_that_is_kept_fails_nothing() -> None:
+    model = nn.Sequential(nn.LazyLinear(3), nn.Linear(3, 3))
+    rules = {"0.*": "keep", "1.*": 0}
+    started(model, rules)
+    report = check_init(model, rules)
+    assert report.ok and report.not_compared == ("0.weight", "0.bias")
+
+
+def test_each_embedding_over_one_memory_has_its_padding_row() -> None:
+    model = nn.ModuleDict(
+        {name: nn.Embedding(30, 20, padding_idx=i) for i, name in enumerate("ab")}
+    )
+    model["b"].weight = model["a"].weight
+    started(model, {"*": "normal"})
+    assert check_init(model, {"*": "normal"}).ok
+    with torch.no_grad():
+        model["a"].weight[1, 3] = 1
+    assert only_failure(model, {"*": "normal"}).text.startswith("the padding row 1 is not zero")

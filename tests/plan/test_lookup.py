@@ -23,10 +23,10 @@ def test_the_mask_covers_the_padding_row_and_nothing_else(view: str) -> None:
     model = padded(view)
     (step,) = plan_init(model, {"*": "normal"})
     lookup = SlotLookup(ModelView(model).slots)
-    row = lookup.padding_slot(step)
-    assert row is not None and row.name == "e.weight"
+    rows = lookup.padding(step)
+    assert [(slot.name, row) for slot, row in rows] == [("e.weight", 2)]
     for slot in lookup.slots:
-        mask = padding_mask(slot, row, 2)
+        mask = padding_mask(slot, rows)
         assert mask is not None and slot.tensor is not None
         slot.tensor.data.fill_(1.0)
         slot.tensor.data[mask] = 0.0

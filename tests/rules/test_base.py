@@ -96,7 +96,7 @@ def test_a_matcher_with_little_more_than_matches_has_answers_for_the_rest(net: n
 
     even = Even()
     assert (even.literal, even.landmark, even.around(even)) == (False, Landmark(), None)
-    assert even.hint([]) == "; module types with parameters here are "
+    assert even.hint([]) == "; the model has no parameters"
     with pytest.raises(RuleError, match="Even has no parse, so that 'even:x' is no key"):
         read_key("even:x")
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from models import ZOO, tied_lm
 from torch import nn
+from torch.nn.utils import parametrizations
 
 import initkit
 from initkit import (
@@ -217,3 +218,81 @@ def test_an_error_of_the_constructor_stays_its_own(kind: type[Exception], text: 
     with pytest.raises(kind, match=f"^{text}$") as caught, deferred():
         raise kind(text)
     assert not isinstance(caught.value, DeferredError)
+
+
+def pair() -> nn.Module:
+    return nn.ModuleDict({"q": nn.Linear(3, 4), "k": nn.Linear(3, 4)})
+
+
+def load(model: nn.ModuleDict) -> None:
+    model["k"].load_state_dict(model["q"].state_dict())
+
+
+def copy_each(model: nn.ModuleDict) -> None:
+    for mine, other in zip(model["k"].parameters(), model["q"].parameters(), strict=True):
+        mine.data.copy_(other.data)
+
+
+def set_data(model: nn.ModuleDict) -> None:
+    for mine, other in zip(model["k"].parameters(), model["q"].parameters(), strict=True):
+        mine.data = other.data.clone()
+
+
+def deep_copy(model: nn.ModuleDict) -> None:
+    model["k"] = copy.deepcopy(model["q"])
+
+
+def new_parameter(model: nn.ModuleDict) -> None:
+    model["k"].weight = nn.Parameter(model["q"].weight.detach().clone())
+
+
+def computed(model: nn.ModuleDict) -> None:
+    model["k"].weight.data.lerp_(model["q"].weight.data, 0.5)
+
+
+def rows(model: nn.ModuleDict) -> None:
+    model["k"].weight.data[1:].copy_(model["q"].weight.data[1:])
+
+
+@pytest.mark.parametrize(
+    "copies", [load, copy_each, set_data, deep_copy, new_parameter, computed, rows]
+)
+def test_a_parameter_made_of_another_is_refused_by_name(
+    copies: Callable[[nn.Module], None],
+) -> None:
+    text = r"made deferred parameters of others, .*: k.weight from q.weight"
+    with pytest.raises(DeferredError, match=text), deferred():
+        model = pair()
+        copies(model)
+
+
+def test_copies_that_are_written_anew_or_tied_are_none() -> None:
+    with deferred():
+        model = pair()
+        load(model)
+        model["k"].reset_parameters()
+        model["tied"] = model["q"]
+        prototype = nn.TransformerEncoderLayer(4, 2)
+        stack = nn.TransformerEncoder(prototype, 2, enable_nested_tensor=False)
+    assert all(p.is_meta for p in stack.parameters())
+
+
+def test_a_copy_whose_source_was_written_anew_follows_nothing() -> None:
+    with deferred():
+        model = pair()
+        load(model)
+        model["q"].reset_parameters()
+
+
+def test_a_target_network_beside_its_model_is_refused_too() -> None:
+    text = "weight from weight of another model, bias from bias of another model"
+    with pytest.raises(DeferredError, match=text), deferred():
+        online, target = nn.Linear(2, 2), nn.Linear(2, 2)
+        target.load_state_dict(online.state_dict())
+
+
+def test_raw_tensors_of_one_weight_may_follow_each_other() -> None:
+    with deferred():
+        model = parametrizations.weight_norm(nn.Linear(3, 4))
+    apply_init(model, {"*": "normal"}, seed=0)
+    assert model.weight.isfinite().all()

@@ -10,7 +10,7 @@ import torch
 from models import Lookups, Recurrent, tied_lm
 from torch import nn
 
-from initkit import apply_init, model_digest
+from initkit import Plan, apply_init, model_digest, plan_init
 from initkit.write import fill
 
 SCHEMES = (
@@ -73,3 +73,21 @@ def test_matrix_distributions_inside_blocks_are_written() -> None:
         assert torch.allclose(block @ block.T, torch.eye(4), atol=1e-6)
     assert not torch.equal(first, second)
     assert torch.equal(third, torch.eye(4))
+
+
+@pytest.mark.parametrize("tie", ["parameter", "alias", "view", "overlap"])
+def test_padding_rows_of_all_embeddings_over_one_memory_end_zero(tie: str) -> None:
+    memory = torch.empty(9, 6) if tie == "overlap" else torch.empty(6, 6)
+    a, b = nn.Embedding(6, 6, padding_idx=1), nn.Embedding(6, 6, padding_idx=4)
+    a.weight = nn.Parameter(memory[:6])
+    others = {"alias": memory, "view": memory.T, "overlap": memory[3:]}
+    b.weight = a.weight if tie == "parameter" else nn.Parameter(others[tie])
+    model = nn.ModuleDict({"a": a, "b": b})
+    plan = plan_init(model, {"*": "normal"})
+    (step,) = plan
+    assert step.padding_rows == (1, 4) and "rows 1, 4" in step.remarks
+    again = Plan.from_json(plan.to_json())
+    assert again.digest() == plan.digest() and again["a.weight"].padding == (1, 4)
+    again.apply(model, seed=0)
+    assert not a.weight[1].any() and not b.weight[4].any()
+    assert int((a.weight == 0).sum()) <= 12

@@ -82,3 +82,43 @@ def test_the_seed_of_materialize_comes_from_torchs_generator_by_default() -> Non
         torch.manual_seed(3)
         digests.append(materialize(model).digest)
     assert digests[0] == digests[1]
+
+
+@initialized({"net.weight": "normal(std=1)", "net.bias": 0})
+class Late(nn.Module):
+    """Its layers come after its constructor, as in Lightning's ``configure_model``."""
+
+    def configure_model(self) -> None:
+        self.net = nn.Linear(3, 2)
+
+
+@pytest.mark.parametrize("built", ["with values", "deferred", "on meta"])
+def test_layers_that_come_after_the_constructor_start_by_the_recorded_rules(built: str) -> None:
+    model = Late()
+    assert model.init_report is None, "nothing is there to start"
+    if built == "deferred":
+        with deferred():
+            model.configure_model()
+    else:
+        with torch.device("meta" if built == "on meta" else "cpu"):
+            model.configure_model()
+    report = materialize(model, device="cpu", seed=1)
+    assert report.written == ["net.weight", "net.bias"] and model.init_report is report
+    other = nn.ModuleDict({"net": nn.Linear(3, 2)})
+    apply_init(other, {"net.weight": "normal(std=1)", "net.bias": 0}, seed=1)
+    assert model_digest(other) == model_digest(model)
+    assert materialize(model, seed=2).written == [], "once"
+
+
+def test_layers_that_never_came_are_an_error_by_the_rule() -> None:
+    text = r"the rule 'net.weight' matches no parameter; the model has no parameters"
+    with pytest.raises(PlanError, match=text):
+        materialize(Late(), seed=0)
+
+
+def test_a_constructor_with_layers_keeps_what_has_values() -> None:
+    """Only what came later is started by force: a model that was initialised is left alone."""
+    model = Outer()
+    before = model_digest(model)
+    assert materialize(model, seed=3).written == []
+    assert model_digest(model) == before

@@ -19,7 +19,13 @@ from .independence import compare_planned, compare_unplanned
 from .planned import check_step
 from .report import CheckReport
 from .slot_index import SlotIndex
-from .unplanned import check_alone, check_buffer, unknown_parameter, unregistered_parts
+from .unplanned import (
+    check_alone,
+    check_behind,
+    check_buffer,
+    unknown_parameter,
+    unregistered_parts,
+)
 
 
 @takes(PlanOptions)
@@ -67,7 +73,9 @@ def check_init(
 def _against(plan: Plan, view: ModelView, level: float) -> CheckReport:
     index = SlotIndex(view.slots)
     checked = [check_step(step, index) for step in plan.steps]
-    checked += [unknown_parameter(slot) for slot in index.unplanned(plan)]
+    unknown, behind = index.unplanned(plan)
+    checked += [unknown_parameter(slot) for slot in unknown]
+    checked += [check_behind(slot) for slot in behind]
     buffers = map(check_buffer, index.unplanned_buffers(plan))
     checked += [buffer for buffer in buffers if buffer.tests]
     checked += unregistered_parts(view.unregistered)
@@ -87,7 +95,8 @@ def _by_itself(view: ModelView, level: float) -> CheckReport:
     checked = [
         check_buffer(slot) if slot.kind == "buffer" else check_alone(slot)
         for slot in slots
-        if slot.tensor is not None and id(slot) not in tied_again and not slot.literal
+        if slot.tensor is not None and id(slot) not in tied_again
+        if not slot.literal or slot.kind == "buffer"
     ]
     compare_unplanned(checked)
     shown = [c for c in checked if c.tests or (c.slot and c.slot.kind != "buffer")]

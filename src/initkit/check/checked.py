@@ -14,7 +14,10 @@ from .measure import Measured
 
 @dataclass(eq=False, slots=True)
 class Checked:
-    """One tensor, what was measured of it, and all tests of it."""
+    """One tensor, what was measured of it, and all tests of it.
+
+    ``compared`` says that its values were compared with its distribution, and not merely looked at.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -25,6 +28,12 @@ class Checked:
     # The values along dimension 0, held until the report is made.
     pieces: list[Tensor] = field(default_factory=list)
     remark: str = ""
+    compared: bool = False
+
+    @property
+    def most(self) -> Tensor:
+        """The longest piece: nearly all there is, where a padding row or two are left out."""
+        return max(self.pieces, key=len)
 
     @property
     def planned(self) -> str:

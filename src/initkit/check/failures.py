@@ -17,6 +17,7 @@ FailureKind: TypeAlias = Literal[
     "shape",
     "garbage",
     "padding",
+    "repeated",
     "structure",
     "constant",
     "zeros",
@@ -27,7 +28,6 @@ FailureKind: TypeAlias = Literal[
     "extremes",
     "order",
     "lengths",
-    "repeated",
     "clone",
     "tie",
 ]
@@ -52,6 +52,7 @@ KINDS: Mapping[str, Kind] = {
     "shape": Kind(),
     "garbage": Kind(),
     "padding": Kind(),
+    "repeated": Kind(),
     "structure": Kind(diagnosed=True),
     "constant": Kind(diagnosed=True),
     "zeros": Kind(diagnosed=True),
@@ -62,7 +63,6 @@ KINDS: Mapping[str, Kind] = {
     "extremes": Kind(diagnosed=True, consequence=True),
     "order": Kind(consequence=True),
     "lengths": Kind(consequence=True),
-    "repeated": Kind(),
     "clone": Kind(),
     "tie": Kind(),
 }

@@ -9,7 +9,9 @@ from torch import Tensor
 from ..distributions import Test
 from .checked import Checked
 from .duplicates import duplicates, shared_runs
+from .followers import followers
 
+_MEMBERS = 256  # slices of one tensor that are compared with each other
 _FEW = 64  # elements that show whether a tensor counts or repeats
 
 
@@ -17,6 +19,7 @@ def compare_planned(checked: Sequence[Checked]) -> None:
     """Compare the tensors that a plan draws at random with each other."""
     drawn = [c for c in checked if _is_drawn(c)]
     _add_duplicates(drawn)
+    _add_followers(drawn)
     _add_shared_runs([c for c in drawn if c.distribution is not None and c.distribution.iid])
 
 
@@ -60,17 +63,35 @@ def _is_table(tensor: Tensor) -> bool:
 
 
 def _add_duplicates(checked: Sequence[Checked]) -> None:
-    # Where a padding row is left out, mostly the first one, the last piece is nearly all there is.
-    for found in duplicates([c.pieces[-1] for c in checked]):
+    for found in duplicates([c.most for c in checked]):
         one, two = checked[found.first], checked[found.second]
         seen = f"{found.text} {one.name if one is not two else 'itself'}"
         two.tests.append(Test("clone", found.p, "values of its own", seen, f"it {seen}"))
 
 
+def _add_followers(checked: Sequence[Checked]) -> None:
+    """Add copies that were disturbed, and members of one stack that follow each other."""
+    distributions = [c.distribution for c in checked if c.distribution is not None]
+    for found in followers([c.most for c in checked], distributions):
+        one, two = checked[found.first], checked[found.second]
+        if all(test.kind != "clone" for test in two.tests):
+            seen = f"{found.text} {one.name}"
+            two.tests.append(Test("clone", found.p, "values of its own", seen, f"it {seen}"))
+    for c, distribution in zip(checked, distributions, strict=True):
+        stack = c.most
+        if stack.dim() < 3 or len(stack) > _MEMBERS or not distribution.iid:
+            continue
+        if any(test.kind == "repeated" for test in c.tests):
+            continue
+        for found in followers(list(stack), [distribution] * len(stack))[:1]:
+            seen = f"slice {found.second} along dimension 0 {found.text} slice {found.first}"
+            c.tests.append(Test("repeated", found.p, "independent values", seen, seen))
+
+
 def _add_shared_runs(checked: Sequence[Checked]) -> None:
     """Add repeats and copies of parts, where nothing else speaks of them."""
     distributions = [c.distribution for c in checked if c.distribution is not None]
-    for run in shared_runs([c.pieces[-1] for c in checked], distributions):
+    for run in shared_runs([c.most for c in checked], distributions):
         one, two = checked[run.first], checked[run.second]
         if one is two:
             kind, text = "repeated", f"its values come again {abs(run.gap):,} elements further on"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from ..distributions import Distribution, Test
-from ..model import chunks
+from ..model import chunks, local_shard
 from ..numbers import Layout
 from ..plan import EMPTY, WRITE, Step, padding_mask, slot_info
 from .checked import Checked
@@ -18,7 +18,7 @@ from .sample import TensorSample
 from .sanity import sanity_tests
 from .slices import slice_tests
 from .slot_index import SlotIndex
-from .values import local_values, read_values
+from .values import local_values, read_values, snapped, tells
 
 _PROBE = 1 << 12  # elements that show whether all went through 16 bits
 
@@ -30,7 +30,7 @@ def check_step(step: Step, index: SlotIndex) -> Checked:
         text = "the model has no parameter of this name"
         return Checked(step.name, step.shape, step, tests=[Test("missing", 0.0, "", "", text)])
     if step.status == EMPTY or slot.tensor is None:
-        return Checked(step.name, step.shape, step)
+        return Checked(step.name, step.shape, step, compared=True)  # without an element to differ
     checked = Checked(step.name, step.shape, step, slot)
     checked.tests += index.tie_tests(step)
     values = read_values(slot, checked)
@@ -42,7 +42,7 @@ def check_step(step: Step, index: SlotIndex) -> Checked:
         _compare(step, distribution, values, checked, index)
     else:
         checked.remark = step.start
-        checked.measured = measure([values])
+        checked.measured = measure([local_values(values)])
         checked.tests += sanity_tests(checked.measured, values.dtype)
     return checked
 
@@ -56,21 +56,29 @@ def _compare(
     step: Step, distribution: Distribution, values: Tensor, checked: Checked, index: SlotIndex
 ) -> None:
     """Add the tests of one tensor against its distribution."""
+    assert checked.slot is not None
     local = local_values(values)
     sharded = local.shape != values.shape
     if not local.numel():
         checked.remark = "not checked: this process holds none of it"
         return
-    pieces = [local]
-    if step.padding is not None and not sharded:
-        pieces = _without_padding(step, step.padding, local, checked, index)
-    if not pieces:
+    computed = checked.slot.computed
+    if not tells(checked.slot, distribution, values):
+        checked.remark = f"not checked: {computed.note if computed is not None else ''}"
+        _look_over(checked, local)
         return
-    computed = checked.slot is not None and checked.slot.computed is not None
+    if computed is not None:
+        local = snapped(local, distribution)
+    pieces = [local]
+    if step.padding is not None:
+        pieces = _without_padding(step, values, local, checked, index)
+    if not pieces:
+        _look_over(checked, local)
+        return
     # `pieces` is the whole tensor itself unless a row was taken out.
     rounded, incomplete = _rounded(distribution, pieces[0]), pieces[0] is not local
     layout = _layout(step, checked)
-    sample = TensorSample(distribution, pieces, rounded, computed, incomplete, layout)
+    sample = TensorSample(distribution, pieces, rounded, computed is not None, incomplete, layout)
     checked.pieces, checked.measured = pieces, sample.measured
     checked.tests += sanity_tests(sample.measured, values.dtype)
     if not distribution.known:
@@ -81,8 +89,9 @@ def _compare(
     elif sample.measured.finite:
         if rounded is not None:
             checked.remark = f"ok, but its values have only the precision of {str(rounded)[6:]}"
+        checked.compared = True
         checked.tests += sample.tests()
-        checked.tests += _independence_tests(sample)
+        checked.tests += _independence_tests(sample, checked.most)
 
 
 def _layout(step: Step, checked: Checked) -> Layout | None:
@@ -93,9 +102,15 @@ def _layout(step: Step, checked: Checked) -> Layout | None:
     return info.layout if info is not None else None
 
 
-def _independence_tests(sample: TensorSample) -> Iterator[Test]:
+def _look_over(checked: Checked, values: Tensor) -> None:
+    """Test values by themselves, of which nothing tells what they should be."""
+    checked.measured = measure([values])
+    checked.tests += sanity_tests(checked.measured, values.dtype)
+
+
+def _independence_tests(sample: TensorSample, piece: Tensor) -> Iterator[Test]:
     """Compare rows, columns and other slices of a sample with each other."""
-    distribution, piece = sample.distribution, sample.pieces[-1]
+    distribution = sample.distribution
     if distribution.iid:
         yield from norm_tests(piece, distribution, sample.rounded or piece.dtype)
     yield from slice_tests(piece, distribution)
@@ -121,32 +136,43 @@ def _rounded(distribution: Distribution, tensor: Tensor) -> torch.dtype | None:
 
 
 def _without_padding(
-    step: Step, row: int, tensor: Tensor, checked: Checked, index: SlotIndex
+    step: Step, values: Tensor, local: Tensor, checked: Checked, index: SlotIndex
 ) -> list[Tensor]:
-    """Test that the padding row is zero, and return all but it.
+    """Test that the padding rows are zero, and return all but them.
 
-    It is a row of the name that has it, which of a view may lie across the rows of this one.
+    They are rows of the names that have them, which of a view may lie across the rows of this one.
     """
-    if step.tie_kind not in ("view", "overlap"):
-        checked.tests += _padding_test(tensor, row)
-        return _without_row(tensor, row)
     assert checked.slot is not None
-    padded = index.padding_slot(step)
-    mask = padding_mask(checked.slot, padded, row) if padded is not None else None
-    if mask is None or padded is None or padded.tensor is None:
+    if step.tie_kind not in ("view", "overlap"):
+        part = local_shard(values)
+        # Of a sharded tensor a row may be held in part, or by other processes.
+        places = [(row, row if part is None else part.place(row)) for row in step.padding_rows]
+        held = [(row, place) for row, place in places if place is not None]
+        for row, place in held:
+            checked.tests += _padding_test(local[place], row)
+        return _without_rows(local, sorted(place for _, place in held))
+    padded = index.padding(step)
+    mask = padding_mask(checked.slot, padded)
+    if mask is None:
         checked.remark = "not checked: nothing tells which of its elements are the padding"
         return []
-    checked.tests += _padding_test(padded.tensor.detach(), row)
-    return [tensor[~mask.to(tensor.device)]]
+    for slot, row in padded:
+        assert slot.tensor is not None
+        checked.tests += _padding_test(slot.tensor.detach()[row], row)
+    return [local[~mask.to(local.device)]]
 
 
-def _padding_test(tensor: Tensor, row: int) -> Iterator[Test]:
-    """Test that the padding row is zero."""
-    largest = float(tensor[row].abs().max()) if tensor[row].numel() else 0.0
+def _padding_test(values: Tensor, row: int) -> Iterator[Test]:
+    """Test that a padding row is zero."""
+    largest = float(values.abs().max()) if values.numel() else 0.0
     if largest != 0:  # NaN, too
         text = f"the padding row {row} is not zero (it reaches {largest:.4g})"
         yield Test("padding", 0.0, f"row {row} zero", f"{largest:.4g}", text)
 
 
-def _without_row(tensor: Tensor, row: int) -> list[Tensor]:
-    return [piece for piece in (tensor[:row], tensor[row + 1 :]) if piece.numel()]
+def _without_rows(tensor: Tensor, rows: Sequence[int]) -> list[Tensor]:
+    """Return the pieces between the rows; the tensor itself where there is none."""
+    if not rows:
+        return [tensor]
+    starts, stops = (0, *(row + 1 for row in rows)), (*rows, len(tensor))
+    return [piece for a, b in zip(starts, stops, strict=True) if (piece := tensor[a:b]).numel()]

@@ -21,13 +21,15 @@ from ..render import (
 from .checked import Checked
 from .failures import Failure, failed_tests, kind_of, make_failure
 
+_MOST_NAMED = 5  # parameters in the verdict
 _MOST_DIAGNOSED = 24  # failures whose values are compared with other distributions
 
 
 class CheckReport:
     """What :func:`initkit.check_init` found; true where everything is as planned.
 
-    ``ok`` says whether nothing failed; ``failures`` holds one :class:`Failure` a parameter;
+    ``ok`` says whether nothing failed, and ``not_compared`` names the parameters of which nothing
+    could tell; ``failures`` holds one :class:`Failure` a parameter;
     ``verdict`` is a sentence; ``trained`` says whether the weights have merely left their start.
 
     >>> from torch import nn
@@ -78,6 +80,20 @@ class CheckReport:
         )
 
     @property
+    def not_compared(self) -> tuple[str, ...]:
+        """The parameters that have no values to compare theirs with; the rows say why.
+
+        What keeps its value, functions of your own, and weights that nothing tells from what their
+        parametrization makes of them. They are looked through for NaN.
+        """
+        failed = {failure.name for failure in self.failures}
+        return tuple(
+            c.name
+            for c in self._checked
+            if self.planned and not c.compared and c.name not in failed
+        )
+
+    @property
     def ok(self) -> bool:
         """Whether nothing failed."""
         return not self.failures
@@ -89,7 +105,6 @@ class CheckReport:
     def verdict(self) -> str:
         """One sentence that sums it up."""
         count, failed = len(self._checked), len(self.failures)
-        size = f"{count:,} parameters, {self.elements:,} elements"
         if self.trained:
             return (
                 f"these weights have left initialisation: {failed:,} of {count:,} parameters have "
@@ -98,10 +113,25 @@ class CheckReport:
             )
         if not self.planned:
             wrong = f"{failed:,} of {count:,} parameters are wrong by themselves"
+            size = f"{count:,} parameters, {self.elements:,} elements"
             return wrong if failed else f"nothing is wrong by itself: {size}"
-        if not failed:
-            return f"as planned: {size}, {self.tests:,} tests, false alarm rate {self.level:g}"
-        return f"{failed:,} of {count:,} parameters are not as planned"
+        if failed:
+            return f"{failed:,} of {count:,} parameters are not as planned"
+        return self._passed()
+
+    def _passed(self) -> str:
+        """Say what was compared and passed, and what could not be compared."""
+        proven = [c for c in self._checked if c.compared]
+        left = self.not_compared
+        names = ", ".join(left[:_MOST_NAMED]) + (
+            f" and {len(left) - _MOST_NAMED:,} more" if left[_MOST_NAMED:] else ""
+        )
+        if not proven and left:
+            return f"nothing was compared with the plan: {names}"
+        elements = sum(c.measured.n for c in proven if c.measured is not None)
+        size = f"{len(proven):,} parameters, {elements:,} elements"
+        passed = f"as planned: {size}, {self.tests:,} tests, false alarm rate {self.level:g}"
+        return passed + (f"; not compared: {names}" if left else "")
 
     @property
     def headers(self) -> tuple[str, ...]:
@@ -128,6 +158,7 @@ class CheckReport:
             "trained": self.trained,
             "level": self.level,
             "tests": self.tests,
+            "not_compared": list(self.not_compared),
             "failures": [failure.to_dict() for failure in self.failures],
             "parameters": [
                 dict(zip(self.headers, row, strict=True)) | {"remark": c.remark}

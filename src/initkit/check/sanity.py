@@ -42,5 +42,11 @@ def sanity_tests(
         yield _failed("zeros", text, "a matrix that is not all zeros")
 
 
+def nan_test(measured: Measured, where: str = "") -> Iterator[Test]:
+    """Yield the one thing that no tensor of a new model holds, whatever it is for: NaN."""
+    if measured.nans:
+        yield _failed("garbage", f"{measured.nans:,} of {measured.n:,} elements{where} are NaN")
+
+
 def _failed(kind: str, text: str, expected: str = "finite numbers") -> Test:
     return Test(kind, 0.0, expected, text, text)

@@ -95,6 +95,9 @@ def _alike(view: Tensor, dim: int) -> tuple[int, int, int] | None:
     near = same.nonzero().flatten()
     pairs = torch.stack([order[near], order[near + 1]], 1).sort(1).values.tolist()
     for a, b in sorted(pairs)[:_CANDIDATES]:
+        # Of one number all over: that is what is wrong with them, and is found as such.
+        if bool((moved[a] == moved[a].reshape(-1)[0]).all()):
+            continue
         if torch.equal(moved[a].abs(), moved[b].abs()):
             return a, b, int(same.sum())
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from ..distributions import Test
 from ..model import Slot
@@ -23,23 +23,30 @@ class SlotIndex(SlotLookup):
         # An id tells them apart while the lookup holds both slots and groups.
         return id(self.group_of.get(id(slot), slot))
 
-    def unplanned(self, plan: Plan) -> list[Slot]:
-        """Return the parameters that the plan doesn't know."""
-        return self._unknown(plan, "parameter")
+    def unplanned(self, plan: Plan) -> tuple[list[Slot], list[Slot]]:
+        """Return the parameters that the plan doesn't know, and those it knows what is behind."""
+        known = {name for step in plan.steps for name in step.names}
+        unknown = [s for s in self._unknown(known) if s.kind == "parameter" and not s.literal]
+        # Rules for `weight_g` start the weight that is computed from it, which has no step then.
+        started = {id(s.tensor) for s in self.slots if s.literal and not self._is_new(s, known)}
+        behind = [
+            slot
+            for slot in unknown
+            if slot.computed is not None and not started.isdisjoint(map(id, slot.computed.raw))
+        ]
+        return [slot for slot in unknown if slot not in behind], behind
 
     def unplanned_buffers(self, plan: Plan) -> list[Slot]:
         """Return the buffers that the plan doesn't know and that may hold NaN."""
-        buffers = self._unknown(plan, "buffer")
+        known = {name for step in plan.steps for name in step.names}
+        buffers = [slot for slot in self._unknown(known) if slot.kind == "buffer"]
         return [slot for slot in buffers if slot.computed is None and is_floating(slot)]
 
-    def _unknown(self, plan: Plan, kind: str) -> list[Slot]:
-        known = {name for step in plan.steps for name in step.names}
-        return [
-            slot
-            for slot in self.slots
-            if slot.kind == kind and slot.tensor is not None and not slot.literal
-            if known.isdisjoint(slot.paths) and known.isdisjoint(slot.canonicals)
-        ]
+    def _unknown(self, known: Collection[str]) -> Iterator[Slot]:
+        return (s for s in self.slots if s.tensor is not None and self._is_new(s, known))
+
+    def _is_new(self, slot: Slot, known: Collection[str]) -> bool:
+        return not any(name in known for name in (*slot.paths, *slot.canonicals))
 
     def tie_tests(self, step: Step) -> Iterator[Test]:
         """Yield where the names of a step share memory otherwise than planned."""

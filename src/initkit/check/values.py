@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import torch
 from torch import Tensor, nn
 
-from ..distributions import Test
+from ..distributions import Distribution, Source, Test
 from ..model import Slot
+from ..plan import WRITE
 from .checked import Checked
+from .measure import measure
+from .sanity import nan_test
+
+_ROOM = 64  # roundings of the largest value, which a weight that is computed may be off by
 
 
 def read_values(slot: Slot, checked: Checked) -> Tensor | None:
@@ -14,6 +22,9 @@ def read_values(slot: Slot, checked: Checked) -> Tensor | None:
     tensor = slot.tensor
     assert tensor is not None
     if nn.parameter.is_lazy(tensor):
+        if checked.step is not None and checked.step.status != WRITE:
+            checked.remark = f"{checked.step.start}: lazy, without a shape yet"
+            return None
         text = "it is lazy and has no shape yet; run one forward pass first"
         checked.tests.append(Test("garbage", 0.0, "values", "none", text))
         return None
@@ -21,11 +32,55 @@ def read_values(slot: Slot, checked: Checked) -> Tensor | None:
         text = "it is on the meta device and holds no values; materialize the model first"
         checked.tests.append(Test("garbage", 0.0, "values", "none", text))
         return None
+    if slot.computed is None:
+        return tensor.detach()
+    checked.tests += _tests_behind(slot)
     # What the distribution is of: under some parametrisations not the weight that a forward uses.
-    values = slot.computed.read() if slot.computed is not None else tensor.detach()
+    values = slot.computed.read()
     if values is None:
-        checked.remark = f"not checked: {slot.computed.note if slot.computed else ''}"
+        checked.remark = f"not checked: {slot.computed.note}"
     return values
+
+
+def tells(slot: Slot, distribution: Distribution, values: Tensor) -> bool:
+    """Say whether what is read of a slot is what was written, and not what steps made of it."""
+    if slot.computed is None or not distribution.known:
+        return True
+    return slot.computed.gives_back(_drawn(distribution, values))
+
+
+def snapped(values: Tensor, distribution: Distribution) -> Tensor:
+    """Return values of a computed weight with those that rounding took over a bound put back."""
+    low, high = distribution.bounds
+    reach = max(abs(low), abs(high))
+    if not values.is_floating_point() or not reach < torch.inf:
+        return values
+    inside = values.clamp(low, high)
+    room = _ROOM * float(torch.finfo(values.dtype).eps) * reach
+    return torch.where((values - inside).abs() <= room, inside, values)
+
+
+def _drawn(distribution: Distribution, like: Tensor) -> Tensor:
+    """Return values of a distribution, any of which will do."""
+    source = Source(0, "")
+    values = torch.empty(like.shape, dtype=like.dtype, device="cpu")
+    if not distribution.elementwise:
+        values.copy_(distribution.draw_all(source, values).reshape(like.shape))
+    elif values.is_complex() and distribution.complex_as_pairs:
+        distribution.write(torch.view_as_real(values).view(-1), source)
+    else:
+        distribution.write(values.view(-1), source)
+    return values.to(like.device)
+
+
+def _tests_behind(slot: Slot) -> Iterator[Test]:
+    """Look for NaN in the tensors that a weight is computed from: a step may hide it."""
+    assert slot.computed is not None
+    for raw in slot.computed.raw:
+        if raw.is_floating_point() or raw.is_complex():
+            yield from nan_test(
+                measure([local_values(raw.detach())]), " of what it is computed from"
+            )
 
 
 def local_values(values: Tensor) -> Tensor:
@@ -40,5 +95,5 @@ def is_floating(slot: Slot) -> bool:
         tensor is not None
         and not nn.parameter.is_lazy(tensor)
         and not tensor.is_meta
-        and tensor.is_floating_point()
+        and (tensor.is_floating_point() or tensor.is_complex())
     )

@@ -59,6 +59,6 @@ def _krylov_basis(a: Tensor) -> Tensor:
 
 def _start(like: Tensor) -> Tensor:
     """Return numbers without a pattern, to which no singular vector is orthogonal but by chance."""
-    golden = 0.6180339887498949
     places = torch.arange(1, len(like) + 1, dtype=torch.float64, device="cpu")
-    return ((places * golden) % 1 - 0.5).to(like.dtype)
+    golden: Tensor = places * 0.6180339887498949
+    return golden.frac().sub(0.5).to(like.dtype)

@@ -189,7 +189,7 @@ def _emit(visit: _Visit, slots: list[Slot], buffers: bool, raw: bool) -> None:
         if buffers or kind == "parameter":
             slots.append(make(key, computed.main, kind, visits, computed))
     if buffers:
-        # Vectors, bases and masks of a parametrization stand behind its weight like its raw tensors.
+        # What a parametrization keeps stands behind its weight as its raw tensors do.
         behind = not raw and any(isinstance(m, ParametrizationList) for m in visit.lineage)
         for key, tensor in module._buffers.items():
             if tensor is None or isinstance(tensor, Tensor):

@@ -14,7 +14,7 @@ from .fans import (
 from .formula import Formula, Lookup, Number, read_number
 from .gains import gain, gain_formula, gain_names, is_leaky
 from .gc_pause import no_collecting
-from .loaded import loaded
+from .loaded_modules import loaded
 from .matrices import Grid, Matrices, matrices_of
 from .value import Value, frozen
 

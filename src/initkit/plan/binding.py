@@ -21,8 +21,8 @@ from ..numbers import no_collecting
 from ..rules import paths_above
 from ..ties import TieGroup, memories
 from .conflicts import memory_problem
+from .lookup import padded_slots
 from .plan import Plan, Rename
-from .resolve import slot_info
 from .step import EMPTY, WRITE, Step, Target
 
 
@@ -159,15 +159,11 @@ def _kind(dtype: torch.dtype) -> tuple[bool, bool]:
     return dtype.is_floating_point, dtype.is_complex
 
 
-def _padded(step: Step, held: Sequence[Slot], writer: Slot) -> Slot | None:
-    """Return the slot whose row is the padding; where that name lives elsewhere, the writer."""
-    if step.padding is None:
-        return None
-    for slot in held:
-        known = slot_info(slot) if slot.owner is not None else None
-        if known is not None and known.padding == step.padding:
-            return slot
-    return writer
+def _padded(step: Step, held: Sequence[Slot], writer: Slot) -> tuple[tuple[Slot, int], ...]:
+    """Return the slots that have padding rows; for a name that lives elsewhere, the writer."""
+    found = padded_slots(step, held)
+    here = {row for _, row in found}
+    return (*found, *((writer, row) for row in step.padding_rows if row not in here))
 
 
 def _unwrapped(name: str) -> str:

@@ -104,7 +104,7 @@ class _Decider:
             # All but the place is in the key; what `plainly_untied` let pass is contiguous.
             if not self.untied and (text := place_problem(slot)):
                 self._refuse(step, text)
-            return step, Target((slot,), slot, None if step.padding is None else slot)
+            return step, Target((slot,), slot, tuple((slot, row) for row in step.padding_rows))
         chosen = self.resolver.choice(slot, slot.name, place)
         if chosen.distribution is None:
             # It keeps its value, or could not be resolved: the long way says which.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import torch
@@ -14,11 +14,19 @@ from .resolve import slot_info
 from .step import Step
 
 
-def padding_mask(slot: Slot, padded: Slot, row: int) -> Tensor | None:
-    """Return which elements of a slot's tensor lie in a row of the slot that has the padding.
+def padding_mask(slot: Slot, padded: Sequence[tuple[Slot, int]]) -> Tensor | None:
+    """Return which elements of a slot's tensor lie in rows of the slots that have the padding.
 
-    None where the two do not read one strided memory in one dtype, so that nobody can tell.
+    None where they do not read one strided memory in one dtype, so that nobody can tell.
     """
+    masks = [_row_mask(slot, other, row) for other, row in padded]
+    known = [mask for mask in masks if mask is not None]
+    if not masks or len(known) < len(masks):
+        return None
+    return torch.stack(known).any(0)
+
+
+def _row_mask(slot: Slot, padded: Slot, row: int) -> Tensor | None:
     tensor, other = slot.tensor, padded.tensor
     if tensor is None or other is None or tensor.dtype != other.dtype:
         return None
@@ -30,6 +38,13 @@ def padding_mask(slot: Slot, padded: Slot, row: int) -> Tensor | None:
     memory = torch.zeros(size, dtype=torch.bool, device="cpu")  # an entry for each element
     memory.as_strided(other.shape, other.stride(), other.storage_offset())[row] = True
     return memory.as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
+
+
+def padded_slots(step: Step, slots: Iterable[Slot]) -> tuple[tuple[Slot, int], ...]:
+    """Return which of the slots have one of a step's padding rows, and which."""
+    rows = step.padding_rows
+    known = [(slot, slot_info(slot)) for slot in slots if rows]
+    return tuple((s, i.padding) for s, i in known if i is not None and i.padding in rows)
 
 
 class SlotLookup:
@@ -49,17 +64,20 @@ class SlotLookup:
     def _first(self, step: Step) -> Slot | None:
         return next((self.by_name[name] for name in step.names if name in self.by_name), None)
 
-    def padding_slot(self, step: Step) -> Slot | None:
-        """Return the slot whose row is the padding of a step; None where no module tells."""
+    def padding(self, step: Step) -> tuple[tuple[Slot, int], ...]:
+        """Return each slot with a padding row of a step, and the row; none where no module tells.
+
+        Where all names read one geometry, a row is one of any of them.
+        """
         slot = self._first(step)
-        if slot is None or step.padding is None:
-            return None
+        if slot is None:
+            return ()
+        if step.tie_kind not in ("view", "overlap"):
+            return tuple((slot, row) for row in step.padding_rows)
         group = self.group_of.get(id(slot))
-        for member in group.slots if group is not None else (slot,):
-            info = slot_info(member)
-            if info is not None and info.padding == step.padding:
-                return member
-        return None
+        found = padded_slots(step, group.slots if group is not None else (slot,))
+        # A row that no module claims here lies nobody knows where.
+        return found if {row for _, row in found} == set(step.padding_rows) else ()
 
     def find(self, step: Step) -> Slot | None:
         """Return the slot of a step; None where the model has none of its names.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from ..rules import Clause
 from ..ties import TieGroup
 from .dtypes import dtype_note
 from .resolve import Choice, slot_info
-from .step import EMPTY, KEEP, UNCOVERED, WRITE, Status, Step, Target
+from .step import EMPTY, KEEP, UNCOVERED, WRITE, Padding, Status, Step, Target
 
 
 def unshaped_step(held: tuple[Slot, ...], first: Slot, status: Status) -> tuple[Step, Target]:
@@ -50,7 +50,7 @@ def written_step(
     held: tuple[Slot, ...], writer: Slot, chosen: Choice, group: TieGroup | None
 ) -> tuple[Step, Target]:
     """Return the step of a tensor that a rule starts, to be written through one of its slots."""
-    padding, padded = _padding(held, chosen.clause)
+    padded = tuple(_padding(held, chosen.clause))
     names, seed_name, shape, dtype = step_head(held, writer, group)
     clause = chosen.clause
     step = Step(
@@ -64,7 +64,7 @@ def written_step(
         rule=clause.label,
         fans=_fans_of(chosen) if len(shape) > 1 else None,
         fans_from=chosen.fans_from,
-        padding=padding,
+        padding=_rows(padded),
         note=_note(chosen, writer),
         frozen=is_frozen(next((slot for slot in held if slot.kind != "buffer"), writer)),
         tie_kind=group.kind if group is not None else "",
@@ -113,18 +113,23 @@ def _fans_of(chosen: Choice) -> Fans | None:
         return None
 
 
-def _padding(slots: Sequence[Slot], clause: Clause) -> tuple[int | None, Slot | None]:
-    """Return the padding row of the memory, and the slot whose row it is."""
+def _padding(slots: Sequence[Slot], clause: Clause) -> Iterator[tuple[Slot, int]]:
+    """Yield the slots that have a padding row, with it: each embedding over a memory its own."""
     # Some families draw the padding row like any other, and their rules say so.
     if not clause.padding:
-        return None, None
+        return
     for slot in slots:
         # A quick no for nearly every module, before the layout table is asked.
         if slot.owner is not None and slot.owner.__dict__.get("padding_idx") is not None:
             known = slot_info(slot)
             if known is not None and known.padding is not None:
-                return known.padding, slot
-    return None, None
+                yield slot, known.padding
+
+
+def _rows(padded: Sequence[tuple[Slot, int]]) -> Padding:
+    """Return the padding rows as a step holds them: plans that were saved have one as a number."""
+    rows = sorted({row for _, row in padded})
+    return tuple(rows) if len(rows) > 1 else rows[0] if rows else None
 
 
 def _note(chosen: Choice, writer: Slot) -> str:

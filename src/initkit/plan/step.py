@@ -15,6 +15,8 @@ from ..numbers import Fans
 from ..ties import TieKind
 from .history import Write
 
+Padding: TypeAlias = "int | tuple[int, ...] | None"
+"""The row that ends zero, or several: of embeddings over one memory each may have one."""
 # A rule writes it, a rule keeps it, no rule matches, a recording does not know what its model's code
 # drew, `only` or `protect` leaves it out, or it has no elements. The texts are part of saved plans.
 Status: TypeAlias = Literal[
@@ -38,8 +40,9 @@ class Step:
 
     ``names`` are all its names, ``seed_name`` the one that its numbers depend on, ``status`` one of
     ``write``, ``keep``, ``uncovered``, ``unexplained``, ``not in only``, ``protected`` and
-    ``empty``, ``tie_kind`` that of the group that its names form, if they are several. ``history``
-    are the writes that a recorded model's code made, in order.
+    ``empty``, ``padding`` the row that ends zero (several where embeddings over one memory have
+    their own), ``tie_kind`` that of the group that its names form, if they are several.
+    ``history`` are the writes that a recorded model's code made, in order.
 
     >>> from torch import nn
     >>> step = plan_init(nn.Linear(3, 4), {"weight": "xavier_normal", "bias": 0})["weight"]
@@ -57,7 +60,7 @@ class Step:
     rule: str = ""
     fans: Fans | None = None
     fans_from: str = ""
-    padding: int | None = None
+    padding: Padding = None
     note: str = ""
     frozen: bool = False
     tie_kind: TieKind | Literal[""] = ""
@@ -72,6 +75,19 @@ class Step:
     def numel(self) -> int:
         """The number of elements."""
         return math.prod(self.shape)
+
+    @property
+    def padding_rows(self) -> tuple[int, ...]:
+        """The rows that end zero; in a view, or an overlap, those of the names that have them."""
+        if self.padding is None:
+            return ()
+        return (self.padding,) if isinstance(self.padding, int) else self.padding
+
+    @property
+    def padding_text(self) -> str:
+        """The rows that end zero, in words; nothing where there is none."""
+        rows = ", ".join(map(str, self.padding_rows))
+        return f"row{'s' * (len(self.padding_rows) > 1)} {rows}" if rows else ""
 
     def renamed(self, names: tuple[str, ...], seed_name: str) -> Step:
         """Return the same step of another tensor, which is alike in all but its names."""
@@ -113,7 +129,7 @@ class Step:
             parts.append(f"tied by {self.tie_kind}")
         if self.padding is not None and self.status == WRITE:
             whose = " of the embedding" if self.tie_kind in ("view", "overlap") else ""
-            parts.append(f"row {self.padding}{whose} zero (padding)")
+            parts.append(f"{self.padding_text}{whose} zero (padding)")
         parts += [self.note] if self.note else []
         parts += ["frozen"] if self.frozen else []
         return ", ".join(parts)
@@ -132,7 +148,7 @@ class Step:
             "rule": self.rule,
             "fans": [self.fans.fan_in, self.fans.fan_out] if self.fans else None,
             "fans_from": self.fans_from,
-            "padding": self.padding,
+            "padding": list(self.padding) if isinstance(self.padding, tuple) else self.padding,
             "note": self.note,
             "frozen": self.frozen,
             "tie_kind": self.tie_kind,
@@ -147,6 +163,7 @@ class Step:
                 **data,
                 "names": tuple(data["names"]),
                 "shape": tuple(data["shape"]),
+                "padding": tuple(rows) if isinstance(rows := data["padding"], list) else rows,
                 "dtype": getattr(torch, data["dtype"]),
                 "distribution": from_dict(data["distribution"])
                 if data["distribution"] is not None
@@ -178,8 +195,8 @@ def changes(mine: Step, other: Step) -> str:
 
 @dataclass(eq=False, slots=True)  # made by the thousand: frozen would cost as much as planning
 class Target:
-    """The memory of one step: its slots, the one to write through, the one with the padding row."""
+    """The memory of one step: its slots, the one to write through, and those with a padding row."""
 
     slots: tuple[Slot, ...]
     writer: Slot
-    padded: Slot | None = None
+    padded: tuple[tuple[Slot, int], ...] = ()

@@ -61,8 +61,8 @@ def hint_type(slots: Sequence[Slot], rule: str) -> str:
     ``rule`` is printed as ``Conv1d|Conv2d.weight``.
     """
     kinds = _owners(slots)
-    if slots and not kinds:
-        return "; a state_dict has no module types"
+    if not kinds:
+        return "; a state_dict has no module types" if slots else hint_example(slots)
     near = nearest(re.split(r"[.|]", rule, maxsplit=1)[0], kinds)
     return f"; module types with parameters here are {', '.join((near or kinds)[:12])}"
 

@@ -89,8 +89,9 @@ def materialize(
     """Give every parameter that is on the meta device its memory, and carry out the recorded rules.
 
     Those are the rules of ``@initialized`` classes that were constructed under
-    :func:`initkit.deferred` or ``torch.device("meta")``: those of inner modules, then those of the
-    modules around them. Parameters stay the same objects. Without ``device`` each goes where its
+    :func:`initkit.deferred` or ``torch.device("meta")``, or whose layers came after their
+    constructor: those of inner modules, then those of the modules around them. Parameters stay the
+    same objects. Without ``device`` each goes where its
     constructor put it; a model made under ``torch.device("meta")`` needs one.
 
     Raises :class:`PlanError` for parameters that no rule writes, and for buffers that were never

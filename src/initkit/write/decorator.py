@@ -29,8 +29,9 @@ def initialized(rules: Rules, **options: Unpack[DecoratorOptions]) -> Callable[[
     inherit from each other only the most derived one's rules apply. ``options`` are those of
     :func:`initkit.apply_init` but the seed: each instance draws its own from torch's global
     generator, so ``torch.manual_seed`` governs. Unpickling, copying and ``__new__`` alone
-    initialise nothing. Under ``torch.device("meta")`` the rules are only recorded, and
-    :func:`initkit.materialize` carries them out. The report is the instance's ``init_report``.
+    initialise nothing. Under ``torch.device("meta")``, and where the constructor makes no
+    parameters yet, the rules are only recorded, and :func:`initkit.materialize` carries them out.
+    The report is the instance's ``init_report``.
 
     Raises :class:`ReadError` for rules that cannot be read.
 
@@ -148,9 +149,13 @@ def _wrap(cls: type) -> None:
 
 def _initialise(module: nn.Module) -> None:
     rules, options = _rules_of(type(module))
-    # A module whose parameters hold no values cannot be written: the rules wait on it.
-    if any(p.is_meta for p in module.parameters()):
-        record_rules(module, rules, options)
+    # A module whose parameters hold no values, or are made later (in a ``configure_model``), cannot
+    # be written: the rules wait on it.
+    bare = not any(inner._parameters for inner in module.modules()) and not (
+        options.get("buffers") and any(True for _ in module.buffers())
+    )
+    if bare or any(p.is_meta for p in module.parameters()):
+        record_rules(module, rules, options, bare=bare)
         return
     init_reports[module] = apply_init(module, rules, **options)
 

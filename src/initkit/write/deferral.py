@@ -11,11 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.nn.modules.module import (
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
 from torch.nn.parameter import is_lazy
 
 from ..errors import DeferredError
 from ..model import is_sharded
+from .copies import CopyWatch, copies_text
 from .materializer import DEVICES, swap
 
 _weak: Any = StorageWeakRef
@@ -33,7 +37,8 @@ def deferred() -> Iterator[None]:
     global generators as it found them. :func:`initkit.apply_init` or :func:`initkit.materialize`
     gives each parameter its memory and its values, once.
 
-    Raises :class:`DeferredError` where a constructor reads the values of its parameters.
+    Raises :class:`DeferredError` where a constructor reads the values of its parameters, or makes
+    one parameter of another's: a target network, a momentum encoder.
 
     >>> from torch import nn
     >>> with deferred():
@@ -42,12 +47,18 @@ def deferred() -> Iterator[None]:
     (device(type='meta'), device(type='cpu'))
     """
     devices = list(range(torch.cuda.device_count())) if _cuda.is_initialized() else []
-    defer = _Defer()
-    handle = register_module_parameter_registration_hook(defer)
+    watch = CopyWatch()
+    defer = _Defer(watch)
+    handles = [
+        register_module_parameter_registration_hook(defer),
+        register_module_module_registration_hook(defer.see_module),
+    ]
     try:
         # Constructors draw all the same. CUDA is not woken only to put its generators back.
-        with torch.random.fork_rng(devices=devices):
+        with torch.random.fork_rng(devices=devices), watch:
             yield
+        if copies := watch.copies():
+            raise DeferredError(copies_text(copies))
     except (NotImplementedError, RuntimeError, TypeError, BufferError) as error:
         # Any other error is the constructor's own and passes unchanged.
         if not _OF_META.search(str(error)):
@@ -56,13 +67,15 @@ def deferred() -> Iterator[None]:
             f"a constructor needs the values of its parameters, which are deferred: {error}"
         ) from error
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
 
 
 class _Defer:
     """Move each parameter to the meta device as a module of this thread registers it."""
 
-    def __init__(self) -> None:
+    def __init__(self, watch: CopyWatch) -> None:
+        self.watch = watch
         self.thread = threading.get_ident()
         self.storages: dict[int, tuple[Any, torch.UntypedStorage]] = {}
 
@@ -71,12 +84,18 @@ class _Defer:
         # lazy parameter has no shape to defer.
         if parameter is None or threading.get_ident() != self.thread or is_lazy(parameter):
             return
+        self.watch.register(module, parameter)
         home = parameter.device
         if not parameter.is_meta and not self._move(parameter):
             return
         known = module.__dict__.setdefault(DEVICES, {})
         # The first registration says where the constructor put it; a tie made later does not.
         known.setdefault(name, "cpu" if home.type == "meta" else str(home))
+
+    def see_module(self, module: nn.Module, _name: str, _child: nn.Module | None) -> None:
+        """Note a module around others, from which names begin."""
+        if threading.get_ident() == self.thread:
+            self.watch.modules.add(module)
 
     def _move(self, parameter: nn.Parameter) -> bool:
         """Take the memory from a parameter; False where something else needs it (a view of it)."""

@@ -65,6 +65,16 @@ def tensor_digests(model: Model, *, buffers: bool = True) -> dict[str, str]:
     }
 
 
+def values_digest(tensors: Sequence[Tensor]) -> str:
+    """Return a short text that stands for every bit of some tensors, in their order.
+
+    >>> values_digest([torch.zeros(2)]) == values_digest([-torch.zeros(2)])
+    False
+    """
+    held = [tensor for tensor in tensors if not is_elsewhere(tensor)]
+    return " ".join(map(_tensor_digest, held, _sums(held)))
+
+
 def _refuse(what: str, names: Sequence[str]) -> None:
     if names:
         raise TensorProblem(f"{what}: {', '.join(names[:5])}", names=names)

@@ -34,7 +34,7 @@ def reshard_fsdp(model: object) -> None:
     if (per_parameter := loaded("torch.distributed.fsdp", "FSDPModule")) is not None:
         for module in model.modules():
             if isinstance(module, per_parameter):
-                module.reshard()  # type: ignore[operator]
+                module.reshard()
     if (flat := loaded("torch.distributed.fsdp", "FullyShardedDataParallel")) is not None:
         _refuse_flat(model, flat)
 

@@ -48,9 +48,9 @@ def fill(
         stream.run(queue.tasks())
         # Padding rows and observers wait until every task has run: another name of the same memory
         # may have written the row, and what is not written yet must not be reported.
-        for step, target in todo:
-            if step.padding is not None:
-                _zero_padding(step.padding, target)
+        for _, target in todo:
+            for slot, row in target.padded:
+                _zero_row(slot, row)
             for observer in observers:
                 observer(target.slots)
 
@@ -263,8 +263,8 @@ def _through_parametrization(
         parts.write(_real(value, distribution).view(-1), source)
     else:
         _copy(value, _whole(distribution, source, drawn, value))
-    if step.padding is not None:
-        value[step.padding].zero_()
+    for row in step.padding_rows:
+        value[row].zero_()
     try:
         computed.write(value)
     except Exception as error:
@@ -276,11 +276,10 @@ def _through_parametrization(
         raise FillError(f"{step.name}: {what}; {_UNSURE}", name=step.name)
 
 
-def _zero_padding(row: int, target: Target) -> None:
-    """Zero the padding row, which belongs to the memory and not to the distribution."""
-    slot = target.padded
+def _zero_row(slot: Slot, row: int) -> None:
+    """Zero a padding row, which belongs to the memory and not to the distribution."""
     # A computed weight's row was zeroed before its inverse was taken.
-    if slot is None or slot.tensor is None or slot.computed is not None:
+    if slot.tensor is None or slot.computed is not None:
         return
     part = local_shard(slot.tensor)
     place = row if part is None else part.place(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from ..errors import PlanError
 from ..model import ModelView
@@ -45,7 +46,13 @@ class Job:
         if self.verify:
             distributed.compare_ranks(plan.digest(), seed, self.prefix, None, self.verify)
         self._write(plan, seed, memory)
-        report = Report(plan, seed=seed, prefix=self.prefix, buffers=self._buffers(written))
+        report = Report(
+            plan,
+            seed=seed,
+            prefix=self.prefix,
+            buffers=self._buffers(written),
+            values=_digests(written),
+        )
         report.seconds = time.perf_counter() - self.began
         remember_rules(self.view.root, plan)
         settle_recorded_rules(self.view, report, forget=not own)
@@ -67,3 +74,15 @@ class Job:
             return []
         owners = {id(slot.owner) for _, target in written for slot in target.slots}
         return off_reset(self.view.slots, owners)
+
+
+def _digests(written: Sequence[tuple[Step, Target]]) -> dict[str, str]:
+    """Return a digest of the values of each step that no report can draw again."""
+    own = [
+        pair for pair in written if (d := pair[0].distribution) is not None and not d.serializable
+    ]
+    if not own:
+        return {}
+    from .digests import values_digest  # few programs need it
+
+    return {step.name: values_digest(target.writer.raw) for step, target in own}

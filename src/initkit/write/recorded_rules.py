@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import Problem
 from ..model import ModelView
@@ -22,17 +22,33 @@ init_reports: WeakKeyDictionary[nn.Module, Report] = WeakKeyDictionary()
 """What was done to the instances of decorated classes; it keeps none of them alive."""
 
 
-def record_rules(module: nn.Module, rules: Rules, options: DecoratorOptions) -> None:
-    """Remember on a module that holds no values yet how it is to start."""
-    module.__dict__[PENDING] = (rules, options)
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Rules that wait on a module, and whether it had no parameters when they were recorded."""
+
+    module: nn.Module
+    rules: Rules
+    options: DecoratorOptions
+    bare: bool
 
 
-def recorded(view: ModelView) -> list[tuple[nn.Module, Rules, DecoratorOptions]]:
-    """Return module, rules and options wherever rules were recorded, inner modules first."""
+def record_rules(
+    module: nn.Module, rules: Rules, options: DecoratorOptions, *, bare: bool = False
+) -> None:
+    """Remember on a module that holds no values yet how it is to start.
+
+    ``bare`` says that it has no parameters yet: whatever it is given is started, with values or
+    without.
+    """
+    module.__dict__[PENDING] = (rules, options, bare)
+
+
+def recorded(view: ModelView) -> list[Recorded]:
+    """Return the rules wherever some were recorded, inner modules first."""
     if view.root is None or not any(PENDING in vars(module) for module in view.modules):
         return []
     found = [
-        (path, (module, *vars(module)[PENDING]))
+        (path, Recorded(module, *vars(module)[PENDING]))
         for path, module in view.root.named_modules()
         if PENDING in vars(module)
     ]
@@ -44,23 +60,26 @@ def recorded(view: ModelView) -> list[tuple[nn.Module, Rules, DecoratorOptions]]
 
 def settle_recorded_rules(view: ModelView, report: Report, *, forget: bool = True) -> None:
     """Give the instances whose rules were carried out their report, and forget the rules."""
-    for module, *_ in recorded(view):
-        init_reports[module] = report
+    for waiting in recorded(view):
+        init_reports[waiting.module] = report
         if forget:
-            del vars(module)[PENDING]
+            del vars(waiting.module)[PENDING]
 
 
 def with_recorded_rules(plan: Plan, view: ModelView) -> Plan:
-    """Let recorded rules start what the plan leaves as it is and what holds no values."""
+    """Let recorded rules start what the plan leaves as it is, and what no constructor started."""
     started: dict[int, tuple[Step, Target, str]] = {}
     problems: list[Problem] = []
-    for module, rules, options in recorded(view):
-        inner = plan_view(ModelView(module), rules, {**DEFAULTS, **options})
+    for waiting in recorded(view):
+        options = waiting.options
+        inner = plan_view(ModelView(waiting.module), waiting.rules, {**DEFAULTS, **options})
         problems += inner.problems
         for step, target in inner.pairs:
-            if step.status in (WRITE, EMPTY):
+            tensor = target.writer.tensor
+            # Of a constructor that made its layers, what has values has those it should have.
+            if step.status in (WRITE, EMPTY) and (waiting.bare or _is_empty(tensor)):
                 # The target in the value keeps the tensor alive, so its id stays its own.
-                started[id(target.writer.tensor)] = step, target, options.get("prefix", "")
+                started[id(tensor)] = step, target, options.get("prefix", "")
     if not started and not problems:
         return plan
     pairs = [_started(step, target, started) for step, target in plan.pairs]
@@ -71,12 +90,15 @@ def with_recorded_rules(plan: Plan, view: ModelView) -> Plan:
     )
 
 
+def _is_empty(tensor: Tensor | None) -> bool:
+    return tensor is not None and tensor.is_meta
+
+
 def _started(
     step: Step, target: Target, started: dict[int, tuple[Step, Target, str]]
 ) -> tuple[Step, Target]:
     found = next((f for s in target.slots if (f := started.get(id(s.tensor)))), None)
-    tensor = target.writer.tensor
-    if found is None or step.status in (WRITE, EMPTY) or tensor is None or not tensor.is_meta:
+    if found is None or step.status in (WRITE, EMPTY):
         return step, target
     inner, there, prefix = found
     new = replace(

@@ -16,6 +16,7 @@ from ..plan import WRITE, Plan, Step, plain_data, plan_page
 from ..render import fold
 
 FORMAT = "initkit-report-1"
+CONTRACT = "initkit-v1"  # of the stream: which values follow from seed, name and place
 
 
 class Report:
@@ -40,11 +41,13 @@ class Report:
         prefix: str = "",
         seconds: float = 0.0,
         buffers: Sequence[str] = (),
+        values: Mapping[str, str] | None = None,
     ) -> None:
         # A report may outlive its model, and must not keep it in memory.
         self.plan = plan.without_targets()
         self.seed, self.prefix, self.seconds = seed, prefix, seconds
         self.buffers_off_reset = list(buffers)
+        self.values = dict(values or {})  # of what cannot be drawn again, a digest of its values
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -123,10 +126,12 @@ class Report:
 
         Raises :class:`FileError` where the file cannot be written.
         """
-        data = {"format": FORMAT, "contract": "initkit-v1", **self.to_dict()}
+        data = {"format": FORMAT, "contract": CONTRACT, **self.to_dict()}
         data["rules"] = list(self.plan.rules)
         for step, row in zip(self.steps, data["steps"], strict=True):
-            row["digest"] = _digest(step, self.seed, self.prefix)
+            row["digest"] = step_digest(step, self.seed, self.prefix)
+            if step.name in self.values:
+                row["values"] = self.values[step.name]
         data = plain_data(data)  # JSON itself knows no infinities
         whole = {**data, "checksum": checksum(data)}
         return write_text(path, json.dumps(whole, indent=1, allow_nan=False) + "\n")
@@ -150,7 +155,7 @@ def checksum(data: Mapping[str, Any]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _digest(step: Step, seed: int, prefix: str) -> str | None:
+def step_digest(step: Step, seed: int, prefix: str) -> str | None:
     """Return a short text of all that the values of one parameter follow from."""
     if step.status != WRITE or step.distribution is None:
         return None

@@ -3,37 +3,45 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from ..distributions import WRITTEN
 from ..errors import FileError, InitkitError
-from ..model import Model, ModelView, Slot
+from ..model import Model, ModelView, Slot, local_shard, same_bits
 from ..plan import WRITE, Plan, SlotLookup, Step, padding_mask, rich_data
 from ..render import text_table
 from .apply import apply_plan
-from .report import FORMAT, checksum
+from .digests import values_digest
+from .report import CONTRACT, FORMAT, checksum, step_digest
 
-AS_WRITTEN, ROUNDED, CHANGED, MISSING, OTHER, UNKNOWN = (
+AS_WRITTEN, ROUNDED, CHANGED, MISSING, OTHER, UNKNOWN, HIDDEN, UNREPORTED = (
     "as initialised",
     "as initialised, within rounding",
     "changed since",
     "not in the model",
     "has another shape or dtype",
     "cannot be drawn again",
+    "cannot be read here",
+    "not in the report",
 )
+_WRITTEN, _CHANGED = (AS_WRITTEN, ROUNDED), (CHANGED, MISSING, OTHER)
 
 
 @dataclass(frozen=True)
 class Verification:
     """What a saved report says of a model: ``rows`` of (name, outcome), ``seed`` and ``digest``.
 
-    ``ok`` where every parameter that was written still holds what it started as.
+    An outcome is one of three things, each with its names: ``as_written``, ``changed`` (also what
+    is gone, or has another shape or dtype), and ``unknown``, of which nothing can be told. ``ok``
+    where nothing changed and something was told, ``proven`` where all of it was.
     """
 
     rows: tuple[tuple[str, str], ...]
@@ -41,9 +49,32 @@ class Verification:
     digest: str
 
     @property
+    def as_written(self) -> tuple[str, ...]:
+        """The names of what still holds what it started as, bit for bit.
+
+        Within rounding of it, where linear algebra made it: that ends in other bits elsewhere.
+        """
+        return tuple(name for name, outcome in self.rows if outcome in _WRITTEN)
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The names of what does not."""
+        return tuple(name for name, outcome in self.rows if outcome in _CHANGED)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The names of which nothing can be told: the rows say why."""
+        return tuple(name for name, outcome in self.rows if outcome not in _WRITTEN + _CHANGED)
+
+    @property
     def ok(self) -> bool:
-        """Whether the model is as the report's initialisation left it."""
-        return all(outcome in (AS_WRITTEN, ROUNDED) for _, outcome in self.rows)
+        """Whether nothing that can be told has changed since the report's initialisation."""
+        return not self.changed and (bool(self.as_written) or not self.rows)
+
+    @property
+    def proven(self) -> bool:
+        """Whether every parameter is as it was written, with nothing left untold."""
+        return self.ok and not self.unknown
 
     def __bool__(self) -> bool:
         return self.ok
@@ -52,6 +83,7 @@ class Verification:
         """Return the verification as plain data."""
         return {
             "ok": self.ok,
+            "proven": self.proven,
             "seed": self.seed,
             "digest": self.digest,
             "parameters": dict(self.rows),
@@ -71,8 +103,13 @@ def verify_report(model: Model, path: str | Path) -> Verification:
     """Compare a model with a report that was saved when it was initialised.
 
     Every parameter that was written is drawn again from the report's seed and distribution, one at
-    a time, and compared bit for bit. ``model`` is a module or a state_dict. Raises
-    :class:`FileError` for what is no saved report, or one that was changed since.
+    a time, and compared bit for bit; behind a parametrization what its inverse makes of the values.
+    Of what functions of yours wrote a digest is compared. Nothing can be told of a computed weight
+    in a state_dict, of what the report does not know, and of what has no values. ``model`` is a
+    module or a state_dict.
+
+    Raises :class:`FileError` for what is no saved report, one that was changed since, or one whose
+    values another version of the stream drew.
 
     >>> import tempfile, os
     >>> from torch import nn
@@ -86,14 +123,10 @@ def verify_report(model: Model, path: str | Path) -> Verification:
     (('weight', 'changed since'), ('bias', 'as initialised'))
     """
     data = _read(Path(path))
-    lookup = SlotLookup(ModelView(model).slots)
-    seed, prefix = data["seed"], data["prefix"]
-    rows = [
-        (step.name, _outcome(step, lookup.find(step), lookup.padding_slot(step), seed, prefix))
-        for step in data["steps"]
-        if step.status == WRITE
-    ]
-    return Verification(tuple(rows), seed, data["digest"])
+    view = ModelView(model)
+    verifier = _Verifier(data, SlotLookup(view.slots))
+    rows = [row for step in data["steps"] if step.status == WRITE for row in verifier.rows(step)]
+    return Verification((*rows, *verifier.unreported()), data["seed"], data["digest"])
 
 
 _ENDLESS = (OverflowError, RecursionError)  # numbers and brackets without end
@@ -106,9 +139,12 @@ def _read(path: Path) -> dict[str, Any]:
             raise FileError(f"{path}: not a report but {raw['format']!r}", path=path)
         if raw["checksum"] != checksum(raw):
             raise FileError(f"{path}: the report was changed since initkit saved it", path=path)
+        if raw["contract"] != CONTRACT:
+            raise FileError(_another_contract(path, raw), path=path)
         data: dict[str, Any] = rich_data(raw)
-        data["steps"] = list(_steps(data))
         data["seed"], data["prefix"] = int(data["seed"]), str(data["prefix"])
+        data["values"] = {row["names"][0]: row.get("values") for row in data["steps"]}
+        data["steps"] = list(_steps(data, path))
     except (OSError, LookupError, TypeError, ValueError, AttributeError, *_ENDLESS) as error:
         if isinstance(error, FileError):
             raise
@@ -116,13 +152,24 @@ def _read(path: Path) -> dict[str, Any]:
     return data
 
 
-def _steps(data: dict[str, Any]) -> Iterator[Step]:
-    for row in data["steps"]:
-        # The digest is the report's own; a Step takes exactly its fields.
-        row = {key: value for key, value in row.items() if key != "digest"}
+def _another_contract(path: Path, raw: Mapping[str, Any]) -> str:
+    return (
+        f"{path}: its values were drawn by {raw['contract']!r}, and initkit draws by {CONTRACT!r} "
+        f"here; the initkit that saved it, {raw.get('initkit')}, can verify it"
+    )
+
+
+def _steps(data: Mapping[str, Any], path: Path) -> Iterator[Step]:
+    for saved in data["steps"]:
+        # Digests are the report's own; a Step takes exactly its fields.
+        row = {key: value for key, value in saved.items() if key not in ("digest", "values")}
         # A user's function is on no disk, nor is a large table: neither can be read back.
         own = _is_missing(row["distribution"])
-        yield Step.from_dict({**row, "distribution": None} if own else row)
+        step = Step.from_dict({**row, "distribution": None} if own else row)
+        if not own and saved["digest"] != step_digest(step, data["seed"], data["prefix"]):
+            text = f"{path}: what it says of {step.name} was changed: its digest is of another step"
+            raise FileError(text, path=path)
+        yield step
 
 
 def _is_missing(saved: Any) -> bool:
@@ -132,24 +179,117 @@ def _is_missing(saved: Any) -> bool:
     return isinstance(saved, list) and any(map(_is_missing, saved))
 
 
-def _outcome(step: Step, slot: Slot | None, padded: Slot | None, seed: int, prefix: str) -> str:
-    """Return what became of what a step wrote."""
-    if slot is None or slot.tensor is None:
-        return MISSING
-    if tuple(slot.shape) != step.shape or slot.tensor.dtype != step.dtype:
-        return OTHER
-    # Raw tensors hold what the inverse made of the values, which are stored nowhere.
-    if step.distribution is None or slot.computed is not None:
-        return UNKNOWN
-    wanted = _drawn(step, seed, prefix)
-    if step.padding is not None and not _zero_padding(step, slot, padded, wanted):
-        return UNKNOWN
-    found = slot.tensor.detach().cpu()
-    if torch.equal(found, wanted):
-        return AS_WRITTEN
-    # What is factored ends in the last bits of the LAPACK at hand; all else is the same everywhere.
-    near = not step.distribution.elementwise and torch.allclose(found, wanted, rtol=1e-5, atol=1e-6)
-    return ROUNDED if near else CHANGED
+class _Verifier:
+    """Compare the steps of one report with the slots of one model."""
+
+    def __init__(self, data: Mapping[str, Any], lookup: SlotLookup) -> None:
+        self.data, self.lookup = data, lookup
+        self.known = {name for step in data["steps"] for name in (*step.names, step.seed_name)}
+
+    def rows(self, step: Step) -> Iterator[tuple[str, str]]:
+        """Yield the outcome of a step, and those of names that are no longer tied to it."""
+        slot = self.lookup.find(step)
+        if slot is None:
+            raw = self._raw_entries(step)
+            self.known.update(raw)
+            yield step.name, HIDDEN if raw else MISSING
+            return
+        yield step.name, self._outcome(step, slot)
+        # Of names that read the memory in one way each must hold the values, wherever it lies now.
+        if step.tie_kind in ("parameter", "alias"):
+            for name in step.names[1:]:
+                other = self.lookup.by_name.get(name)
+                if other is not None and not self._together(slot, other):
+                    yield name, self._outcome(step, other)
+
+    def unreported(self) -> Iterator[tuple[str, str]]:
+        """Yield the parameters that the report does not know."""
+        for slot in self.lookup.slots:
+            unknown = self.known.isdisjoint((*slot.paths, *slot.canonicals))
+            if unknown and slot.kind != "buffer" and not slot.literal and slot.tensor is not None:
+                behind = slot.computed is not None and self._is_behind(slot)
+                yield slot.name, HIDDEN if behind else UNREPORTED
+
+    def _is_behind(self, slot: Slot) -> bool:
+        """Whether the report knows a tensor that this weight is computed from."""
+        named = (self.lookup.by_name[n] for n in self.known if n in self.lookup.by_name)
+        raw = set(map(id, slot.raw))
+        return any(id(other.tensor) in raw for other in named if other.literal)
+
+    def _raw_entries(self, step: Step) -> list[str]:
+        """Return the entries of a state_dict from which a step's weight is computed."""
+        found = []
+        for name in step.names:
+            path, dot, key = name.rpartition(".")
+            behind = re.compile(
+                re.escape(path + dot)
+                + rf"({re.escape(key)}_(g|v|orig)|parametrizations\.{re.escape(key)}\..+)"
+            )
+            found += [entry for entry in self.lookup.by_name if behind.fullmatch(entry)]
+        return found
+
+    def _together(self, one: Slot, other: Slot) -> bool:
+        """Whether two slots are one memory still."""
+        group = self.lookup.group_of.get(id(one))
+        return one is other or (group is not None and any(other is slot for slot in group.slots))
+
+    def _outcome(self, step: Step, slot: Slot) -> str:
+        """Return what became of what a step wrote."""
+        tensor = slot.tensor
+        if tensor is None:
+            return MISSING
+        if is_lazy(tensor) or tensor.is_meta:
+            return HIDDEN
+        if tuple(slot.shape) != step.shape or tensor.dtype != step.dtype:
+            # Saved and loaded, overlaps and views are tensors by themselves, and no longer parts.
+            apart = step.tie_kind in ("view", "overlap") and slot.name != step.name
+            return HIDDEN if apart or step.tie_kind == "overlap" else OTHER
+        if step.distribution is None:
+            digest = self.data["values"].get(step.name)
+            if not isinstance(digest, str):
+                return UNKNOWN
+            return AS_WRITTEN if values_digest(slot.raw) == digest else CHANGED
+        wanted = _drawn(step, self.data["seed"], self.data["prefix"])
+        if not self._zero_padding(step, slot, wanted):
+            return UNKNOWN
+        try:
+            pairs = _held(slot, wanted)
+        except Exception:  # a user's own inverse may raise anything
+            return UNKNOWN
+        if all(same_bits(found, drawn) for found, drawn in pairs):
+            return AS_WRITTEN
+        # What is factored ends in the last bits of the LAPACK at hand; all else is the same
+        # everywhere.
+        exact = step.distribution.elementwise and slot.computed is None
+        return ROUNDED if not exact and all(_near(*pair) for pair in pairs) else CHANGED
+
+    def _zero_padding(self, step: Step, slot: Slot, wanted: Tensor) -> bool:
+        """Zero the padding rows, which may lie across a view; False where nobody can tell where."""
+        if step.tie_kind not in ("view", "overlap"):
+            for row in step.padding_rows:
+                wanted[row] = 0
+        elif step.padding_rows:
+            mask = padding_mask(slot, self.lookup.padding(step))
+            if mask is None:
+                return False
+            wanted[mask] = 0
+        return True
+
+
+def _held(slot: Slot, wanted: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Return what this process holds of a slot, beside what it was written as."""
+    assert slot.tensor is not None
+    if slot.computed is not None:
+        pairs = slot.computed.would_hold(wanted.to(slot.tensor.device))
+        return [(found.detach().cpu(), drawn.to(found.dtype).cpu()) for found, drawn in pairs]
+    part = local_shard(slot.tensor)
+    if part is None:
+        return [(slot.tensor.detach().cpu(), wanted)]
+    return [(part.local.detach().cpu(), part.cut(wanted))]
+
+
+def _near(found: Tensor, wanted: Tensor) -> bool:
+    return found.shape == wanted.shape and torch.allclose(found, wanted, rtol=1e-5, atol=1e-6)
 
 
 def _drawn(step: Step, seed: int, prefix: str) -> Tensor:
@@ -161,15 +301,3 @@ def _drawn(step: Step, seed: int, prefix: str) -> Tensor:
     except InitkitError as error:
         raise FileError(f"cannot draw {step.name} again: {error}", path="") from error
     return out
-
-
-def _zero_padding(step: Step, slot: Slot, padded: Slot | None, wanted: Tensor) -> bool:
-    """Zero the padding row, which may lie across a view; False where nobody can tell where."""
-    assert step.padding is not None
-    if step.tie_kind not in ("view", "overlap"):
-        wanted[step.padding] = 0
-        return True
-    mask = padding_mask(slot, padded, step.padding) if padded is not None else None
-    if mask is not None:
-        wanted[mask] = 0
-    return mask is not None

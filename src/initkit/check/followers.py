@@ -1,0 +1,130 @@
+"""Values that follow others, with noise: a copy that was disturbed is no sample of its own.
+
+Of two independent samples the elements lie on the same side of their medians as coins fall. A few
+hundred of them tell a copy with a tenth of noise from chance, whatever its scale and its shift.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..distributions import Distribution, binomial
+from .expectation import expectation
+from .measure import plain
+from .slices import CERTAIN
+
+_ELEMENTS = 512  # of each sample that are compared
+_FEWEST = 64  # with fewer no agreement is certain
+_BLOCK = 4096  # samples that are compared with each other
+_WAYS = ("", ", reversed,", ", transposed,")
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """Two samples that go together: which, how the second is turned, in what share of elements."""
+
+    first: int
+    second: int
+    turned: str
+    share: float
+    p: float
+
+    @property
+    def text(self) -> str:
+        """What the second does to the first's values."""
+        sign = "" if self.share > 0.5 else " with the sign turned"
+        share = max(self.share, 1 - self.share)
+        return f"follows{sign}{self.turned} in {100 * share:.3g} % of its elements the values of"
+
+
+def followers(tensors: Sequence[Tensor], distributions: Sequence[Distribution]) -> list[Follower]:
+    """Find samples that follow an earlier one; of each two one at least is drawn one by one.
+
+    >>> from initkit.distributions import Normal
+    >>> x, noise = torch.randn(2, 1024, generator=torch.Generator().manual_seed(0))
+    >>> (found,) = followers([x, 3 * x + 0.3 * noise], [Normal(0.0, 1.0)] * 2)
+    >>> found.first, found.second, round(found.share, 1)
+    (0, 1, 1.0)
+    """
+    found: dict[int, Follower] = {}
+    for start in range(0, len(tensors), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        for follower in _followers(tensors[part], distributions[part], start):
+            found.setdefault(follower.second, follower)
+    return [found[place] for place in sorted(found)]
+
+
+def _followers(
+    tensors: Sequence[Tensor], distributions: Sequence[Distribution], start: int
+) -> Iterator[Follower]:
+    if len(tensors) < 2:
+        return
+    heads = [_head(tensor) for tensor in tensors]
+    middles = [_middle(*pair) for pair in zip(distributions, tensors, strict=True)]
+    # The planned median, so that each element falls like a coin whatever the other sample is.
+    drawn = _signs([(h, m[0] if m else None) for h, m in zip(heads, middles, strict=True)])
+    for way in _WAYS:
+        turned = heads if not way else [_turned(tensor, way) for tensor in tensors]
+        sides = _signs([(h, float(h.median()) if h.numel() else None) for h in turned])
+        score = drawn @ sides.T
+        count = drawn.abs() @ sides.abs().T
+        likely = score.square() > -2 * CERTAIN * count
+        for i, j in likely.nonzero().tolist():
+            middle = middles[i]
+            if i == j or middle is None:
+                continue
+            n = int(count[i, j])
+            agreeing = (n + int(score[i, j])) // 2
+            room = middle[1]
+            p = 2 * len(_WAYS) * len(tensors) ** 2 * binomial(agreeing, n, (0.5 - room, 0.5 + room))
+            if not p or math.log(p) < CERTAIN:
+                first, second = sorted((i, j))
+                yield Follower(start + first, start + second, way, agreeing / n, min(p, 1.0))
+
+
+def _middle(distribution: Distribution, tensor: Tensor) -> tuple[float, float] | None:
+    """Return the median of what is drawn one by one, and how far from a half its chance may be."""
+    if not distribution.iid:
+        return None
+    expected = expectation(distribution, tensor.dtype)
+    if expected.middle is None:
+        return None
+    room = max(abs(chance - 0.5) for chance in expected.windows[expected.middle])
+    return float(expected.edges[expected.middle]), room
+
+
+def _signs(samples: Sequence[tuple[Tensor, float | None]]) -> Tensor:
+    """Return +1 and -1 for the elements above a middle and not, a row a sample; 0 for none."""
+    signs = torch.zeros(len(samples), _ELEMENTS, device="cpu")
+    for row, (values, middle) in zip(signs, samples, strict=True):
+        if middle is None or len(values) < _FEWEST:
+            continue
+        above = (values > middle).float()
+        # What lies on one side is no sample, and another test says so.
+        if 0.25 < float(above.mean()) < 0.75:
+            row[: len(values)] = above * 2 - 1
+    return signs
+
+
+def _head(tensor: Tensor) -> Tensor:
+    """Return the first elements, flat."""
+    if tensor.dim() > 1:
+        tensor = tensor[: _rows(tensor)]
+    return plain(tensor.detach().reshape(-1)[:_ELEMENTS]).cpu()[:_ELEMENTS]
+
+
+def _turned(tensor: Tensor, way: str) -> Tensor:
+    """Return the first elements of a tensor that is read from its end, or by columns."""
+    if way == _WAYS[2]:
+        return _head(tensor.mT) if tensor.dim() == 2 else tensor.new_empty(0).cpu()
+    last = tensor[-_rows(tensor) :] if tensor.dim() > 1 else tensor
+    return plain(last.detach().reshape(-1)[-_ELEMENTS:].flip(0)).cpu()[:_ELEMENTS]
+
+
+def _rows(tensor: Tensor) -> int:
+    return -(-_ELEMENTS // max(tensor[0].numel(), 1))
