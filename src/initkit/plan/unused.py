@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from ..errors import IdleRule, Problem
 from ..model import ModelView, Slot
@@ -34,10 +34,11 @@ def unused_rules(
     found: list[Problem] = []
     for place, clause in idle:
         above = _takers(table, started, place)
+        others = [table.clauses[other] for other in above]
         # A rule that stands below its match is moved, and needs no other name.
         asked = not above and settings["idle"] == "error"
         hint = clause.matcher.hint(slots) if asked else ""
-        found.append(_idle(clause, above, hint))
+        found.append(_idle(clause, [c.label for c in others], hint, _advice(table, above, used)))
     return found + _idle_recipes(judged, used, slots)
 
 
@@ -60,28 +61,52 @@ def types_in_state_dict(clauses: Sequence[Clause]) -> list[Problem]:
     ]
 
 
-def _idle(clause: Clause, above: Sequence[str], hint: str) -> Problem:
+def _idle(clause: Clause, above: Sequence[str], hint: str, advice: str) -> Problem:
     """Return the problem of a rule: rules above it take all that it matches, or it matches none."""
     if above:
-        rules = ", ".join(repr(text) for text in above)
+        rules = ", ".join(repr(text) for text in dict.fromkeys(above))
         return IdleRule(
-            f"the rule {clause.label!r} never decides: what it matches is taken by {rules}; put it "
-            f"above {'that' if len(above) == 1 else 'those'}",
+            f"the rule {clause.label!r} never decides: what it matches is taken by {rules}; "
+            f"{advice}",
             rule=clause.label,
         )
     return IdleRule(f"the rule {clause.label!r} matches no parameter{hint}", rule=clause.label)
 
 
-def _takers(table: RuleTable, slots: Sequence[Slot], place: int) -> list[str]:
-    """Return the rules that take what this one matches, without repeats."""
-    found: dict[str, None] = {}
+def _takers(table: RuleTable, slots: Sequence[Slot], place: int) -> dict[int, bool]:
+    """Return the rules that take what this one matches, and whether each takes more than that."""
+    deciding: dict[int, bool] = {}
+    shadowing: set[int] = set()
     for slot in slots:
         for name, canonical in zip(slot.paths, slot.canonicals, strict=True):
-            if table.takes(place, slot, name, canonical):
-                above = table.first(slot, name, canonical)
-                if above is not None and above != place:
-                    found[table.clauses[above].label] = None
-    return list(found)
+            above = table.first(slot, name, canonical)
+            if above is None or above == place:
+                continue
+            taken = table.takes(place, slot, name, canonical)
+            deciding[above] = deciding.get(above, False) or not taken
+            if taken:
+                shadowing.add(above)
+    return {above: deciding[above] for above in sorted(shadowing)}
+
+
+def _advice(table: RuleTable, above: Mapping[int, bool], used: Container[int]) -> str:
+    """Return what to do about a rule that others shadow: move it, unless it would shadow one."""
+    whom = "that" if len({table.clauses[place].label for place in above}) == 1 else "those"
+    if all(_left_something(table, place, above, used) for place in above):
+        return f"put it above {whom}"
+    which = "that one" if whom == "that" else "one of those"
+    return f"put above, it would leave {which} nothing, so leave one of them out"
+
+
+def _left_something(
+    table: RuleTable, place: int, above: Mapping[int, bool], used: Container[int]
+) -> bool:
+    """Whether a rule, or the recipe that it is of, decides more than it would lose."""
+    mention = table.clauses[place].mention
+    if mention is None:
+        return above[place]
+    own = (other for other, c in enumerate(table.clauses) if c.mention is mention and other in used)
+    return any(above.get(other, True) for other in own)
 
 
 def _idle_recipes(

@@ -2,6 +2,7 @@
 
 from .base import Matcher
 from .catalog import add_recipes, aliases, list_recipes, recipe_named, unregister_recipe
+from .ends import First, Last, first, last
 from .globs import Listing, compile_glob, has_wildcard, paths_above
 from .hints import hint_module, hint_other_kind
 from .matchers import (
@@ -25,8 +26,10 @@ __all__ = [
     "REST",
     "All",
     "Clause",
+    "First",
     "HasTorchDefault",
     "Inside",
+    "Last",
     "Listing",
     "Matcher",
     "Name",
@@ -43,9 +46,11 @@ __all__ = [
     "aliases",
     "compile_glob",
     "describe_recipe",
+    "first",
     "has_wildcard",
     "hint_module",
     "hint_other_kind",
+    "last",
     "list_recipes",
     "paths_above",
     "read_key",

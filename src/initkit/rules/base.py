@@ -82,6 +82,11 @@ class Matcher(Value, ABC):
         return False
 
     @property
+    def generic(self) -> bool:
+        """Whether it goes by type, role or ``weight`` and ``bias``, and by no module's name."""
+        return False
+
+    @property
     def exact(self) -> str | None:
         """The one name that it matches, on any slot; None where more than a name decides.
 

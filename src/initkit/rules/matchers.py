@@ -21,7 +21,7 @@ from ..model import (
 )
 from ..numbers import frozen
 from .base import BY_PREFIX, Matcher
-from .globs import compile_glob, has_wildcard, paths_above
+from .globs import compile_glob, has_wildcard, names_nothing, paths_above
 from .hints import (
     hint_class_around,
     hint_class_name,
@@ -45,6 +45,10 @@ class Name(Matcher):
     @property
     def literal(self) -> bool:
         return self.verbatim or not has_wildcard(self.glob)
+
+    @property
+    def generic(self) -> bool:
+        return not self.literal and names_nothing(self.glob)
 
     @property
     def exact(self) -> str | None:
@@ -108,6 +112,7 @@ class Type(Matcher, prefix="type:"):
 
     kinds: tuple[type | str, ...]
     typed = True
+    generic = True
 
     @classmethod
     def of(cls, value: object) -> Type:
@@ -163,6 +168,10 @@ class ParameterOf(Matcher):
     verbatim: bool = field(default=False, repr=False)
     typed = True
 
+    @property
+    def generic(self) -> bool:
+        return names_nothing(self.glob)
+
     def matches(self, slot: Slot, name: str) -> bool:
         if not self.kind.matches(slot, name):
             return False
@@ -187,6 +196,7 @@ class Role(Matcher, prefix="role:"):
 
     role: str
     typed = True
+    generic = True
 
     @classmethod
     def parse(cls, text: str) -> Matcher:
@@ -211,6 +221,7 @@ class HasTorchDefault(Matcher, prefix="torch:"):
     """torch's own constructor is known to start this parameter."""
 
     typed = True
+    generic = True
 
     @classmethod
     def parse(cls, text: str) -> Matcher:
@@ -278,6 +289,10 @@ class All(Matcher):
     def typed(self) -> bool:
         return any(part.typed for part in self.parts)
 
+    @property
+    def generic(self) -> bool:
+        return all(part.generic for part in self.parts)
+
     def matches(self, slot: Slot, name: str) -> bool:
         return all(part.matches(slot, name) for part in self.parts)
 
@@ -341,6 +356,9 @@ class Inside(Matcher, prefix="in:"):
 
     @classmethod
     def parse(cls, text: str) -> Matcher:
+        kind, dot, end = text.rpartition(".")
+        if dot and f"{end}:" in BY_PREFIX:  # no class has a dot in its name: in:MLP.last
+            return BY_PREFIX[f"{end}:"].parse(cls.prefix + kind)
         return cls(Type.of(text))
 
     def matches(self, slot: Slot, name: str) -> bool:
@@ -404,6 +422,8 @@ def read_key(key: object) -> Matcher:
     >>> read_key("type:Conv2d|Linear"), read_key("head.*")
     (Type(kinds=('Conv2d', 'Linear')), Name(glob='head.*'))
     """
+    if isinstance(key, Matcher):
+        return key
     if isinstance(key, str | re.Pattern):
         return read_name(key)
     if isinstance(key, type | tuple):
