@@ -25,6 +25,7 @@ class _End(Matcher):
     container: Name | Inside
     inner: Matcher = Name("*")
     typed = True
+    by_owner = True
 
     @classmethod
     def of(cls, key: object) -> Matcher:

@@ -112,6 +112,7 @@ class Type(Matcher, prefix="type:"):
 
     kinds: tuple[type | str, ...]
     typed = True
+    by_owner = True
     generic = True
 
     @classmethod
@@ -167,6 +168,7 @@ class ParameterOf(Matcher):
     glob: str
     verbatim: bool = field(default=False, repr=False)
     typed = True
+    by_owner = True
 
     @property
     def generic(self) -> bool:
@@ -196,6 +198,7 @@ class Role(Matcher, prefix="role:"):
 
     role: str
     typed = True
+    by_owner = True
     generic = True
 
     @classmethod
@@ -221,6 +224,7 @@ class HasTorchDefault(Matcher, prefix="torch:"):
     """torch's own constructor is known to start this parameter."""
 
     typed = True
+    by_owner = True
     generic = True
 
     @classmethod
@@ -290,6 +294,10 @@ class All(Matcher):
         return any(part.typed for part in self.parts)
 
     @property
+    def by_owner(self) -> bool:
+        return any(part.by_owner for part in self.parts)
+
+    @property
     def generic(self) -> bool:
         return all(part.generic for part in self.parts)
 
@@ -319,6 +327,10 @@ class Scope(Matcher):
     @property
     def typed(self) -> bool:
         return self.inner.typed
+
+    @property
+    def by_owner(self) -> bool:
+        return self.inner.by_owner
 
     def matches(self, slot: Slot, name: str) -> bool:
         # A glob may match several of the modules around a name, each with its own relative name.
@@ -353,6 +365,10 @@ class Inside(Matcher, prefix="in:"):
     kind: Type
     inner: Matcher = Name("*")
     typed = True
+
+    @property
+    def by_owner(self) -> bool:
+        return self.inner.by_owner
 
     @classmethod
     def parse(cls, text: str) -> Matcher:

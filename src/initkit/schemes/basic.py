@@ -233,7 +233,12 @@ class Function(Scheme, source="the user's own function", reads="shape"):
 
 @frozen
 class PerModule(Function, source="the user's own function", reads="shape"):
-    """Let a user's own function start the parameters of the modules that it is called with."""
+    """Let a user's own function start the parameters of the modules that it is called with.
+
+    These are the ``owners`` of the parameters alone, or modules around them as well.
+    """
+
+    owners: bool = field(default=False, compare=False, repr=False)
 
     def resolve(self, site: Site) -> distributions.Distribution:
         if site.shape_only:
