@@ -34,16 +34,17 @@ def test_with_buffers_the_same_rule_is_told_to_stand_higher() -> None:
     ]
 
 
+ONE = "put above, it would leave one of those"
+
+
 @pytest.mark.parametrize(
     ("rules", "advice"),
     [
         ([{"0.weight": 1}, {"0.weight": 2}], "'0.weight'; put above, it would leave that one"),
-        ({"*.weight": 1, "*.bias": 0, "*": "keep"}, "'*.weight', '*.bias'; put above, it would "
-         "leave one of those"),
-        (["xavier_uniform", {"*": 0}], "xavier_uniform: every norm bias'; put above, it would "
-         "leave one of those"),
+        ({"*.weight": 1, "*.bias": 0, "*": "keep"}, f"'*.weight', '*.bias'; {ONE}"),
+        (["xavier_uniform", {"*": 0}], f"xavier_uniform: every norm bias'; {ONE}"),
     ],
-)  # fmt: skip
+)
 def test_a_rule_that_would_only_shadow_others_is_told_to_be_left_out(
     rules: Any, advice: str
 ) -> None:

@@ -243,7 +243,9 @@ class PerModule(Function, source="the user's own function", reads="shape"):
     def resolve(self, site: Site) -> distributions.Distribution:
         if site.shape_only:
             raise site.mismatch("a state_dict has no modules to call it with; apply to the module")
-        return distributions.UserFunction(site.shape, self.function, self.options, per_module=True)
+        return distributions.UserFunction(
+            site.shape, self.function, self.options, per_module=True, owners=self.owners
+        )
 
     def __str__(self) -> str:
         options = "".join(f", {k}={option_text(v)}" for k, v in self.options)
