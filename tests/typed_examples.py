@@ -33,9 +33,11 @@ from initkit import (
     fans,
     find_reused_parameters,
     find_tied_parameters,
+    first,
     gain,
     init_,
     initialized,
+    last,
     list_recipes,
     list_schemes,
     load_recipe,
@@ -172,6 +174,11 @@ def registries() -> None:
     print(suggest_recipe(nn.Linear(4, 4)))
     lstm = nn.LSTM(4, 4)
     apply_init(lstm, {"weight_*": "orthogonal", "bias_ih_*": blocks(0, 1, 0, 0), "bias_*": 0})
+    layers = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    apply_init(
+        layers, {first(nn.Sequential): {"*": "normal"}, last(""): 0}, only=[layers[0], nn.Linear]
+    )
+    apply_init(layers, {nn.Linear: per_module(nn.Linear.reset_parameters)}, protect=layers[1])
     mine = Recipe("typed/recipe", rules={"*": 0}, summary="Zero everything.")
     assert_type(register_recipe(mine), Recipe)
     with TemporaryDirectory() as folder:

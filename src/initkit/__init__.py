@@ -31,7 +31,7 @@ with no_collecting():
     from .model import Slot, fans, register_layout
     from .numbers import gain
     from .plan import Plan, Step, plan_init
-    from .rules import Recipe, Rule, describe_recipe, list_recipes, register_recipe
+    from .rules import Recipe, Rule, describe_recipe, first, last, list_recipes, register_recipe
     from .schemes import (
         Scheme,
         blocks,
@@ -130,9 +130,11 @@ __all__ = [
     "fans",
     "find_reused_parameters",
     "find_tied_parameters",
+    "first",
     "gain",
     "init_",
     "initialized",
+    "last",
     "list_recipes",
     "list_schemes",
     "load_recipe",

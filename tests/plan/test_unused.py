@@ -26,12 +26,35 @@ def test_a_rule_that_matches_buffers_alone_is_not_told_to_stand_higher() -> None
 
 
 def test_with_buffers_the_same_rule_is_told_to_stand_higher() -> None:
-    assert told({"*.running_mean": 0, "0.running_mean": 1, "*": 1}, buffers=True) == [
+    assert told({"*.running_*": 0, "0.running_mean": 1, "*": 1}, buffers=True) == [
         (
             "the rule '0.running_mean' never decides: what it matches is taken by "
-            "'*.running_mean'; put it above that"
+            "'*.running_*'; put it above that"
         )
     ]
+
+
+ONE = "put above, it would leave one of those"
+
+
+@pytest.mark.parametrize(
+    ("rules", "advice"),
+    [
+        ([{"0.weight": 1}, {"0.weight": 2}], "'0.weight'; put above, it would leave that one"),
+        ({"*.weight": 1, "*.bias": 0, "*": "keep"}, f"'*.weight', '*.bias'; {ONE}"),
+        (["xavier_uniform", {"*": 0}], f"xavier_uniform: every norm bias'; {ONE}"),
+    ],
+)
+def test_a_rule_that_would_only_shadow_others_is_told_to_be_left_out(
+    rules: Any, advice: str
+) -> None:
+    (text,) = told(rules)
+    assert text.endswith(f"{advice} nothing, so leave one of them out")
+
+
+def test_above_a_recipe_that_decides_more_a_rule_is_told_to_stand_higher() -> None:
+    (text,) = told(["xavier_uniform", {"0.bias": 0}])
+    assert text.endswith("put it above that")
 
 
 IDLE = "no rule of the recipe my/net decides anything here"

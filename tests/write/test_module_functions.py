@@ -15,6 +15,7 @@ from torch.nn.utils import parametrizations
 from initkit import (
     FillError,
     PlanError,
+    Rule,
     RuleError,
     apply_init,
     check_init,
@@ -151,6 +152,27 @@ def test_a_container_is_called_only_where_all_that_it_holds_is_started() -> None
     apply_init(model, {"blocks.0.*": per_module(init), "blocks.1.fc.*": per_module(init)}, seed=0)
     assert model.blocks[0].fc.bias.tolist() == [7.0] * 4  # type: ignore[union-attr, operator]
     assert max(model.blocks[1].fc.bias.tolist()) < 1  # type: ignore[union-attr, operator]
+
+
+def test_under_a_class_it_is_called_with_that_class_alone() -> None:
+    called: list[str] = []
+
+    def note(module: nn.Module) -> None:
+        called.append(type(module).__name__)
+        for p in module.parameters():
+            p.data.zero_()
+
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    scoped: dict[str, Any] = {"*": {nn.Linear: per_module(note)}}
+    for rules in ({nn.Linear: per_module(note)}, [Rule(per_module(note), type="Linear")]):
+        apply_init(model, rules, seed=0)
+        assert called == ["Linear", "Linear"]
+        called.clear()
+    apply_init(nn.Sequential(model), scoped, seed=0, idle="ignore")
+    assert called == ["Linear", "Linear"]
+    called.clear()
+    apply_init(model, {"*": per_module(note)}, seed=0)
+    assert called == ["Linear", "Linear", "Sequential"]
 
 
 def test_options_and_bound_methods_are_passed_on_and_shown() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import field, replace
 from functools import partial
 from typing import Any
 
@@ -154,7 +154,8 @@ class Rotated(NonElementwise):
 class UserFunction(NonElementwise):
     """What a user's own function writes; nobody knows its distribution.
 
-    It is called with the tensor, or, ``per_module``, with the modules that hold it.
+    It is called with the tensor, or, ``per_module``, with the modules that hold it: its ``owners``
+    alone, or modules around them as well.
     """
 
     function: Callable[..., object]
@@ -162,6 +163,7 @@ class UserFunction(NonElementwise):
     factor: float = 1.0
     label: str = ""
     per_module: bool = False
+    owners: bool = field(default=False, compare=False, repr=False)
     known = False
     uncarried = "the function"
     complex_as_pairs = False

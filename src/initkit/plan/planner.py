@@ -22,6 +22,7 @@ from ..rules import Rules, read_rules
 from .decide import decide
 from .matching import RuleTable, to_the_letter
 from .options import DEFAULTS, InitOptions, PlanOptions, takes
+from .overridden import remark_overridden
 from .plan import Plan
 from .resolve import Resolver
 from .selection import listed_buffers, read_selection, select
@@ -55,12 +56,14 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
     clauses = to_the_letter(read_rules(rules), view.slots)
     with no_collecting():  # of many parameters half the time went there
         table = RuleTable(clauses)
-        decided = decide(Resolver(view, table), view.slots, settings)
+        resolver = Resolver(view, table)
+        decided = decide(resolver, view.slots, settings)
+        remarked = remark_overridden(resolver, decided.steps, decided.targets, view.slots)
     problems = list(decided.problems)
     if view.root is None:
         problems += types_in_state_dict(clauses)
     # After deciding: a rule for what `only` leaves out is not idle, and ties are known.
-    steps, wrong = select(decided.steps, decided.targets, view, wanted, guarded)
+    steps, wrong = select(remarked, decided.targets, view, wanted, guarded)
     problems += wrong
     unused = unused_rules(table, decided.used, view, settings)
     if settings["idle"] == "error":

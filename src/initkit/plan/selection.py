@@ -24,7 +24,7 @@ def read_selection(option: str, value: Selection) -> list[Entry] | None:
     if value is None:
         return None
     # Texts and Sequentials can be iterated, too.
-    if isinstance(value, str | nn.Module | re.Pattern | type):
+    if isinstance(value, str | nn.Module | re.Pattern | type | Matcher):
         value = [value]
     if not isinstance(value, Iterable):
         raise _refused(option, value)
@@ -34,7 +34,7 @@ def read_selection(option: str, value: Selection) -> list[Entry] | None:
 def _read_entry(option: str, entry: Any) -> Entry:
     if isinstance(entry, nn.Module):
         return entry
-    if not isinstance(entry, str | re.Pattern | type | tuple):
+    if not isinstance(entry, str | re.Pattern | type | tuple | Matcher):
         raise _refused(option, entry)
     matcher = read_key(entry)
     return matcher.glob if isinstance(matcher, Name) else matcher

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 
 from ..errors import IdleRule, Problem, affordable_hints
 from ..model import ModelView, Slot, named_unregistered
@@ -32,11 +32,13 @@ def unused_rules(
     idle = {place: clause for place, clause in judged if place not in used and not clause.optional}
     above = _takers(table, started, idle)
     hinter = _Hinter(slots, settings["idle"] == "error")
-    found: list[Problem] = [
+    found: list[Problem] = []
+    for place, clause in idle.items():
+        others = above.get(place, {})
         # A rule that stands below its match is moved, and needs no other name.
-        _idle(clause, above[place], "" if above[place] else hinter.ask(_hint_of(clause, view)))
-        for place, clause in idle.items()
-    ]
+        hint = "" if others else hinter.ask(_hint_of(clause, view))
+        labels = [table.clauses[other].label for other in others]
+        found.append(_idle(clause, labels, hint, _advice(table, others, used)))
     return found + _idle_recipes(judged, used, hinter)
 
 
@@ -72,13 +74,13 @@ def types_in_state_dict(clauses: Sequence[Clause]) -> list[Problem]:
     ]
 
 
-def _idle(clause: Clause, above: Collection[str], hint: str) -> Problem:
+def _idle(clause: Clause, above: Sequence[str], hint: str, advice: str) -> Problem:
     """Return the problem of a rule: rules above it take all that it matches, or it matches none."""
     if above:
-        rules = ", ".join(repr(text) for text in above)
+        rules = ", ".join(repr(text) for text in dict.fromkeys(above))
         return IdleRule(
-            f"the rule {clause.label!r} never decides: what it matches is taken by {rules}; put it "
-            f"above {'that' if len(above) == 1 else 'those'}",
+            f"the rule {clause.label!r} never decides: what it matches is taken by {rules}; "
+            f"{advice}",
             rule=clause.label,
         )
     return IdleRule(f"the rule {clause.label!r} matches no parameter{hint}", rule=clause.label)
@@ -93,20 +95,45 @@ def _hint_of(clause: Clause, view: ModelView) -> Callable[[Sequence[Slot]], str]
 
 
 def _takers(
-    table: RuleTable, slots: Sequence[Slot], places: Mapping[int, Clause]
-) -> dict[int, dict[str, None]]:
-    """Return for each of these rules the labels of those above it that take what it matches."""
-    found: dict[int, dict[str, None]] = defaultdict(dict)
-    if not places:
-        return found
-    for slot in slots:
+    table: RuleTable, slots: Sequence[Slot], places: Collection[int]
+) -> dict[int, dict[int, bool]]:
+    """Return for each of these rules those above that take its names, and whether each has more."""
+    decided: Counter[int] = Counter()
+    shadowed: dict[int, Counter[int]] = defaultdict(Counter)
+    for slot in slots if places else ():
         for name, canonical in zip(slot.paths, slot.canonicals, strict=True):
             takers = table.every(slot, name, canonical)
             first = next(takers, None)
+            if first is None:
+                continue
+            decided[first] += 1
             for place in takers:
-                if place in places and first is not None:
-                    found[place][table.clauses[first].label] = None
-    return found
+                if place in places:
+                    shadowed[place][first] += 1
+    return {
+        place: {first: decided[first] > count for first, count in sorted(counts.items())}
+        for place, counts in shadowed.items()
+    }
+
+
+def _advice(table: RuleTable, above: Mapping[int, bool], used: Container[int]) -> str:
+    """Return what to do about a rule that others shadow: move it, unless it would shadow one."""
+    whom = "that" if len({table.clauses[place].label for place in above}) == 1 else "those"
+    if all(_left_something(table, place, above, used) for place in above):
+        return f"put it above {whom}"
+    which = "that one" if whom == "that" else "one of those"
+    return f"put above, it would leave {which} nothing, so leave one of them out"
+
+
+def _left_something(
+    table: RuleTable, place: int, above: Mapping[int, bool], used: Container[int]
+) -> bool:
+    """Whether a rule, or the recipe that it is of, decides more than it would lose."""
+    mention = table.clauses[place].mention
+    if mention is None:
+        return above[place]
+    own = (other for other, c in enumerate(table.clauses) if c.mention is mention and other in used)
+    return any(above.get(other, True) for other in own)
 
 
 def _idle_recipes(

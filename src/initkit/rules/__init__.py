@@ -2,6 +2,7 @@
 
 from .base import Matcher
 from .catalog import add_recipes, aliases, list_recipes, recipe_named, unregister_recipe
+from .ends import First, Last, first, last
 from .globs import Listing, compile_glob, has_wildcard, paths_above
 from .hints import hint_module, hint_other_kind
 from .landmarks import Landmark, LandmarkIndex
@@ -26,10 +27,12 @@ __all__ = [
     "REST",
     "All",
     "Clause",
+    "First",
     "HasTorchDefault",
     "Inside",
     "Landmark",
     "LandmarkIndex",
+    "Last",
     "Listing",
     "Matcher",
     "Name",
@@ -46,9 +49,11 @@ __all__ = [
     "aliases",
     "compile_glob",
     "describe_recipe",
+    "first",
     "has_wildcard",
     "hint_module",
     "hint_other_kind",
+    "last",
     "list_recipes",
     "paths_above",
     "read_key",

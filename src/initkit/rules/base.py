@@ -83,6 +83,16 @@ class Matcher(Value, ABC):
         return False
 
     @property
+    def by_owner(self) -> bool:
+        """Whether it takes parameters by what their module is, and no module around that."""
+        return False
+
+    @property
+    def generic(self) -> bool:
+        """Whether it goes by type, role or ``weight`` and ``bias``, and by no module's name."""
+        return False
+
+    @property
     def landmark(self) -> Landmark:
         """The fixed parts of every name that it takes; by default nothing is known of them.
 

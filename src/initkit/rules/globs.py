@@ -17,6 +17,15 @@ def has_wildcard(glob: str) -> bool:
     return _WILD.search(glob) is not None
 
 
+def names_nothing(glob: str) -> bool:
+    """Tell whether a glob is for parameters of any module, such as ``*.weight``.
+
+    >>> [names_nothing(glob) for glob in ("*", "*.weight", "*bias*", "*.fc.weight", "fc.*")]
+    [True, True, True, False, False]
+    """
+    return re.fullmatch(r"[*?.]*(weight|bias)?[*?]*", glob) is not None
+
+
 @lru_cache(maxsize=1 << 16)  # of a pure function: matchers stay plain values without compiled parts
 def compile_glob(glob: str) -> Callable[[str], bool]:
     """Return the test that a glob stands for: case-sensitive, and ``*`` crosses dots.

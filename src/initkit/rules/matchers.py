@@ -22,7 +22,7 @@ from ..model import (
 )
 from ..numbers import frozen
 from .base import BY_PREFIX, Matcher
-from .globs import compile_glob, has_wildcard, paths_above
+from .globs import compile_glob, has_wildcard, names_nothing, paths_above
 from .hints import (
     hint_class_around,
     hint_class_name,
@@ -51,6 +51,10 @@ class Name(Matcher):
     @property
     def landmark(self) -> Landmark:
         return glob_landmark(self.glob)
+
+    @property
+    def generic(self) -> bool:
+        return not self.literal and names_nothing(self.glob)
 
     def matches(self, slot: Slot, name: str) -> bool:
         exactly = self.verbatim or slot.literal
@@ -110,6 +114,8 @@ class Type(Matcher, prefix="type:"):
 
     kinds: tuple[type | str, ...]
     typed = True
+    by_owner = True
+    generic = True
 
     @classmethod
     def of(cls, value: object) -> Type:
@@ -164,6 +170,11 @@ class ParameterOf(Matcher):
     glob: str
     verbatim: bool = field(default=False, repr=False)
     typed = True
+    by_owner = True
+
+    @property
+    def generic(self) -> bool:
+        return names_nothing(self.glob)
 
     def matches(self, slot: Slot, name: str) -> bool:
         if not self.kind.matches(slot, name):
@@ -193,6 +204,8 @@ class Role(Matcher, prefix="role:"):
 
     role: str
     typed = True
+    by_owner = True
+    generic = True
 
     @classmethod
     def parse(cls, text: str) -> Matcher:
@@ -217,6 +230,8 @@ class HasTorchDefault(Matcher, prefix="torch:"):
     """torch's own constructor is known to start this parameter."""
 
     typed = True
+    by_owner = True
+    generic = True
 
     @classmethod
     def parse(cls, text: str) -> Matcher:
@@ -317,6 +332,14 @@ class All(Matcher):
     def landmark(self) -> Landmark:
         return Landmark.of_all([part.landmark for part in self.parts])
 
+    @property
+    def by_owner(self) -> bool:
+        return any(part.by_owner for part in self.parts)
+
+    @property
+    def generic(self) -> bool:
+        return all(part.generic for part in self.parts)
+
     def matches(self, slot: Slot, name: str) -> bool:
         return all(part.matches(slot, name) for part in self.parts)
 
@@ -365,6 +388,10 @@ class Scope(Relative):
         return self.inner.typed
 
     @property
+    def by_owner(self) -> bool:
+        return self.inner.by_owner
+
+    @property
     def landmark(self) -> Landmark:
         return self.inner.landmark.below(glob_landmark(self.path))
 
@@ -401,8 +428,15 @@ class Inside(Relative, prefix="in:"):
     inner: Matcher = Name("*")
     typed = True
 
+    @property
+    def by_owner(self) -> bool:
+        return self.inner.by_owner
+
     @classmethod
     def parse(cls, text: str) -> Matcher:
+        kind, dot, end = text.rpartition(".")
+        if dot and f"{end}:" in BY_PREFIX:  # no class has a dot in its name: in:MLP.last
+            return BY_PREFIX[f"{end}:"].parse(cls.prefix + kind)
         return cls(Type.of(text))
 
     def names_within(self, slot: Slot, name: str) -> Iterator[str]:
@@ -466,6 +500,8 @@ def read_key(key: object) -> Matcher:
     >>> read_key("type:Conv2d|Linear"), read_key("head.*")
     (Type(kinds=('Conv2d', 'Linear')), Name(glob='head.*'))
     """
+    if isinstance(key, Matcher):
+        return key
     if isinstance(key, str | re.Pattern):
         return read_name(key)
     if isinstance(key, type | tuple):

@@ -150,7 +150,8 @@ def _gathered(tables: Iterable[list[Clause]]) -> list[Clause]:
 
 def _from_rule(rule: Rule) -> Clause:
     layout: Any = rule.layout  # a Layout by now
-    return Clause(rule.matcher, rule.scheme, layout, rule.optional, padding=rule.padding)
+    scheme = _for(rule.matcher, rule.scheme)
+    return Clause(rule.matcher, scheme, layout, rule.optional, padding=rule.padding)
 
 
 def _from_recipe(recipe: Recipe) -> list[Clause]:
@@ -244,7 +245,7 @@ def _is_number(text: str) -> bool:
 def _from_value(matcher: Matcher, value: object) -> Clause:
     """Read a scheme; what is wrong with it is said with the rule that it stands in."""
     try:
-        return Clause(matcher, read_scheme(value))
+        return Clause(matcher, _for(matcher, read_scheme(value)))
     except InitkitError as error:
         if isinstance(error, UnknownNameError) and _no_scheme_or_recipe(error):
             # Made anew, so that recipes are among the choices, and what is near of them. The text
@@ -256,6 +257,13 @@ def _from_value(matcher: Matcher, value: object) -> Clause:
         # The same object with a longer text: its type and attributes are what callers look at.
         error.args = (f"in the rule {str(matcher)!r}: {error}",)
         raise
+
+
+def _for(matcher: Matcher, scheme: Scheme) -> Scheme:
+    """Return the scheme as a rule means it: a function of a class's modules gets no others."""
+    if isinstance(scheme, PerModule) and matcher.by_owner:
+        return replace(scheme, owners=True)
+    return scheme
 
 
 def _no_scheme_or_recipe(error: UnknownNameError) -> bool:

@@ -241,12 +241,19 @@ class Function(Scheme, source="the user's own function", reads="shape"):
 
 @frozen
 class PerModule(Function, source="the user's own function", reads="shape"):
-    """Let a user's own function start the parameters of the modules that it is called with."""
+    """Let a user's own function start the parameters of the modules that it is called with.
+
+    These are the ``owners`` of the parameters alone, or modules around them as well.
+    """
+
+    owners: bool = field(default=False, compare=False, repr=False)
 
     def resolve(self, site: Site) -> distributions.Distribution:
         if site.shape_only:
             raise site.mismatch("a state_dict has no modules to call it with; apply to the module")
-        return distributions.UserFunction(site.shape, self.function, self.options, per_module=True)
+        return distributions.UserFunction(
+            site.shape, self.function, self.options, per_module=True, owners=self.owners
+        )
 
     def __str__(self) -> str:
         options = "".join(f", {k}={option_text(v)}" for k, v in self.options)

@@ -91,12 +91,13 @@ def blocks(*parts: object) -> Blocks:
 def per_module(function: Callable[..., object], **options: Any) -> PerModule:
     """Start modules by a function of yours that takes a module, such as ``model.apply`` takes.
 
-    ``function`` is called as ``Module.apply`` calls it, inner modules first: with every module all
-    of whose parameters it starts, and with the owner of each other one that it starts. It writes
-    into scratch in place of all parameters and buffers of the module, filled with NaN, before
-    anything else is written; torch's global generator stands at a state of the seed and the
-    module's name, and afterwards where it stood. A tied parameter holds what the last of its
-    modules left. What it leaves unwritten is an error, and what it does to buffers is undone.
+    ``function`` is called as ``Module.apply`` calls it, inner modules first: with the owner of each
+    parameter that it starts, and, unless the rule goes by the owner's class, with every module all
+    of whose parameters it starts. It writes into scratch in place of all parameters and buffers of
+    the module, filled with NaN, before anything else is written; torch's global generator stands at
+    a state of the seed and the module's name, and afterwards where it stood. A tied parameter holds
+    what the last of its modules left, or the one that the rule names. What it leaves unwritten is
+    an error, and what it does to buffers is undone.
     ``options`` are passed on.
 
     Nobody knows the distribution: plans show the function, :func:`initkit.check_init` looks for

@@ -33,8 +33,7 @@ def run_module_functions(pairs: Sequence[Pair], seed: int, prefix: str) -> dict[
 def _by_function(pairs: Iterable[Pair]) -> list[list[Pair]]:
     groups: list[tuple[Any, list[Pair]]] = []
     for step, target in pairs:
-        assert isinstance(step.distribution, UserFunction)
-        called = step.distribution.function, step.distribution.options
+        called = _function(step).function, _function(step).options
         # Options need not have a hash.
         known = next((group for key, group in groups if key == called), None)
         if known is None:
@@ -48,9 +47,7 @@ class _Run:
 
     def __init__(self, pairs: Sequence[Pair], seed: int, prefix: str) -> None:
         self.pairs, self.seed, self.prefix = pairs, seed, prefix
-        distribution = pairs[0][0].distribution
-        assert isinstance(distribution, UserFunction)
-        self.distribution = distribution
+        self.distribution = _function(pairs[0][0])
         self.paths: dict[int, str] = {}
         self.modules = self._modules()
 
@@ -67,12 +64,8 @@ class _Run:
                 if step.status == WRITE
             }
         self._check(found)
-        factor = {step.name: self._factor(step) for step, _ in self.pairs}
+        factor = {step.name: _function(step).factor for step, _ in self.pairs}
         return {n: v if factor[n] == 1 else v * factor[n] for n, v in found.items()}
-
-    def _factor(self, step: Step) -> float:
-        assert isinstance(step.distribution, UserFunction)
-        return step.distribution.factor
 
     # ---- which modules, and what stands in for their parameters
 
@@ -81,14 +74,14 @@ class _Run:
         slots = [(slot, step) for step, target in self.pairs for slot in _meant(step, target)]
         if not slots:
             return []
-        covered = {id(tensor) for slot, _ in slots for tensor in slot.raw}
+        covered = {id(t) for slot, step in slots if not _function(step).owners for t in slot.raw}
         wanted: set[int] = set()
         for slot, step in slots:
             for module, path in zip(slot.lineage, _paths(slot, step.seed_name), strict=True):
                 if id(module) in self.paths:
                     continue
                 self.paths[id(module)] = path
-                if covered.issuperset(map(id, module.parameters())):
+                if covered and covered.issuperset(map(id, module.parameters())):
                     wanted.add(id(module))
             wanted.add(id(slot.owner))
         return [m for m in _inner_first(slots[0][0].lineage[0], set()) if id(m) in wanted]
@@ -153,6 +146,11 @@ class _Run:
     def _error(self, what: str, name: str) -> FillError:
         message = f"{self.distribution.describe()} {what}; nothing was written"
         return FillError(message, name=name)
+
+
+def _function(step: Step) -> UserFunction:
+    assert isinstance(step.distribution, UserFunction)
+    return step.distribution
 
 
 def _meant(step: Step, target: Target) -> Sequence[Slot]:
