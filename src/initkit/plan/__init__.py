@@ -1,6 +1,7 @@
 """Decide how every parameter starts; nothing is written here."""
 
 from .binding import bind_view
+from .copies import copied
 from .display import plan_page
 from .lookup import SlotLookup, padding_mask
 from .options import (
@@ -41,6 +42,7 @@ __all__ = [
     "WriteOptions",
     "bind_view",
     "check_options",
+    "copied",
     "of_kind",
     "padding_mask",
     "plain_data",
