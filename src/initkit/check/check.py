@@ -14,6 +14,7 @@ from ..plan import DEFAULTS, Plan, PlanOptions, plan_view, takes
 from ..rules import Rules
 from ..ties import tie_slots
 from ..write import Report
+from .copies import copy_tests
 from .diagnosis import diagnose, looks_trained
 from .independence import compare_planned, compare_unplanned
 from .planned import check_step
@@ -73,6 +74,8 @@ def check_init(
 def _against(plan: Plan, view: ModelView, level: float) -> CheckReport:
     index = SlotIndex(view.slots)
     checked = [check_step(step, index) for step in plan.steps]
+    for c in checked:
+        c.tests += copy_tests(c, index)
     unknown, behind = index.unplanned(plan)
     checked += [unknown_parameter(slot) for slot in unknown]
     checked += [check_behind(slot) for slot in behind]

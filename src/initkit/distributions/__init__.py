@@ -3,6 +3,7 @@
 from ..numbers import Grid
 from .arranged import Arranged
 from .base import WRITTEN, Distribution, Runs, Source, from_dict, short, spans
+from .copied import Copy
 from .elementwise import Constant, MaskedUniform, Normal, TruncatedNormal, Uniform
 from .evidence import Sample, Test, binomial, exact_test
 from .indexed import Arange, Indexed, Sinusoids, Sinusoids2d
@@ -19,6 +20,7 @@ __all__ = [
     "Arranged",
     "Blocks",
     "Constant",
+    "Copy",
     "DeltaOrthogonal",
     "Dirac",
     "Distribution",

@@ -41,14 +41,14 @@ class RuleTable:
     def first(self, slot: Slot, name: str, canonical: str) -> int | None:
         """Return the place of the first clause that takes the slot under this name, or None."""
         for place in self._candidates(name, canonical):
-            if self._takes(place, slot, name, canonical):
+            if self.takes(place, slot, name, canonical):
                 return place
         return None
 
     def every(self, slot: Slot, name: str, canonical: str) -> Iterator[int]:
         """Yield the places of all clauses that take the slot under this name, in order."""
         for place in self._candidates(name, canonical):
-            if self._takes(place, slot, name, canonical):
+            if self.takes(place, slot, name, canonical):
                 yield place
 
     def _candidates(self, name: str, canonical: str) -> Iterable[int]:
@@ -57,6 +57,7 @@ class RuleTable:
             return self._index.candidates(name)
         return self._index.candidates(name, canonical)
 
-    def _takes(self, place: int, slot: Slot, name: str, canonical: str) -> bool:
+    def takes(self, place: int, slot: Slot, name: str, canonical: str) -> bool:
+        """Tell whether one clause takes the slot under this name, whatever stands above it."""
         takes = self._takers[place]
         return takes(slot, name) or (canonical is not name and takes(slot, canonical))

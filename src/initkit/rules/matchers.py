@@ -22,7 +22,7 @@ from ..model import (
 )
 from ..numbers import frozen
 from .base import BY_PREFIX, Matcher
-from .globs import compile_glob, has_wildcard, names_nothing, paths_above
+from .globs import compile_glob, glob_stars, has_wildcard, names_nothing, paths_above
 from .hints import (
     hint_class_around,
     hint_class_name,
@@ -63,6 +63,9 @@ class Name(Matcher):
     def to_the_letter(self, names: Collection[str]) -> Matcher:
         return replace(self, verbatim=True) if self.glob in names else self
 
+    def stars(self, slot: Slot, name: str) -> tuple[str, ...]:
+        return () if self.verbatim else glob_stars(self.glob, name)
+
     def around(self, inner: Matcher) -> Matcher:
         return Scope(self.glob, inner)
 
@@ -92,6 +95,10 @@ class Regex(Matcher, prefix="re:"):
 
     def matches(self, slot: Slot, name: str) -> bool:
         return not slot.literal and self.pattern.fullmatch(name) is not None
+
+    def stars(self, slot: Slot, name: str) -> tuple[str, ...]:
+        found = self.pattern.fullmatch(name)
+        return tuple(group or "" for group in found.groups()) if found is not None else ()
 
     def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
         return hint_regex(slots, self.pattern, scope)
@@ -346,6 +353,9 @@ class All(Matcher):
     def to_the_letter(self, names: Collection[str]) -> Matcher:
         return All(tuple(part.to_the_letter(names) for part in self.parts))
 
+    def stars(self, slot: Slot, name: str) -> tuple[str, ...]:
+        return tuple(star for part in self.parts for star in part.stars(slot, name))
+
     def __str__(self) -> str:
         first, *others = self.parts
         return str(first) + "".join(f"{part.joiner}{part}" for part in others)
@@ -410,6 +420,13 @@ class Scope(Relative):
         below = {inner for name in names for path, inner in _splits(name) if scope._takes(path)}
         return replace(scope, inner=self.inner.to_the_letter(below))
 
+    def stars(self, slot: Slot, name: str) -> tuple[str, ...]:
+        for path, inner in _splits(name):
+            if self._takes(path) and self.inner.matches(slot, inner):
+                own = () if self.verbatim else glob_stars(self.path, path)
+                return (*own, *self.inner.stars(slot, inner))
+        return ()
+
     def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
         path = scope + self.path
         # the innermost of nested scopes asks for the whole path, so that what is near is, too
@@ -450,6 +467,10 @@ class Inside(Relative, prefix="in:"):
     def to_the_letter(self, names: Collection[str]) -> Matcher:
         below = {inner for name in names for _, inner in _splits(name)}
         return replace(self, inner=self.inner.to_the_letter(below))
+
+    def stars(self, slot: Slot, name: str) -> tuple[str, ...]:
+        below = (n for n in self.names_within(slot, name) if self.inner.matches(slot, n))
+        return next((self.inner.stars(slot, inner) for inner in below), ())
 
     def around(self, inner: Matcher) -> Matcher:
         return Inside(self.kind, inner)

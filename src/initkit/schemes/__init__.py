@@ -15,6 +15,7 @@ from .basic import (
     Zeros,
 )
 from .composite import Blocks
+from .copied import CopyOf
 from .describe import SchemeInfo, describe_scheme
 from .elsewhere import meant_by, plain_name, unknown_scheme
 from .fan_based import (
@@ -58,6 +59,7 @@ __all__ = [
     "Arange",
     "Blocks",
     "Constant",
+    "CopyOf",
     "DeltaOrthogonal",
     "Dirac",
     "ExpOf",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..distributions import Source, UserFunction
+from ..distributions import Copy, Distribution, Source, UserFunction
 from ..errors import FillError
 from ..model import Slot
 from ..plan import WRITE, Plan, Step
@@ -22,14 +22,26 @@ def run_functions(plan: Plan, seed: int, prefix: str = "") -> dict[str, Tensor]:
     """
     drawn: dict[str, Tensor] = {}
     of_modules: list[Pair] = []
+    copies: list[tuple[str, str]] = []
     for step, target in plan.pairs:
-        if not isinstance(step.distribution, UserFunction):
+        made, _ = _origin(step)
+        if not isinstance(made, UserFunction):
             continue
-        if step.distribution.per_module:
+        if made.per_module and isinstance(step.distribution, Copy):
+            copies.append((step.name, step.distribution.parameter))
+        elif made.per_module:
             of_modules.append((step, target))
         elif step.status == WRITE:
             drawn[step.name] = run_function(step, target.writer, seed, prefix)
-    return drawn | run_module_functions(of_modules, seed, prefix)
+    drawn |= run_module_functions(of_modules, seed, prefix)
+    # No function of modules is called for a copy, whose module is another.
+    return drawn | {name: drawn[source] for name, source in copies if source in drawn}
+
+
+def _origin(step: Step) -> tuple[Distribution | None, str]:
+    """Return what makes the values of a step, and the name that they depend on."""
+    made = step.distribution
+    return (made.part, made.name) if isinstance(made, Copy) else (made, step.seed_name)
 
 
 def run_function(step: Step, slot: Slot, seed: int, prefix: str) -> Tensor:
@@ -37,12 +49,12 @@ def run_function(step: Step, slot: Slot, seed: int, prefix: str) -> Tensor:
 
     Raises :class:`FillError` where the function fails or leaves elements unwritten.
     """
-    distribution = step.distribution
+    distribution, name = _origin(step)
     assert isinstance(distribution, UserFunction)
     assert slot.tensor is not None
     scratch = scratch_like(distribution.shape, slot.tensor.dtype)
     try:
-        source = Source(seed, step.seed_name, prefix)
+        source = Source(seed, name, prefix)
         with keyed_generator(source), one_generator([slot]), torch.no_grad():
             returned = distribution.function(scratch, **dict(distribution.options))
     except OwnGenerator:
