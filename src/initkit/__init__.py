@@ -30,7 +30,7 @@ with no_collecting():
     )
     from .model import Slot, fans, register_layout
     from .numbers import gain
-    from .plan import Plan, Step, plan_init
+    from .plan import Plan, Step, Write, plan_init
     from .rules import Recipe, Rule, describe_recipe, list_recipes, register_recipe
     from .schemes import Scheme, blocks, describe_scheme, list_schemes, register_scheme
     from .ties import (
@@ -47,6 +47,7 @@ with no_collecting():
 if TYPE_CHECKING:  # these load on first use: most programs use none of them
     from .check import CheckReport, Failure, check_init
     from .plan.suggest import suggest_recipe
+    from .record import Recording, record_init, recording
     from .rules.recipe_files import load_recipe, save_recipe
     from .ties.report import tie_report
     from .ties.reuse import find_reused_parameters
@@ -57,10 +58,13 @@ else:
     _LATER = {
         "CheckReport": "check",
         "Failure": "check",
+        "Recording": "record",
         "check_init": "check",
         "find_reused_parameters": "ties.reuse",
         "load_recipe": "rules.recipe_files",
         "model_digest": "write.digests",
+        "record_init": "record",
+        "recording": "record",
         "save_recipe": "rules.recipe_files",
         "suggest_recipe": "plan.suggest",
         "tie_report": "ties.report",
@@ -97,6 +101,7 @@ __all__ = [
     "Problem",
     "ReadError",
     "Recipe",
+    "Recording",
     "Report",
     "Rule",
     "RuleError",
@@ -108,6 +113,7 @@ __all__ = [
     "TieGroup",
     "TieStatus",
     "UnknownNameError",
+    "Write",
     "__version__",
     "apply_init",
     "blocks",
@@ -127,6 +133,8 @@ __all__ = [
     "model_digest",
     "plan_init",
     "preserve_ties",
+    "record_init",
+    "recording",
     "register_layout",
     "register_recipe",
     "register_scheme",

@@ -15,8 +15,9 @@ from ..numbers import Fans
 from ..ties import TieKind
 from .history import Write
 
-# A rule writes it, a rule keeps it, no rule matches, a recording does not know what its model's code
-# drew, `only` or `protect` leaves it out, or it has no elements. The texts are part of saved plans.
+# A rule writes it, a rule keeps it, no rule matches, a recording does not know what its model's
+# code drew, `only` or `protect` leaves it out, or it has no elements. The texts are part of saved
+# plans.
 Status: TypeAlias = Literal[
     "write", "keep", "uncovered", "unexplained", "not in only", "protected", "empty"
 ]

@@ -52,24 +52,23 @@ _functions: dict[str, FunctionType] = {}  # whose code is exchanged
 _originals: dict[str, FunctionType] = {}  # with the code that they had
 _signatures: dict[str, inspect.Signature] = {}
 _lock = threading.Lock()
-_users = 0
+_users: list[Recorder] = []  # of all threads
 
 
 @contextmanager
 def seen_by(recorder: Recorder) -> Iterator[None]:
     """Let a recorder see the calls that this thread makes in this block."""
-    global _users
     with _lock:
-        _users += 1
-        if _users == 1:
+        if not _users:
             _exchange()
+        _users.append(recorder)
     _recorders.active.append(recorder)
     try:
         yield
     finally:
         _recorders.active.remove(recorder)
         with _lock:
-            _users -= 1
+            _users.remove(recorder)
             if not _users:
                 _restore()
 

@@ -17,7 +17,19 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from ..distributions import Constant, Distribution, Normal, Orthogonal, Uniform
-from .expression import FIXED, UNWRITTEN, Expression, apply, constant, draw, opaque
+from .expression import (
+    FIXED,
+    ORTHOGONAL,
+    QR_Q,
+    QR_R,
+    QR_SIGNS,
+    UNWRITTEN,
+    Expression,
+    apply,
+    constant,
+    draw,
+    opaque,
+)
 from .memory import Held, Memory, repeats
 
 Handler: TypeAlias = "Callable[[Operation], Held | list[Held] | None]"
@@ -83,10 +95,10 @@ def _number(x: Any) -> float | None:
 
 
 def _normal_law(mean: Any, std: Any) -> Distribution | None:
-    mean, std = _number(mean), _number(std)
-    if mean is None or std is None:
+    loc, scale = _number(mean), _number(std)
+    if loc is None or scale is None:
         return None
-    return Normal(mean, std) if std else Constant(mean)
+    return Normal(loc, scale) if scale else Constant(loc)
 
 
 def _normal_(op: Operation) -> Held:
@@ -176,16 +188,22 @@ def _elementwise(op: Operation) -> Held:
     if op.kwargs.get("rounding_mode") or not isinstance(op.result, Tensor):
         return opaque(name, *op.held())
     operands = [_operand(op, value) for value in given]
-    if (signs := _signed_q(op, name, operands)) is not None:
-        return signs
+    if (matrix := _orthogonal(name, operands)) is not None:
+        return matrix
     drawn = [_has_draws(op.memory, held) for held in operands]
     if any(drawn):
         # A number that stands for several elements makes them depend on each other.
         for value, random in zip(given, drawn, strict=True):
-            if random and (value.numel() != op.result.numel() or repeats(value)):
+            several = op.result.numel()
+            if random and isinstance(value, Tensor) and _spread(value, several):
                 return opaque(name, *op.memory.merged(operands))
         operands = [_by_value(op, v, h) for v, h in zip(given, operands, strict=True)]
     return _ratio_of_one(op, _normalized(op, name, given, operands))
+
+
+def _spread(tensor: Tensor, count: int) -> bool:
+    """Say whether one number of a tensor stands for several of that many results."""
+    return tensor.numel() != count or repeats(tensor)
 
 
 def _normalized(op: Operation, name: str, given: list[Any], operands: list[Held]) -> Held:
@@ -200,7 +218,8 @@ def _normalized(op: Operation, name: str, given: list[Any], operands: list[Held]
     if name == "reciprocal":
         return combine("div", constant(1.0), *operands)
     if name in ("clamp", "clip", "clamp_min", "clamp_max"):
-        low, high = constant(-math.inf), constant(math.inf)
+        low: Held = constant(-math.inf)
+        high: Held = constant(math.inf)
         if name != "clamp_max" and given[1] is not None:
             low = operands[1]
         if name != "clamp_min" and given[-1] is not None:
@@ -214,11 +233,9 @@ def _ratio_of_one(op: Operation, held: Held) -> Held:
     if not isinstance(held, Expression) or held.op != "div":
         return held
     ops, draws = {a.op for a in held.args}, {a.draws for a in held.args}
-    if ops <= _NORMS and len(draws) == 1 and not op.result.is_meta:
-        # Over which axes they go, only the values tell.
-        if bool((op.result - 1).abs().max() < 1e-5):
-            return constant(1.0)
-    return held
+    alike = ops <= _NORMS and len(draws) == 1 and not op.result.is_meta
+    # Over which axes they go, only the values tell.
+    return constant(1.0) if alike and bool((op.result - 1).abs().max() < 1e-5) else held
 
 
 _NORMS = {"norm", "linalg_vector_norm", "norm_except_dim"}
@@ -242,7 +259,7 @@ def _by_value(op: Operation, value: Any, held: Held) -> Held:
     plain = isinstance(held, Expression) and held.fixed and held.law is None
     if not plain or not isinstance(value, Tensor) or value.is_meta or value.is_complex():
         return held
-    different = value.unique()
+    different: Tensor = value.unique()
     if different.numel() > _FEW:
         return held
     numbers = [op.memory.number(constant(float(v))) for v in different.tolist()]
@@ -250,12 +267,13 @@ def _by_value(op: Operation, value: Any, held: Held) -> Held:
     return table[torch.searchsorted(different, value.contiguous())]
 
 
-def _signed_q(op: Operation, name: str, operands: Sequence[Held]) -> Held | None:
-    """Return the orthogonal matrix that Q times the signs of R's diagonal is, or None."""
-    if name == "mul" and all(isinstance(o, Expression) for o in operands):
-        made = apply("mul", *operands)  # type: ignore[arg-type]
-        return made if made.op == "orthogonal" else None
-    return None
+def _orthogonal(name: str, operands: Sequence[Held]) -> Expression | None:
+    """Return what Q times the signs of R's diagonal is, though the signs are as many as columns."""
+    plain = [o for o in operands if isinstance(o, Expression)]
+    if name != "mul" or {o.op for o in plain} != {QR_Q, QR_SIGNS}:
+        return None
+    made = apply("mul", *plain)
+    return made if made.op == ORTHOGONAL else None
 
 
 # ------------------------------------------------------------------------------------ matrices
@@ -263,7 +281,7 @@ def _signed_q(op: Operation, name: str, operands: Sequence[Held]) -> Held | None
 
 def _qr(op: Operation) -> list[Held]:
     held = op.memory.read(op.args[0])
-    q, r = op.result
+    q, _ = op.result
     normal = isinstance(held, Expression) and isinstance(held.law, Normal) and not held.law.mean
     if not normal or q.dim() != 2 or q.shape != op.args[0].shape:
         mixed = opaque("qr", *op.memory.present(held))
@@ -273,16 +291,16 @@ def _qr(op: Operation) -> list[Held]:
     haar = Expression("Haar", (held,), Orthogonal((rows, columns), 1.0, (1, rows, columns)))
     # Q alone is not Haar-distributed: its signs are LAPACK's.
     return [
-        Expression("qr Q", (haar,), None, held.draws),
-        Expression("qr R", (held,), None, held.draws),
+        Expression(QR_Q, (haar,), None, held.draws),
+        Expression(QR_R, (held,), None, held.draws),
     ]
 
 
 def _sign(op: Operation) -> Held:
     tensor = op.args[0]
     held = op.memory.read(tensor)
-    if isinstance(held, Expression) and held.op == "qr R" and tensor.dim() == 1:
-        return Expression("sign of qr R's diagonal", (held,), None, held.draws)
+    if isinstance(held, Expression) and held.op == QR_R and tensor.dim() == 1:
+        return Expression(QR_SIGNS, (held,), None, held.draws)
     return op.memory.combine("sign", held)
 
 
@@ -296,7 +314,15 @@ _MOVING = {
     *("tril", "triu", "constant_pad_nd", "masked_fill", "masked_scatter", "index_put"),
     *("_index_put_impl", "index_fill", "index_copy", "scatter", "put", "fill_diagonal", "where"),
     *("select_scatter", "slice_scatter", "diagonal_scatter", "rot90", "repeat_interleave"),
-    *("diagonal_copy", "expand_copy", "unfold_copy", "_unsafe_index", "embedding", "diag_embed", "block_diag"),
+    *(
+        "diagonal_copy",
+        "expand_copy",
+        "unfold_copy",
+        "_unsafe_index",
+        "embedding",
+        "diag_embed",
+        "block_diag",
+    ),
 }
 
 
@@ -404,8 +430,8 @@ def _repeating(op: Operation) -> bool:
     if name not in ("index", "index_select", "gather", "take", "repeat", "repeat_interleave"):
         return name in ("expand_copy", "unfold_copy", "embedding", "_unsafe_index", "block_diag")
     places = torch.arange(op.args[0].numel(), device="cpu").view(op.args[0].shape)
-    taken = op.func(places, *op.args[1:], **op.kwargs)
-    return taken.unique().numel() < taken.numel()
+    taken: Tensor = op.func(places, *op.args[1:], **op.kwargs)
+    return len(set(taken.reshape(-1).tolist())) < taken.numel()
 
 
 def _share(memory: Memory, a: Tensor, b: Tensor) -> bool:
@@ -430,7 +456,7 @@ def _weight_norm(op: Operation) -> list[Held]:
     v, g = (op.memory.read(t) for t in op.args[:2])
     same = isinstance(v, Expression) and isinstance(g, Expression) and g.op == "norm_except_dim"
     if same and g.draws == v.draws:  # type: ignore[union-attr]
-        return [_copy_of(v), g]  # type: ignore[arg-type, list-item]
+        return [_copy_of(v), g]  # type: ignore[arg-type]
     return [opaque("weight_norm", *op.held())] * 2
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..distributions import Blocks, Constant, Distribution, Orthogonal
+from ..distributions import Blocks, Distribution, Orthogonal
 from .expression import UNWRITTEN, Expression
 from .memory import Held, Memory
 from .tables import exact
@@ -53,7 +53,7 @@ def _one(present: Sequence[Expression], tensor: Tensor) -> tuple[Distribution | 
     unknown = [e for e in present if e.law is None and not e.fixed]
     if unknown:
         return None, unknown[0].describe()
-    laws = set(e.law for e in present)
+    laws = {e.law for e in present}
     if len(laws) > 1 or None in laws:
         return None, ""
     law = laws.pop()
@@ -119,5 +119,3 @@ def _shared(memory: Memory, held: Held, tensor: Tensor, present: Sequence[Expres
                 if a.shape == b.shape and torch.equal(a, b):
                     return f"one draw in two places: {one.describe()}"
     return ""
-
-

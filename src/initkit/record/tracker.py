@@ -68,7 +68,8 @@ class Tracker(TorchDispatchMode):
         if held is None:
             return
         targets = _targets(op)
-        for target, value in zip(targets, held if isinstance(held, list) else [held] * len(targets)):
+        values = held if isinstance(held, list) else [held] * len(targets)
+        for target, value in zip(targets, values, strict=False):  # some return numbers besides
             self._write(op, target, value)
 
     def _write(self, op: Operation, target: Tensor, held: Held) -> None:
