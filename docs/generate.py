@@ -20,7 +20,7 @@ GROUPS = {
     "Matrices": "orthogonal delta_orthogonal eye dirac sparse",
     "Numbers by place": "arange sinusoids sincos_2d rotated_frequencies table",
     "Made of other schemes": "blocks scaled log_of exp_of inverse_softplus_of",
-    "What is there already": "torch_default keep",
+    "What is there already": "torch_default copy_of keep",
 }
 
 

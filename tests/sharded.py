@@ -443,7 +443,7 @@ def every_registered_scheme() -> None:
     world = dist.get_world_size()
     meshes = {shape: init_device_mesh("cpu", shape) for shape, _ in placements(world)}
     done = set()
-    names = sorted(set(initkit.list_schemes()) - {"keep", "torch_default", "blocks"})
+    names = sorted(set(initkit.list_schemes()) - {"keep", "torch_default", "blocks", "copy_of"})
     tried = [(form, size) for form in names for size in SHAPES.values()]
     tried += [(f"{form}(fans='tensor')", size) for form in names for size in SHAPES.values()]
     for form, size in [*tried, *OTHERS.items()]:
@@ -460,6 +460,25 @@ def every_registered_scheme() -> None:
             apply_init({"w": mine}, {"w": form}, seed=9)
             assert torch.equal(mine.to_local(), wanted.to_local()), (form, placed)
     assert done == set(names), set(names) - done
+
+
+@case(2, 4)
+def copies_are_written_without_their_sources() -> None:
+    world = dist.get_world_size()
+    meshes = {shape: init_device_mesh("cpu", shape) for shape, _ in placements(world)}
+    for form in ("normal(std=1)", "orthogonal", "arange"):
+        plan = initkit.plan_init({"a": torch.empty(6, 4), "b": torch.empty(6, 4)}, {
+            "b": "copy_of('a')", "a": form
+        })  # fmt: skip
+        whole = {"a": torch.empty(6, 4), "b": torch.empty(6, 4)}
+        plan.apply(whole, seed=9)
+        assert torch.equal(whole["a"], whole["b"])
+        for shape, placed in placements(world):
+            wanted = distribute_tensor(whole["a"], meshes[shape], placed, src_data_rank=None)
+            mine = torch.full_like(whole["a"], 7)
+            mine = distribute_tensor(mine, meshes[shape], placed, src_data_rank=None)
+            plan.apply({"b": mine}, seed=9)
+            assert torch.equal(mine.to_local(), wanted.to_local()), (form, placed)
 
 
 @case(2, 4)

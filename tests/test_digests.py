@@ -36,7 +36,7 @@ OPTIONS = {
 }
 NEED_CONVOLUTIONS = ("dirac", "delta_orthogonal")
 NEED_PAIRS = ("rotated_frequencies",)
-NOT_DRAWN = ("keep", "torch_default")
+NOT_DRAWN = ("keep", "torch_default", "copy_of")
 # Their last bits are those of the LAPACK at hand: only the plan is the same everywhere.
 FACTORED = ("orthogonal", "delta_orthogonal", "blocks", "recurrent", "parametrized")
 
@@ -74,6 +74,7 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "lookups": (models.Lookups, {"*": "normal(std=0.02)"}),
     "parametrized": (models.parametrized, {"one_way.*": "keep", "*.bias": 0, "*": "normal"}),
     "shared": (models.Shared, {"*": "normal(std=0.02)"}),
+    "copies": (models.Shared, {"other.weight": "copy_of('first.weight')", "*": "normal"}),
     "functions": (models.mlp, {"*.bias": _half, "*": nn.init.normal_}),
 }
 

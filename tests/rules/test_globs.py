@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from initkit.rules import Listing, compile_glob, paths_above
+from initkit.rules.globs import glob_stars
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,29 @@ def test_a_listing_takes_names_the_subtrees_of_paths_and_globs(name: str, matche
 @pytest.mark.parametrize(("name", "paths"), [("w", []), ("a.w", ["a"]), ("a.b.w", ["a.b", "a"])])
 def test_the_paths_above_a_name_come_nearest_first(name: str, paths: list[str]) -> None:
     assert paths_above(name) == paths
+
+
+@pytest.mark.parametrize(
+    ("glob", "name", "stars"),
+    [
+        ("target.*", "target.0.weight", ("0.weight",)),
+        ("*.weight", "weight", ("",)),
+        ("*.w?", "a.b.w1", ("a.b",)),
+        ("h[12].*.b", "h1.a.b", ("a",)),
+        ("*.a.*", "x.y.a.z", ("x.y", "z")),
+        ("*", "a.b", ("a.b",)),
+        ("a.b", "a.b", ()),
+        ("a.*", "b.c", ()),
+    ],
+)
+def test_each_star_stands_for_what_it_took(glob: str, name: str, stars: tuple[str, ...]) -> None:
+    assert glob_stars(glob, name) == stars
+
+
+@given(glob=st.text("ab.*?", max_size=6), name=st.text("ab.", max_size=8))
+def test_what_the_stars_took_makes_up_the_name_again(glob: str, name: str) -> None:
+    stars = glob_stars(glob, name)
+    if stars and "?" not in glob:
+        filled = iter(stars)
+        again = "".join(next(filled) if c == "*" else c for c in glob)
+        assert again in (name, f".{name}")

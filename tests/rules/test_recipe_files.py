@@ -100,6 +100,10 @@ BAD: dict[str, tuple[str, str]] = {
         "[[rules]]\nscheme = 0\nname = 'a'\nlayout = 'input out'\n",
         "bad.toml:3: .*'input' .*did you mean 'in'",
     ),
+    "a bad padding": (
+        "[[rules]]\nscheme = 0\npadding = 3\n",
+        "bad.toml:3: padding must be",
+    ),
     "a bad optional": ("[[rules]]\nscheme = 0\noptional = 3\n", "optional must be true or false"),
     "an unknown recipe": ("rules = 'resnxt'\n", "bad.toml:1: .*did you mean 'resnext'"),
     "a date": ("[rules]\na = 2020-01-01\n", "bad.toml:2: "),
@@ -135,6 +139,15 @@ def test_what_a_file_cannot_carry_is_refused_with_the_way_out(tmp_path: Path) ->
     with pytest.raises(FileError, match="cannot carry the flags"):
         save_recipe({re.compile("a", re.IGNORECASE): 0}, path)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("suffix", [".toml", ".json"])
+def test_a_rule_that_draws_the_padding_row_keeps_that_in_a_file(
+    suffix: str, tmp_path: Path
+) -> None:
+    rules = [Rule("normal", name="*.weight", padding=False)]
+    loaded = load_recipe(save_recipe(rules, tmp_path / f"mine{suffix}"))
+    assert loaded.rules == [Rule("normal", name="*.weight", padding=False)]
 
 
 def test_two_classes_of_one_name_cannot_stand_under_one_key(tmp_path: Path) -> None:

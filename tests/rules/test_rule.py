@@ -11,7 +11,7 @@ import pytest
 from torch import nn
 from torch.nn.utils import prune
 
-from initkit import Rule, plan_init
+from initkit import Recipe, Rule, check_init, plan_init
 from initkit.errors import InitkitError, LayoutError, RuleError, UnknownNameError
 from initkit.numbers import Layout
 from initkit.rules import REST, All, HasTorchDefault, Name, Type
@@ -54,6 +54,23 @@ def test_scheme_and_layout_are_read_at_once() -> None:
     assert rule.scheme == Constant(0.0) and rule.layout == Layout.parse("E in out")
 
 
+def test_a_rule_may_draw_the_padding_row_like_the_others() -> None:
+    model = nn.ModuleList(nn.Embedding(6, 8, padding_idx=2) for _ in range(3))
+    rules = [Rule("normal", name="1.*", padding=False), {"*": "normal"}]
+    plan = plan_init(model, [Recipe("mine/net", rules=rules[:1]), *rules[1:]])
+    assert [step.padding for step in plan] == [2, None, 2]
+    assert plan.digest() == plan_init(model, rules).digest() != plan_init(model, rules[1:]).digest()
+    plan.apply(model, seed=0)
+    assert [bool(m.weight[2].any()) for m in model] == [False, True, False]
+    assert check_init(model, rules).ok
+    assert [f.kind for f in check_init(model, rules[1:]).failures] == ["padding"]
+
+
+def test_no_rule_of_a_recipe_that_draws_padding_rows_zeroes_them() -> None:
+    rules = Recipe("mine/net", rules=[Rule("normal", padding=True)], padding=False)
+    assert plan_init(nn.Embedding(6, 8, padding_idx=2), rules)["weight"].padding is None
+
+
 @pytest.mark.parametrize(
     ("options", "kind", "message"),
     [
@@ -62,6 +79,7 @@ def test_scheme_and_layout_are_read_at_once() -> None:
         ({"name": "re:("}, RuleError, "cannot read the regular expression in 're:('"),
         ({"type": 3}, RuleError, "3 is no module class; a type key is a class such as nn.Linear"),
         ({"where": 3}, RuleError, "where must be a function of the slot, not 3"),
+        ({"padding": 0}, RuleError, "padding must be True or False, not 0"),
         ({"layout": 3}, LayoutError, "a layout is written like 'E in out', not 3"),
     ],
 )

@@ -15,6 +15,7 @@ from ..plan import DEFAULTS, Plan, PlanOptions, plan_view, takes
 from ..rules import Rules
 from ..ties import tie_slots
 from ..write import Report
+from .copies import copy_tests
 from .diagnosis import diagnose, looks_trained
 from .independence import compare_planned, compare_unplanned
 from .planned import check_step
@@ -68,6 +69,8 @@ def check_init(
 def _against(plan: Plan, slots: Sequence[Slot], level: float) -> CheckReport:
     index = SlotIndex(slots)
     checked = [check_step(step, index) for step in plan.steps]
+    for c in checked:
+        c.tests += copy_tests(c, index)
     checked += [unknown_parameter(slot) for slot in index.unplanned(plan)]
     buffers = map(check_buffer, index.unplanned_buffers(plan))
     checked += [buffer for buffer in buffers if buffer.tests]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ..distributions import Test
+from ..distributions import Copy, Test
 from .checked import Checked
 from .duplicates import duplicates, shared_runs
 
@@ -30,6 +30,7 @@ def _is_drawn(c: Checked) -> bool:
     distribution = c.distribution
     return (
         distribution is not None
+        and not isinstance(distribution, Copy)
         and distribution.random
         and distribution.known
         and bool(c.pieces)

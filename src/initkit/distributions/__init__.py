@@ -1,6 +1,7 @@
 """What a scheme becomes for one tensor."""
 
 from .base import WRITTEN, Distribution, Grid, Runs, Source, from_dict, short, spans
+from .copied import Copy
 from .elementwise import Constant, MaskedUniform, Normal, TruncatedNormal, Uniform
 from .evidence import Sample, Test, binomial, exact_test
 from .indexed import Arange, Indexed, Sinusoids, Sinusoids2d
@@ -16,6 +17,7 @@ __all__ = [
     "Arange",
     "Blocks",
     "Constant",
+    "Copy",
     "DeltaOrthogonal",
     "Dirac",
     "Distribution",

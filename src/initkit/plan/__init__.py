@@ -1,6 +1,7 @@
 """Decide how every parameter starts; nothing is written here."""
 
 from .binding import bind_view
+from .copies import copied
 from .display import plan_page
 from .history import Write
 from .lookup import SlotLookup, padding_mask
@@ -46,6 +47,7 @@ __all__ = [
     "WriteOptions",
     "bind_view",
     "check_options",
+    "copied",
     "is_frozen",
     "of_kind",
     "padding_mask",

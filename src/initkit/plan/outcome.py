@@ -112,8 +112,8 @@ def _fans_of(chosen: Choice) -> Fans | None:
 
 def _padding(slots: Sequence[Slot], clause: Clause) -> tuple[int | None, Slot | None]:
     """Return the padding row of the memory, and the slot whose row it is."""
-    # Some families draw the padding row like any other, and their recipes say so.
-    if clause.recipe is not None and not clause.recipe.padding:
+    # Some families draw the padding row like any other, and their rules say so.
+    if not clause.padding:
         return None, None
     for slot in slots:
         # A quick no for nearly every module, before the layout table is asked.

@@ -18,6 +18,7 @@ from ..errors import (
 from ..model import Model, ModelView
 from ..numbers import no_collecting
 from ..rules import Rules, read_rules
+from .copies import settle_copies
 from .decide import decide
 from .matching import RuleTable
 from .options import DEFAULTS, InitOptions, PlanOptions, takes
@@ -61,6 +62,9 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
     # After deciding: a rule for what `only` leaves out is not idle, and ties are known.
     steps, wrong = select(decided.steps, decided.targets, view.slots, wanted, guarded)
     problems += wrong
+    # After selecting: the values of a source that is not written here are not the plan's.
+    steps, targets, wrong = settle_copies(steps, decided.targets)
+    problems += wrong
     unused = unused_rules(table, decided.used, view, settings)
     if settings["idle"] == "error":
         problems += unused
@@ -72,7 +76,7 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
         title=f"{view.title} by {rules}" if isinstance(rules, str) else view.title,
         idle=[str(p) for p in unused] if settings["idle"] == "ignore" else (),
         rules=[str(clause) for clause in clauses],
-        targets=decided.targets,
+        targets=targets,
         notes=() if settings["buffers"] else listed_buffers(view.slots, wanted),
     )
 

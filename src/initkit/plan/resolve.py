@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from ..distributions import Distribution
+from ..distributions import Copy, Distribution
 from ..errors import FormulaError, InitkitError, Problem, SchemeMismatch
 from ..model import ModelView, ParameterInfo, Slot, parameter_info
 from ..rules import Clause
 from ..schemes import FansOf, Site, needs_of, resolve
+from .copies import shared_names
 from .formula_names import FormulaNames
 from .matching import RuleTable
 
@@ -61,7 +63,7 @@ class Resolver:
 
     def __init__(self, view: ModelView, table: RuleTable) -> None:
         self.table = table
-        self._names = FormulaNames(view)
+        self._view, self._names = view, FormulaNames(view)
         self._needs = [needs_of(clause.scheme) for clause in table.clauses]
         # Whether a clause gives every slot the same distribution; asked for every parameter.
         self.same_everywhere = [needs.reads == "options" for needs in self._needs]
@@ -102,12 +104,24 @@ class Resolver:
         """Find the distribution; a key says which other slots have the same, None that none has."""
         site = self._site(choice.slot, choice.name, choice.clause, info)
         try:
-            choice.distribution = resolve(choice.clause.scheme, site)
+            distribution = resolve(choice.clause.scheme, site)
         except Exception as error:  # a user's own class may raise anything
             choice.error = _mismatch(error, choice)
             return
+        if isinstance(distribution, Copy):  # whose fans are those of its source
+            choice.fans, choice.fans_from = None, ""
+            distribution = self._of_first(distribution)
+        choice.distribution = distribution
         if key is not None:
-            self._shared[key] = choice.distribution
+            self._shared[key] = distribution
+
+    def _of_first(self, copy: Copy) -> Copy:
+        """Let a copy of what has several names be one of the first, so that tied copies agree."""
+        return replace(copy, parameter=self._shared_names.get(copy.parameter, copy.parameter))
+
+    @cached_property
+    def _shared_names(self) -> dict[str, str]:
+        return shared_names(self._view.slots)
 
     def _site(self, slot: Slot, name: str, clause: Clause, info: ParameterInfo | None) -> Site:
         return Site(
@@ -118,8 +132,15 @@ class Resolver:
             default=info.default if info is not None else None,
             sibling=info.sibling if info is not None else None,
             context=lambda what: self._names.look_up(slot, name, what),
+            stars=_stars(clause, slot, name),
             shape_only=slot.owner is None,
         )
+
+
+def _stars(clause: Clause, slot: Slot, name: str) -> tuple[str, ...]:
+    """Return what the wildcards of a rule took of a name, with or without wrappers."""
+    canonical = slot.canonicals[slot.paths.index(name)] if name in slot.paths else name
+    return clause.matcher.stars(slot, name) or clause.matcher.stars(slot, canonical)
 
 
 def slot_info(slot: Slot) -> ParameterInfo | None:

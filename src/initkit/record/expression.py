@@ -27,6 +27,7 @@ _numbers = itertools.count(1)
 _DEEP = 3  # operations that the text of an expression shows, one inside the other
 _ROOT2 = math.sqrt(2.0)
 QR_Q, QR_R, QR_SIGNS, ORTHOGONAL = "qr Q", "qr R", "signs of qr R's diagonal", "orthogonal"
+COPY = "copy"  # of all that a storage held
 _CUTS_NOTHING = 7.0  # standard deviations beyond which no generator of float32 goes
 
 
@@ -48,6 +49,14 @@ class Expression:
         fixed: bool = False,
     ) -> None:
         self.op, self.args, self.law, self.draws, self.fixed = op, args, law, draws, fixed
+
+    @property
+    def copied(self) -> Expression:
+        """The expression that this one is a copy of, through all copies of copies; or itself."""
+        found = self
+        while found.op == COPY:
+            found = found.args[0]
+        return found
 
     @property
     def value(self) -> float | None:

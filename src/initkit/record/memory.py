@@ -73,6 +73,11 @@ class Memory:
         storage = self.storage(tensor)
         return storage is not None and storage.held is not None
 
+    def size(self, tensor: Tensor) -> int:
+        """Return how many bytes the storage of a tensor has."""
+        storage = self.storage(tensor)
+        return 0 if storage is None else storage.size
+
     def move(self, old: torch.UntypedStorage, new: torch.UntypedStorage) -> None:
         """Let a new storage hold what an old one does."""
         known = self._known.get(old._cdata)

@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 
 from ..distributions import Constant, Distribution, Normal, Orthogonal, Uniform
 from .expression import (
+    COPY,
     FIXED,
     ORTHOGONAL,
     QR_Q,
@@ -338,11 +339,14 @@ def _copied(op: Operation) -> Held:
         return opaque("repeated", *op.memory.present(held))
     if isinstance(held, Tensor):
         return held.expand(op.result.shape)
-    return held if held.fixed else _copy_of(held)
+    if held.fixed:
+        return held
+    whole = source.numel() * source.element_size() == op.memory.size(source)
+    return _copy_of(held, COPY if whole else "part")
 
 
-def _copy_of(held: Expression) -> Expression:
-    return Expression("copy", (held,), held.law, held.draws)
+def _copy_of(held: Expression, op: str = COPY) -> Expression:
+    return Expression(op, (held,), held.law, held.draws)
 
 
 def _moved(op: Operation) -> Held:

@@ -132,6 +132,9 @@ def _padding(held: Sequence[Slot]) -> tuple[int | None, Slot | None]:
             known = slot_info(slot)
             if known is not None and known.padding is not None:
                 return known.padding, slot
+            row = slot.owner.padding_idx  # of an embedding that torch does not know
+            if slot.key == "weight" and isinstance(row, int) and -1 < row < slot.shape[0]:
+                return row, slot
     return None, None
 
 

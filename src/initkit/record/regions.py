@@ -19,12 +19,17 @@ _BLOCKS = 64  # equal blocks that a plan may show
 
 @dataclass(frozen=True)
 class Found:
-    """What a tensor holds: its distribution, or why there is none; the draws that it came from."""
+    """What a tensor holds: its distribution, or why there is none, and the expressions in it."""
 
     law: Distribution | None
     note: str = ""
-    draws: frozenset[int] = frozenset()
+    present: tuple[Expression, ...] = ()
     tensor: Tensor | None = None
+
+    @property
+    def draws(self) -> frozenset[int]:
+        """The numbers of the draws that it came from."""
+        return frozenset().union(*(e.draws for e in self.present))
 
 
 def unexplained(why: str, tensor: Tensor | None = None) -> Found:
@@ -35,13 +40,12 @@ def unexplained(why: str, tensor: Tensor | None = None) -> Found:
 def explain(memory: Memory, held: Held, tensor: Tensor) -> Found:
     """Return the distribution of a tensor that holds these expressions."""
     present = memory.present(held)
-    draws = frozenset().union(*(e.draws for e in present))
     law, note = _one(present, tensor)
     if law is None and isinstance(held, Tensor) and not note:
         law, note = _by_blocks(memory, held, tensor)
     if law is not None and len(present) > 1 and (note := _shared(memory, held, tensor, present)):
         law = None
-    return Found(law, note, draws, tensor)
+    return Found(law, note, tuple(present), tensor)
 
 
 def _one(present: Sequence[Expression], tensor: Tensor) -> tuple[Distribution | None, str]:

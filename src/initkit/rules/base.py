@@ -89,6 +89,10 @@ class Matcher(Value, ABC):
         """
         return None
 
+    def stars(self, slot: Slot, name: str) -> tuple[str, ...]:
+        """Return what the wildcards of its name took of this one; none where it has no name."""
+        return ()
+
     def around(self, inner: Matcher) -> Matcher | None:
         """Return ``inner``, relative to the modules that this names; None if it is no scope."""
         return None

@@ -41,6 +41,25 @@ def _translated(glob: str) -> Callable[[str], bool]:
     return lambda name: found(name) is not None
 
 
+@lru_cache(maxsize=4096)
+def _stars(glob: str) -> re.Pattern[str]:
+    """Return the regular expression of a glob, with a group for each of its stars."""
+    first = r"(?:(.*)\.)?" if glob.startswith("*.") else ""
+    pieces = (glob[2:] if first else glob).split("*")
+    # fnmatch makes "(?s:...)\\Z" of a piece; between its ends stands what it matches.
+    return re.compile(first + "(.*)".join(fnmatch.translate(piece)[4:-3] for piece in pieces))
+
+
+def glob_stars(glob: str, name: str) -> tuple[str, ...]:
+    """Return what each ``*`` of a glob stands for in a name that it matches.
+
+    >>> glob_stars("target.*", "target.0.weight"), glob_stars("*.weight", "weight")
+    (('0.weight',), ('',))
+    """
+    found = _stars(glob).fullmatch(name)
+    return tuple(group or "" for group in found.groups()) if found is not None else ()
+
+
 class Listing:
     """Names, globs and modules' paths (each its subtree), to be asked about thousands of names."""
 

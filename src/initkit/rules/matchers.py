@@ -13,7 +13,7 @@ from ..errors import RuleError
 from ..model import ParameterInfo, Slot, is_wrapper_segment, parameter_info, shape_problem
 from ..numbers import frozen
 from .base import BY_PREFIX, Matcher
-from .globs import compile_glob, has_wildcard
+from .globs import compile_glob, glob_stars, has_wildcard
 from .hints import hint_example, hint_module, hint_name, hint_own_name
 
 # -------------------------------------------------------------------------- by what it is called
@@ -35,6 +35,9 @@ class Name(Matcher):
 
     def matches(self, slot: Slot, name: str) -> bool:
         return name == self.glob if slot.literal else compile_glob(self.glob)(name)
+
+    def stars(self, slot: Slot, name: str) -> tuple[str, ...]:
+        return glob_stars(self.glob, name)
 
     def around(self, inner: Matcher) -> Matcher:
         return Scope(self.glob, inner)
@@ -65,6 +68,10 @@ class Regex(Matcher, prefix="re:"):
 
     def matches(self, slot: Slot, name: str) -> bool:
         return not slot.literal and self.pattern.fullmatch(name) is not None
+
+    def stars(self, slot: Slot, name: str) -> tuple[str, ...]:
+        found = self.pattern.fullmatch(name)
+        return tuple(group or "" for group in found.groups()) if found is not None else ()
 
     def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
         return hint_example(slots)
@@ -247,6 +254,9 @@ class All(Matcher):
     def matches(self, slot: Slot, name: str) -> bool:
         return all(part.matches(slot, name) for part in self.parts)
 
+    def stars(self, slot: Slot, name: str) -> tuple[str, ...]:
+        return tuple(star for part in self.parts for star in part.stars(slot, name))
+
     def __str__(self) -> str:
         first, *others = self.parts
         return str(first) + "".join(f"{part.joiner}{part}" for part in others)
@@ -271,6 +281,12 @@ class Scope(Matcher):
         takes = compile_glob(self.path)
         # A glob may match several of the modules around a name, each with its own relative name.
         return any(takes(path) and self.inner.matches(slot, inner) for path, inner in _splits(name))
+
+    def stars(self, slot: Slot, name: str) -> tuple[str, ...]:
+        for path, inner in _splits(name):
+            if compile_glob(self.path)(path) and self.inner.matches(slot, inner):
+                return (*glob_stars(self.path, path), *self.inner.stars(slot, inner))
+        return ()
 
     def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
         path = scope + self.path
@@ -301,6 +317,16 @@ class Inside(Matcher, prefix="in:"):
             if self.kind.covers(module)
             for inner in _names_below(slot, depth)
         )
+
+    def stars(self, slot: Slot, name: str) -> tuple[str, ...]:
+        below = (
+            inner
+            for depth, module in enumerate(slot.lineage)
+            if self.kind.covers(module)
+            for inner in _names_below(slot, depth)
+            if self.inner.matches(slot, inner)
+        )
+        return next((self.inner.stars(slot, inner) for inner in below), ())
 
     def around(self, inner: Matcher) -> Matcher:
         return Inside(self.kind, inner)

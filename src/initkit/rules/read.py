@@ -24,8 +24,9 @@ Rules: TypeAlias = "Mapping[Any, Any] | Sequence[Any] | Rule | Recipe | Scheme |
 class Clause:
     """One rule as the plan uses it: what it takes, how that starts, and where it came from.
 
-    ``recipe`` is the innermost recipe that holds it; ``mention`` the place where a table names a
-    recipe, of whose rules one must win. It is that one object: its identity tells places apart.
+    ``padding`` says whether an embedding's padding row ends zero. ``recipe`` is the innermost
+    recipe that holds it; ``mention`` the place where a table names a recipe, of whose rules one
+    must win. It is that one object: its identity tells places apart.
     """
 
     matcher: Matcher
@@ -34,6 +35,7 @@ class Clause:
     optional: bool = False
     recipe: Recipe | None = None
     mention: Recipe | None = None
+    padding: bool = True
 
     @cached_property
     def text(self) -> str:
@@ -93,19 +95,23 @@ def read_rules(rules: Rules) -> list[Clause]:
 
 def _from_rule(rule: Rule) -> Clause:
     layout: Any = rule.layout  # a Layout by now
-    return Clause(rule.matcher, rule.scheme, layout, rule.optional)
+    return Clause(rule.matcher, rule.scheme, layout, rule.optional, padding=rule.padding)
 
 
 def _from_recipe(recipe: Recipe) -> list[Clause]:
     """Read a recipe: its own rules are optional, and carry the recipe that they came from."""
-    clauses = read_rules(recipe.table)
+    clauses = [_of_recipe(clause, recipe) for clause in read_rules(recipe.table)]
     if not recipe.general:
-        return [replace(clause, recipe=clause.recipe or recipe) for clause in clauses]
+        return clauses
     mention = replace(recipe)  # a copy for this place alone: a table may name one recipe twice
-    return [
-        replace(clause, optional=True, recipe=clause.recipe or recipe, mention=mention)
-        for clause in clauses
-    ]
+    return [replace(clause, optional=True, mention=mention) for clause in clauses]
+
+
+def _of_recipe(clause: Clause, recipe: Recipe) -> Clause:
+    """Return a clause with the recipe that holds it; of recipes in recipes the innermost counts."""
+    if clause.recipe is not None:
+        return clause
+    return replace(clause, recipe=recipe, padding=clause.padding and recipe.padding)
 
 
 def _from_entry(key: object, value: object) -> list[Clause]:

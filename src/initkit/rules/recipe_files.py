@@ -2,8 +2,8 @@
 
 A file holds what a :class:`~initkit.Recipe` holds: ``name``, ``summary``, ``source``, ``paper``,
 ``fits``, ``notes`` and ``rules``. ``rules`` is a table, or a list of tables and of names of
-recipes; a table with the key ``scheme`` beside ``name``, ``type``, ``layout`` or ``optional`` is
-one rule with options. ``recipe.schema.json`` beside this file is its schema.
+recipes; a table with the key ``scheme`` beside ``name``, ``type``, ``layout``, ``optional`` or
+``padding`` is one rule with options. ``recipe.schema.json`` beside this file is its schema.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from .rule import Rule
 
 _TEXTS = ("name", "summary", "source", "paper", "notes")
 _KEYS = (*_TEXTS, "fits", "padding", "rules", "$schema")
-_RULE_KEYS = {"scheme", "name", "type", "layout", "optional"}
+_RULE_FLAGS = ("optional", "padding")
+_RULE_KEYS = {"scheme", "name", "type", "layout", *_RULE_FLAGS}
 
 
 def load_recipe(path: str | Path) -> Recipe:
@@ -163,8 +164,9 @@ class _File:
         key = value.get("name") or value.get("type") or "scheme"  # where its line is looked for
         if isinstance(options.get("type"), list):
             options["type"] = tuple(options["type"])
-        if not isinstance(options.get("optional", False), bool):
-            raise self.error("optional must be true or false", "optional")
+        for flag in _RULE_FLAGS:
+            if not isinstance(options.get(flag, False), bool):
+                raise self.error(f"{flag} must be true or false", flag)
         try:
             return Rule(value["scheme"], **options)
         except InitkitError as error:
@@ -272,6 +274,8 @@ def _rule_data(rule: Rule) -> dict[str, Any]:
         data["layout"] = " ".join(axes) if axes else rule.layout
     if rule.optional:
         data["optional"] = True
+    if not rule.padding:
+        data["padding"] = False
     return data
 
 

@@ -23,7 +23,8 @@ class Rule(Value):
     ``name`` is a glob or a compiled regex on the full name; ``type`` a module class, a class name,
     or a tuple of them; ``where`` a predicate on the slot (``.name .key .owner .tensor``); a slot
     must meet all that are given. ``layout`` names the axes of the tensor (``"E in out"``). An
-    ``optional`` rule may match nothing.
+    ``optional`` rule may match nothing. With ``padding=False`` an embedding's padding row is drawn
+    like the others, where it would end zero.
 
     Raises :class:`RuleError` for what cannot be read.
 
@@ -38,6 +39,7 @@ class Rule(Value):
     where: Callable[[Slot], object] | None = field(default=None, kw_only=True)
     layout: str | Layout | None = field(default=None, kw_only=True)
     optional: bool = field(default=False, kw_only=True)
+    padding: bool = field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scheme", read_scheme(self.scheme))
@@ -45,6 +47,8 @@ class Rule(Value):
             object.__setattr__(self, "layout", Layout.parse(self.layout))
         if self.where is not None and not callable(self.where):
             raise RuleError(f"where must be a function of the slot, not {self.where!r}")
+        if not isinstance(self.padding, bool):
+            raise RuleError(f"padding must be True or False, not {self.padding!r}")
         self.matcher  # noqa: B018  read at once, so that a bad one is refused here
 
     @cached_property

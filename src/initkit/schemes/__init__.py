@@ -14,6 +14,7 @@ from .basic import (
     Zeros,
 )
 from .composite import Blocks
+from .copied import CopyOf
 from .describe import SchemeInfo, describe_scheme
 from .fan_based import (
     KaimingNormal,
@@ -56,6 +57,7 @@ __all__ = [
     "Arange",
     "Blocks",
     "Constant",
+    "CopyOf",
     "DeltaOrthogonal",
     "Dirac",
     "ExpOf",

@@ -7,6 +7,7 @@ from ..errors import OptionError
 from ..numbers import frozen
 from .base import Scheme
 from .basic import Keep
+from .copied import CopyOf
 from .site import Site
 
 
@@ -27,8 +28,9 @@ class Blocks(
         if not self.parts:
             raise OptionError("blocks: give a scheme or a number for each block", owner="blocks")
         # Refused where it is written, and not once for each tensor that it meets.
-        if any(isinstance(part, Keep) for part in self.parts):
-            message = "blocks: keep stands for a whole tensor, not for one of its blocks"
+        whole = next((part for part in self.parts if isinstance(part, Keep | CopyOf)), None)
+        if whole is not None:
+            message = f"blocks: {whole.name} stands for a whole tensor, not for one of its blocks"
             raise OptionError(message, owner="blocks")
 
     def resolve(self, site: Site) -> distributions.Distribution:

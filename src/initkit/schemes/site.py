@@ -30,8 +30,9 @@ class Site(Value):
     ``shape`` is that of the whole tensor; ``name`` its full name, and ``owner`` the class name of
     its module; ``layout`` says which axes are inputs and outputs, or None; ``default`` what torch's
     own constructor draws, or None; ``sibling`` are, for a bias, the fans of its weight; ``context``
-    gives the names of formulas that only the model knows; ``shape_only`` is set where there is no
-    module, so that fans are torch's shape-only arithmetic.
+    gives the names of formulas that only the model knows; ``stars`` are what the wildcards of the
+    rule's name took of this one; ``shape_only`` is set where there is no module, so that fans are
+    torch's shape-only arithmetic.
 
     >>> Site((16, 8, 3, 3), layout=Layout.parse("out in ...", groups=4)).fans()
     Fans(fan_in=72, fan_out=36)
@@ -44,6 +45,7 @@ class Site(Value):
     default: DefaultDistribution | None = None
     sibling: Fans | None = None
     context: Lookup | None = None
+    stars: tuple[str, ...] = ()
     shape_only: bool = False
 
     @property

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from torch import nn
+from torch import Tensor, nn
 
+from ..distributions import Copy
 from ..errors import Problem
 from ..model import ModelView
-from ..plan import DEFAULTS, EMPTY, WRITE, DecoratorOptions, Plan, Step, Target, plan_view
+from ..plan import DEFAULTS, EMPTY, WRITE, DecoratorOptions, Plan, Step, Target, copied, plan_view
 from ..rules import Rules
 from .seeds import with_prefix
 
@@ -53,6 +55,7 @@ def settle_recorded_rules(view: ModelView, report: Report, *, forget: bool = Tru
 def with_recorded_rules(plan: Plan, view: ModelView) -> Plan:
     """Let recorded rules start what the plan leaves as it is and what holds no values."""
     started: dict[int, tuple[Step, Target, str]] = {}
+    sources: dict[int, Tensor] = {}  # of what is copied, by the id of its copy
     problems: list[Problem] = []
     for module, rules, options in recorded(view):
         inner = plan_view(ModelView(module), rules, {**DEFAULTS, **options})
@@ -61,14 +64,36 @@ def with_recorded_rules(plan: Plan, view: ModelView) -> Plan:
             if step.status in (WRITE, EMPTY):
                 # The target in the value keeps the tensor alive, so its id stays its own.
                 started[id(target.writer.tensor)] = step, target, options.get("prefix", "")
+                if (source := _source(step, inner)) is not None:
+                    sources[id(target.writer.tensor)] = source
     if not started and not problems:
         return plan
-    pairs = [_started(step, target, started) for step, target in plan.pairs]
+    pairs = list(_copied([_started(step, target, started) for step, target in plan.pairs], sources))
     return plan.replaced(
         steps=[step for step, _ in pairs],
         targets=[target for _, target in pairs],
         problems=(*plan.problems, *problems),
     )
+
+
+def _source(step: Step, inner: Plan) -> Tensor | None:
+    """Return the memory of which a step is a copy, if it is one."""
+    if not isinstance(step.distribution, Copy):
+        return None
+    name = step.distribution.parameter
+    return next((t.writer.tensor for s, t in inner.pairs if name in s.names), None)
+
+
+def _copied(
+    pairs: Sequence[tuple[Step, Target]], sources: Mapping[int, Tensor]
+) -> Iterator[tuple[Step, Target]]:
+    """Lead the copies of recorded rules to their sources as the whole model starts them."""
+    by_memory = {id(target.writer.tensor): step for step, target in pairs}
+    for step, target in pairs:
+        source = sources.get(id(target.writer.tensor))
+        if source is not None and isinstance(step.distribution, Copy):
+            step = copied(step, by_memory[id(source)])
+        yield step, target
 
 
 def _started(

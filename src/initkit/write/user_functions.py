@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from ..distributions import Source, UserFunction
+from ..distributions import Copy, Distribution, Source, UserFunction
 from ..errors import FillError
 from ..model import Slot, rank_count
 from ..plan import WRITE, Plan, Step
@@ -61,8 +61,14 @@ def run_functions(plan: Plan, seed: int, prefix: str = "") -> dict[str, Tensor]:
     return {
         step.name: run_function(step, target.writer, seed, prefix)
         for step, target in plan.pairs
-        if step.status == WRITE and isinstance(step.distribution, UserFunction)
+        if step.status == WRITE and isinstance(_origin(step)[0], UserFunction)
     }
+
+
+def _origin(step: Step) -> tuple[Distribution | None, str]:
+    """Return what makes the values of a step, and the name that they depend on."""
+    made = step.distribution
+    return (made.part, made.name) if isinstance(made, Copy) else (made, step.seed_name)
 
 
 def run_function(step: Step, slot: Slot, seed: int, prefix: str) -> Tensor:
@@ -70,14 +76,14 @@ def run_function(step: Step, slot: Slot, seed: int, prefix: str) -> Tensor:
 
     Raises :class:`FillError` where the function fails or leaves elements unwritten.
     """
-    distribution = step.distribution
+    distribution, name = _origin(step)
     assert isinstance(distribution, UserFunction)
     assert slot.tensor is not None
     dtype = slot.tensor.dtype
     wide = dtype if dtype in (torch.float64, torch.complex64, torch.complex128) else torch.float32
     # NaN tells what was not written, and what was computed from values that should not be read.
     scratch = torch.full(distribution.shape, torch.nan, dtype=wide, device="cpu")
-    key = Source(seed, step.seed_name, prefix).values
+    key = Source(seed, name, prefix).values
     # On the CPU, so that a function draws the same values wherever its parameter lives.
     generator = torch.default_generator
     state = generator.get_state()

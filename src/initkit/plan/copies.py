@@ -1,0 +1,129 @@
+"""Lead every copy to its source: which parameter it is, and how that one starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..distributions import Copy
+from ..errors import Problem, SchemeMismatch, did_you_mean
+from ..model import Slot
+from ..ties import memories
+from .step import EMPTY, WRITE, Step, Target
+
+
+def shared_names(slots: Sequence[Slot]) -> dict[str, str]:
+    """Return for each name of what has several the first of them, so that copies of it agree."""
+    first: dict[str, str] = {}
+    for members, group in memories(slots):
+        if group is None or group.kind in ("view", "overlap"):  # whose elements lie otherwise
+            continue
+        for slot in members:
+            first |= dict.fromkeys((*slot.paths, *slot.canonicals), members[0].name)
+    return first
+
+
+def copied(step: Step, source: Step) -> Step:
+    """Return the step of a copy, with all that its values follow from."""
+    assert isinstance(step.distribution, Copy)
+    origin = source.distribution
+    if isinstance(origin, Copy):  # both have their values from one source
+        distribution = replace(origin, parameter=step.distribution.parameter)
+    else:
+        distribution = replace(step.distribution, part=origin, name=source.seed_name)
+    return replace(
+        step,
+        distribution=distribution,
+        fans=source.fans,
+        fans_from=source.fans_from,
+        padding=source.padding,
+        note="; ".join(dict.fromkeys(filter(None, (distribution.note(), *step.note.split("; "))))),
+    )
+
+
+def settle_copies(
+    steps: Sequence[Step], targets: Sequence[Target]
+) -> tuple[list[Step], list[Target], list[Problem]]:
+    """Return steps and targets whose copies know their source, and what is wrong with others."""
+    if not any(isinstance(step.distribution, Copy) for step in steps):
+        return list(steps), list(targets), []
+    settler = _Settler(steps, targets)
+    found = [settler.settle(place) for place in range(len(steps))]
+    placed = [
+        replace(target, padded=target.writer)
+        if isinstance(step.distribution, Copy) and step.padding is not None
+        else target
+        for step, target in zip(found, targets, strict=True)
+    ]
+    return found, placed, settler.problems
+
+
+class _Settler:
+    """Settle copies, each after its source, and gather what is wrong."""
+
+    def __init__(self, steps: Sequence[Step], targets: Sequence[Target]) -> None:
+        self.steps = list(steps)
+        self.problems: list[Problem] = []
+        self.place_of: dict[str, int] = {}
+        for place, target in enumerate(targets):
+            for slot in target.slots:
+                for name in (*slot.paths, *slot.canonicals):
+                    self.place_of.setdefault(name, place)
+        self._done: set[int] = set()
+        self._chain: list[int] = []  # the copies that wait for their source, each for the next
+
+    def settle(self, place: int) -> Step:
+        """Return the step at this place, its source settled first where it is a copy."""
+        step = self.steps[place]
+        copies = isinstance(step.distribution, Copy) and step.status in (WRITE, EMPTY)
+        if place not in self._done and copies:
+            self._chain.append(place)
+            self._settle(place, step)
+            self._chain.pop()
+        self._done.add(place)
+        return self.steps[place]
+
+    def _settle(self, place: int, step: Step) -> None:
+        assert isinstance(step.distribution, Copy)
+        name = step.distribution.parameter
+        at = self.place_of.get(name)
+        if at is None:
+            near = did_you_mean(name, self.place_of)
+            self._refuse(step, f"there is no parameter {name!r} to copy{near}")
+        elif at in self._chain:
+            names = [self.steps[p].name for p in self._chain[self._chain.index(at) :]]
+            loop = " -> ".join([*names, self.steps[at].name])
+            self._refuse(step, f"it would be a copy of itself ({loop}); give one of them a scheme")
+        else:
+            source = self.settle(at)
+            if text := _misfit(step, source, name):
+                self._refuse(step, text)
+            elif source.distribution is not None and not _unsettled(source):
+                self.steps[place] = copied(step, source)
+
+    def _refuse(self, step: Step, text: str) -> None:
+        text = f"{step.name}: {text} (rule {step.rule!r})"
+        self.problems.append(SchemeMismatch(text, names=step.names, rule=step.rule))
+
+
+def _unsettled(source: Step) -> bool:
+    """Whether a source is itself a copy without one, which has its own problem."""
+    return isinstance(source.distribution, Copy) and source.distribution.part is None
+
+
+def _misfit(step: Step, source: Step, name: str) -> str:
+    """Return why a step cannot be a copy of another, or nothing."""
+    if source.status not in (WRITE, EMPTY):
+        return (
+            f"no rule starts {name!r} here ({source.start}), so that what it holds is not the "
+            "plan's to copy; give it a rule, or copy the values by load_state_dict"
+        )
+    viewed = source.tie_kind in ("view", "overlap")
+    if viewed and (name != source.name or source.padding is not None):
+        what = "with a padding row " if source.padding is not None else ""
+        return f"{name!r} is a view {what}of memory that is written through {source.name!r}"
+    if step.shape != source.shape:
+        return f"its shape is {list(step.shape)}, and that of {name!r} is {list(source.shape)}"
+    if step.dtype != source.dtype:
+        return f"its dtype is {step.dtype}, and that of {name!r} is {source.dtype}"
+    return ""

@@ -1,0 +1,52 @@
+"""The scheme that starts one parameter as another."""
+
+from __future__ import annotations
+
+import re
+
+from .. import distributions
+from ..errors import OptionError
+from ..numbers import frozen
+from .base import Scheme
+from .site import Site
+
+
+@frozen
+class CopyOf(
+    Scheme,
+    name="copy_of",
+    formula="x of the other parameter",
+    source="Mnih et al. 2015, target networks; He et al. 2019, MoCo's momentum encoder",
+    moments="those of the other parameter",
+    positional=("parameter",),
+    reads="site",
+):
+    """Start with the same values as another parameter of the model.
+
+    Each ``*`` stands for what the rule's own took: ``{"target.*": "copy_of('q.*')"}`` starts
+    ``target.0.weight`` as ``q.0.weight``. The other parameter must be started by a rule, and have
+    the same shape and dtype.
+    """
+
+    parameter: str
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given: object = self.parameter  # whatever the text of a rule held
+        if not isinstance(given, str) or not given:
+            message = f"copy_of: parameter must be a name such as 'q.*', not {self.parameter!r}"
+            raise OptionError(message, owner=self.name, option="parameter")
+
+    def resolve(self, site: Site) -> distributions.Distribution:
+        pieces = self.parameter.split("*")
+        wanted, taken = len(pieces) - 1, len(site.stars)
+        if wanted and wanted != taken:
+            raise site.mismatch(
+                f"{self.parameter!r} has {wanted} '*', and the name in its rule {taken or 'none'}; "
+                "write as many in both, as in {'target.*': \"copy_of('q.*')\"}"
+            )
+        filled = pieces[0]
+        for star, piece in zip(site.stars, pieces[1:], strict=False):
+            filled += star + piece
+        # A first "*." may stand for nothing, and so may the one that it fills.
+        return distributions.Copy(re.sub(r"\.{2,}", ".", filled).strip("."))
