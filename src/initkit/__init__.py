@@ -47,7 +47,7 @@ with no_collecting():
 if TYPE_CHECKING:  # these load on first use: most programs use none of them
     from .check import CheckReport, Failure, check_init
     from .plan.suggest import suggest_recipe
-    from .record import Recording, record_init, recording
+    from .record.watch import Recording, record_init, recording
     from .rules.recipe_files import load_recipe, save_recipe
     from .ties.report import tie_report
     from .ties.reuse import find_reused_parameters

@@ -95,6 +95,8 @@ def draw(law: Distribution | None, op: str = "draw") -> Expression:
 
 def apply(op: str, *args: Expression) -> Expression:
     """Return what an operation makes of the values of elements."""
+    if op == "mul" and args[0].value is not None:
+        args = args[::-1]  # the number last, so that products look alike
     if all(a.fixed for a in args):
         return _folded(op, args)
     rewritten = _rewritten(op, args)
@@ -174,9 +176,14 @@ def _log_of_expm1(x: Expression) -> Expression | None:
 
 def _signed_q(q: Expression, signs: Expression) -> Expression | None:
     """Return the Haar-distributed matrix that Q times the signs of R's diagonal is."""
-    if (q.op, signs.op) != (QR_Q, QR_SIGNS) or q.draws != signs.draws:
+    matrix, gain = q, 1.0
+    while matrix.op == "mul" and matrix.args[1].value is not None:
+        matrix, gain = matrix.args[0], gain * matrix.args[1].value
+    if (matrix.op, signs.op) != (QR_Q, QR_SIGNS) or q.draws != signs.draws:
         return None
-    return Expression(ORTHOGONAL, (q, signs), q.args[0].law, q.draws)
+    haar = matrix.args[0].law
+    assert haar is not None
+    return Expression(ORTHOGONAL, (q, signs), haar.scaled(gain), q.draws)
 
 
 def _sum_of_normals(a: Expression, b: Expression) -> Expression | None:

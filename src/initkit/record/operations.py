@@ -150,7 +150,7 @@ def _fill(place: int, name: str) -> Handler:
 def _known(tensor: Tensor, held: Expression) -> Expression:
     """Return the expression of a fixed number, read off the value itself."""
     if held.fixed and held.law is None and tensor.numel() == 1 and not tensor.is_meta:
-        value = tensor.item()
+        value: object = tensor.item()
         return constant(float(value)) if isinstance(value, int | float) else held
     return held
 
@@ -255,12 +255,18 @@ def _has_draws(memory: Memory, held: Held) -> bool:
     return any(not e.fixed for e in memory.present(held))
 
 
+def _sorted_values(tensor: Tensor) -> Tensor:
+    """Return each value of a tensor once, in order."""
+    flat = tensor.reshape(-1).sort().values
+    return torch.cat([flat[:1], flat[1:][flat[1:] != flat[:-1]]])
+
+
 def _by_value(op: Operation, value: Any, held: Held) -> Held:
     """Tell few fixed values apart, so that each counts as a number: those of a mask."""
     plain = isinstance(held, Expression) and held.fixed and held.law is None
     if not plain or not isinstance(value, Tensor) or value.is_meta or value.is_complex():
         return held
-    different: Tensor = value.unique()
+    different = _sorted_values(value)
     if different.numel() > _FEW:
         return held
     numbers = [op.memory.number(constant(float(v))) for v in different.tolist()]
@@ -271,7 +277,7 @@ def _by_value(op: Operation, value: Any, held: Held) -> Held:
 def _orthogonal(name: str, operands: Sequence[Held]) -> Expression | None:
     """Return what Q times the signs of R's diagonal is, though the signs are as many as columns."""
     plain = [o for o in operands if isinstance(o, Expression)]
-    if name != "mul" or {o.op for o in plain} != {QR_Q, QR_SIGNS}:
+    if name != "mul" or len(plain) != 2 or QR_SIGNS not in {o.op for o in plain}:
         return None
     made = apply("mul", *plain)
     return made if made.op == ORTHOGONAL else None
@@ -401,9 +407,8 @@ def _numbers_through(op: Operation, args: Sequence[Any]) -> Held:
     memory, names = op.memory, [a.name for a in op.func._schema.arguments]
 
     def numbers(tensor: Tensor) -> Tensor:
-        if tensor is args[0] and tensor is not op.args[0]:
-            return tensor  # numbers already
-        return memory.as_numbers(memory.read(tensor), tensor.shape)
+        numbers_already = tensor is args[0] and args[0] is not op.args[0]
+        return tensor if numbers_already else memory.as_numbers(memory.read(tensor), tensor.shape)
 
     def converted(name: str, value: Any) -> Any:
         if name in _PLACES:
