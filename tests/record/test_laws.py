@@ -1,4 +1,4 @@
-"""What code draws comes out as the distribution that the values have, whichever way it is written."""
+"""What code draws comes out as the distribution that the values have, however it is written."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def test_what_no_distribution_explains_is_listed_with_what_was_seen(draw: Draw, 
 def test_python_and_numpy_randomness_is_named() -> None:
     import random
 
-    import numpy
+    import numpy as np
 
     def by_python() -> nn.Module:
         module = nn.Module()
@@ -239,7 +239,7 @@ def test_python_and_numpy_randomness_is_named() -> None:
 
     def by_numpy() -> nn.Module:
         module = nn.Module()
-        module.weight = nn.Parameter(torch.from_numpy(numpy.random.randn(8)).float())
+        module.weight = nn.Parameter(torch.from_numpy(np.random.rand(8)).float())  # noqa: NPY002
         return module
 
     assert "after Python's random was used" in record_init(by_python)["weight"].note

@@ -1,4 +1,4 @@
-"""A recording changes nothing: values, generators, errors, threads, functions are what they were."""
+"""A recording changes nothing: values, generators, errors and functions are what they were."""
 
 from __future__ import annotations
 
@@ -210,8 +210,7 @@ def test_a_named_function_of_torch_is_seen_under_any_name() -> None:
 
 def test_many_parameters_are_recorded_in_few_seconds() -> None:
     def build() -> nn.Module:
-        layers = nn.ModuleList(nn.Linear(1, 1) for _ in range(1500))
-        return layers
+        return nn.ModuleList(nn.Linear(1, 1) for _ in range(1500))
 
     plan = record_init(build)
     assert len(plan) == 3000

@@ -177,8 +177,8 @@ def _log_of_expm1(x: Expression) -> Expression | None:
 def _signed_q(q: Expression, signs: Expression) -> Expression | None:
     """Return the Haar-distributed matrix that Q times the signs of R's diagonal is."""
     matrix, gain = q, 1.0
-    while matrix.op == "mul" and matrix.args[1].value is not None:
-        matrix, gain = matrix.args[0], gain * matrix.args[1].value
+    while matrix.op == "mul" and (factor := matrix.args[1].value) is not None:
+        matrix, gain = matrix.args[0], gain * factor
     if (matrix.op, signs.op) != (QR_Q, QR_SIGNS) or q.draws != signs.draws:
         return None
     haar = matrix.args[0].law

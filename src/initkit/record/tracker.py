@@ -20,7 +20,8 @@ from .events import Event, merged
 from .expression import Expression, constant, draw
 from .init_functions import Call
 from .memory import Held, Memory, Storage
-from .operations import Handler, Operation, handler_of
+from .operation import Handler, Operation
+from .operations import handler_of
 
 # Functions that loop until they accept, decompose or set single elements; on the meta device most
 # do nothing. What they draw is known by their names.
@@ -76,7 +77,7 @@ class Tracker(TorchDispatchMode):
         storage = self.memory.write(target, held)
         if storage is None:
             return
-        name = op.func._schema.name.partition("::")[2]
+        name = op.name
         others = [
             s.events
             for t in op.tensors()
