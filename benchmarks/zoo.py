@@ -10,6 +10,7 @@ goes on; without ``--library`` all are measured. The table stands at the end.
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import json
 import multiprocessing
@@ -66,14 +67,15 @@ def transformers_models() -> Iterator[tuple[str, Build]]:
 def _auto_model(kind: str) -> nn.Module:
     import transformers
 
+    from_config: Any = transformers.AutoModel.from_config
     last: Exception | None = None
     for sizes in ({**LAYERS, **WIDTHS}, LAYERS):
         try:
             config = transformers.CONFIG_MAPPING[kind]()
             _shrink(config, sizes)
             with torch.device("meta"):
-                _refuse_large(transformers.AutoModel.from_config(config))
-            model: nn.Module = transformers.AutoModel.from_config(config)
+                _refuse_large(from_config(config))
+            model: nn.Module = from_config(config)
             return model
         except Exception as error:  # sizes that do not go together are refused in many ways
             last = error
@@ -98,7 +100,9 @@ def timm_models() -> Iterator[tuple[str, Build]]:
     words = ("test_", "atto", "femto", "pico", "nano", "xxs", "mini", "tiny", "_xs", "small", "18")
     for module in sorted(timm.list_modules()):
         names = timm.list_models(module=module)
-        ranked = sorted(names, key=lambda n: min((i for i, w in enumerate(words) if w in n), default=99))
+        ranked = sorted(
+            names, key=lambda n: min((i for i, w in enumerate(words) if w in n), default=99)
+        )
         if ranked:
             name = ranked[0]
             yield f"{module}/{name}", lambda name=name: timm.create_model(name)  # type: ignore[misc]
@@ -109,7 +113,11 @@ def torchvision_models() -> Iterator[tuple[str, Build]]:
     from torchvision import models
 
     for name in models.list_models():
-        backbone = {"weights_backbone": None} if hasattr(models, "detection") and _has_backbone(name) else {}
+        backbone = (
+            {"weights_backbone": None}
+            if hasattr(models, "detection") and _has_backbone(name)
+            else {}
+        )
         yield name, lambda name=name, more=backbone: models.get_model(name, weights=None, **more)  # type: ignore[misc]
 
 
@@ -119,8 +127,7 @@ def _has_backbone(name: str) -> bool:
 
 def diffusers_models() -> Iterator[tuple[str, Build]]:
     """Yield the models of diffusers whose defaults are small."""
-    import diffusers
-
+    diffusers = importlib.import_module("diffusers")
     for name in ("UNet2DModel", "AutoencoderKL", "UNet2DConditionModel", "DiTTransformer2DModel"):
         yield name, getattr(diffusers, name)
 
@@ -145,6 +152,7 @@ def look(build: Build) -> dict[str, Any]:
 
 def measure(build: Build) -> dict[str, Any]:
     """Return what a recording of one model says, and whether a fresh build agrees."""
+
     def seconds(run: Callable[[], Any]) -> tuple[float, Any]:
         torch.manual_seed(0)
         began = time.perf_counter()
@@ -229,10 +237,9 @@ def measured(run: Callable[[Build], Any], build: Build) -> dict[str, Any]:
 
 def table(results: dict[str, dict[str, Any]]) -> str:
     """Return a line for each library."""
-    lines = [
-        f"{'library':22}{'models':>7}{'tensors':>9}{'explained':>11}{'wholly':>9}"
-        f"{'contradicted':>13}{'cost > 5 M':>11}{'cost, all':>10}"
-    ]
+    heads = ("models", "tensors", "explained", "wholly", "contradicted", "cost > 5 M", "cost, all")
+    widths = (7, 9, 11, 9, 13, 11, 10)
+    lines = ["library".ljust(22) + "".join(map(str.rjust, heads, widths))]
     by_library: dict[str, list[dict[str, Any]]] = {}
     for key, result in results.items():
         if "error" not in result:
@@ -258,7 +265,9 @@ def table(results: dict[str, dict[str, Any]]) -> str:
 
 def main() -> None:
     """Measure what is not in the file yet, as long as the budget lasts, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=Path("zoo.json"))
     parser.add_argument("--library", action="append", choices=LIBRARIES)
     parser.add_argument("--budget", type=float, default=600.0, metavar="SECONDS")
@@ -296,7 +305,8 @@ def _short(result: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     # A torchvision built for CUDA expects two operators to be declared beside a CPU torch.
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    declared: Any = torch.library
+    library = declared.Library("torchvision", "FRAGMENT")
     for operator in ("nms", "qnms"):
         library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     main()

@@ -16,6 +16,7 @@ from initkit import (
     Failure,
     Plan,
     Recipe,
+    Recording,
     Report,
     Rule,
     Scheme,
@@ -24,6 +25,7 @@ from initkit import (
     Summary,
     TieGroup,
     TieStatus,
+    Write,
     apply_init,
     blocks,
     check_init,
@@ -46,6 +48,8 @@ from initkit import (
     per_module,
     plan_init,
     preserve_ties,
+    record_init,
+    recording,
     register_layout,
     register_recipe,
     register_scheme,
@@ -103,6 +107,17 @@ def options_are_known_by_name_and_value() -> None:
         except initkit.OptionError:
             continue
         raise AssertionError("an option was taken that does not exist")
+
+
+def recordings() -> None:
+    """A recording gives plans, and a plan the writes of each parameter."""
+    plan = record_init(nn.Linear, 4, 4, bias=False)
+    assert_type(plan, Plan)
+    assert_type(plan["weight"].history, tuple[Write, ...])
+    with recording() as record:
+        model = nn.Linear(4, 4)
+    assert_type(record, Recording)
+    assert_type(record.plan(model, buffers=True), Plan)
 
 
 def plans_and_reports() -> None:
@@ -243,6 +258,7 @@ def errors() -> None:
 if __name__ == "__main__":
     rules_in_every_form()
     options_are_known_by_name_and_value()
+    recordings()
     plans_and_reports()
     looking_at_a_model()
     a_decorated_class_keeps_its_type()

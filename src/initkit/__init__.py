@@ -30,7 +30,7 @@ with no_collecting():
     )
     from .model import Slot, fans, register_layout
     from .numbers import gain
-    from .plan import Plan, Step, plan_init
+    from .plan import Plan, Step, Write, plan_init
     from .rules import Recipe, Rule, describe_recipe, first, last, list_recipes, register_recipe
     from .schemes import (
         Scheme,
@@ -55,6 +55,7 @@ if TYPE_CHECKING:  # these load on first use: most programs use none of them
     from .access import Summary, init_, summary
     from .check import CheckReport, Failure, check_init
     from .plan.suggest import suggest_recipe
+    from .record.watch import Recording, record_init, recording
     from .rules.recipe_files import load_recipe, save_recipe
     from .ties.report import tie_report
     from .ties.reuse import find_reused_parameters
@@ -65,12 +66,15 @@ else:
     _LATER = {
         "CheckReport": "check",
         "Failure": "check",
+        "Recording": "record",
         "Summary": "access",
         "check_init": "check",
         "find_reused_parameters": "ties.reuse",
         "init_": "access",
         "load_recipe": "rules.recipe_files",
         "model_digest": "write.digests",
+        "record_init": "record",
+        "recording": "record",
         "save_recipe": "rules.recipe_files",
         "suggest_recipe": "plan.suggest",
         "summary": "access",
@@ -108,6 +112,7 @@ __all__ = [
     "Problem",
     "ReadError",
     "Recipe",
+    "Recording",
     "Report",
     "Rule",
     "RuleError",
@@ -120,6 +125,7 @@ __all__ = [
     "TieGroup",
     "TieStatus",
     "UnknownNameError",
+    "Write",
     "__version__",
     "apply_init",
     "blocks",
@@ -143,6 +149,8 @@ __all__ = [
     "per_module",
     "plan_init",
     "preserve_ties",
+    "record_init",
+    "recording",
     "register_layout",
     "register_recipe",
     "register_scheme",

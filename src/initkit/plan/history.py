@@ -40,7 +40,7 @@ class Write(Value):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the write as plain data."""
-        return asdict(self)  # type: ignore[call-overload, no-any-return]
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Write:

@@ -75,7 +75,7 @@ def written_step(
 def step_head(
     held: tuple[Slot, ...], slot: Slot, group: TieGroup | None
 ) -> tuple[tuple[str, ...], str, tuple[int, ...], torch.dtype]:
-    """Return names, the name that numbers depend on, shape and dtype."""
+    """Return names, the name that numbers depend on, shape and dtype of a step."""
     assert slot.tensor is not None
     dtype = slot.tensor.dtype
     if group is None:
@@ -91,6 +91,7 @@ def step_head(
 
 
 def is_frozen(slot: Slot) -> bool:
+    """Say whether a slot is a parameter that no gradient is to reach."""
     assert slot.tensor is not None
     return slot.kind == "parameter" and not slot.tensor.requires_grad
 

@@ -17,8 +17,9 @@ from .history import Write
 
 Padding: TypeAlias = "int | tuple[int, ...] | None"
 """The row that ends zero, or several: of embeddings over one memory each may have one."""
-# A rule writes it, a rule keeps it, no rule matches, a recording does not know what its model's code
-# drew, `only` or `protect` leaves it out, or it has no elements. The texts are part of saved plans.
+# A rule writes it, a rule keeps it, no rule matches, a recording does not know what its model's
+# code drew, `only` or `protect` leaves it out, or it has no elements. The texts are part of saved
+# plans.
 Status: TypeAlias = Literal[
     "write", "keep", "uncovered", "unexplained", "not in only", "protected", "empty"
 ]

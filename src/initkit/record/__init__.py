@@ -1,5 +1,5 @@
 """Read a plan off a model's own code: watch it build the model, and say what it drew."""
 
-from .recording import Recording, record_init, recording
+from .watch import Recording, record_init, recording
 
 __all__ = ["Recording", "record_init", "recording"]

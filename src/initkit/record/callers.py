@@ -24,7 +24,7 @@ _NOTHING, _CALL, _FUNCTION, _PLACE = range(4)
 @functools.cache
 def _role(code: CodeType) -> int:
     path, name = code.co_filename, code.co_name
-    if path.startswith(_OWN) or path.startswith("<frozen"):
+    if path.startswith((_OWN, "<frozen")):
         return _NOTHING
     if path.startswith(_MODULES):
         # Module.__setattr__, apply and the like lead to a function and are none themselves.

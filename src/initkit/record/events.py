@@ -125,7 +125,7 @@ def touches(event: Event, tensor: Tensor, whole: int) -> bool:
     last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
     mine = tensor.storage_offset()
     end = mine + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True))
-    return offset <= end and mine <= last
+    return bool(offset <= end and mine <= last)
 
 
 def merged(histories: Iterable[Sequence[Event]]) -> list[Event]:

@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from typing import TypeAlias
 
 import torch
 
@@ -25,6 +26,8 @@ from ..distributions import (
 _numbers = itertools.count(1)
 _DEEP = 3  # operations that the text of an expression shows, one inside the other
 _ROOT2 = math.sqrt(2.0)
+QR_Q, QR_R, QR_SIGNS, ORTHOGONAL = "qr Q", "qr R", "signs of qr R's diagonal", "orthogonal"
+COPY = "copy"  # of all that a storage held
 _CUTS_NOTHING = 7.0  # standard deviations beyond which no generator of float32 goes
 
 
@@ -46,6 +49,14 @@ class Expression:
         fixed: bool = False,
     ) -> None:
         self.op, self.args, self.law, self.draws, self.fixed = op, args, law, draws, fixed
+
+    @property
+    def copied(self) -> Expression:
+        """The expression that this one is a copy of, through all copies of copies; or itself."""
+        found = self
+        while found.op == COPY:
+            found = found.args[0]
+        return found
 
     @property
     def value(self) -> float | None:
@@ -84,6 +95,8 @@ def draw(law: Distribution | None, op: str = "draw") -> Expression:
 
 def apply(op: str, *args: Expression) -> Expression:
     """Return what an operation makes of the values of elements."""
+    if op == "mul" and args[0].value is not None:
+        args = args[::-1]  # the number last, so that products look alike
     if all(a.fixed for a in args):
         return _folded(op, args)
     rewritten = _rewritten(op, args)
@@ -132,49 +145,80 @@ def _folded(op: str, args: tuple[Expression, ...]) -> Expression:
 
 def _rewritten(op: str, args: tuple[Expression, ...]) -> Expression | None:
     """Return an equal expression that says more, where the textbook has one."""
-    if op == "add":
-        first, second = args
-        # Written as x + log(1 - exp(-x)), or with expm1 in it: the inverse of softplus.
-        for x, rest in ((first, second), (second, first)):
-            if _is_log_of_one_less_exp(rest, x):
-                return _mapped("inverse softplus", x)
-        if first.op == "exp" and second.value == -1.0:
-            return apply("expm1", first.args[0])
-        if second.op == "neg" and first.value == 1.0 and second.args[0].op == "exp":
-            return apply("neg", apply("expm1", second.args[0].args[0]))
-        if not first.draws & second.draws and isinstance(first.law, Normal):
-            return _sum_of_normals(first, second)
-    if op == "log" and args[0].op == "expm1":
-        return _mapped("inverse softplus", args[0].args[0])
-    if op == "neg" and args[0].op == "neg":
-        return args[0].args[0]
-    if op == "mul" and args[1].value == -1.0:
-        return apply("neg", args[0])
-    if op == "mul" and {args[0].op, args[1].op} == {"qr Q", "sign of qr R's diagonal"}:
-        q, signs = args if args[0].op == "qr Q" else args[::-1]
-        if q.draws == signs.draws:
-            return Expression("orthogonal", args, q.args[0].law, q.draws)
+    for rewrite in _REWRITES.get(op, ()):
+        if (found := rewrite(*args)) is not None:
+            return found
     return None
 
 
+def _softplus_undone(x: Expression, rest: Expression) -> Expression | None:
+    """Return the inverse of softplus where it is written x + log(-expm1(-x))."""
+    if rest.op != "log" or rest.args[0].op != "neg":
+        return None
+    inner = rest.args[0].args[0]
+    same = inner.op == "expm1" and inner.args[0].op == "neg" and inner.args[0].args[0] is x
+    return _mapped("inverse softplus", x) if same else None
+
+
+def _exp_less_one(first: Expression, second: Expression) -> Expression | None:
+    return apply("expm1", first.args[0]) if first.op == "exp" and second.value == -1.0 else None
+
+
+def _one_less_exp(first: Expression, second: Expression) -> Expression | None:
+    if first.value != 1.0 or second.op != "neg" or second.args[0].op != "exp":
+        return None
+    return apply("neg", apply("expm1", second.args[0].args[0]))
+
+
+def _log_of_expm1(x: Expression) -> Expression | None:
+    return _mapped("inverse softplus", x.args[0]) if x.op == "expm1" else None
+
+
+def _signed_q(q: Expression, signs: Expression) -> Expression | None:
+    """Return the Haar-distributed matrix that Q times the signs of R's diagonal is."""
+    matrix, gain = q, 1.0
+    while matrix.op == "mul" and (factor := matrix.args[1].value) is not None:
+        matrix, gain = matrix.args[0], gain * factor
+    if (matrix.op, signs.op) != (QR_Q, QR_SIGNS) or q.draws != signs.draws:
+        return None
+    haar = matrix.args[0].law
+    assert haar is not None
+    return Expression(ORTHOGONAL, (q, signs), haar.scaled(gain), q.draws)
+
+
 def _sum_of_normals(a: Expression, b: Expression) -> Expression | None:
-    if not isinstance(a.law, Normal) or not isinstance(b.law, Normal):
+    if not isinstance(a.law, Normal) or not isinstance(b.law, Normal) or a.draws & b.draws:
         return None
     law = Normal(a.law.mean + b.law.mean, math.hypot(a.law.std, b.law.std))
     return Expression("add", (a, b), law, a.draws | b.draws)
 
 
-def _is_log_of_one_less_exp(rest: Expression, x: Expression) -> bool:
-    """Whether it is log(1 - exp(-x)): log(-expm1(-x))."""
-    if rest.op != "log" or rest.args[0].op != "neg":
-        return False
-    inner = rest.args[0].args[0]
-    return inner.op == "expm1" and inner.args[0].op == "neg" and inner.args[0].args[0] is x
-
-
 def _mapped(name: str, x: Expression) -> Expression:
     law = x.law.mapped(name) if x.law is not None and x.law.elementwise else None
     return Expression(name, (x,), law, x.draws)
+
+
+def _swapped(rewrite: _Rewrite) -> _Rewrite:
+    return lambda a, b: rewrite(b, a)
+
+
+_Rewrite: TypeAlias = "Callable[..., Expression | None]"
+_REWRITES: dict[str, tuple[_Rewrite, ...]] = {
+    "add": (
+        _softplus_undone,
+        _swapped(_softplus_undone),
+        _exp_less_one,
+        _one_less_exp,
+        _sum_of_normals,
+    ),
+    "log": (_log_of_expm1,),
+    "neg": (lambda x: x.args[0] if x.op == "neg" else None,),
+    "mul": (
+        lambda x, k: apply("neg", x) if k.value == -1.0 else None,
+        _signed_q,
+        _swapped(_signed_q),
+    ),
+}
 
 
 # ------------------------------------------------------------------------------------- laws
@@ -240,9 +284,7 @@ def _clamped(law: Distribution, least: Distribution, most: Distribution) -> Dist
     return law.mapped("at least", low) if law.high <= high and law.elementwise else None
 
 
-def _clamped_normal(
-    law: TruncatedNormal | Normal, low: float, high: float
-) -> Distribution | None:
+def _clamped_normal(law: TruncatedNormal | Normal, low: float, high: float) -> Distribution | None:
     """Return a normal between bounds that cut nothing of it, or that it has but for rounding."""
     loc, scale = (law.mean, law.std) if isinstance(law, Normal) else (law.loc, law.scale)
     room = 1e-4 * scale

@@ -52,24 +52,23 @@ _functions: dict[str, FunctionType] = {}  # whose code is exchanged
 _originals: dict[str, FunctionType] = {}  # with the code that they had
 _signatures: dict[str, inspect.Signature] = {}
 _lock = threading.Lock()
-_users = 0
+_users: list[Recorder] = []  # of all threads
 
 
 @contextmanager
 def seen_by(recorder: Recorder) -> Iterator[None]:
     """Let a recorder see the calls that this thread makes in this block."""
-    global _users
     with _lock:
-        _users += 1
-        if _users == 1:
+        if not _users:
             _exchange()
+        _users.append(recorder)
     _recorders.active.append(recorder)
     try:
         yield
     finally:
         _recorders.active.remove(recorder)
         with _lock:
-            _users -= 1
+            _users.remove(recorder)
             if not _users:
                 _restore()
 
@@ -95,15 +94,16 @@ def called(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         return original(*args, **kwargs)
 
 
-def _template(*args, **kwargs):  # type: ignore[no-untyped-def]  # its code stands in functions of torch
-    from initkit.record.init_functions import called
+def _template(*args: Any, **kwargs: Any) -> Any:
+    # Its code stands in functions of torch, whose globals know nothing of this module.
+    import sys
 
-    return called("NAME", args, kwargs)
+    return sys.modules["MODULE"].called("NAME", args, kwargs)
 
 
 def _stand_in(name: str) -> CodeType:
-    code = _template.__code__
-    constants = tuple(name if c == "NAME" else c for c in code.co_consts)
+    code, filled = _template.__code__, {"NAME": name, "MODULE": __name__}
+    constants = tuple(filled.get(c, c) if isinstance(c, str) else c for c in code.co_consts)
     return code.replace(co_consts=constants, co_name=name, co_qualname=name)
 
 

@@ -73,6 +73,11 @@ class Memory:
         storage = self.storage(tensor)
         return storage is not None and storage.held is not None
 
+    def size(self, tensor: Tensor) -> int:
+        """Return how many bytes the storage of a tensor has."""
+        storage = self.storage(tensor)
+        return 0 if storage is None else storage.size
+
     def move(self, old: torch.UntypedStorage, new: torch.UntypedStorage) -> None:
         """Let a new storage hold what an old one does."""
         known = self._known.get(old._cdata)
@@ -87,7 +92,7 @@ class Memory:
     # ---------------------------------------------------------------------------- expressions
 
     def number(self, expression: Expression) -> int:
-        """Return the number of an expression; expressions are kept for good, so it stays its own."""
+        """Return the number of an expression, which is kept for good."""
         found = self._numbers.get(id(expression))
         if found is None:
             found = self._numbers[id(expression)] = len(self.expressions)
@@ -174,8 +179,9 @@ class Memory:
         if len(arrays) == 1:
             return self._each(op, operands, arrays[0])
         # Several arrays: a row for each combination that there is.
-        shape = torch.broadcast_shapes(*(a.shape for a in arrays))
-        rows = torch.stack([self.as_numbers(o, ()).expand(shape).reshape(-1) for o in operands])
+        full: list[Tensor] = torch.broadcast_tensors(*(self.as_numbers(o, ()) for o in operands))  # type: ignore[no-untyped-call]
+        shape = full[0].shape
+        rows = torch.stack([one.reshape(-1) for one in full])
         unique, inverse = torch.unique(rows, dim=1, return_inverse=True)
         made = [
             self.number(apply(op, *(self.expressions[i] for i in column)))

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from ..distributions import Constant, Distribution
+from ..distributions import Distribution
 from ..errors import InitkitError
 from ..model import ModelView, Slot, parameter_info, shape_problem
 from ..numbers import Fans, module_fans, no_collecting
@@ -106,7 +106,11 @@ def _explain(
     """Return what a piece of memory holds, and the padding row that the rest does not have."""
     tensor = compute(writer) if writer.computed is not None else writer.tensor
     if tensor is None or shape_problem(tensor):
-        return unexplained("no shape yet" if tensor is not None else "it cannot be read"), None, None
+        return (
+            unexplained("no shape yet" if tensor is not None else "it cannot be read"),
+            None,
+            None,
+        )
     tensor = tensor.detach()
     if not memory.knows(tensor) and tensor.numel():
         return unexplained("no operation was seen to write it", tensor), None, None
@@ -128,6 +132,9 @@ def _padding(held: Sequence[Slot]) -> tuple[int | None, Slot | None]:
             known = slot_info(slot)
             if known is not None and known.padding is not None:
                 return known.padding, slot
+            row = slot.owner.padding_idx  # of an embedding that torch does not know
+            if slot.key == "weight" and isinstance(row, int) and -1 < row < slot.shape[0]:
+                return row, slot
     return None, None
 
 
@@ -168,5 +175,3 @@ def _note(found: Found, writer: Slot) -> str:
     if writer.computed is not None:
         parts.append(writer.computed.note)
     return "; ".join(part for part in parts if part)
-
-

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..distributions import Blocks, Constant, Distribution, Orthogonal
+from ..distributions import Blocks, Distribution, Orthogonal
 from .expression import UNWRITTEN, Expression
 from .memory import Held, Memory
 from .tables import exact
@@ -19,12 +19,17 @@ _BLOCKS = 64  # equal blocks that a plan may show
 
 @dataclass(frozen=True)
 class Found:
-    """What a tensor holds: its distribution, or why there is none; the draws that it came from."""
+    """What a tensor holds: its distribution, or why there is none, and the expressions in it."""
 
     law: Distribution | None
     note: str = ""
-    draws: frozenset[int] = frozenset()
+    present: tuple[Expression, ...] = ()
     tensor: Tensor | None = None
+
+    @property
+    def draws(self) -> frozenset[int]:
+        """The numbers of the draws that it came from."""
+        return frozenset().union(*(e.draws for e in self.present))
 
 
 def unexplained(why: str, tensor: Tensor | None = None) -> Found:
@@ -35,13 +40,12 @@ def unexplained(why: str, tensor: Tensor | None = None) -> Found:
 def explain(memory: Memory, held: Held, tensor: Tensor) -> Found:
     """Return the distribution of a tensor that holds these expressions."""
     present = memory.present(held)
-    draws = frozenset().union(*(e.draws for e in present))
     law, note = _one(present, tensor)
     if law is None and isinstance(held, Tensor) and not note:
         law, note = _by_blocks(memory, held, tensor)
     if law is not None and len(present) > 1 and (note := _shared(memory, held, tensor, present)):
         law = None
-    return Found(law, note, draws, tensor)
+    return Found(law, note, tuple(present), tensor)
 
 
 def _one(present: Sequence[Expression], tensor: Tensor) -> tuple[Distribution | None, str]:
@@ -53,7 +57,7 @@ def _one(present: Sequence[Expression], tensor: Tensor) -> tuple[Distribution | 
     unknown = [e for e in present if e.law is None and not e.fixed]
     if unknown:
         return None, unknown[0].describe()
-    laws = set(e.law for e in present)
+    laws = {e.law for e in present}
     if len(laws) > 1 or None in laws:
         return None, ""
     law = laws.pop()
@@ -119,5 +123,3 @@ def _shared(memory: Memory, held: Held, tensor: Tensor, present: Sequence[Expres
                 if a.shape == b.shape and torch.equal(a, b):
                     return f"one draw in two places: {one.describe()}"
     return ""
-
-

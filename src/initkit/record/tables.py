@@ -36,7 +36,7 @@ def _constant(value: Tensor, law: Distribution | None) -> Constant:
 
 
 def _shortest(number: float, dtype: torch.dtype) -> float:
-    """Return the number of fewest digits that the dtype holds as this one: 0.1, not 0.1000000015."""
+    """Return the number of fewest digits that the dtype holds as this one."""
     for digits in range(1, 17):
         short = float(f"{number:.{digits}g}")
         if float(torch.tensor(short, dtype=torch.float64, device="cpu").to(dtype).real) == number:

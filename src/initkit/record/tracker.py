@@ -20,7 +20,8 @@ from .events import Event, merged
 from .expression import Expression, constant, draw
 from .init_functions import Call
 from .memory import Held, Memory, Storage
-from .operations import Handler, Operation, handler_of
+from .operation import Handler, Operation
+from .operations import handler_of
 
 # Functions that loop until they accept, decompose or set single elements; on the meta device most
 # do nothing. What they draw is known by their names.
@@ -68,14 +69,15 @@ class Tracker(TorchDispatchMode):
         if held is None:
             return
         targets = _targets(op)
-        for target, value in zip(targets, held if isinstance(held, list) else [held] * len(targets)):
+        values = held if isinstance(held, list) else [held] * len(targets)
+        for target, value in zip(targets, values, strict=False):  # some return numbers besides
             self._write(op, target, value)
 
     def _write(self, op: Operation, target: Tensor, held: Held) -> None:
         storage = self.memory.write(target, held)
         if storage is None:
             return
-        name = op.func._schema.name.partition("::")[2]
+        name = op.name
         others = [
             s.events
             for t in op.tensors()

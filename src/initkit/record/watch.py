@@ -17,7 +17,14 @@ from .tracker import Tracker
 
 
 class Recording:
-    """What was seen while a block ran; :func:`recording` makes it."""
+    """What was seen while a block ran; :func:`recording` makes it.
+
+    >>> from torch import nn
+    >>> with recording() as record:
+    ...     model = nn.LayerNorm(4)
+    >>> [step.start for step in record.plan(model)]
+    ['constant 1', 'constant 0']
+    """
 
     def __init__(self) -> None:
         self._tracker = Tracker()
@@ -79,6 +86,10 @@ def record_init(
     """
     with recording() as record:
         model = build(*args, **kwargs)
+    return _plan_of(record, model, build, buffers)
+
+
+def _plan_of(record: Recording, model: object, build: object, buffers: bool) -> Plan:
     if not isinstance(model, nn.Module):
         name = getattr(build, "__name__", repr(build))
         raise TargetError(f"{name} returned {type(model).__name__}, not a module")
