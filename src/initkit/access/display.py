@@ -35,7 +35,7 @@ def _usual_std(rows: Sequence[Row]) -> dict[Hashable, float]:
     """Return the median std of the rows whose names differ in numbers alone."""
     groups: dict[Hashable, list[float]] = {}
     for row in rows:
-        if row.std:
+        if row.std:  # where no values were read there is none
             groups.setdefault(_family(row), []).append(row.std)
     return {family: median(stds) for family, stds in groups.items()}
 

@@ -135,7 +135,8 @@ class Summary:
     @property
     def folds(self) -> list[Fold[Row]]:
         """The lines of the table: rows whose names differ in numbers alone are one."""
-        return folds_of(self.rows)
+        with no_collecting():
+            return folds_of(self.rows)
 
     def __len__(self) -> int:
         return len(self.rows)

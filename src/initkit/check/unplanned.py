@@ -29,7 +29,9 @@ def unregistered_parts(found: Sequence[Unregistered]) -> list[Checked]:
         Checked(
             one.path,
             one.shape or (),
-            tests=[Test("unregistered", 0.0, "registered", "not registered", one.sentence(one.path))],
+            tests=[
+                Test("unregistered", 0.0, "registered", "not registered", one.sentence(one.path))
+            ],
         )
         for one in found
         if one.problem

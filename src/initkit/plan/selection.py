@@ -74,9 +74,7 @@ def _listed(listing: Listing, names: Iterable[str]) -> bool:
     return any(map(listing.matches, names))
 
 
-def _idle_entries(
-    option: str, entries: Sequence[str] | None, view: ModelView
-) -> list[Problem]:
+def _idle_entries(option: str, entries: Sequence[str] | None, view: ModelView) -> list[Problem]:
     if not entries:
         return []
     names = dict.fromkeys(n for slot in view.slots for n in (*slot.paths, *slot.canonicals))
