@@ -89,9 +89,9 @@ def tied_and_stepped_twice() -> tuple[nn.Module, Any]:
 
 
 WAY_OUT = "add it to a group, or freeze it with requires_grad_(False)"
-REBUILT = (
-    "the model was rebuilt, tied, untied or moved by assignment since; make the optimizer after"
-)
+REBUILT = "the model was rebuilt, tied, untied or moved by assignment since; make the optimizer"
+FOREIGN = "of group 0 of the optimizer is no parameter of the model"
+TWICE = "is one memory that the optimizer steps 2 times, in"
 MISTAKES: dict[str, tuple[Callable[[], tuple[nn.Module, Any]], tuple[str, ...]]] = {
     "left out": (
         left_out,
@@ -103,8 +103,7 @@ MISTAKES: dict[str, tuple[Callable[[], tuple[nn.Module, Any]], tuple[str, ...]]]
         rebuilt,
         (
             "1.weight is in no group",
-            "parameter 2 [3, 2] of group 0 of the optimizer is no parameter of the model (1.weight "
-            f"has this shape now, and is not stepped): {REBUILT}",
+            f"parameter 2 [3, 2] {FOREIGN} (1.weight has this shape now, and is not stepped): {REBUILT}",
         ),
     ),
     "moved": (moved_by_assignment, ("parameter 0 [2, 2] of group 0 of the optimizer is no", "0.w")),
@@ -112,29 +111,19 @@ MISTAKES: dict[str, tuple[Callable[[], tuple[nn.Module, Any]], tuple[str, ...]]]
     "another model": (another_model, ("0.weight is in no group", "parameter 3 [3] of group 0")),
     "hidden": (
         hidden,
-        (
-            "parameter 4 [2, 2] of group 0 of the optimizer is no parameter of the model: it is "
-            "extra[0].weight, which is not registered",
-        ),
+        (f"parameter 4 [2, 2] {FOREIGN}: it is extra[0].weight, which is not registered",),
     ),
     "two optimizers": (
         two_optimizers,
-        (
-            "0.weight is one memory that the optimizer steps 2 times, in group 0 and group 0 of opti",
-        ),
+        (f"0.weight {TWICE} group 0 and group 0 of optimizer 1",),
     ),
     "frozen": (
         frozen_and_decayed,
-        (
-            "0.weight is frozen, and group 0 decays it by 0.1 as soon as it has a gradient; give the",
-        ),
+        ("0.weight is frozen, and group 0 decays it by 0.1 as soon as it has a gradient; give",),
     ),
     "tied": (
         tied_and_stepped_twice,
-        (
-            "0.bias = 1.bias, tied by alias, is one memory that the optimizer steps 2 times, in "
-            "group 0 and group 1; list it once",
-        ),
+        (f"0.bias = 1.bias, tied by alias, {TWICE} group 0 and group 1; list it once",),
     ),
 }
 

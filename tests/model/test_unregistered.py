@@ -334,7 +334,7 @@ def test_each_says_what_follows_and_how_to_mend_it(how: str) -> None:
     ],
 )
 def test_each_says_what_it_is(how: str, what: str) -> None:
-    plant, path, _ = HIDDEN[how]
+    plant, *_ = HIDDEN[how]
     assert any(str(one).startswith(what) for one in find_unregistered(net(plant)))
 
 
@@ -345,9 +345,7 @@ def test_many_alike_are_told_in_one_line_and_few_one_by_one() -> None:
 
     assert len(told(3)) == 3
     (line,) = told(48)
-    assert line.startswith(
-        "w[{0..47}], each of 48, is a Linear in a list of Module, not registered"
-    )
+    assert line.startswith("w[{0..47}], each of 48, is a Linear in a list of Module, not")
     assert "with w[{0..47}].weight, w[{0..47}].bias" in line
 
 

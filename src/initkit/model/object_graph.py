@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 Child: TypeAlias = tuple[str, Any]
-"""What follows the path of the object that holds it, such as ``.name`` or ``[2]``, and the child."""
+"""What is put behind the path of its holder, such as ``.name`` or ``[2]``, and the child."""
 Opener: TypeAlias = "Callable[[Any], Iterable[Child]] | None"
 
 # Values of these types hold nothing; most attributes of most modules are of one of them.
