@@ -92,6 +92,7 @@ WAY_OUT = "add it to a group, or freeze it with requires_grad_(False)"
 REBUILT = "the model was rebuilt, tied, untied or moved by assignment since; make the optimizer"
 FOREIGN = "of group 0 of the optimizer is no parameter of the model"
 TWICE = "is one memory that the optimizer steps 2 times, in"
+NOW = "has this shape now, and is not stepped"
 MISTAKES: dict[str, tuple[Callable[[], tuple[nn.Module, Any]], tuple[str, ...]]] = {
     "left out": (
         left_out,
@@ -103,7 +104,7 @@ MISTAKES: dict[str, tuple[Callable[[], tuple[nn.Module, Any]], tuple[str, ...]]]
         rebuilt,
         (
             "1.weight is in no group",
-            f"parameter 2 [3, 2] {FOREIGN} (1.weight has this shape now, and is not stepped): {REBUILT}",
+            f"parameter 2 [3, 2] {FOREIGN} (1.weight {NOW}): {REBUILT}",
         ),
     ),
     "moved": (moved_by_assignment, ("parameter 0 [2, 2] of group 0 of the optimizer is no", "0.w")),

@@ -47,6 +47,7 @@ def summary(
 
     Raises :class:`TargetError` for what is no model or no optimizer.
 
+    >>> import torch
     >>> class Net(nn.Module):
     ...     def __init__(self):
     ...         super().__init__()
