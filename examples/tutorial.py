@@ -8,11 +8,15 @@ from torch.nn import functional as F
 
 from initkit import (
     apply_init,
+    check_init,
+    describe_scheme,
     find_reused_parameters,
     find_tied_parameters,
+    init_,
     list_schemes,
     plan_init,
     register_scheme,
+    summary,
 )
 
 
@@ -33,12 +37,104 @@ def step(number: int, title: str) -> None:
     print(f"\n{number}. {title}\n")
 
 
-def list_parameters(net: nn.Module) -> None:
-    """Show every parameter with its shape: a plan without rules that writes nothing."""
+def list_parameters(net: nn.Sequential) -> None:
+    """Every parameter by name, as `named_parameters` lists them, with its values."""
     before = [p.clone() for p in net.parameters()]
-    plan = plan_init(net, {"*": "keep"})
-    print(plan)
+    found = summary(net)
+    print(found)
+    assert [row.name for row in found] == [name for name, _ in net.named_parameters()]
     assert all(torch.equal(p, q) for p, q in zip(net.parameters(), before, strict=True))
+
+
+def access_by_layer(net: nn.Sequential) -> None:
+    """A layer by its index, a parameter by its name; a layer without parameters has none."""
+    found = summary(net)
+    print(found[0])
+    print(found["2.bias"])
+    assert [(row.name, row.shape) for row in found[0]] == [("weight", (8, 4)), ("bias", (8,))]
+    assert len(found[1]) == 0 and found[-1]["bias"].shape == net[-1].bias.shape == (1,)
+    assert type(layer(net, 0).weight) is nn.Parameter
+    assert layer(net, 0).weight.data.equal(layer(net, 0).weight)  # the values, without a gradient
+
+
+def gradients(net: nn.Sequential) -> None:
+    """Before a backward no parameter has a gradient; after it, each has one of its own shape."""
+    first = layer(net, 0).weight
+    before = first.grad
+    assert before is None and summary(net)["0.weight"].gradient is None
+    net(torch.rand(2, 4)).sum().backward()
+    print(summary(net)["0.weight"])
+    assert first.grad is not None and first.grad.shape == first.shape
+    # The sum over two rows has a slope of 2 in the last bias, whatever the weights are.
+    assert summary(net)["2.bias"].gradient == 2
+    net.zero_grad()
+
+
+class MyModel(nn.Module):
+    """A parameter, and a tensor that is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight1 = nn.Parameter(torch.rand(20, 20))
+        self.weight2 = torch.rand(20, 20)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.weight1 @ self.weight2
+
+
+class ListedModel(nn.Module):
+    """Layers in a Python list, which no model looks into."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = [nn.Linear(4, 4), nn.Linear(4, 4)]
+
+
+def what_the_list_misses() -> None:
+    """`weight2` is not in the list, and layers in a list are not either; initkit says both."""
+    net = MyModel()
+    assert [name for name, _ in net.named_parameters()] == ["weight1"]
+    found = summary(net)
+    print(found)
+    assert [row.name for row in found] == ["weight1"]
+    assert [(one.path, one.kind) for one in found.unregistered] == [("weight2", "tensor")]
+
+    # A constant may be meant so. Layers that nobody trains are not: that is a failed check.
+    report = check_init(ListedModel())
+    print(report.failures[0])
+    assert [failure.name for failure in report.failures] == ["layers[0]", "layers[1]"]
+
+    # A rule that names such a thing is told what it is.
+    problem = str(plan_init(net, {"weight2": 0, "weight1": 1}).problems[0])
+    assert "weight2 is a plain tensor of MyModel, not a parameter" in problem
+
+
+def torch_defaults() -> None:
+    """What the constructors of torch draw, before anybody asks."""
+    print(describe_scheme("torch_default"))
+    layers = nn.ModuleDict(
+        {
+            "linear": nn.Linear(16, 4),
+            "conv": nn.Conv2d(4, 8, 3),
+            "embedding": nn.Embedding(10, 4),
+            "norm": nn.BatchNorm2d(4),
+            "lstm": nn.LSTM(4, 25),
+        }
+    )
+    plan = plan_init(layers, "torch_default")
+    print(plan)
+    assert plan["linear.weight"].start == plan["linear.bias"].start == "U(-0.25, 0.25)"
+    assert plan["lstm.weight_ih_l0"].start == "U(-0.2, 0.2)"  # 1 / sqrt(25)
+    # What the constructors drew is what the plan says of them.
+    wide = nn.Linear(400, 300)
+    assert check_init(wide, "torch_default").ok and 0.049 < wide.weight.abs().max() <= 0.05
+
+
+def one_tensor() -> None:
+    """A bare tensor, without a model around it."""
+    weight = init_(torch.empty(3, 5), "xavier_uniform(gain=sqrt(2))", seed=0)
+    print(weight)
+    assert weight.abs().max() <= 2**0.5 * (6 / (3 + 5)) ** 0.5
 
 
 def normal_weights_zero_biases(net: nn.Sequential) -> None:
@@ -108,20 +204,45 @@ def shared_layer() -> None:
 
 
 class FancyMLP(nn.Module):
-    """A layer used twice in forward, a constant weight, and control flow."""
+    """A constant that is no parameter, a layer used twice, and control flow."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("rand_weight", torch.rand(20, 20))
+        self.rand_weight = torch.rand((20, 20), requires_grad=False)  # never trained
         self.linear = nn.Linear(20, 20)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.linear(x)
-        x = F.relu(x @ self.get_buffer("rand_weight") + 1)
-        x = self.linear(x)
-        while x.norm() > 1:
+        x = F.relu(x @ self.rand_weight + 1)
+        x = self.linear(x)  # the same layer again: the two share their parameters
+        while x.norm().item() > 1:
             x = x / 2
+        if x.norm().item() < 0.8:
+            x = x * 10
         return x.sum()
+
+
+class NestMLP(nn.Module):
+    """A block inside a module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(40, 30), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.as_tensor(self.net(x))
+
+
+def nested_models() -> None:
+    """Blocks in blocks: names show the nesting, and a constant is told from a parameter."""
+    net = nn.Sequential(NestMLP(), nn.Linear(30, 20), FancyMLP())
+    assert net(torch.rand(1, 40)).shape == ()
+    found = summary(net)
+    print(found)
+    assert [row.name for row in found[0]] == ["net.0.weight", "net.0.bias"]
+    constant = found.unregistered[0]
+    assert (constant.path, constant.problem) == ("2.rand_weight", False)
+    assert found.ok and any("register_buffer('rand_weight'" in note for note in found.notes)
 
 
 def reused_layer() -> None:
@@ -169,19 +290,31 @@ def main() -> None:
     net = perceptron()
     step(1, "List the parameters")
     list_parameters(net)
-    step(2, "Weights from N(0, 0.01), biases 0")
+    step(2, "One layer by its index, one parameter by its name")
+    access_by_layer(net)
+    step(3, "Gradients")
+    gradients(net)
+    step(4, "What the list misses")
+    what_the_list_misses()
+    step(5, "What torch draws by itself")
+    torch_defaults()
+    step(6, "Weights from N(0, 0.01), biases 0")
     normal_weights_zero_biases(net)
-    step(3, "Constants")
+    step(7, "Constants")
     constant_weights(net)
-    step(4, "A uniform with a hole in the middle, built in and one's own")
+    step(8, "A uniform with a hole in the middle, built in and one's own")
     masked_uniform(net)
-    step(5, "By hand, through .data")
+    step(9, "By hand, through .data")
     by_hand(net)
-    step(6, "One layer, two places")
+    step(10, "One bare tensor")
+    one_tensor()
+    step(11, "One layer, two places")
     shared_layer()
-    step(7, "One layer, used twice in one forward")
+    step(12, "Blocks in blocks")
+    nested_models()
+    step(13, "One layer, used twice in one forward")
     reused_layer()
-    step(8, "Xavier and Kaiming over a state_dict, by name")
+    step(14, "Xavier and Kaiming over a state_dict, by name")
     by_name_in_a_state_dict()
 
 

@@ -17,6 +17,7 @@ from initkit.testing import (
     assert_covered,
     assert_initialized,
     assert_not_tied,
+    assert_optimized,
     assert_plan,
     assert_reproducible,
     assert_tied,
@@ -334,6 +335,22 @@ def test_a_snapshot_of_500_parameters_is_readable_and_the_same_for_every_hash_se
     assert len(lines) == 505
     assert max(map(len, lines)) <= 80
     assert all(re.fullmatch(r"\S+ +[\dx]+ +\S.*", line) for line in lines[1:])
+
+
+def test_an_optimizer_that_steps_each_parameter_once_passes() -> None:
+    model = nn.Linear(2, 2)
+    assert_optimized(model, torch.optim.AdamW(model.parameters()))
+
+
+def test_an_optimizer_that_misses_a_parameter_fails_and_says_which() -> None:
+    model = nn.Linear(2, 2)
+    with pytest.raises(CheckError) as caught:
+        assert_optimized(model, torch.optim.SGD([model.weight], lr=0.1))
+    assert str(caught.value) == (
+        "model and optimizer do not fit:\n"
+        "  bias is in no group of the optimizer, which won't train it; add it to a group, or "
+        "freeze it with requires_grad_(False)"
+    )
 
 
 def test_the_module_imports_no_test_framework() -> None:

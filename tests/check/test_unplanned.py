@@ -68,3 +68,24 @@ def test_a_std_that_makes_activations_explode_is_remarked() -> None:
     model = nn.Linear(400, 400)
     nn.init.normal_(model.weight)
     assert check_init(model).rows[0][-1].startswith("large: its std is 20")
+
+
+class Hiding(nn.Module):
+    """A model with a layer in a list, and a constant beside its buffers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(64, 64)
+        self.layers = [nn.Linear(64, 64)]
+        self.constant = torch.zeros(3)
+
+
+@pytest.mark.parametrize("rules", [None, "torch_default"])
+def test_a_layer_that_is_not_registered_fails_with_or_without_a_plan(rules: str | None) -> None:
+    report = check_init(Hiding(), rules)
+    (failure,) = report.failures
+    assert (failure.name, failure.kind) == ("layers[0]", "unregistered")
+    assert str(failure).startswith(
+        "layers[0] is a Linear in a list of Hiding, not registered, with"
+    )
+    assert not report.ok and "FAILS: unregistered" in str(report)

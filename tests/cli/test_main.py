@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -43,6 +44,21 @@ def test_plan_shows_who_gets_what_and_exits_1_for_problems(target: str, run: Run
     code, out, _ = run("plan", target, "--rules", "orthogonal", "--only", "haed")
     assert code == 1
     assert "only has 'haed', which matches no parameter" in out
+
+
+def test_show_lists_what_a_model_has(run: Run) -> None:
+    code, out, _ = run("show", "cli_net:Net")
+    assert code == 0 and "embed.weight" in out and "= head.weight" in out
+    assert max(map(len, out.splitlines())) <= 80
+    code, out, _ = run("show", "cli_net:Net", "norm.weight")
+    assert code == 0 and out.startswith("norm.weight: 4 float32 on cpu, LayerNorm parameter\n")
+    code, out, _ = run("show", "cli_net:Net", "norm", "--no-values")
+    assert code == 0 and out.startswith("LayerNorm: 2 parameters") and "all 1" not in out
+    code, _, err = run("show", "cli_net:Net", "nrom.weight")
+    assert code == 2 and "initkit: Net has no parameter 'nrom.weight'; did you mean 'norm" in err
+    code, out, _ = run("show", "cli_net:Net", "norm.*", "--json")
+    names = [row["names"] for row in json.loads(out)["parameters"]]
+    assert names == [["norm.weight"], ["norm.bias"]]
 
 
 def test_ties_names_what_shares_memory(run: Run) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
 from initkit import Recipe, plan_init
+from initkit.errors import UnregisteredParameter
 
 
 def norm() -> nn.Module:
@@ -75,3 +77,65 @@ def test_asking_who_stands_above_a_rule_makes_that_one_no_less_idle() -> None:
 def test_a_parameter_registered_as_none_counts() -> None:
     model = nn.Linear(2, 2, bias=False)
     assert plan_init(model, {"bias": 0, "weight": 1}).problems == ()
+
+
+class Hiding(nn.Module):
+    """A model beside whose lists a tensor, a layer and a parameter hang."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight1 = nn.Parameter(torch.zeros(2))
+        self.weight2 = torch.zeros(2)
+        self.layers = [nn.Linear(2, 2)]
+
+
+def told_of_hiding(rules: Any, **options: Any) -> list[str]:
+    return [str(problem) for problem in plan_init(Hiding(), rules, **options).problems]
+
+
+@pytest.mark.parametrize(
+    ("key", "what"),
+    [
+        ("weight2", "weight2 is a plain tensor of Hiding, not a parameter: "),
+        ("layers.0.weight", "layers[0] is a Linear in a list of Hiding, not registered, with "),
+        ("layers[0].weight", "layers[0] is a Linear in a list of Hiding, not registered, with "),
+        ("layers*", "layers[0] is a Linear in a list of Hiding, not registered, with "),
+        (nn.Linear, "layers[0] is a Linear in a list of Hiding, not registered, with "),
+    ],
+    ids=str,
+)
+def test_a_rule_that_names_what_is_not_registered_is_told_what_it_is(key: Any, what: str) -> None:
+    (text,) = told_of_hiding({key: 0, "weight1": 0})
+    assert text.partition(" matches no parameter; ")[2].startswith(what)
+
+
+def test_a_rule_that_names_nothing_is_still_told_what_is_near() -> None:
+    (text,) = told_of_hiding({"wieght1": 0, "*": "keep"})
+    assert text.endswith("did you mean 'weight1'?")
+
+
+@pytest.mark.parametrize("option", ["only", "protect"])
+@pytest.mark.parametrize("entry", ["weight2", "layers", "layers.0", "layers[0].bias"])
+def test_only_and_protect_are_told_too(option: str, entry: str) -> None:
+    (text,) = told_of_hiding({"*": 0}, **{option: [entry, "weight1"]})
+    head = f"{option} has {entry!r}, which matches no parameter, buffer or module; "
+    assert text.startswith(f"{head}weight2 is a" if entry == "weight2" else f"{head}layers[0] is")
+
+
+def test_every_plan_remarks_on_what_is_not_registered() -> None:
+    plan = plan_init(Hiding(), {"*": 0})
+    assert not plan.problems
+    first, second = plan.notes
+    assert first.startswith("layers[0] is a Linear in a list of Hiding, not registered, with layer")
+    assert second == "not registered, so that no rule starts them: weight2"
+    assert plan.notes[0] in str(plan) and str(plan).endswith("starts them: weight2")
+
+
+def test_strict_refuses_what_should_train_and_lets_constants_be() -> None:
+    (problem,) = plan_init(Hiding(), {"*": 0}, strict=True).problems
+    assert type(problem) is UnregisteredParameter and str(problem).startswith("layers[0] is a")
+    assert plan_init(Hiding(), {"*": 0}, strict=True, only="weight1").problems == ()
+
+
+def test_a_sound_model_has_no_such_remark() -> None:
+    assert plan_init(norm(), {"*": 0}, strict=True).notes == ()

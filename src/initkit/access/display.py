@@ -35,13 +35,18 @@ def _usual_std(rows: Sequence[Row]) -> dict[Hashable, float]:
     """Return the median std of the rows whose names differ in numbers alone."""
     groups: dict[Hashable, list[float]] = {}
     for row in rows:
-        if row.std:
+        if row.std:  # where no values were read there is none
             groups.setdefault(_family(row), []).append(row.std)
     return {family: median(stds) for family, stds in groups.items()}
 
 
 def _family(row: Row) -> Hashable:
-    return split_name(row.name)[0], row.shape
+    return split_name(row.name)[0], _rank(row)
+
+
+def _rank(row: Row) -> Hashable:
+    """Return the shape of a matrix; vectors of any length are alike, as norms of a stage are."""
+    return row.shape if len(row.shape) > 1 else len(row.shape)
 
 
 def _alike(row: Row, usual: dict[Hashable, float]) -> Hashable:
@@ -52,8 +57,15 @@ def _alike(row: Row, usual: dict[Hashable, float]) -> Hashable:
     if row.std and not 0.5 <= row.std / usual[_family(row)] <= 2:
         values = (values, format(row.std, ".1g"))
     gradient = row.gradient and "some"  # None and 0.0 are states of their own
-    about = (row.shape, row.dtype, row.device, row.owner, row.kind, row.trainable, row.started_by)
+    about = (_rank(row), row.dtype, row.device, row.owner, row.kind, row.trainable, row.started_by)
     return (*about, own, values, gradient, row.padding, row.local_shape, row.note)
+
+
+def _shape(fold: Fold[Row]) -> str:
+    if fold.first.note == "lazy":
+        return "?"
+    shapes = [format_shape(shape) for shape in sorted({row.shape for row in fold.rows})]
+    return shapes[0] if len(shapes) == 1 else f"{shapes[0]} to {shapes[-1]}"
 
 
 def _range(fold: Fold[Row], number: Callable[[Row], float | None]) -> str:
@@ -88,7 +100,7 @@ COLUMNS: tuple[Column[Fold[Row]], ...] = (
     Column("count", lambda fold: f"x{len(fold)}" if len(fold) > 1 else "", "r"),
     Column(
         "shape",
-        lambda fold: "?" if fold.first.note == "lazy" else format_shape(fold.first.shape),
+        _shape,
         html_align="r",
         order=lambda fold: float(fold.first.numel),
     ),

@@ -47,6 +47,7 @@ def summary(
 
     Raises :class:`TargetError` for what is no model or no optimizer.
 
+    >>> import torch
     >>> class Net(nn.Module):
     ...     def __init__(self):
     ...         super().__init__()
@@ -135,7 +136,8 @@ class Summary:
     @property
     def folds(self) -> list[Fold[Row]]:
         """The lines of the table: rows whose names differ in numbers alone are one."""
-        return folds_of(self.rows)
+        with no_collecting():
+            return folds_of(self.rows)
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -1,4 +1,4 @@
-"""What is wrong between a model and its optimizers: left out, left behind, stepped twice, decayed."""
+"""What is wrong between a model and its optimizers: left out, left behind, stepped twice."""
 
 from __future__ import annotations
 
@@ -67,9 +67,7 @@ def _held(optimizer: object) -> Iterator[_Held]:
     for number, one in enumerate(several):
         groups = getattr(one, "param_groups", None)
         if groups is None:
-            raise TargetError(
-                f"an optimizer has param_groups; this is a {type(one).__name__}"
-            )
+            raise TargetError(f"an optimizer has param_groups; this is a {type(one).__name__}")
         for index, group in enumerate(groups):
             known = group.get("param_names", ())  # of optimizers made from named_parameters()
             for place, tensor in enumerate(group["params"]):

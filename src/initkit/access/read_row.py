@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -19,37 +20,54 @@ def read_row(
     slots: tuple[Slot, ...], group: TieGroup | None, rules: Mapping[str, str], values: bool
 ) -> Row:
     """Return the row of one memory; ``rules`` says by name which rule started it."""
-    slot = next((one for one in slots if one.kind != "buffer"), slots[0])
+    slot = slots[0]
+    if len(slots) > 1:
+        slot = next((one for one in slots if one.kind != "buffer"), slot)
     tensor = slot.tensor
     assert tensor is not None
     names = slot.paths if group is None else group.names
     lazy = nn.parameter.is_lazy(tensor)
     held = tensor if lazy else local_part(tensor)
-    seen = _measured(slot, held) if values and not lazy else None
-    known = seen is not None and seen.n > 0 and seen
-    return Row(
-        names=tuple(names),
-        kind=slot.kind,
-        owner=type(slot.owner).__name__ if slot.owner is not None else "",
-        shape=() if lazy else tuple(slot.shape),
-        dtype=tensor.dtype,
-        device=str(tensor.device),
-        trainable=any(raw.requires_grad for raw in slot.raw),
-        bytes=0 if lazy else _bytes(held),
-        mean=known.mean if known else None,
-        std=known.std if known else None,
-        min=known.low if known else None,
-        max=known.high if known else None,
-        nans=known.nans if known else 0,
-        infinities=known.infinities if known else 0,
-        gradient=_gradient(tensor, values) if slot.computed is None else None,
+    row = Row(
+        names,
+        slot.kind,
+        type(slot.owner).__name__ if slot.owner is not None else "",
+        () if lazy else tuple(slot.shape),
+        tensor.dtype,
+        _device_name(tensor.device),
+        _is_trained(slot, tensor),
+        0 if lazy else _bytes(held),
         version=_version(tensor),
         tie=group.kind if group is not None else "",
         padding=_padding(slots),
-        started_by=next((rules[name] for name in names if name in rules), "") if rules else "",
         local_shape=tuple(held.shape) if held is not tensor else None,
         note=_note(slot, tensor, lazy),
     )
+    if slot.computed is None:
+        row.gradient = _gradient(tensor, values)
+    if rules:
+        row.started_by = next((rules[name] for name in names if name in rules), "")
+    if values and not lazy:
+        _add_values(row, _measured(slot, held))
+    return row
+
+
+def _add_values(row: Row, seen: Measured | None) -> None:
+    if seen is not None and seen.n:
+        row.mean, row.std, row.min, row.max = seen.mean, seen.std, seen.low, seen.high
+        row.nans, row.infinities = seen.nans, seen.infinities
+
+
+@cache  # there are few devices, and many tensors
+def _device_name(device: torch.device) -> str:
+    return str(device)
+
+
+def _is_trained(slot: Slot, tensor: Tensor) -> bool:
+    """Tell whether a tensor, or one behind a computed weight, takes gradients."""
+    if slot.computed is None:
+        return tensor.requires_grad
+    return any(raw.requires_grad for raw in slot.computed.raw)
 
 
 def local_part(tensor: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from ..distributions import short
 from ..render import format_shape
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # made by the thousand: frozen would cost as much as the walk
 class Row:
     """What is known of one piece of memory, under all of its names.
 

@@ -25,14 +25,12 @@ def unknown_parameter(slot: Slot) -> Checked:
 
 def unregistered_parts(found: Sequence[Unregistered]) -> list[Checked]:
     """Return the failures of what should train and is not in the model's lists."""
+    problems = [one for one in found if one.problem]
+    texts = [one.sentence(one.path) for one in problems]
+    tests = [Test("unregistered", 0.0, "registered", "not registered", text) for text in texts]
     return [
-        Checked(
-            one.path,
-            one.shape or (),
-            tests=[Test("unregistered", 0.0, "registered", "not registered", one.sentence(one.path))],
-        )
-        for one in found
-        if one.problem
+        Checked(one.path, one.shape or (), tests=[test])
+        for one, test in zip(problems, tests, strict=True)
     ]
 
 

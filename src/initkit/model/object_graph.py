@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 Child: TypeAlias = tuple[str, Any]
-"""What follows the path of the object that holds it, such as ``.name`` or ``[2]``, and the child."""
+"""What is put behind the path of its holder, such as ``.name`` or ``[2]``, and the child."""
 Opener: TypeAlias = "Callable[[Any], Iterable[Child]] | None"
 
 # Values of these types hold nothing; most attributes of most modules are of one of them.
@@ -62,7 +62,7 @@ class ObjectGraph:
 
     def __init__(self) -> None:
         # Of this graph alone: a table of the process would keep classes made on the fly alive.
-        self._openers: dict[type, Opener] = {kind: None for kind in PLAIN}
+        self._openers: dict[type, Opener] = dict.fromkeys(PLAIN)
 
     def children(self, value: object) -> Iterable[Child]:
         """Yield what an object holds, but for what holds nothing itself."""
@@ -101,9 +101,7 @@ def _entries(value: dict[Any, Any]) -> Iterator[Child]:
 def _function(function: FunctionType) -> Iterator[Child]:
     if _machinery_name(function.__globals__.get("__name__")):
         return
-    for name, cell in zip(
-        function.__code__.co_freevars, function.__closure__ or (), strict=True
-    ):
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             yield f".<closure>.{name}", cell.cell_contents
         except ValueError:  # the cell is not filled yet
@@ -149,7 +147,7 @@ def _attribute_openers(kind: type) -> list[Callable[[Any], Iterable[Child]]]:
     for base in kind.__mro__:
         own = vars(base)
         # A property may bear the name, so only the descriptor that Python itself made is taken.
-        if isinstance(own.get("__dict__"), GetSetDescriptorType):
+        if isinstance(own.get("__dict__"), (GetSetDescriptorType, MemberDescriptorType)):
             found.append(functools.partial(_from_dict, own["__dict__"]))
         if "__slots__" in own:
             slots = {n: d for n, d in own.items() if isinstance(d, MemberDescriptorType)}
@@ -201,8 +199,11 @@ def is_machinery_module(module: nn.Module) -> bool:
     """Tell whether a module is torch's own wrapping, such as FSDP's or a compiled module's."""
     # A class made on the fly stands before the user's own, whose attributes count.
     above = type(module).__mro__
-    return all(
-        (name := str(_module_of(base))).startswith("torch.")
-        and not name.startswith("torch.nn.")
-        for base in above[: above.index(nn.Module)]
-    ) and type(module) is not nn.Module
+    return (
+        all(
+            (name := str(_module_of(base))).startswith("torch.")
+            and not name.startswith("torch.nn.")
+            for base in above[: above.index(nn.Module)]
+        )
+        and type(module) is not nn.Module
+    )

@@ -235,7 +235,9 @@ def _is_stateful(module: nn.Module) -> bool:
     return False
 
 
-def _described(path: _Path, kind: UnregisteredKind, thing: Any, names: dict[int, str]) -> Unregistered:
+def _described(
+    path: _Path, kind: UnregisteredKind, thing: Any, names: dict[int, str]
+) -> Unregistered:
     suspect = path.suspect
     return Unregistered(
         _spelled(path, names),

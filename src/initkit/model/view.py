@@ -72,7 +72,7 @@ class ModelView:
 
     @cached_property
     def unregistered(self) -> list[Unregistered]:
-        """What hangs beside the model's lists, and so is missed by all slots; of entries nothing."""
+        """What hangs beside the model's lists, so that no slot shows it; of entries nothing."""
         return find_unregistered(self.root) if self.root is not None else []
 
     @cached_property

@@ -94,8 +94,8 @@ def split_name(name: str) -> tuple[tuple[str, ...], Numbers]:
 
 def _boxes(points: Sequence[Numbers]) -> Iterator[tuple[Numbers, ...]]:
     """Yield grids of numbers that cover the points, each once."""
-    if not points[0]:
-        yield ()
+    if len(points[0]) < 2:  # nothing, or one row of numbers, is a grid as it is
+        yield tuple(tuple(sorted(numbers)) for numbers in zip(*points, strict=True))
         return
     # First numbers behind which the same points follow make one grid, or several, together.
     tails: dict[int, list[Numbers]] = {}
@@ -119,7 +119,5 @@ def _span(numbers: Numbers) -> str:
             runs[-1].append(number)
         else:
             runs.append([number])
-    shown = (
-        f"{run[0]}..{run[-1]}" if len(run) > 2 else ",".join(map(str, run)) for run in runs
-    )
+    shown = (f"{run[0]}..{run[-1]}" if len(run) > 2 else ",".join(map(str, run)) for run in runs)
     return "{" + ",".join(shown) + "}"

@@ -192,7 +192,10 @@ class PriorBias(
 class TorchDefault(
     Scheme,
     name="torch_default",
-    formula="as the module's reset_parameters; U(-1/sqrt(fan_in), ...) for Linear",
+    formula="Linear, Conv: U(-1/sqrt(fan_in), 1/sqrt(fan_in)), biases too; ConvTranspose: so, of "
+    "fan_out; LSTM, GRU, RNN: so, of hidden_size; Bilinear: so, of in1_features; Embedding: "
+    "N(0, 1); norms: 1, biases 0; MultiheadAttention: U(-sqrt(3 / (2 embed_dim)), ...) packed, "
+    "biases 0; PReLU: 0.25",
     source="torch.nn",
     reads="shape",
 ):
