@@ -48,6 +48,16 @@ if TYPE_CHECKING:  # these load on first use: most programs use none of them
     from .check import CheckReport, Failure, check_init
     from .plan.suggest import suggest_recipe
     from .rules.recipe_files import load_recipe, save_recipe
+    from .signal import (
+        Calibration,
+        Coordinates,
+        Finding,
+        Probe,
+        calibrate_init,
+        compare,
+        coordinate_check,
+        probe_init,
+    )
     from .ties.report import tie_report
     from .ties.reuse import find_reused_parameters
     from .write.digests import model_digest
@@ -55,12 +65,20 @@ if TYPE_CHECKING:  # these load on first use: most programs use none of them
     from .write.verify import verify_report
 else:
     _LATER = {
+        "Calibration": "signal",
         "CheckReport": "check",
+        "Coordinates": "signal",
         "Failure": "check",
+        "Finding": "signal",
+        "Probe": "signal",
+        "calibrate_init": "signal",
         "check_init": "check",
+        "compare": "signal",
+        "coordinate_check": "signal",
         "find_reused_parameters": "ties.reuse",
         "load_recipe": "rules.recipe_files",
         "model_digest": "write.digests",
+        "probe_init": "signal",
         "save_recipe": "rules.recipe_files",
         "suggest_recipe": "plan.suggest",
         "tie_report": "ties.report",
@@ -81,19 +99,23 @@ else:
 
 
 __all__ = [
+    "Calibration",
     "CheckError",
     "CheckReport",
+    "Coordinates",
     "DeferredError",
     "DuplicateNameError",
     "Failure",
     "FileError",
     "FillError",
+    "Finding",
     "FormulaError",
     "InitkitError",
     "LayoutError",
     "OptionError",
     "Plan",
     "PlanError",
+    "Probe",
     "Problem",
     "ReadError",
     "Recipe",
@@ -111,7 +133,10 @@ __all__ = [
     "__version__",
     "apply_init",
     "blocks",
+    "calibrate_init",
     "check_init",
+    "compare",
+    "coordinate_check",
     "deferred",
     "describe_recipe",
     "describe_scheme",
@@ -127,6 +152,7 @@ __all__ = [
     "model_digest",
     "plan_init",
     "preserve_ties",
+    "probe_init",
     "register_layout",
     "register_recipe",
     "register_scheme",

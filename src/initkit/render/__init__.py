@@ -1,17 +1,23 @@
 """Rows become text for a terminal or a page of HTML."""
 
 from .columns import Column, column_html, column_table
-from .html import Notes, Table, html_page
+from .html import Notes, Section, Table, html_page
+from .svg import Picture, Series, line_chart, strips
 from .text import fold, format_shape, text_table
 
 __all__ = [
     "Column",
     "Notes",
+    "Picture",
+    "Section",
+    "Series",
     "Table",
     "column_html",
     "column_table",
     "fold",
     "format_shape",
     "html_page",
+    "line_chart",
+    "strips",
     "text_table",
 ]

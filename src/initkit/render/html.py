@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal, TypeAlias
 
+from .svg import Picture
 from .text import Row, check_widths
 
 Tone: TypeAlias = Literal["", "warning", "error", "muted"]
@@ -52,6 +53,9 @@ class Notes:
     tone: Tone = ""
 
 
+Section: TypeAlias = Table | Notes | Picture | str
+
+
 def bars(values: Iterable[float | None]) -> list[float | None]:
     """Scale numbers to bars against the largest; None and what is not finite get none.
 
@@ -86,7 +90,7 @@ def html_table(headers: Sequence[str], rows: Iterable[Row], align: str = "") -> 
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(trs)}</tbody></table>"
 
 
-def html_page(title: str, sections: Iterable[Table | Notes | str], *, whole: bool = False) -> str:
+def html_page(title: str, sections: Iterable[Section], *, whole: bool = False) -> str:
     """Write sections as one self-contained piece of HTML, warnings and errors first.
 
     A string is a paragraph. The piece fits into a notebook (``_repr_html_``) or, with
@@ -124,16 +128,18 @@ def _td(value: object, right: bool) -> str:
     return f"<td{marks}>{escape(str(cell))}</td>"
 
 
-def _urgency(section: Table | Notes | str) -> int:
+def _urgency(section: Section) -> int:
     tone = section.tone if isinstance(section, Notes) else ""
     # Tables and paragraphs come after what somebody must act on.
     return {"error": 0, "warning": 1}.get(tone, 2)
 
 
-def _section(section: Table | Notes | str) -> str:
+def _section(section: Section) -> str:
     if isinstance(section, str):
         return f"<p>{escape(section)}</p>"
     title = f"<h3>{escape(section.title)}</h3>" if section.title else ""
+    if isinstance(section, Picture):
+        return f"<figure>{title}{section.svg}</figure>"
     if isinstance(section, Table):
         table = html_table(section.headers, section.rows, section.align)
         return f"<section>{title}<div class=scroll>{table}</div></section>"
@@ -157,10 +163,12 @@ _PAGE = (
 
 _STYLE = """
 .initkit{--ink:#1c2024;--dim:#667;--line:#dde;--bar:#bcd3f5;--warn:#9a6700;--bad:#b42318;--page:#fff;
+--one:#2563c9;--two:#c2410c;--three:#0f8a5f;
 color:var(--ink);background:var(--page);color-scheme:light;font:14px/1.45 system-ui,sans-serif;
 padding:.5em}
 @media(prefers-color-scheme:dark){.initkit{--ink:#e6e8ec;--dim:#99a;--line:#334;--bar:#2d4a78;
---warn:#e3b341;--bad:#ff8a80;--page:#14171b;color-scheme:dark}}
+--warn:#e3b341;--bad:#ff8a80;--page:#14171b;
+--one:#7cb0ff;--two:#ff9e64;--three:#5fd3a3;color-scheme:dark}}
 .initkit h2{font-size:1.3em;margin:.2em 0}.initkit h3{font-size:1.05em;margin:.8em 0 .2em}
 .initkit .scroll{overflow:auto;max-height:85vh}
 @media print{.initkit .scroll{overflow:visible;max-height:none}}
@@ -176,6 +184,12 @@ white-space:nowrap;font-variant-numeric:tabular-nums;background-color:transparen
 .initkit .muted{color:var(--dim)}.initkit .warning{color:var(--warn)}
 .initkit .error{color:var(--bad)}
 .initkit section.warning,.initkit section.error{border-left:4px solid;padding-left:.8em}
+.initkit figure{display:inline-block;vertical-align:top;margin:.3em 1.4em .6em 0}
+.initkit svg{max-width:100%;height:auto;display:block;font-size:11px;fill:var(--dim)}
+.initkit .grid{stroke:var(--line);fill:none}.initkit .line{fill:none;stroke-width:1.6}
+.initkit .ink-one{--c:var(--one)}.initkit .ink-two{--c:var(--two)}
+.initkit .ink-three{--c:var(--three)}.initkit .ink-dim{--c:var(--dim)}
+.initkit path.line{stroke:var(--c)}.initkit circle,.initkit rect{fill:var(--c)}
 .initkit ul{margin:.2em 0;padding-left:1.3em}.initkit li{white-space:pre-wrap}
 .initkit input{font:inherit;padding:.2em .5em;margin:.2em 0;min-width:16em}
 """.replace("\n", "")
