@@ -57,6 +57,16 @@ if TYPE_CHECKING:  # these load on first use: most programs use none of them
     from .plan.suggest import suggest_recipe
     from .record.watch import Recording, record_init, recording
     from .rules.recipe_files import load_recipe, save_recipe
+    from .signal import (
+        Calibration,
+        Coordinates,
+        Finding,
+        Probe,
+        calibrate_init,
+        compare,
+        coordinate_check,
+        probe_init,
+    )
     from .ties.report import tie_report
     from .ties.reuse import find_reused_parameters
     from .write.digests import model_digest
@@ -64,17 +74,25 @@ if TYPE_CHECKING:  # these load on first use: most programs use none of them
     from .write.verify import verify_report
 else:
     _LATER = {
+        "Calibration": "signal",
         "CheckReport": "check",
+        "Coordinates": "signal",
         "Failure": "check",
         "Recording": "record",
         "Summary": "access",
+        "Finding": "signal",
+        "Probe": "signal",
+        "calibrate_init": "signal",
         "check_init": "check",
+        "compare": "signal",
+        "coordinate_check": "signal",
         "find_reused_parameters": "ties.reuse",
         "init_": "access",
         "load_recipe": "rules.recipe_files",
         "model_digest": "write.digests",
         "record_init": "record",
         "recording": "record",
+        "probe_init": "signal",
         "save_recipe": "rules.recipe_files",
         "suggest_recipe": "plan.suggest",
         "summary": "access",
@@ -96,19 +114,23 @@ else:
 
 
 __all__ = [
+    "Calibration",
     "CheckError",
     "CheckReport",
+    "Coordinates",
     "DeferredError",
     "DuplicateNameError",
     "Failure",
     "FileError",
     "FillError",
+    "Finding",
     "FormulaError",
     "InitkitError",
     "LayoutError",
     "OptionError",
     "Plan",
     "PlanError",
+    "Probe",
     "Problem",
     "ReadError",
     "Recipe",
@@ -129,7 +151,10 @@ __all__ = [
     "__version__",
     "apply_init",
     "blocks",
+    "calibrate_init",
     "check_init",
+    "compare",
+    "coordinate_check",
     "deferred",
     "describe_recipe",
     "describe_scheme",
@@ -149,6 +174,7 @@ __all__ = [
     "per_module",
     "plan_init",
     "preserve_ties",
+    "probe_init",
     "record_init",
     "recording",
     "register_layout",

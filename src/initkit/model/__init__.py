@@ -1,7 +1,17 @@
 """What a model holds: every named place, and what is known of it."""
 
+from .calls import (
+    Call,
+    FunctionMode,
+    ModuleCalls,
+    Operation,
+    in_backward,
+    module_names,
+    operation_name,
+)
 from .computed_base import ComputedWeight, SharedWeight
 from .computed_weights import find_computed_weights
+from .guard import preserved
 from .layouts import ParameterInfo, fans, layout_row, parameter_info, register_layout
 from .layouts import Role as ParameterRole
 from .sharding import (
@@ -23,7 +33,7 @@ from .slots import (
     walk,
     walk_state_dict,
 )
-from .tensors import CHUNK, chunks, differing, same_bits
+from .tensors import CHUNK, chunks, components, differing, is_fake, same_bits
 from .unregistered import Unregistered, fold_unregistered, name_unregistered, named_unregistered
 from .unregistered_search import find_unregistered
 from .view import Model, ModelView
@@ -31,10 +41,14 @@ from .view import Model, ModelView
 __all__ = [
     "CHUNK",
     "WRAPPERS",
+    "Call",
     "ComputedWeight",
+    "FunctionMode",
     "LocalShard",
     "Model",
     "ModelView",
+    "ModuleCalls",
+    "Operation",
     "ParameterInfo",
     "ParameterRole",
     "SharedWeight",
@@ -42,22 +56,28 @@ __all__ = [
     "Unregistered",
     "children_of",
     "chunks",
+    "components",
     "device_type",
     "differing",
     "fans",
     "find_computed_weights",
     "find_unregistered",
     "fold_unregistered",
+    "in_backward",
     "is_counted",
     "is_elsewhere",
+    "is_fake",
     "is_sharded",
     "is_wrapper_segment",
     "layout_row",
     "local_shard",
+    "module_names",
     "name_unregistered",
     "named_unregistered",
+    "operation_name",
     "parameter_info",
     "placement_problem",
+    "preserved",
     "rank_count",
     "register_layout",
     "same_bits",

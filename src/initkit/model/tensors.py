@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
+
+from ..numbers import loaded
 
 CHUNK = 1 << 18  # elements: few enough for the cache, enough that a thread is worth while
 
@@ -63,3 +66,37 @@ def differing(one: Tensor, other: Tensor) -> Tensor:
         for t in (one, other)
     )
     return (a != b).view(one.numel(), one.dtype.itemsize).any(1)
+
+
+def components(tensor: Tensor) -> list[Tensor]:
+    """Return the strided tensors that a tensor consists of; of almost all, the tensor itself."""
+    if is_lazy(tensor):
+        return []
+    flatten = getattr(type(tensor), "__tensor_flatten__", None)
+    try:  # these may be any subclass, fake, or of a layout that torch can't look into
+        if flatten is not None:
+            inner = [getattr(tensor, name) for name in flatten(tensor)[0]]
+        elif tensor.is_nested:
+            inner = [tensor.values()]
+        elif tensor.layout is torch.strided:
+            return [tensor]
+        else:
+            inner = _sparse_components(tensor)
+    except (RuntimeError, NotImplementedError, TypeError, AttributeError):
+        return []  # an opaque tensor has only its identity
+    return [leaf for part in inner if isinstance(part, Tensor) for leaf in components(part)]
+
+
+def _sparse_components(tensor: Tensor) -> list[Tensor]:
+    with torch.no_grad():
+        if tensor.layout is torch.sparse_coo:
+            return [tensor._indices(), tensor._values()]
+        if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
+            return [tensor.crow_indices(), tensor.col_indices(), tensor.values()]
+        return [tensor.ccol_indices(), tensor.row_indices(), tensor.values()]
+
+
+def is_fake(tensor: Tensor) -> bool:
+    """Say whether this is a fake tensor: it claims a device and has no memory there."""
+    kind = loaded("torch._subclasses.fake_tensor", "FakeTensor")
+    return kind is not None and isinstance(tensor, kind)

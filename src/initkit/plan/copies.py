@@ -50,7 +50,7 @@ def settle_copies(
     settler = _Settler(steps, targets)
     found = [settler.settle(place) for place in range(len(steps))]
     placed = [
-        replace(target, padded=target.writer)
+        replace(target, padded=tuple((target.writer, row) for row in step.padding_rows))
         if isinstance(step.distribution, Copy) and step.padding is not None
         else target
         for step, target in zip(found, targets, strict=True)

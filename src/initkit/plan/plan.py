@@ -68,6 +68,26 @@ class Plan:
         assert not changes, f"a plan has no {', '.join(changes)}"
         return Plan(steps, problems, **known)
 
+    def scaled(self, factors: Mapping[str, float]) -> Plan:
+        """Return the plan with the laws of some parameters multiplied, by any of their names.
+
+        No rule is added, so none becomes idle. Raises :class:`TargetError` for a name that is
+        unknown, or that the plan does not write; :class:`OptionError` where no law can be scaled.
+
+        >>> from torch import nn
+        >>> plan = plan_init(nn.Linear(4, 4), {"weight": "normal(std=0.5)", "bias": 0})
+        >>> plan.scaled({"weight": 2})["weight"].start
+        'N(0, 1)'
+        """
+        chosen = {id(self[name]): (name, factor) for name, factor in factors.items()}
+        return self.replaced(
+            steps=[
+                step.scaled(*chosen[id(step)]) if id(step) in chosen else step
+                for step in self.steps
+            ],
+            whole="",
+        )
+
     @property
     def pairs(self) -> list[tuple[Step, Target]]:
         """Each step with its memory; a plan that was read from a file has none."""

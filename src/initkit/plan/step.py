@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
 import torch
 
 from ..distributions import Distribution, from_dict
+from ..errors import OptionError, TargetError
 from ..model import Slot
 from ..numbers import Fans
 from ..ties import TieKind
@@ -110,6 +111,16 @@ class Step:
             self.note,
             self.frozen,
         )
+
+    def scaled(self, name: str, factor: float) -> Step:
+        """Return the step with its law multiplied; ``name`` is what errors call it."""
+        if self.status not in (WRITE, EMPTY) or self.distribution is None:
+            raise TargetError(f"the plan does not write {name!r}, and cannot scale it")
+        if not math.isfinite(factor):
+            raise OptionError(f"the factor of {name!r} is a number, not {factor!r}")
+        if not self.distribution.known:
+            raise OptionError(f"{name!r} is started by a function of yours; scale it there")
+        return replace(self, distribution=self.distribution.scaled(factor))
 
     @property
     def start(self) -> str:

@@ -93,7 +93,8 @@ def _read(
         tie_kind=group.kind if group is not None else "",
         history=history,
     )
-    return step, Target(held, writer, padded), found
+    rows = ((padded, padding),) if padded is not None and padding is not None else ()
+    return step, Target(held, writer, rows), found
 
 
 def _explain(

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from ..errors import visible_lines
 from .style import PAGE, SCRIPT, STYLE
+from .svg import Picture
 from .text import Row, check_widths
 
 Tone: TypeAlias = Literal["", "warning", "error", "muted"]
@@ -54,6 +55,9 @@ class Notes:
     tone: Tone = ""
 
 
+Section: TypeAlias = Table | Notes | Picture | str
+
+
 def bars(values: Iterable[float | None]) -> list[float | None]:
     """Scale numbers to bars against the largest; None and what is not finite get none.
 
@@ -88,7 +92,7 @@ def html_table(headers: Sequence[str], rows: Iterable[Row], align: str = "") -> 
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(trs)}</tbody></table>"
 
 
-def html_page(title: str, sections: Iterable[Table | Notes | str], *, whole: bool = False) -> str:
+def html_page(title: str, sections: Iterable[Section], *, whole: bool = False) -> str:
     """Write sections as one self-contained piece of HTML, warnings and errors first.
 
     A string is a paragraph. The piece fits into a notebook (``_repr_html_``) or, with
@@ -130,16 +134,18 @@ def _td(value: object, right: bool) -> str:
     return f"<td{marks}>{_escaped(str(cell))}</td>"
 
 
-def _urgency(section: Table | Notes | str) -> int:
+def _urgency(section: Section) -> int:
     tone = section.tone if isinstance(section, Notes) else ""
     # Tables and paragraphs come after what somebody must act on.
     return {"error": 0, "warning": 1}.get(tone, 2)
 
 
-def _section(section: Table | Notes | str) -> str:
+def _section(section: Section) -> str:
     if isinstance(section, str):
         return f"<p>{_escaped(section)}</p>"
     title = f"<h3>{_escaped(section.title)}</h3>" if section.title else ""
+    if isinstance(section, Picture):
+        return f"<figure>{title}{section.svg}</figure>"
     if isinstance(section, Table):
         table = html_table(section.headers, section.rows, section.align)
         return f"<section>{title}<div class=scroll>{table}</div></section>"

@@ -6,11 +6,11 @@ import re
 
 _LIGHT = (
     "--ink:#1c2024;--dim:#667;--line:#dde;--bar:#bcd3f5;--warn:#9a6700;--bad:#b42318;--page:#fff;"
-    "color-scheme:light"
+    "--one:#2563c9;--two:#c2410c;--three:#0f8a5f;color-scheme:light"
 )
 _DARK = (
     "--ink:#e6e8ec;--dim:#99a;--line:#334;--bar:#2d4a78;--warn:#e3b341;--bad:#ff8a80;"
-    "--page:#14171b;color-scheme:dark"
+    "--page:#14171b;--one:#7cb0ff;--two:#ff9e64;--three:#5fd3a3;color-scheme:dark"
 )
 # How JupyterLab, VS Code, Colab and documentation themes say what they are: a notebook may be dark
 # on a light system, and the other way round.
@@ -46,6 +46,12 @@ background-color:transparent;max-width:none}
 @@ td[style]{background:linear-gradient(90deg,var(--bar) var(--b),transparent var(--b))}
 @@ .muted{color:var(--dim)}@@ .warning{color:var(--warn)}@@ .error{color:var(--bad)}
 @@ section.warning,@@ section.error{border-left:4px solid;padding-left:.8em}
+@@ figure{display:inline-block;vertical-align:top;margin:.3em 1.4em .6em 0}
+@@ svg{max-width:100%;height:auto;display:block;font-size:11px;fill:var(--dim)}
+@@ .grid{stroke:var(--line);fill:none}@@ .line{fill:none;stroke-width:1.6}
+@@ .ink-one{--c:var(--one)}@@ .ink-two{--c:var(--two)}
+@@ .ink-three{--c:var(--three)}@@ .ink-dim{--c:var(--dim)}
+@@ path.line{stroke:var(--c)}@@ circle,@@ rect{fill:var(--c)}
 @@ ul{margin:.2em 0;padding-left:1.3em}@@ li{white-space:pre-wrap}
 @@ input{font:inherit;padding:.2em .5em;margin:.2em 0;min-width:16em;color:var(--ink);
 background:var(--page);border:1px solid var(--line)}

@@ -100,7 +100,7 @@ class Listing:
     def __init__(self, entries: Sequence[str], known: Collection[str] = ()) -> None:
         # an entry with a wildcard is a name as well: keys such as "a[0]" are names to the letter
         self._entries, self.plain = list(entries), frozenset(entries)
-        self._globs = [entry for entry in dict.fromkeys(entries) if has_wildcard(entry) and entry not in known]
+        self._globs = [e for e in dict.fromkeys(entries) if has_wildcard(e) and e not in known]
         self._index = LandmarkIndex([glob_landmark(glob) for glob in self._globs])
 
     def matches(self, name: str) -> bool:

@@ -10,7 +10,7 @@ from functools import partial
 from numbers import Real
 from typing import Any, TypeGuard, cast
 
-from ..errors import FormulaError, OptionError, RuleError, UnknownNameError, did_you_mean
+from ..errors import FormulaError, OptionError, RuleError, did_you_mean
 from ..numbers import Call, Formula, read_call
 from .base import Scheme
 from .basic import Constant, Function, PerModule
@@ -149,7 +149,8 @@ def _number(value: object) -> float:
     try:
         return float(cast(Any, value))
     except OverflowError:  # not shown: Python may refuse to print an int of so many digits
-        raise RuleError("an int beyond all floats (about 1.8e308) cannot start a parameter") from None
+        message = "an int beyond all floats (about 1.8e308) cannot start a parameter"
+        raise RuleError(message) from None
     except (TypeError, ValueError) as error:  # a tensor or an array of several
         message = f"a {type(value).__name__} that is no single number cannot start a parameter"
         raise RuleError(f"{message}: {error}; write a function that copies it in") from None
@@ -159,6 +160,23 @@ def _read_text(text: str) -> Scheme:
     try:
         number = float(text)
     except ValueError:
+        formula = _formula(text)
+        return Constant(formula) if formula is not None else read_scheme_call(read_call(text))
+    if math.isinf(number) and "inf" not in text.lower():
+        raise RuleError(f"{text} is beyond all floats (about 1.8e308)")
+    return Constant(number)
+
+
+def _formula(text: str) -> Formula | None:
+    """Return the number that a text reckons, such as log(1/0.07); None where it names a scheme."""
+    head = text.partition("(")[0].strip()
+    # A name by itself would be a misspelt scheme rather than a number.
+    if canonical_name(head) is not None or not re.search(r"[-+*/(]", text):
+        return None
+    try:
+        return Formula(text)
+    except FormulaError:
+        return None
 
 
 def _what(value: object) -> str:

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from ..model import Slot
+from ..model import Slot, components
 from .byte_regions import Region, bounding_intervals, clusters, intersect, same_bytes
-from .storage import components, regions_of
+from .storage import regions_of
 
 TieKind: TypeAlias = Literal["module", "parameter", "alias", "view", "overlap"]
 KINDS: tuple[TieKind, ...] = get_args(TieKind)

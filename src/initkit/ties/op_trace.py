@@ -9,22 +9,19 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.nn.modules.module import (
-    register_module_forward_hook,
-    register_module_forward_pre_hook,
-)
-from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ..errors import visible
+from ..model import FunctionMode, ModuleCalls, Operation, in_backward, operation_name
 from .byte_regions import Region, intersect, intervals, region_at
 from .storage import regions
 
@@ -61,24 +58,6 @@ class Reuse:
 _ONCE = ("multi_head_attention_forward", "scaled_dot_product_attention")
 _SHAPE_ONLY = ("size", "stride", "dim", "numel", "is_same_size", "result_type", "record_stream")
 _COPIES = ("clone", "_to_copy", "lift_fresh_copy", "_to_dense", "contiguous")
-
-
-class _FunctionMode(TorchFunctionMode):
-    """Tell a trace which operation the model's code calls, with which tensors."""
-
-    def __init__(self, trace: OpTrace) -> None:
-        super().__init__()
-        self.trace = trace
-
-    def __torch_function__(
-        self,
-        func: Callable[..., object],
-        types: object,
-        args: tuple[object, ...] = (),
-        kwargs: Mapping[str, object] | None = None,
-    ) -> object:
-        with self.trace.operation(func, (args, kwargs)):
-            return func(*args, **(kwargs or {}))
 
 
 class _DispatchMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -167,32 +146,19 @@ class OpTrace:
         self.copies: dict[int, _Copy] = {}
         self.used: dict[int, list[tuple[Region, Use]]] = defaultdict(list)
         self.current: _Operation | None = None
-        self.modules: list[tuple[str, int]] = []
-        self.calls: Counter[str] = Counter()
+        self.calls = ModuleCalls({})
 
     @contextmanager
     def following(self, model: nn.Module) -> Iterator[None]:
         """Follow the modules' calls and all operations."""
-        # The model keeps its modules alive, so an id stands for one of them throughout.
-        names = {id(module): name for name, module in model.named_modules()}
-
-        def enter(module: nn.Module, _: object) -> None:
-            if id(module) in names:
-                name = names[id(module)]
-                self.calls[name] += 1
-                self.modules.append((name, self.calls[name]))
-
-        def leave(module: nn.Module, *_: object) -> None:
-            if id(module) in names and self.modules:
-                self.modules.pop()
-
-        with ExitStack() as stack:
-            stack.callback(register_module_forward_pre_hook(enter).remove)
-            stack.callback(register_module_forward_hook(leave, always_call=True).remove)
-            # Functions enclose the basic operations that they are made of.
-            stack.enter_context(_DispatchMode(self))
-            stack.enter_context(_FunctionMode(self))
+        self.calls = ModuleCalls({id(module): name for name, module in model.named_modules()})
+        # Functions enclose the basic operations that they are made of.
+        with self.calls.following(), _DispatchMode(self), FunctionMode(self._call):
             yield
+
+    def _call(self, func: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+        with self.operation(func, (args, kwargs)):
+            return func(*args, **kwargs)
 
     @contextmanager
     def operation(self, func: Callable[..., object], given: object) -> Iterator[None]:
@@ -200,7 +166,9 @@ class OpTrace:
         if self.current is not None:  # a function that another calls is part of that one
             yield
             return
-        self.current = _Operation(self._use(_name(func)), self._parameters_in(_tensors(given)), [])
+        self.current = _Operation(
+            self._use(operation_name(func)), self._parameters_in(_tensors(given)), []
+        )
         try:
             yield
         finally:
@@ -212,7 +180,7 @@ class OpTrace:
 
         What a backward inside the forward reads was used before, and is not used again.
         """
-        if torch._C._current_graph_task_id() != -1:  # autograd is at work on this thread
+        if in_backward():
             return
         owned = self._parameters_in(given)
         if not owned:
@@ -226,8 +194,8 @@ class OpTrace:
             self._record_uses(_Operation(self._use(_basic_name(func)), owned, owned))
 
     def _use(self, operation: str) -> Use:
-        name, call = self.modules[-1] if self.modules else ("", 1)
-        return Use(name, call, operation)
+        here = self.calls.stack[-1] if self.calls.stack else None
+        return Use(here.name, here.number, operation) if here else Use("", 1, operation)
 
     def _record_uses(self, done: _Operation) -> None:
         """Record a use of each argument that was read; of what was read otherwise, one a region."""
@@ -349,11 +317,6 @@ def _origin(copy: _Copy, tensor: Tensor) -> tuple[tuple[Region, int], ...]:
 def _basic_name(func: object) -> str:
     schema = getattr(func, "_schema", None)
     return str(func) if schema is None else str(schema.name).rpartition("::")[2]
-
-
-def _name(func: Callable[..., object]) -> str:
-    name = str(getattr(func, "__name__", "") or resolve_name(func) or func)
-    return name.strip("_") or name
 
 
 def _highest_count(counted: Counter[Region]) -> int:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from ..errors import TieError
+from ..model import components
 from .byte_regions import Region
-from .storage import components, self_overlapping
+from .storage import self_overlapping
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,9 @@ from torch.nn import Parameter
 from torch.nn.parameter import is_lazy
 
 from ..errors import TieError, UnknownNameError, visible
-from ..model import Slot, same_bits, walk
+from ..model import Slot, components, is_fake, same_bits, walk
 from .groups import KINDS, TieGroup, tie_slots
 from .outlines import copied_together, read_as
-from .storage import components, is_fake
 
 State: TypeAlias = Literal["tied", "degraded", "equal", "different", "unknown", "missing"]
 Group: TypeAlias = TieGroup | Sequence[str]

@@ -10,9 +10,9 @@ from collections.abc import Hashable, Iterable, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.parameter import Parameter, is_lazy
+from torch.nn.parameter import Parameter
 
-from ..numbers import loaded
+from ..model import components, is_fake
 from .byte_regions import Region, count_bytes, indices_collide, region_at, simplest
 
 
@@ -39,34 +39,6 @@ _ORDINARY = (Parameter, Tensor)  # by identity: a subclass may claim any layout
 
 def _strided(tensor: Tensor) -> bool:
     return type(tensor) in _ORDINARY and tensor.layout is torch.strided and not tensor.is_nested
-
-
-def components(tensor: Tensor) -> list[Tensor]:
-    """Return the strided tensors that a tensor consists of; of almost all, the tensor itself."""
-    if is_lazy(tensor):
-        return []
-    flatten = getattr(type(tensor), "__tensor_flatten__", None)
-    try:  # these may be any subclass, fake, or of a layout that torch can't look into
-        if flatten is not None:
-            inner = [getattr(tensor, name) for name in flatten(tensor)[0]]
-        elif tensor.is_nested:
-            inner = [tensor.values()]
-        elif tensor.layout is torch.strided:
-            return [tensor]
-        else:
-            inner = _sparse_components(tensor)
-    except (RuntimeError, NotImplementedError, TypeError, AttributeError):
-        return []  # an opaque tensor has only its identity
-    return [leaf for part in inner if isinstance(part, Tensor) for leaf in components(part)]
-
-
-def _sparse_components(tensor: Tensor) -> list[Tensor]:
-    with torch.no_grad():
-        if tensor.layout is torch.sparse_coo:
-            return [tensor._indices(), tensor._values()]
-        if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
-            return [tensor.crow_indices(), tensor.col_indices(), tensor.values()]
-        return [tensor.ccol_indices(), tensor.row_indices(), tensor.values()]
 
 
 def _region(tensor: Tensor) -> Region | None:
@@ -104,12 +76,6 @@ def _place(tensor: Tensor, size: int) -> tuple[Hashable, int] | None:
     if device.type in ("cpu", "cuda"):  # a null pointer there is memory that was freed
         return None
     return ("storage", storage._cdata), offset
-
-
-def is_fake(tensor: Tensor) -> bool:
-    """Say whether this is a fake tensor: it claims a device and has no memory there."""
-    kind = loaded("torch._subclasses.fake_tensor", "FakeTensor")
-    return kind is not None and isinstance(tensor, kind)
 
 
 # torch's own flag for this is private, and "too hard" is one of its answers.

@@ -1,0 +1,187 @@
+"""Numbers -> small pictures in SVG, which take their colours from the page around them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Literal, TypeAlias
+
+Ink: TypeAlias = Literal["one", "two", "three", "dim"]
+_WIDTH, _HEIGHT = 560.0, 240.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 12.0, 14.0, 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One line of a chart: its points from left to right; what is no number leaves a gap.
+
+    ``line`` is drawn through the points, ``dots`` at them; ``dashed`` is for what was fitted.
+    """
+
+    label: str
+    ys: Sequence[float | None]
+    ink: Ink = "one"
+    dashed: bool = False
+    dots: bool = True
+    names: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A section of a page: an SVG under its title."""
+
+    svg: str
+    title: str = ""
+
+
+def line_chart(series: Sequence[Series], *, x: str, y: str, log: bool = True) -> str:
+    """Draw lines over 1, 2, 3, ...; with ``log`` the heights are logarithms.
+
+    >>> line_chart([Series("rms", [1.0, 0.5, None])], x="depth", y="rms")[:5]
+    '<svg '
+    """
+    heights = [_height(v, log) for one in series for v in one.ys]
+    held = [h for h in heights if h is not None]
+    low, high = _range(held, log)
+    count = max((len(one.ys) for one in series), default=1)
+    place = _Places(low, high, max(count, 2))
+    parts = [*_grid(place, log, count), *_axes(x, y)]
+    for one in series:
+        parts += _drawn(one, place, log)
+    parts += _legend(series)
+    return _svg(parts, _WIDTH, _HEIGHT, f"{y} against {x}")
+
+
+def strips(rows: Sequence[tuple[str, Sequence[float]]], *, x: str, ends: tuple[str, str]) -> str:
+    """Draw one row of cells per layer, the darker the more of its values lie there.
+
+    >>> strips([("fc", [0.2, 0.6, 0.2])], x="value", ends=("-1", "1"))[:5]
+    '<svg '
+    """
+    tall = max(4.0, min(14.0, 420.0 / max(len(rows), 1)))
+    left, width = 150.0, _WIDTH - 150.0 - _RIGHT
+    parts = []
+    for i, (label, shares) in enumerate(rows):
+        top = 4 + i * tall
+        most = max(shares, default=0.0) or 1.0
+        cell = width / max(len(shares), 1)
+        if tall >= 9 or i % math.ceil(9 / tall) == 0:
+            parts.append(_text(left - 6, top + tall * 0.75, _short(label), "end"))
+        for j, share in enumerate(shares):
+            if share > 0:
+                parts.append(
+                    f'<rect class=ink-one x="{left + j * cell:.1f}" y="{top:.1f}" '
+                    f'width="{cell + 0.3:.1f}" height="{tall - 0.6:.1f}" '
+                    f'fill-opacity="{share / most:.3f}"/>'
+                )
+    bottom = 4 + len(rows) * tall + 14
+    parts += [_text(left, bottom, ends[0], "start"), _text(left + width, bottom, ends[1], "end")]
+    parts.append(_text(left + width / 2, bottom, x, "middle"))
+    return _svg(parts, _WIDTH, bottom + 6, f"histograms of {x}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where a number lies on the paper."""
+
+    low: float
+    high: float
+    count: int
+
+    def x(self, i: int) -> float:
+        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * i / (self.count - 1)
+
+    def y(self, height: float) -> float:
+        share = (height - self.low) / (self.high - self.low)
+        return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * share
+
+
+def _height(value: float | None, log: bool) -> float | None:
+    if value is None or not math.isfinite(value) or (log and value <= 0):
+        return None
+    return math.log10(value) if log else value
+
+
+def _range(held: Sequence[float], log: bool) -> tuple[float, float]:
+    """Return the lowest and the highest of an axis: whole decades, where they are logarithms."""
+    if not held:
+        return 0.0, 1.0
+    low, high = min(held), max(held)
+    if log:
+        low, high = math.floor(low + 1e-9), math.ceil(high - 1e-9)
+    else:
+        low = min(low, 0.0)
+    return (low, high) if high > low else (low - 1.0, high + 1.0)
+
+
+def _grid(place: _Places, log: bool, count: int) -> Iterable[str]:
+    for tick in _ticks(place.low, place.high):
+        y = place.y(tick)
+        yield f'<path class=grid d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>'
+        yield _text(_LEFT - 6, y + 4, f"{10**tick:.4g}" if log else f"{tick:.3g}", "end")
+    for i in dict.fromkeys(round(t) for t in _ticks(1, max(count, 2))):
+        if 1 <= i <= count:
+            yield _text(place.x(i - 1), _HEIGHT - _BOTTOM + 16, str(i), "middle")
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Return up to eight round numbers from low to high."""
+    step = 10 ** math.floor(math.log10((high - low) / 4))
+    while (high - low) / step > 7:
+        step *= 2 if str(step)[0] in "15" or f"{step:e}"[0] in "15" else 2.5
+    first = math.ceil(low / step - 1e-9)
+    return [i * step for i in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _axes(x: str, y: str) -> list[str]:
+    middle = (_LEFT + _WIDTH - _RIGHT) / 2
+    turn = f'transform="rotate(-90 12 {_HEIGHT / 2 - 10})"'
+    return [
+        _text(middle, _HEIGHT - 6, x, "middle"),
+        f'<text x="12" y="{_HEIGHT / 2 - 10}" text-anchor="middle" {turn}>{escape(y)}</text>',
+    ]
+
+
+def _drawn(one: Series, place: _Places, log: bool) -> list[str]:
+    heights = [_height(v, log) for v in one.ys]
+    moves, down = [], False
+    for i, height in enumerate(heights):
+        if height is not None:
+            moves.append(f"{'L' if down else 'M'}{place.x(i):.1f} {place.y(height):.1f}")
+        down = height is not None
+    style = " stroke-dasharray='5 4'" if one.dashed else ""
+    parts = [f'<path class="line ink-{one.ink}"{style} d="{"".join(moves)}"/>'] if moves else []
+    if not one.dots:
+        return parts
+    for i, height in enumerate(heights):
+        if height is not None:
+            name = f"{one.names[i]}: " if i < len(one.names) else ""
+            said = f"<title>{escape(name)}{one.ys[i]:.4g}</title>"
+            at = f'cx="{place.x(i):.1f}" cy="{place.y(height):.1f}"'
+            parts.append(f"<circle class=ink-{one.ink} {at} r=2.4>{said}</circle>")
+    return parts
+
+
+def _legend(series: Sequence[Series]) -> list[str]:
+    parts, left = [], _LEFT + 8
+    for one in series:
+        style = " stroke-dasharray='5 4'" if one.dashed else ""
+        parts.append(f'<path class="line ink-{one.ink}"{style} d="M{left} 8h18"/>')
+        parts.append(_text(left + 23, 12, one.label, "start"))
+        left += 38 + 6.4 * len(one.label)
+    return parts
+
+
+def _text(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= 22 else f"…{label[-21:]}"
+
+
+def _svg(parts: Iterable[str], width: float, height: float, label: str) -> str:
+    box = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
+    return f'<svg role=img aria-label="{escape(label)}" {box}>{"".join(parts)}</svg>'
