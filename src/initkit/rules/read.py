@@ -92,7 +92,7 @@ def read_rules(rules: Rules) -> list[Clause]:
         raise RuleError(message) from None
 
 
-def _read(rules: Rules) -> list[Clause]:
+def _read(rules: Any) -> list[Clause]:
     # A text is asked for before sequences, since it is one.
     if isinstance(rules, Scheme):
         return _from_recipe(scheme_recipe(rules))

@@ -243,7 +243,7 @@ class Function(Scheme, source="the user's own function", reads="shape"):
 
 
 @frozen
-class PerModule(Function, source="the user's own function", reads="shape"):
+class PerModule(Function, source="the user's own function", reads="axes"):
     """Let a user's own function start the parameters of the modules that it is called with.
 
     These are the ``owners`` of the parameters alone, or modules around them as well.
