@@ -11,7 +11,15 @@ from torch import Tensor, nn
 
 from ..errors import IdleSelection, OptionError, Problem, RuleError, did_you_mean
 from ..model import Slot
-from ..rules import Listing, Matcher, Name, hint_other_kind, paths_above, read_key
+from ..rules import (
+    Listing,
+    Matcher,
+    Name,
+    has_wildcard,
+    hint_other_kind,
+    paths_above,
+    read_key,
+)
 from .options import Selection
 from .step import LEFT_OUT, PROTECTED, Step, Target
 
@@ -96,9 +104,13 @@ class _Listed:
         return [
             _idle_entry(option, entry, self.known, slots)
             for entry in self.entries
-            if not (isinstance(entry, str) and entry in self.known)
-            and not any(map(any, map(_Listed([entry], self.known).taken, slots)))
+            if not self._used(entry, slots)
         ]
+
+    def _used(self, entry: Entry, slots: Sequence[Slot]) -> bool:
+        if isinstance(entry, str) and (entry in self.known or not has_wildcard(entry)):
+            return entry in self.known  # by one look: a checkpoint may name thousands
+        return any(map(any, map(_Listed([entry], self.known).taken, slots)))
 
 
 def _by_name(texts: Sequence[str], known: Collection[str]) -> Callable[[Slot, str], bool]:
