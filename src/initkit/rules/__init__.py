@@ -5,6 +5,7 @@ from .catalog import add_recipes, aliases, list_recipes, recipe_named, unregiste
 from .ends import First, Last, first, last
 from .globs import Listing, compile_glob, has_wildcard, paths_above
 from .hints import hint_module, hint_other_kind
+from .keys import read_key
 from .matchers import (
     All,
     HasTorchDefault,
@@ -16,7 +17,6 @@ from .matchers import (
     Scope,
     Type,
     Where,
-    read_key,
 )
 from .read import Clause, Rules, read_rules
 from .recipe import Recipe, describe_recipe, register_recipe

@@ -18,7 +18,8 @@ from ..errors import FileError, InitkitError, ReadError, RuleError
 from ..numbers import Formula
 from ..schemes import Constant, Function, Scheme, is_scheme_table, read_scheme
 from .catalog import recipe_named
-from .matchers import Type, read_key, read_name
+from .keys import read_key, read_name
+from .matchers import Type
 from .read import Rules, as_table, read_rules
 from .recipe import Recipe
 from .rule import Rule
