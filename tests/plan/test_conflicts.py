@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -169,3 +170,26 @@ def test_overlaps_pass_their_check_and_their_report(rule: str, apart: bool, tmp_
     assert verify_report(model, path).ok
     model.b.data[0, 0] += 1
     assert not verify_report(model, path).ok
+
+
+@pytest.mark.parametrize(
+    ("rules", "options", "start", "remark"),
+    [
+        ({"0.weight": 1, "*": 0}, {}, "constant 1", "1.weight: constant 0 (rule '*')"),
+        ({"0.weight": "keep", "*": 0}, {}, "keep", "1.weight: constant 0 (rule '*')"),
+        (
+            {"1.*": 2, "*": 0},
+            {"on_tie_conflict": "first"},
+            "constant 2",
+            "0.weight: constant 0 (rule '*')",
+        ),
+    ],
+)
+def test_a_rule_that_a_tie_overrules_is_remarked_on(
+    rules: Any, options: Any, start: str, remark: str
+) -> None:
+    model = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 5, bias=False))
+    model[1].weight = model[0].weight
+    (step,) = plan_init(model, rules, **options)
+    assert (step.start, step.remarks) == (start, f"= 1.weight, overrules {remark}")
+    assert "overrules" not in plan_init(model, {"0.*": 1, "1.*": 1})[0].remarks

@@ -280,3 +280,14 @@ def test_values_that_differ_are_an_error_on_request() -> None:
         preserve_ties(model, values="equal"),
     ):
         model.head.weight = Parameter(torch.zeros(5, 3))
+
+
+def test_a_tie_is_made_again_over_the_member_that_has_memory() -> None:
+    model = untied()
+    names = [name for name, _ in model.named_parameters()][:2]
+    real = model.get_parameter(names[1])
+    owner, _, key = names[0].rpartition(".")
+    module = model.get_submodule(owner)
+    module._parameters[key] = nn.Parameter(module._parameters[key].to("meta"))  # type: ignore[union-attr]
+    retie(model, [names])
+    assert model.get_parameter(names[0]) is model.get_parameter(names[1]) is real

@@ -44,6 +44,14 @@ def winner(
     return first, _conflict(group, choices, live)
 
 
+def overruled(chosen: Choice | None, choices: Sequence[Choice]) -> str:
+    """Return what other names of a memory would have, had their rules spoken for it; or nothing."""
+    if chosen is None:
+        return ""
+    lost = dict.fromkeys(str(choice) for choice in choices if not choice.agrees(chosen))
+    return "; ".join(f"overrules {text}" for text in lost)
+
+
 def _for_the_writer(chosen: Choice, choices: Sequence[Choice], group: TieGroup | None) -> Choice:
     """Return what the chosen rule comes to for the overlap that holds the others, if it took that.
 

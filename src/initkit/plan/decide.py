@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from torch import Tensor
@@ -11,7 +11,14 @@ from torch import Tensor
 from ..errors import Problem, TensorProblem, TieConflict
 from ..model import Slot, layout_row, shape_problem
 from ..ties import TieGroup, memories, plainly_untied
-from .conflicts import memory_problem, memory_problems, place_problem, winner, writer_for
+from .conflicts import (
+    memory_problem,
+    memory_problems,
+    overruled,
+    place_problem,
+    winner,
+    writer_for,
+)
 from .options import InitOptions
 from .outcome import kept_step, unshaped_step, written_step
 from .resolve import Choice, Resolver, slot_info
@@ -156,9 +163,13 @@ class _Decider:
         wrong = conflict or (chosen.error if chosen is not None else None) or misplaced
         if wrong is not None:
             self.problems.append(wrong)
+        lost = overruled(chosen, choices) if wrong is None else ""
         if chosen is None or chosen.keeps:
-            return kept_step(held, live[0], chosen, group)
+            step, target = kept_step(held, live[0], chosen, group)
+            return (replace(step, note=lost) if lost else step), target
         step, target = written_step(held, writer or live[0], chosen, group)
+        if lost:
+            step = replace(step, note="; ".join(filter(None, (step.note, lost))))
         self.problems += memory_problems(step.names, live, group, chosen, choices)
         return step, target
 

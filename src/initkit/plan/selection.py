@@ -85,7 +85,10 @@ class _Listed:
     def taken(self, slot: Slot) -> list[bool]:
         """Tell for each of a slot's names whether it is listed, as shown or canonical."""
         return [
-            any(takes(slot, path) or takes(slot, canonical) for takes in self.tests)
+            any(
+                takes(slot, path) or (canonical is not path and takes(slot, canonical))
+                for takes in self.tests
+            )
             for path, canonical in zip(slot.paths, slot.canonicals, strict=True)
         ]
 

@@ -5,22 +5,21 @@ from .catalog import add_recipes, aliases, list_recipes, recipe_named, unregiste
 from .ends import First, Last, first, last
 from .globs import Listing, compile_glob, has_wildcard, paths_above
 from .hints import hint_module, hint_other_kind
+from .keys import read_key
 from .landmarks import Landmark, LandmarkIndex
 from .matchers import (
     All,
-    HasTorchDefault,
     Inside,
     Name,
     ParameterOf,
     Regex,
-    Role,
     Scope,
     Type,
     Where,
-    read_key,
 )
 from .read import Clause, Rules, read_rules
 from .recipe import Recipe, describe_recipe, register_recipe
+from .roles import HasTorchDefault, Role
 from .rule import REST, Rule
 
 __all__ = [

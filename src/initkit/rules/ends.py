@@ -15,7 +15,8 @@ from ..numbers import frozen
 from .base import Matcher
 from .globs import paths_above
 from .hints import hint_module, hint_own_name
-from .matchers import Inside, Name, Type, read_key
+from .keys import read_key
+from .matchers import Inside, Name, Type
 
 
 @frozen

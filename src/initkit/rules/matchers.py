@@ -7,18 +7,14 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import field, replace
 from functools import lru_cache
-from typing import Any, get_args
+from typing import Any
 
 from torch import nn
 
-from ..errors import RuleError, UnknownNameError
+from ..errors import RuleError
 from ..model import (
-    ParameterInfo,
-    ParameterRole,
     Slot,
     is_wrapper_segment,
-    parameter_info,
-    shape_problem,
 )
 from ..numbers import frozen
 from .base import BY_PREFIX, Matcher
@@ -203,96 +199,6 @@ class ParameterOf(Matcher):
 
     def __str__(self) -> str:
         return f"{self.kind}.{self.glob}"
-
-
-@frozen
-class Role(Matcher, prefix="role:"):
-    """What the parameter is to its module: weight, bias, norm weight, norm bias or slope."""
-
-    role: str
-    typed = True
-    by_owner = True
-    generic = True
-
-    @classmethod
-    def parse(cls, text: str) -> Matcher:
-        roles = get_args(ParameterRole)
-        if text not in roles:
-            raise UnknownNameError("role", text, roles, f"Roles are {', '.join(roles)}.")
-        return cls(text)
-
-    def matches(self, slot: Slot, name: str) -> bool:
-        known = _known(slot)
-        return known is not None and known.role == self.role
-
-    def spell(self) -> str:
-        return f"{self.prefix}{self.role}"
-
-    def __str__(self) -> str:
-        return f"every {self.role}"
-
-
-@frozen
-class HasTorchDefault(Matcher, prefix="torch:"):
-    """torch's own constructor is known to start this parameter."""
-
-    typed = True
-    by_owner = True
-    generic = True
-
-    @classmethod
-    def parse(cls, text: str) -> Matcher:
-        if text != "*":
-            raise RuleError(f"behind 'torch:' stands '*', for all that torch starts, not {text!r}")
-        return cls()
-
-    def matches(self, slot: Slot, name: str) -> bool:
-        known = _known(slot)
-        return known is not None and known.default is not None
-
-    def spell(self) -> str:
-        return f"{self.prefix}*"
-
-    def __str__(self) -> str:
-        return "every parameter of a torch module"
-
-
-def _known(slot: Slot) -> ParameterInfo | None:
-    """Return what is known of the slot's module, or None."""
-    if slot.literal or slot.owner is None or slot.tensor is None:
-        return None
-    # a stand-in serves a lazy parameter: roles go by module and name, whatever the sizes will be
-    shape = (1, 1) if shape_problem(slot.tensor) else slot.shape
-    return parameter_info(slot.owner, slot.key, shape)
-
-
-@frozen
-class First(Matcher, prefix="first:"):
-    """The first module of a class, in the model's order, within the scope of the rule."""
-
-    kind: Type
-    typed = True
-
-    @classmethod
-    def parse(cls, text: str) -> Matcher:
-        return cls(Type.of(text))
-
-    def matches(self, slot: Slot, name: str) -> bool:
-        if not self.kind.matches(slot, name):
-            return False
-        # The name is relative to the scope, and each part but the last is a module below it.
-        scope = slot.lineage[max(len(slot.lineage) - len(name.split(".")), 0)]
-        first = next(module for module in scope.modules() if self.kind.covers(module))
-        return first is slot.owner
-
-    def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
-        return self.kind.hint(slots, scope)
-
-    def spell(self) -> str:
-        return f"{self.prefix}{self.kind}"
-
-    def __str__(self) -> str:
-        return f"the first {self.kind}"
 
 
 # --------------------------------------------------------------------- by what the user tells of it
@@ -510,41 +416,3 @@ def _names_below(slot: Slot, depth: int) -> list[str]:
     ]
     name = ".".join(parts)
     return [name] if plain == parts else [name, ".".join(plain)]
-
-
-# -------------------------------------------------------------------------------------- reading
-
-
-def read_key(key: object) -> Matcher:
-    """Return the matcher that a key of a rule table stands for.
-
-    >>> read_key("type:Conv2d|Linear"), read_key("head.*")
-    (Type(kinds=('Conv2d', 'Linear')), Name(glob='head.*'))
-    """
-    if isinstance(key, Matcher):
-        return key
-    if isinstance(key, str | re.Pattern):
-        return read_name(key)
-    if isinstance(key, type | tuple):
-        return Type.of(key)
-    raise RuleError(
-        f"{key!r} is no key of a rule table; keys are names or globs, compiled regular "
-        "expressions, and module classes or tuples of them"
-    )
-
-
-def read_name(name: str | re.Pattern[str]) -> Matcher:
-    """Return the matcher that a glob, a compiled regex or a text with a prefix stands for."""
-    if isinstance(name, re.Pattern):
-        pattern: Any = name.pattern
-        if isinstance(pattern, bytes):
-            raise RuleError(f"{name!r} matches bytes, and names are text: compile a str")
-        return Regex(name)
-    if not isinstance(name, str):
-        raise RuleError(
-            f"{name!r} is no name: write a glob such as '*.weight', or a compiled regex"
-        )
-    # Every prefix ends in a colon; what has a colon behind another word is a name all the same.
-    head, colon, text = name.partition(":")
-    kind = BY_PREFIX.get(head + colon)
-    return Name(name) if kind is None else kind.parse(text)

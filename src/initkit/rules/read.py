@@ -22,7 +22,8 @@ from ..schemes import (
 from .base import Matcher
 from .catalog import list_recipes, recipe_named
 from .init_cfg import refuse_init_cfg
-from .matchers import Name, ParameterOf, Type, read_key
+from .keys import read_key
+from .matchers import Name, ParameterOf, Type
 from .recipe import SHOW_ALL, Recipe, describe_recipe, find_recipe, scheme_recipe
 from .rule import Rule
 

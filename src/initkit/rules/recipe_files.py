@@ -20,7 +20,8 @@ from ..files import parse_json, parse_toml, read_text, write_text
 from ..numbers import Formula
 from ..schemes import Constant, Function, Scheme, is_scheme_table, read_scheme
 from .catalog import recipe_named
-from .matchers import Type, read_key, read_name
+from .keys import read_key, read_name
+from .matchers import Type
 from .read import Rules, as_table, read_rules
 from .recipe import Recipe
 from .rule import Rule

@@ -13,7 +13,8 @@ from ..model import Slot
 from ..numbers import Layout, Value, frozen
 from ..schemes import read_scheme
 from .base import Matcher
-from .matchers import All, Name, Type, Where, read_name
+from .keys import read_name
+from .matchers import All, Name, Type, Where
 
 
 @frozen

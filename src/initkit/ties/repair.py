@@ -43,9 +43,9 @@ def tie(model: nn.Module, source: str, *targets: str, values: Values = "equal") 
 def retie(model: nn.Module, groups: Iterable[Group], *, values: Values = "equal") -> None:
     """Make groups again that were found earlier, or lists of names that are to be one.
 
-    The first name's tensor stays. Aliases, views and overlaps are made again over the memory of the
-    member that held the others, or where none did over new memory. Checks are those of `tie`, and
-    all come before the first change.
+    The first name's tensor stays, or the first that has memory. Aliases, views and overlaps are
+    made again over the memory of the member that held the others, or where none did over new
+    memory. Checks are those of `tie`, and all come before the first change.
 
     >>> model = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 5, bias=False))
     >>> model[1].weight = model[0].weight
@@ -119,20 +119,26 @@ def _puts(slots: NamedSlots, names: Sequence[str], values: Values) -> list[Chang
     return [partial(slots.put, name, first) for name in others]
 
 
+def _with_memory_first(slots: NamedSlots, names: Sequence[str]) -> list[str]:
+    """Return the names, those on the meta device last: they have no values to give."""
+    return sorted(names, key=lambda name: slots.tensor(name).is_meta)
+
+
 def _changes(slots: NamedSlots, group: Group, names: Sequence[str], values: Values) -> list[Change]:
     """Return what ties some names of a group as they were."""
     if len(names) < 2:
         return []
     if not isinstance(group, TieGroup) or not group.outlines:
-        return _puts(slots, names, values)
+        return _puts(slots, _with_memory_first(slots, names), values)
     # The group keeps its tensors alive, so an id stands for one object.
     objects: dict[int, list[str]] = {}
     for name, tensor in zip(group.names, group.tensors, strict=True):
         if name in names:
             objects.setdefault(id(tensor), []).append(name)
     # These come first: the views lie over tensors that have found their slots by then.
-    changes = [put for alike in objects.values() for put in _puts(slots, alike, values)]
-    firsts = [alike[0] for alike in objects.values()]
+    ordered = [_with_memory_first(slots, alike) for alike in objects.values()]
+    changes = [put for alike in ordered for put in _puts(slots, alike, values)]
+    firsts = [alike[0] for alike in ordered]
     if len(firsts) > 1:  # several objects over one memory
         _check_views(slots, group, firsts, values)
         changes.append(partial(_lay, slots, group, firsts))

@@ -191,7 +191,7 @@ def _left(step: Step, target: Target) -> Tensor:
         held = owner._parameters.get(slot.key)
         held = owner._buffers.get(slot.key) if held is None else held
         if held is not None:
-            values.append(held.detach().clone())
+            values.append(held.detach())
     whole = (v for v in reversed(values) if tuple(v.shape) == step.shape and not v.isnan().any())
     return next(whole, values[0])
 

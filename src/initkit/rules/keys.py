@@ -1,0 +1,45 @@
+"""What a key of a rule table stands for."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..errors import RuleError
+from .base import BY_PREFIX, Matcher
+from .matchers import Name, Regex, Type
+
+
+def read_key(key: object) -> Matcher:
+    """Return the matcher that a key of a rule table stands for.
+
+    >>> read_key("type:Conv2d|Linear"), read_key("head.*")
+    (Type(kinds=('Conv2d', 'Linear')), Name(glob='head.*'))
+    """
+    if isinstance(key, Matcher):
+        return key
+    if isinstance(key, str | re.Pattern):
+        return read_name(key)
+    if isinstance(key, type | tuple):
+        return Type.of(key)
+    raise RuleError(
+        f"{key!r} is no key of a rule table; keys are names or globs, compiled regular "
+        "expressions, and module classes or tuples of them"
+    )
+
+
+def read_name(name: str | re.Pattern[str]) -> Matcher:
+    """Return the matcher that a glob, a compiled regex or a text with a prefix stands for."""
+    if isinstance(name, re.Pattern):
+        pattern: Any = name.pattern
+        if isinstance(pattern, bytes):
+            raise RuleError(f"{name!r} matches bytes, and names are text: compile a str")
+        return Regex(name)
+    if not isinstance(name, str):
+        raise RuleError(
+            f"{name!r} is no name: write a glob such as '*.weight', or a compiled regex"
+        )
+    # Every prefix ends in a colon; what has a colon behind another word is a name all the same.
+    head, colon, text = name.partition(":")
+    kind = BY_PREFIX.get(head + colon)
+    return Name(name) if kind is None else kind.parse(text)
