@@ -249,7 +249,7 @@ def placement_problem(tensor: Tensor) -> str:
 
 
 def shape_problem(tensor: Tensor) -> str:
-    """Return why a tensor does not have the shape that it stands for (lazy, nested, ZeRO-3), or nothing."""
+    """Return why a tensor lacks the shape that it stands for (lazy, nested, ZeRO-3), or nothing."""
     if is_lazy(tensor):
         return "it is lazy and has no shape yet; run one forward pass first"
     if tensor.is_nested:

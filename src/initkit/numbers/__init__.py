@@ -14,6 +14,7 @@ from .fans import (
 from .formula import Formula, Lookup, Number, read_number
 from .gains import gain, gain_formula, gain_names, is_leaky
 from .gc_pause import no_collecting
+from .typed import check_fields
 from .value import Value, frozen
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Lookup",
     "Number",
     "Value",
+    "check_fields",
     "frozen",
     "gain",
     "gain_formula",

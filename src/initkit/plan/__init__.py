@@ -19,7 +19,7 @@ from .options import (
 from .plan import Plan, Rename
 from .planner import plan_init, plan_view
 from .resolve import slot_info
-from .serialization import plain_data, rich_data
+from .serialization import plain_data, read_steps, rich_data
 from .step import EMPTY, UNCOVERED, WRITE, Step, Target
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "plan_init",
     "plan_page",
     "plan_view",
+    "read_steps",
     "rich_data",
     "slot_info",
     "takes",

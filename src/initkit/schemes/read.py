@@ -88,7 +88,8 @@ def _number(value: object) -> float:
     try:
         return float(cast(Any, value))
     except OverflowError:  # not shown: Python may refuse to print an int of so many digits
-        raise RuleError("an int beyond all floats (about 1.8e308) cannot start a parameter") from None
+        message = "an int beyond all floats (about 1.8e308) cannot start a parameter"
+        raise RuleError(message) from None
     except (TypeError, ValueError) as error:  # a tensor or an array of several
         message = f"a {type(value).__name__} that is no single number cannot start a parameter"
         raise RuleError(f"{message}: {error}; write a function that copies it in") from None

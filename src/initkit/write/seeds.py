@@ -8,7 +8,6 @@ import torch
 
 from ..errors import OptionError
 
-
 _PRINTED = 1024  # bits of a seed that reports show as it was given
 
 
