@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..distributions import Test
-from ..model import Slot
+from ..model import Slot, values_problem
 from .checked import Checked
 
 
@@ -13,12 +13,7 @@ def read_values(slot: Slot, checked: Checked) -> Tensor | None:
     """Return the values of a slot; None, and why, where there are none to be read."""
     tensor = slot.tensor
     assert tensor is not None
-    if nn.parameter.is_lazy(tensor):
-        text = "it is lazy and has no shape yet; run one forward pass first"
-        checked.tests.append(Test("garbage", 0.0, "values", "none", text))
-        return None
-    if tensor.is_meta:
-        text = "it is on the meta device and holds no values; materialize the model first"
+    if text := values_problem(tensor):
         checked.tests.append(Test("garbage", 0.0, "values", "none", text))
         return None
     # What the distribution is of: under some parametrisations not the weight that a forward uses.
@@ -36,9 +31,4 @@ def local_values(values: Tensor) -> Tensor:
 def is_floating(slot: Slot) -> bool:
     """Whether a slot holds values in floating point."""
     tensor = slot.tensor
-    return (
-        tensor is not None
-        and not nn.parameter.is_lazy(tensor)
-        and not tensor.is_meta
-        and tensor.is_floating_point()
-    )
+    return tensor is not None and not values_problem(tensor) and tensor.is_floating_point()

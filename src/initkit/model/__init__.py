@@ -6,11 +6,13 @@ from .sharding import (
     LocalShard,
     device_type,
     is_elsewhere,
+    is_fake,
     is_sharded,
     local_shard,
     placement_problem,
     rank_count,
     shape_problem,
+    values_problem,
 )
 from .slots import WRAPPERS, Slot, is_counted, is_wrapper_segment, walk, walk_state_dict
 from .tensors import CHUNK, chunks, differing, same_bits
@@ -33,6 +35,7 @@ __all__ = [
     "find_computed_weights",
     "is_counted",
     "is_elsewhere",
+    "is_fake",
     "is_sharded",
     "is_wrapper_segment",
     "layout_row",
@@ -43,6 +46,7 @@ __all__ = [
     "register_layout",
     "same_bits",
     "shape_problem",
+    "values_problem",
     "walk",
     "walk_state_dict",
 ]

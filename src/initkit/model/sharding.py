@@ -245,7 +245,27 @@ def placement_problem(tensor: Tensor) -> str:
     """Return why this process cannot tell which elements of the tensor it holds, or nothing."""
     if is_sharded(tensor):
         return _unsupported_placement(tensor) or _local_shape_problem(tensor)
+    if is_fake(tensor):
+        return _FAKE
     return shape_problem(tensor)
+
+
+def is_fake(tensor: Tensor) -> bool:
+    """Say whether a tensor was made in ``FakeTensorMode``, which traces without values."""
+    # By name: few programs import the module, which is torch's own affair.
+    return any(cls.__name__ == "FakeTensor" for cls in type(tensor).__mro__)
+
+
+_FAKE = "it is a fake tensor and holds no values; build the model outside of FakeTensorMode"
+
+
+def values_problem(tensor: Tensor) -> str:
+    """Return why a tensor holds no values that could be read, or nothing."""
+    if is_lazy(tensor) or tensor.is_nested:
+        return shape_problem(tensor)
+    if tensor.is_meta:
+        return "it is on the meta device and holds no values; materialize the model first"
+    return _FAKE if is_fake(tensor) else ""
 
 
 def shape_problem(tensor: Tensor) -> str:

@@ -23,7 +23,8 @@ def check_fields(value: Any) -> None:
     Traceback (most recent call last):
     initkit.errors.ReadError: fan_in of Fans cannot be '3'
     """
-    hints = _hints(type(value))
+    cls: Any = type(value)
+    hints = _hints(cls)
     for field in fields(value):
         found = getattr(value, field.name)
         if not _fits(found, hints[field.name]):

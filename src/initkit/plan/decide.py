@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -30,7 +30,7 @@ class Decided:
     steps: list[Step]
     targets: list[Target]
     problems: list[Problem]
-    used: Container[int]
+    used: Collection[int]
 
 
 def decide(resolver: Resolver, slots: Sequence[Slot], settings: InitOptions) -> Decided:

@@ -391,7 +391,8 @@ def read_key(key: object) -> Matcher:
 def read_name(name: str | re.Pattern[str]) -> Matcher:
     """Return the matcher that a glob, a compiled regex or a text with a prefix stands for."""
     if isinstance(name, re.Pattern):
-        if isinstance(name.pattern, bytes):
+        pattern: object = name.pattern
+        if isinstance(pattern, bytes):
             raise RuleError(f"{name!r} matches bytes, and names are text: compile a str")
         return Regex(name)
     if not isinstance(name, str):

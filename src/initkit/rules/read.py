@@ -92,7 +92,7 @@ def _read(rules: Rules) -> list[Clause]:
         return [_from_rule(rules)]
     if isinstance(rules, Mapping):
         return _gathered(_from_entry(key, value) for key, value in rules.items())
-    if isinstance(rules, Sequence) and not isinstance(rules, bytes | bytearray):
+    if isinstance(rules, Sequence):
         return _gathered(map(read_rules, rules))
     raise RuleError(
         f"cannot read rules from {rules!r} ({type(rules).__name__}); rules are a dict, a list of "
