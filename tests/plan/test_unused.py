@@ -52,3 +52,19 @@ def test_asking_who_stands_above_a_rule_makes_that_one_no_less_idle() -> None:
 def test_a_parameter_registered_as_none_counts() -> None:
     model = nn.Linear(2, 2, bias=False)
     assert plan_init(model, {"bias": 0, "weight": 1}).problems == ()
+
+
+def test_of_thousands_of_misspelt_rules_the_first_are_told_what_was_meant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def hint(slots: Any, glob: str) -> str:
+        asked.append(glob)
+        return "; that"
+
+    monkeypatch.setattr("initkit.rules.matchers.hint_name", hint)
+    model = nn.Sequential(*[nn.PReLU() for _ in range(1000)])
+    problems = plan_init(model, {f"{i}.wieght": 0 for i in range(3000)}).problems
+    assert len(problems) == 3000
+    assert len(asked) == 50

@@ -54,8 +54,6 @@ class Measured:
 
 def plain(tensor: Tensor) -> Tensor:
     """Return a chunk, flat, as real floating point that is wide enough to compute with."""
-    if tensor.is_conj() or tensor.is_neg():  # a flag stands for other values than the memory holds
-        tensor = tensor.resolve_conj().resolve_neg()
     if tensor.is_complex():
         tensor = torch.view_as_real(tensor)
     if tensor.dtype in (torch.float32, torch.float64):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from ..distributions import Test
@@ -15,6 +16,9 @@ def read_values(slot: Slot, checked: Checked) -> Tensor | None:
     assert tensor is not None
     if text := values_problem(tensor):
         checked.tests.append(Test("garbage", 0.0, "values", "none", text))
+        return None
+    if tensor.layout is not torch.strided and not tensor.is_nested:
+        checked.remark = f"not checked: it is stored as {tensor.layout}"
         return None
     # What the distribution is of: under some parametrisations not the weight that a forward uses.
     values = slot.computed.read() if slot.computed is not None else tensor.detach()

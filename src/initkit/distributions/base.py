@@ -295,7 +295,9 @@ def from_dict(data: Mapping[str, Any]) -> Distribution:
         made = _CLASSES[data["kind"]](**options)
         check_fields(made)
         # One whose numbers mean nothing fails at the latest where they are asked for.
-        made.describe(), made.note(), made.mean, made.std, made.bounds
+        _ = made.describe(), made.note(), made.mean, made.std, made.bounds
+        if made.elementwise and not made.shape_matters:
+            made.write(torch.empty(1, device="cpu"), Source(0, ""))
     except ReadError:
         raise
     except Exception as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
@@ -11,12 +10,14 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ..errors import ReadError
 
+_EXACT = 2**53  # the largest int up to which a float holds every one
+
 
 def check_fields(value: Any) -> None:
     """Raise :class:`~initkit.errors.ReadError` where a field holds what it is not declared to hold.
 
-    An int will do for a float that can hold it, and nothing else for anything but itself: True is
-    no number here. Of containers tuples are known, whose entries are looked at in turn.
+    An int will do for a float that holds it exactly, and nothing else for anything but itself: True
+    is no number here. Of containers tuples are known, whose entries are looked at in turn.
 
     >>> from initkit.numbers import Fans
     >>> check_fields(Fans("3", 4))
@@ -48,15 +49,8 @@ def _fits(value: Any, hint: Any) -> bool:
         wanted = (args[0],) * len(value) if args[1:] == (...,) else args
         return len(value) == len(wanted) and all(map(_fits, value, wanted))
     if hint is float:
-        return type(value) is float or (type(value) is int and _is_float(value))
+        return type(value) is float or (type(value) is int and abs(value) <= _EXACT)
     if hint in (int, str, bool):
         return type(value) is hint
     # What is left are classes, and containers that no file can hold.
     return isinstance(value, origin or hint)
-
-
-def _is_float(value: int) -> bool:
-    try:
-        return math.isfinite(float(value))
-    except OverflowError:
-        return False

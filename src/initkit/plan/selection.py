@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..errors import IdleSelection, OptionError, Problem, affordable_hints, did_you_mean
+from ..errors import IdleSelection, OptionError, Problem, affordable_hints, did_you_mean, shown
 from ..model import Slot
 from ..rules import Listing, paths_above
 from .options import Selection
@@ -21,11 +21,11 @@ def read_selection(option: str, value: Selection) -> list[str] | None:
         return None
     takes = f"{option} takes names, globs and module paths"
     if not isinstance(value, Iterable):
-        raise OptionError(f"{takes}, not {value!r}", option=option)
+        raise OptionError(f"{takes}, not {shown(value)}", option=option)
     entries: list[Any] = [value] if isinstance(value, str) else list(value)
     for entry in entries:
         if not isinstance(entry, str):
-            what = f"a {type(entry).__name__}" if isinstance(entry, Tensor) else repr(entry)
+            what = f"a {type(entry).__name__}" if isinstance(entry, Tensor) else shown(entry)
             raise OptionError(f"{takes}, not {what}", option=option)
     return entries
 

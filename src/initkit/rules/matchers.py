@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import RuleError
+from ..errors import RuleError, shown
 from ..model import ParameterInfo, Slot, is_wrapper_segment, parameter_info, shape_problem
 from ..numbers import frozen
 from .base import BY_PREFIX, Matcher
@@ -383,7 +383,7 @@ def read_key(key: object) -> Matcher:
     if isinstance(key, type | tuple):
         return Type.of(key)
     raise RuleError(
-        f"{key!r} is no key of a rule table; keys are names or globs, compiled regular "
+        f"{shown(key)} is no key of a rule table; keys are names or globs, compiled regular "
         "expressions, and module classes or tuples of them"
     )
 
