@@ -289,13 +289,13 @@ def test_what_cannot_be_walked_is_refused() -> None:
         walk_state_dict({0: torch.zeros(1)})
 
 
-class Holder(nn.Module):
+class Buffered(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("b", torch.zeros(2))
 
 
-@pytest.mark.parametrize("leaf", [nn.PReLU(), Holder()])
+@pytest.mark.parametrize("leaf", [nn.PReLU(), Buffered()])
 def test_a_module_with_more_names_than_anyone_can_list_is_refused(leaf: nn.Module) -> None:
     for _ in range(64):  # 2 ** 64 paths lead to the leaf
         leaf = nn.ModuleDict({"a": leaf, "b": leaf})

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, get_args
 
 import torch
 
-from ..errors import OptionError, did_you_mean
+from ..errors import OptionError, did_you_mean, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 Selection: TypeAlias = "str | Iterable[str] | None"
@@ -148,9 +148,8 @@ def check_options(
         choices = _CHOICES.get(option)
         if choices is not None and value not in choices:
             listed = ", ".join(map(repr, choices))
-            raise OptionError(
-                f"{option} must be one of {listed}, not {shown(value)}", option=option
-            )
+            message = f"{option} must be one of {listed}, not {shown(value)}"
+            raise OptionError(message, option=option)
 
 
 K = TypeVar("K")
