@@ -50,6 +50,14 @@ def visible(text: str) -> str:
     return _UNUSUAL.sub(_shown, text)
 
 
+def shown(value: object) -> str:
+    """Return the repr of what a user gave; its type alone where it has none."""
+    try:
+        return repr(value)
+    except Exception:  # of ints of thousands of digits, and of whatever users' classes do
+        return f"a {type(value).__name__} that cannot be shown"
+
+
 def visible_lines(text: str) -> str:
     """Return a text of several lines, each as :func:`visible` shows it."""
     return "\n".join(map(visible, text.split("\n"))) if "\n" in text else visible(text)

@@ -61,3 +61,45 @@ def test_what_leaves_or_cannot_be_written_exits_2(
     code, out, err = run(*words, "--rules=xavier_uniform")
     assert (code, out) == (2, "")
     assert message in err
+
+
+class Payload:
+    def __reduce__(self) -> tuple[object, ...]:
+        return print, ("this code ran",)
+
+
+def test_a_pickle_that_holds_code_is_refused_without_advice_to_run_it(run: Run) -> None:
+    torch.save({"w": Payload()}, "evil.pt")
+    code, out, err = run("check", "evil.pt")
+    assert code == 2
+    assert "it holds more than tensors and plain data (print), which could run" in err
+    assert "weights_only" not in out + err
+    assert "this code ran" not in out + err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rules.tml", None, "rules.tml: cannot be read: [Errno 2] No such file"),
+        ("rules.tml", "", "rules.tml: a recipe file ends in .toml or .json"),
+        ("bare.toml", "'*' = 0", "bare.toml:1: unknown key '*'; put rules under [rules]"),
+        ("bare.json", '{"*": 0}', "unknown key '*'; put rules under the key 'rules'"),
+        ("empty.toml", "", "empty.toml: there are no rules: put them under [rules]"),
+        ("twice.json", '{"rules": {"*": 0, "*": 1}}', "the key '*' stands twice in one table"),
+        ("inf.json", '{"rules": {"*": Infinity}}', "Infinity is no number that a file can carry"),
+        ("deep.json", '{"a":' * 300 + "0" + "}" * 300, "nested more than 100 deep"),
+    ],
+)
+def test_a_file_that_holds_no_rules_is_told_what_is_wrong(
+    run: Run, name: str, content: str | None, message: str
+) -> None:
+    if content is not None:
+        Path(name).write_text(content)
+    code, _, err = run("plan", "cli_net:Net", "--rules", name)
+    assert code == 2
+    assert message in err
+
+
+def test_a_recipe_with_a_point_in_its_name_is_no_file(run: Run) -> None:
+    err = run("plan", "cli_net:Net", "--rules", "efficientnet/keras.applications")[2]
+    assert "cannot be read" not in err

@@ -287,3 +287,22 @@ def test_what_cannot_be_walked_is_refused() -> None:
         walk({})
     with pytest.raises(TargetError, match="the keys of a state_dict are strings"):
         walk_state_dict({0: torch.zeros(1)})
+
+
+class Buffered(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("b", torch.zeros(2))
+
+
+@pytest.mark.parametrize("leaf", [nn.PReLU(), Buffered()])
+def test_a_module_with_more_names_than_anyone_can_list_is_refused(leaf: nn.Module) -> None:
+    for _ in range(64):  # 2 ** 64 paths lead to the leaf
+        leaf = nn.ModuleDict({"a": leaf, "b": leaf})
+    with pytest.raises(TargetError, match=r"stands at 'a\.a.* and more than 10,000 other places"):
+        walk(leaf, buffers=True)
+
+
+def test_a_module_that_stands_in_a_thousand_places_has_all_its_names() -> None:
+    (slot,) = walk(nn.ModuleList([nn.PReLU()] * 1000))
+    assert slot.paths == tuple(f"{i}.weight" for i in range(1000))

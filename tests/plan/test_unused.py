@@ -139,3 +139,19 @@ def test_strict_refuses_what_should_train_and_lets_constants_be() -> None:
 
 def test_a_sound_model_has_no_such_remark() -> None:
     assert plan_init(norm(), {"*": 0}, strict=True).notes == ()
+
+
+def test_of_thousands_of_misspelt_rules_the_first_are_told_what_was_meant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def hint(slots: Any, glob: str) -> str:
+        asked.append(glob)
+        return "; that"
+
+    monkeypatch.setattr("initkit.rules.matchers.hint_name", hint)
+    model = nn.Sequential(*[nn.PReLU() for _ in range(1000)])
+    problems = plan_init(model, {f"{i}.wieght": 0 for i in range(3000)}).problems
+    assert len(problems) == 3000
+    assert len(asked) == 50

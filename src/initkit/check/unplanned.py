@@ -73,7 +73,8 @@ def check_buffer(slot: Slot) -> Checked:
 
 def _shape(slot: Slot) -> tuple[int, ...]:
     assert slot.tensor is not None
-    return () if nn.parameter.is_lazy(slot.tensor) else tuple(slot.shape)
+    shapeless = nn.parameter.is_lazy(slot.tensor) or slot.tensor.is_nested
+    return () if shapeless else tuple(slot.shape)
 
 
 def _remark(slot: Slot, measured: Measured) -> str:

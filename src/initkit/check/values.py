@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..distributions import Distribution, Source, Test
-from ..model import Slot
+from ..model import Slot, values_problem
 from ..plan import WRITE
 from .checked import Checked
 from .measure import measure
@@ -21,16 +21,15 @@ def read_values(slot: Slot, checked: Checked) -> Tensor | None:
     """Return the values of a slot; None, and why, where there are none to be read."""
     tensor = slot.tensor
     assert tensor is not None
-    if nn.parameter.is_lazy(tensor):
-        if checked.step is not None and checked.step.status != WRITE:
-            checked.remark = f"{checked.step.start}: lazy, without a shape yet"
-            return None
-        text = "it is lazy and has no shape yet; run one forward pass first"
+    lazy = nn.parameter.is_lazy(tensor)
+    if lazy and checked.step is not None and checked.step.status != WRITE:
+        checked.remark = f"{checked.step.start}: lazy, without a shape yet"
+        return None
+    if text := values_problem(tensor):
         checked.tests.append(Test("garbage", 0.0, "values", "none", text))
         return None
-    if tensor.is_meta:
-        text = "it is on the meta device and holds no values; materialize the model first"
-        checked.tests.append(Test("garbage", 0.0, "values", "none", text))
+    if tensor.layout is not torch.strided and not tensor.is_nested:
+        checked.remark = f"not checked: it is stored as {tensor.layout}"
         return None
     if slot.computed is None:
         return tensor.detach()
@@ -91,9 +90,6 @@ def local_values(values: Tensor) -> Tensor:
 def is_floating(slot: Slot) -> bool:
     """Whether a slot holds values in floating point."""
     tensor = slot.tensor
-    return (
-        tensor is not None
-        and not nn.parameter.is_lazy(tensor)
-        and not tensor.is_meta
-        and (tensor.is_floating_point() or tensor.is_complex())
-    )
+    if tensor is None or values_problem(tensor):
+        return False
+    return tensor.is_floating_point() or tensor.is_complex()

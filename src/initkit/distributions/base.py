@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from .. import stream
-from ..numbers import Grid, Value, frozen
+from ..errors import ReadError
+from ..numbers import Grid, Value, check_fields, frozen
 from .evidence import Sample, Test
 
 Runs: TypeAlias = stream.Runs
@@ -308,12 +309,25 @@ class Distribution(Value):
 def from_dict(data: Mapping[str, Any]) -> Distribution:
     """Return the distribution that :meth:`Distribution.to_dict` wrote.
 
+    Raises :class:`ReadError` for anything else: what comes from a file may have been changed.
+
     >>> from initkit.distributions import Normal
     >>> from_dict(Normal(0.0, 0.02).to_dict())
     Normal(mean=0.0, std=0.02)
     """
-    options = {k: _rich(v) for k, v in data.items() if k != "kind"}
-    return _CLASSES[data["kind"]](**options)
+    try:
+        options = {k: _rich(v) for k, v in data.items() if k != "kind"}
+        made = _CLASSES[data["kind"]](**options)
+        check_fields(made)
+        # One whose numbers mean nothing fails at the latest where they are asked for.
+        _ = made.describe(), made.note(), made.mean, made.std, made.bounds
+        if made.elementwise and not made.shape_matters:
+            made.write(torch.empty(1, device="cpu"), Source(0, ""))
+    except ReadError:
+        raise
+    except Exception as error:
+        raise ReadError(f"no distribution that initkit wrote: {error!r}") from None
+    return made
 
 
 def _plain(value: Any) -> Any:

@@ -18,11 +18,13 @@ from .sharding import (
     LocalShard,
     device_type,
     is_elsewhere,
+    is_fake,
     is_sharded,
     local_shard,
     placement_problem,
     rank_count,
     shape_problem,
+    values_problem,
 )
 from .slots import (
     WRAPPERS,
@@ -82,6 +84,7 @@ __all__ = [
     "register_layout",
     "same_bits",
     "shape_problem",
+    "values_problem",
     "walk",
     "walk_state_dict",
 ]

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from ..numbers import loaded
+from .tensors import is_fake
 
 Range: TypeAlias = tuple[int, int]
 Ranges: TypeAlias = tuple[Range, ...]
@@ -245,11 +246,25 @@ def placement_problem(tensor: Tensor) -> str:
     """Return why this process cannot tell which elements of the tensor it holds, or nothing."""
     if is_sharded(tensor):
         return _unsupported_placement(tensor) or _local_shape_problem(tensor)
+    if is_fake(tensor):
+        return _FAKE
     return shape_problem(tensor)
 
 
+_FAKE = "it is a fake tensor and holds no values; build the model outside of FakeTensorMode"
+
+
+def values_problem(tensor: Tensor) -> str:
+    """Return why a tensor holds no values that could be read, or nothing."""
+    if is_lazy(tensor) or tensor.is_nested:
+        return shape_problem(tensor)
+    if tensor.is_meta:
+        return "it is on the meta device and holds no values; materialize the model first"
+    return _FAKE if is_fake(tensor) else ""
+
+
 def shape_problem(tensor: Tensor) -> str:
-    """Return why a tensor has not the shape it stands for (lazy, nested, ZeRO-3), or nothing."""
+    """Return why a tensor lacks the shape that it stands for (lazy, nested, ZeRO-3), or nothing."""
     if is_lazy(tensor):
         return "it is lazy and has no shape yet; run one forward pass first"
     if tensor.is_nested:

@@ -16,6 +16,7 @@ from .gains import gain, gain_formula, gain_names, is_leaky
 from .gc_pause import no_collecting
 from .loaded_modules import loaded
 from .matrices import Grid, Matrices, matrices_of
+from .typed import check_fields
 from .value import Value, frozen
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Matrices",
     "Number",
     "Value",
+    "check_fields",
     "frozen",
     "gain",
     "gain_formula",

@@ -22,7 +22,7 @@ from .outcome import is_frozen, step_head
 from .plan import Plan, Rename
 from .planner import plan_init, plan_view
 from .resolve import slot_info
-from .serialization import plain_data, rich_data
+from .serialization import plain_data, read_steps, rich_data
 from .step import EMPTY, UNCOVERED, UNEXPLAINED, WRITE, Status, Step, Target
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "plan_init",
     "plan_page",
     "plan_view",
+    "read_steps",
     "rich_data",
     "slot_info",
     "step_head",

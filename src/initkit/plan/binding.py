@@ -99,6 +99,8 @@ class _Binder:
         text = self._misfit(step, held, writer)
         if not text and step.status in (WRITE, EMPTY) and step.distribution is not None:
             text = memory_problem(writer, step.distribution)
+        elif not text and step.status == WRITE:
+            text = "the plan says that it is written, and not how"
         if text:
             self.problems.append(TensorProblem(f"{names[0]}: {text}", names=names))
             return

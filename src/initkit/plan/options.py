@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, get_args
 import torch
 from torch import nn
 
-from ..errors import OptionError, did_you_mean
+from ..errors import OptionError, did_you_mean, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 Entry: TypeAlias = "str | re.Pattern[str] | type[nn.Module] | nn.Module"
@@ -140,18 +140,19 @@ def _with(signature: inspect.Signature, kind: type) -> inspect.Signature:
 
 
 def check_options(
-    owner: str, options: Mapping[str, object], known: Iterable[str], shown: Iterable[str]
+    owner: str, options: Mapping[str, object], known: Iterable[str], proposed: Iterable[str]
 ) -> None:
     """Raise unless every option is ``known`` and has a value that it may have."""
     names = set(known)
     for option, value in options.items():
         if option not in names:
-            what = _MEANT.get(option) or f"has no option {option!r}{did_you_mean(option, shown)}"
+            what = _MEANT.get(option) or f"has no option {option!r}{did_you_mean(option, proposed)}"
             raise OptionError(f"{owner} {what}", option=option)
         choices = _CHOICES.get(option)
         if choices is not None and value not in choices:
             listed = ", ".join(map(repr, choices))
-            raise OptionError(f"{option} must be one of {listed}, not {value!r}", option=option)
+            message = f"{option} must be one of {listed}, not {shown(value)}"
+            raise OptionError(message, option=option)
 
 
 K = TypeVar("K")

@@ -9,7 +9,15 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
-from ..errors import IdleSelection, OptionError, Problem, RuleError, affordable_hints, did_you_mean
+from ..errors import (
+    IdleSelection,
+    OptionError,
+    Problem,
+    RuleError,
+    affordable_hints,
+    did_you_mean,
+    shown,
+)
 from ..model import ModelView, Slot, named_unregistered
 from ..rules import Listing, Matcher, Name, hint_other_kind, paths_above, read_key
 from .options import Selection
@@ -41,7 +49,7 @@ def _read_entry(option: str, entry: Any) -> Entry:
 
 
 def _refused(option: str, value: object) -> OptionError:
-    what = f"a {type(value).__name__}" if isinstance(value, Tensor) else repr(value)
+    what = f"a {type(value).__name__}" if isinstance(value, Tensor) else shown(value)
     return OptionError(f"{option} takes names, globs and module paths, not {what}", option=option)
 
 

@@ -8,7 +8,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..errors import ReadError
+from ..errors import FileError, ReadError
+from ..files import parse_json
+from ..numbers import check_fields
 from .step import Step
 
 FORMAT = "initkit-plan-1"
@@ -52,17 +54,53 @@ def read_json(text: str) -> dict[str, Any]:
     Raises :class:`ReadError` for anything else.
     """
     try:
-        data: dict[str, Any] = rich_data(json.loads(text))
+        data: dict[str, Any] = rich_data(parse_json(text))
         if data["format"] != FORMAT:
             raise ReadError(f"this is a {data['format']!r}, and {FORMAT!r} is known here")
-        steps = [Step.from_dict(step) for step in data["steps"]]
-        names = {"title": data["title"], "digest": data["digest"]}
-        return {"steps": steps, "idle": tuple(data["idle"]), "rules": tuple(data["rules"]), **names}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        # A ReadError is a ValueError and arrives here, too.
-        if isinstance(error, ReadError):
-            raise
+        steps = read_steps(data["steps"])
+        names = {key: _text(data, key) for key in ("title", "digest")}
+        lists = {key: tuple(map(str, data[key])) for key in ("idle", "rules")}
+        return {"steps": steps, **lists, **names}
+    except FileError as error:
+        raise ReadError(f"this is no plan that initkit wrote: {error}") from None
+    except (KeyError, TypeError) as error:
         raise ReadError(f"this is no plan that initkit wrote: {error!r}") from error
+
+
+def _text(data: Mapping[str, Any], key: str) -> str:
+    if not isinstance(data[key], str):
+        raise ReadError(f"this is no plan that initkit wrote: its {key} is {data[key]!r}")
+    return str(data[key])
+
+
+def read_steps(rows: Iterable[Any]) -> list[Step]:
+    """Return the steps of plain data.
+
+    Raises :class:`ReadError` for what initkit did not write: data from files may have been changed,
+    so that every field is looked at before anything counts on it.
+    """
+    steps = []
+    for place, row in enumerate(rows):
+        try:
+            step = Step.from_dict(row)
+            check_fields(step)
+            _check_sizes(step)
+        except Exception as error:
+            raise ReadError(f"step {place} is none that initkit wrote: {error!r}") from None
+        steps.append(step)
+    return steps
+
+
+def _check_sizes(step: Step) -> None:
+    """Raise where a step of sound types cannot be of any tensor."""
+    if not step.names or min(step.shape, default=0) < 0 or step.numel >= 2**63:
+        raise ReadError(f"names {step.names!r}, shape {list(step.shape)}")
+    # A view of an embedding has its padding elsewhere than in a row of its own.
+    rows = math.inf if step.tie_kind in ("view", "overlap") else (*step.shape, 0)[0]
+    if not all(0 <= row < rows for row in step.padding_rows):
+        raise ReadError(f"a padding row {step.padding} in the shape {list(step.shape)}")
+    if step.fans is not None:
+        check_fields(step.fans)
 
 
 _ENDLESS = {"inf": math.inf, "-inf": -math.inf}
@@ -80,7 +118,7 @@ def plain_data(data: Any) -> Any:
 def rich_data(data: Any) -> Any:
     """Return what :func:`plain_data` was made of."""
     if isinstance(data, dict):
-        if set(data) == {"number"}:
+        if data.keys() == {"number"} and isinstance(data["number"], str):
             return _ENDLESS[data["number"]]
         return {key: rich_data(value) for key, value in data.items()}
     return [rich_data(value) for value in data] if isinstance(data, list) else data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..errors import RuleError
+from ..errors import RuleError, shown
 from .base import BY_PREFIX, Matcher
 from .matchers import Name, Regex, Type
 
@@ -23,7 +23,7 @@ def read_key(key: object) -> Matcher:
     if isinstance(key, type | tuple):
         return Type.of(key)
     raise RuleError(
-        f"{key!r} is no key of a rule table; keys are names or globs, compiled regular "
+        f"{shown(key)} is no key of a rule table; keys are names or globs, compiled regular "
         "expressions, and module classes or tuples of them"
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from ..errors import InitkitError, RuleError, UnknownNameError
+from ..errors import InitkitError, RuleError, UnknownNameError, shown
 from ..numbers import Formula, Layout, read_call
 from ..schemes import (
     Keep,
@@ -109,8 +109,8 @@ def _read(rules: Any) -> list[Clause]:
     if isinstance(rules, Sequence) and not isinstance(rules, bytes | bytearray):
         return _gathered(read_rules(as_table(table)) for table in rules)
     raise RuleError(
-        f"cannot read rules from {rules!r} ({type(rules).__name__}); rules are a dict, a list of "
-        "dicts, a Rule, a Recipe, or the name of a recipe or scheme"
+        f"cannot read rules from {shown(rules)} ({type(rules).__name__}); rules are a dict, a list "
+        "of dicts, a Rule, a Recipe, or the name of a recipe or scheme"
     )
 
 

@@ -36,9 +36,10 @@ _RULE_KEYS = {"scheme", "name", "type", "layout", *_RULE_FLAGS}
 def load_recipe(path: str | Path) -> Recipe:
     r"""Read a recipe from a ``.toml`` or ``.json`` file.
 
-    Nothing is imported or run: types are class names, schemes are names with options. In a file
-    without a ``name``, a rule that matches nothing is an error, as in a table of your own. Raises
-    :class:`FileError`, with file, key and line, for what cannot be read.
+    Nothing is imported or run: types are class names, schemes are names with options; but nobody
+    stops a regular expression (``re:``) that never ends, so read those of untrusted files. In a
+    file without a ``name``, a rule that matches nothing is an error, as in a table of your own.
+    Raises :class:`FileError`, with file, key and line, for what cannot be read.
 
     >>> import tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "mine.toml")

@@ -1,7 +1,8 @@
-"""Matchers by what a parameter is to its module: its role, torch's default, the first of a class."""
+"""Matchers by what a parameter is to its module: a role, torch's default, first of a class."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import get_args
 
 from ..errors import RuleError, UnknownNameError

@@ -13,7 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from .. import stream
 from ..errors import TensorProblem
-from ..model import CHUNK, LocalShard, Model, ModelView, chunks, is_elsewhere, local_shard
+from ..model import CHUNK, LocalShard, Model, ModelView, chunks, is_elsewhere, is_fake, local_shard
 
 # Sums of integers modulo 2**64 come out the same in any order, so chunks, threads and ranks may
 # add theirs as they finish; a multiplier that is odd loses no bit of a word or an index.
@@ -55,6 +55,8 @@ def tensor_digests(model: Model, *, buffers: bool = True) -> dict[str, str]:
     found = [(s, s.tensor) for s in slots if s.tensor is not None and not is_elsewhere(s.tensor)]
     _refuse("lazy, without a shape yet", [s.name for s, t in found if is_lazy(t)])
     _refuse("on the meta device, which holds no values", [s.name for s, t in found if t.is_meta])
+    _refuse("nested, of rows with shapes of their own", [s.name for s, t in found if t.is_nested])
+    _refuse("fake, which holds no values", [s.name for s, t in found if is_fake(t)])
     # A tied tensor is summed once. The ids hold, since `found` keeps the tensors.
     unique = {id(tensor): tensor for _, tensor in found}
     sums = dict(zip(unique, _sums(list(unique.values())), strict=True))
@@ -105,6 +107,8 @@ def _tasks(
 ) -> Iterator[Callable[[], None]]:
     """Yield one task for each chunk; it appends the chunk's sum."""
     local = (tensor if part is None else part.local).detach()
+    if local.is_conj() or local.is_neg():  # a flag stands for other values than the memory holds
+        local = local.resolve_conj().resolve_neg()
     if local.layout is not torch.strided:
         # One model has one digest, however it is stored: sparse entries have no order to speak of.
         local = local.to_dense()

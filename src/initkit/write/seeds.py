@@ -6,7 +6,7 @@ import operator
 
 import torch
 
-from ..errors import OptionError
+from ..errors import OptionError, shown
 
 _PRINTED = 1024  # bits of a seed that reports show as it was given
 
@@ -21,14 +21,14 @@ def read_seed(seed: object) -> int | None:
         # What Python would not print is said by the number that it stands for.
         return number if number.bit_length() <= _PRINTED else number % 2**64
     hint = "; write seed=generator.initial_seed()" if isinstance(seed, torch.Generator) else ""
-    raise OptionError(f"seed must be an int or None, not {seed!r}{hint}", option="seed")
+    raise OptionError(f"seed must be an int or None, not {shown(seed)}{hint}", option="seed")
 
 
 def read_prefix(prefix: object) -> str:
     """Return a checked prefix."""
     if isinstance(prefix, str):
         return prefix
-    raise OptionError(f"prefix must be a text, not {prefix!r}", option="prefix")
+    raise OptionError(f"prefix must be a text, not {shown(prefix)}", option="prefix")
 
 
 def draw_seed() -> int:

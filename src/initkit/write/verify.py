@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,9 +13,10 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from ..distributions import WRITTEN
-from ..errors import FileError, InitkitError
+from ..errors import FileError, ReadError
+from ..files import parse_json, read_text
 from ..model import Model, ModelView, Slot, local_shard, same_bits
-from ..plan import WRITE, Plan, SlotLookup, Step, padding_mask, rich_data
+from ..plan import WRITE, Plan, SlotLookup, Step, padding_mask, read_steps, rich_data
 from ..render import text_table
 from .apply import apply_plan
 from .digests import values_digest
@@ -129,12 +129,9 @@ def verify_report(model: Model, path: str | Path) -> Verification:
     return Verification((*rows, *verifier.unreported()), data["seed"], data["digest"])
 
 
-_ENDLESS = (OverflowError, RecursionError)  # numbers and brackets without end
-
-
 def _read(path: Path) -> dict[str, Any]:
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = _parsed(path)
         if raw["format"] != FORMAT:
             raise FileError(f"{path}: not a report but {raw['format']!r}", path=path)
         if raw["checksum"] != checksum(raw):
@@ -143,13 +140,23 @@ def _read(path: Path) -> dict[str, Any]:
             raise FileError(_another_contract(path, raw), path=path)
         data: dict[str, Any] = rich_data(raw)
         data["seed"], data["prefix"] = int(data["seed"]), str(data["prefix"])
+        data["digest"] = str(data["digest"])
         data["values"] = {row["names"][0]: row.get("values") for row in data["steps"]}
-        data["steps"] = list(_steps(data, path))
-    except (OSError, LookupError, TypeError, ValueError, AttributeError, *_ENDLESS) as error:
-        if isinstance(error, FileError):
-            raise
-        raise FileError(f"{path}: no report that initkit saved: {error!r}", path=path) from error
+        data["steps"] = _steps(data, path)
+    except FileError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        what = str(error) if isinstance(error, ReadError) else repr(error)
+        raise FileError(f"{path}: no report that initkit saved: {what}", path=path) from None
     return data
+
+
+def _parsed(path: Path) -> Any:
+    try:
+        return parse_json(read_text(path))
+    except FileError as error:
+        what = str(error).removeprefix(f"{path}: ")
+        raise FileError(f"{path}: no report that initkit saved: {what}", path=path) from None
 
 
 def _another_contract(path: Path, raw: Mapping[str, Any]) -> str:
@@ -159,17 +166,21 @@ def _another_contract(path: Path, raw: Mapping[str, Any]) -> str:
     )
 
 
-def _steps(data: Mapping[str, Any], path: Path) -> Iterator[Step]:
-    for saved in data["steps"]:
-        # Digests are the report's own; a Step takes exactly its fields.
-        row = {key: value for key, value in saved.items() if key not in ("digest", "values")}
-        # A user's function is on no disk, nor is a large table: neither can be read back.
-        own = _is_missing(row["distribution"])
-        step = Step.from_dict({**row, "distribution": None} if own else row)
-        if not own and saved["digest"] != step_digest(step, data["seed"], data["prefix"]):
+def _steps(data: Mapping[str, Any], path: Path) -> list[Step]:
+    steps = read_steps(map(_row, data["steps"]))
+    for saved, step in zip(data["steps"], steps, strict=True):
+        readable = not _is_missing(saved["distribution"])
+        if readable and saved["digest"] != step_digest(step, data["seed"], data["prefix"]):
             text = f"{path}: what it says of {step.name} was changed: its digest is of another step"
             raise FileError(text, path=path)
-        yield step
+    return steps
+
+
+def _row(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a step is made from: digests are the report's own."""
+    row = {key: value for key, value in saved.items() if key not in ("digest", "values")}
+    # A user's function is on no disk, nor is a large table: neither can be read back.
+    return {**row, "distribution": None} if _is_missing(row["distribution"]) else row
 
 
 def _is_missing(saved: Any) -> bool:
@@ -298,6 +309,6 @@ def _drawn(step: Step, seed: int, prefix: str) -> Tensor:
     plan = Plan([replace(step, tie_kind="", padding=None)], [])  # alone, it is tied to nothing
     try:
         apply_plan(plan, {step.name: out}, seed=seed, prefix=prefix, progress=False)
-    except InitkitError as error:
-        raise FileError(f"cannot draw {step.name} again: {error}", path="") from error
+    except Exception as error:  # a report that was changed may ask for anything
+        raise FileError(f"cannot draw {step.name} again: {error}", path="") from None
     return out
