@@ -93,11 +93,12 @@ def _number(value: object) -> float:
 
 
 def _read_text(text: str) -> Scheme:
+    number: float | Formula | None
     try:
-        return Constant(float(text))
+        number = float(text)
     except ValueError:
-        formula = _formula(text)
-    return Constant(formula) if formula is not None else read_scheme_call(read_call(text))
+        number = _formula(text)
+    return read_scheme_call(read_call(text)) if number is None else Constant(number)
 
 
 def _formula(text: str) -> Formula | None:
