@@ -588,7 +588,7 @@ def test_the_fans_of_a_foreign_tensor_name_the_ways_out() -> None:
 
 
 def test_fans_of_a_foreign_matrix_are_those_of_its_shape() -> None:
-    assert fans(Mixture(), "qkv") == Fans(8, 12)
+    assert fans(Experts(), "qkv") == Fans(8, 12)
 
 
 # --- biases beside weights with a registered layout

@@ -63,7 +63,14 @@ def test_what_a_dtype_cannot_hold_is_refused_with_the_value(
 
 
 @pytest.mark.parametrize(
-    ("scheme", "value"), [("normal(std=1e39)", "-6.23e+39"), ("uniform(-1e39, 1e39)", "-1e+39")]
+    ("scheme", "value"),
+    [
+        ("normal(std=1e39)", "-6.23e+39"),
+        ("uniform(-1e39, 1e39)", "-1e+39"),
+        ("trunc_normal(std=1e39, low=-1, high=1e39)", "1e+39"),
+        ("trunc_normal(std=1e40, low=-1e38, high=1e38)", "1e+40"),
+        ("zero_mask_uniform(-1e39, 1, threshold=1e40)", "-1e+39"),
+    ],
 )
 def test_what_is_drawn_in_float32_must_fit_it_though_float64_is_wider(
     scheme: str, value: str

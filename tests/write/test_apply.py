@@ -227,9 +227,11 @@ def test_complex_parameters_hold_pairs_of_words() -> None:
     real, complex_ = named_fc(), named_fc()
     real.fc.weight = nn.Parameter(torch.empty(16, 16, 2))
     complex_.fc.weight = nn.Parameter(torch.empty(16, 16, dtype=torch.complex64))
-    for model in (real, complex_):
-        apply_init(model, {"fc.weight": "normal"}, seed=0)
-    assert torch.equal(torch.view_as_real(complex_.fc.weight.detach()), real.fc.weight)
+    # As in torch a normal number of std 2 has parts of std sqrt(2), a uniform one uniform parts.
+    for wanted, parts in (("normal(std=2)", "normal(std=sqrt(2))"), ("uniform", "uniform")):
+        apply_init(complex_, {"fc.weight": wanted}, seed=0)
+        apply_init(real, {"fc.weight": parts}, seed=0)
+        assert torch.equal(torch.view_as_real(complex_.fc.weight.detach()), real.fc.weight)
     apply_init(complex_, {"fc.weight": 2}, seed=0)
     assert (complex_.fc.weight == 2).all()
 

@@ -39,6 +39,8 @@ def stacked(tensor: Tensor, layout: Layout) -> Tensor:
                 steps[dim], step = step, step * sizes[dim]
     of = {side: [n for n, kind in zip(sizes, kinds, strict=True) if kind == side] for side in sides}
     shape = [*(math.prod(of[side]) for side in sides[:3]), *of["k"]]
+    if tensor.is_contiguous() and steps == [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]:
+        return tensor.view(shape)
     found = tensor.new_empty(shape)
     found.as_strided(sizes, steps).copy_(tensor)
     return found

@@ -189,6 +189,11 @@ class Distribution(Value):
         return self.bounds
 
     @property
+    def reckoned(self) -> tuple[float, ...]:
+        """The numbers that drawing reckons with, in float32; by default the ends of the reach."""
+        return self.reach
+
+    @property
     def in_pairs(self) -> Distribution:
         """The distribution of the two parts of a complex number, written as two real ones."""
         return self

@@ -184,6 +184,10 @@ class TruncatedNormal(Distribution):
         return max(self.low, self.loc - far), min(self.high, self.loc + far)
 
     @property
+    def reckoned(self) -> tuple[float, ...]:
+        return *self.reach, self.loc, self.scale
+
+    @property
     def in_pairs(self) -> TruncatedNormal:
         # Cut as many deviations away, so that the whole number has the variance of a real one.
         low, high = (self.loc + (end - self.loc) / _ROOT2 for end in (self.low, self.high))
@@ -256,6 +260,10 @@ class MaskedUniform(Distribution):
         if self.low >= low and self.high <= high and zero:
             return 0.0, 0.0
         return min(*ends, *zero), max(*ends, *zero)
+
+    @property
+    def reckoned(self) -> tuple[float, ...]:
+        return self.low, self.high  # drawn before anything is masked
 
     @property
     def atoms(self) -> dict[float, float]:

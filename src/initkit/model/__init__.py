@@ -18,7 +18,6 @@ from .sharding import (
     LocalShard,
     device_type,
     is_elsewhere,
-    is_fake,
     is_sharded,
     local_shard,
     placement_problem,

@@ -6,12 +6,13 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
+from typing import TypeAlias
 
 from ..errors import LayoutError
 from .fans import Layout
 from .value import Value, frozen
 
-Grid = tuple[int, int, int]
+Grid: TypeAlias = tuple[int, int, int]
 """A tensor as equal matrices: how many, rows and columns of each."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -50,26 +51,20 @@ def _too_large(dtype: torch.dtype, distribution: Distribution) -> str:
         return next(filter(None, (_too_large(dtype, part) for part in distribution.parts)), "")
     if isinstance(distribution, Mapped) and (text := _too_large(_FLOAT32, distribution.part)):
         return text
-    ends = _ends(dtype, distribution)
     if distribution.constant is not None and math.isinf(distribution.constant):
         return ""
-    for largest, why in _limits(dtype, distribution):
-        # Not `abs(x) > largest`, which NaN would pass.
-        if beyond := [x for x in ends if not abs(x) <= largest]:
-            return f"its dtype is {dtype}, {why} cannot hold {short(beyond[0])}"
+    written = distribution.in_pairs if dtype.is_complex else distribution
+    if beyond := _beyond(written.reach, torch.finfo(dtype).max):
+        return f"its dtype is {dtype}, which cannot hold {short(beyond[0])}"
+    if written.random and (beyond := _beyond(written.reckoned, _SINGLE)):
+        what = f"and the float32 in which values are drawn cannot hold {short(beyond[0])}"
+        return f"its dtype is {dtype}, {what}"
     return ""
 
 
-def _limits(dtype: torch.dtype, distribution: Distribution) -> list[tuple[float, str]]:
-    limits = [(torch.finfo(dtype).max, "which")]
-    if distribution.random:
-        limits.append((_SINGLE, "and the float32 in which values are drawn"))
-    return limits
-
-
-def _ends(dtype: torch.dtype, distribution: Distribution) -> tuple[float, float]:
-    """Return the smallest and the largest number that is written."""
-    return (distribution.in_pairs if dtype.is_complex else distribution).reach
+def _beyond(numbers: Sequence[float], largest: float) -> list[float]:
+    # Not `abs(x) > largest`, which NaN would pass.
+    return [x for x in numbers if not abs(x) <= largest]
 
 
 def _constant_problem(dtype: torch.dtype, value: float) -> str:
@@ -119,7 +114,8 @@ def _vanishes(dtype: torch.dtype, distribution: Distribution) -> bool:
     """Whether every value becomes 0, though not every value is."""
     if distribution.constant is not None:
         return bool(distribution.constant) and _stored(dtype, distribution.constant) == 0
-    largest = max(map(abs, _ends(dtype, distribution)))
+    written = distribution.in_pairs if dtype.is_complex else distribution
+    largest = max(map(abs, written.reach))
     if dtype not in _DRAWN or not 0 < largest < _NORMAL:
         return False
     value = torch.tensor(largest, dtype=torch.float64, device="cpu")

@@ -157,6 +157,7 @@ def _number(value: object) -> float:
 
 
 def _read_text(text: str) -> Scheme:
+    number: float | Formula | None
     try:
         number = float(text)
     except ValueError:
