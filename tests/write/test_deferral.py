@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 
@@ -296,3 +298,12 @@ def test_raw_tensors_of_one_weight_may_follow_each_other() -> None:
         model = parametrizations.weight_norm(nn.Linear(3, 4))
     apply_init(model, {"*": "normal"}, seed=0)
     assert model.weight.isfinite().all()
+
+
+def test_deferring_imports_no_compiler() -> None:
+    code = (
+        "import sys, torch, initkit\n"
+        "with initkit.deferred(): torch.nn.Linear(2, 2)\n"
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

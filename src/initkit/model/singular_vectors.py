@@ -34,7 +34,7 @@ def _leading(a: Tensor) -> tuple[Tensor, Tensor]:
     u, v = left[:, 0], basis @ right[0].conj()
     # A pair of singular vectors has a sign of its own, which LAPACK's versions choose differently.
     turned = torch.vdot(_start(v), v)
-    sign = turned / turned.abs() if turned.abs() else torch.ones_like(turned)
+    sign: Tensor = turned / turned.abs() if turned.abs() else torch.ones_like(turned)
     return u * sign.conj(), v * sign.conj()
 
 
@@ -42,7 +42,7 @@ def _krylov_basis(a: Tensor) -> Tensor:
     """Return an orthonormal basis, as columns, of what ``a``'s Gram matrix makes of a start."""
     vector = _start(a[0])
     vector = vector / vector.norm()
-    basis = vector[:, None]
+    basis: Tensor = vector[:, None]
     largest = 0.0
     for _ in range(min(_STEPS, *a.shape)):
         vector = a.mH @ (a @ vector)
@@ -53,12 +53,12 @@ def _krylov_basis(a: Tensor) -> Tensor:
         if length <= 1e-12 * largest:  # the basis spans all that the start leads to
             break
         vector = vector / length
-        basis = torch.cat([basis, vector[:, None]], 1)
+        basis = torch.cat((basis, vector[:, None]), 1)
     return basis
 
 
 def _start(like: Tensor) -> Tensor:
     """Return numbers without a pattern, to which no singular vector is orthogonal but by chance."""
     places = torch.arange(1, len(like) + 1, dtype=torch.float64, device="cpu")
-    golden: Tensor = places * 0.6180339887498949
-    return golden.frac().sub(0.5).to(like.dtype)
+    start: Tensor = torch.frac(places * 0.6180339887498949) - 0.5  # of the golden ratio
+    return start.to(like.dtype)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 from weakref import WeakSet
 
 from torch import Tensor, nn
@@ -27,7 +27,7 @@ _FILLS = frozenset(
 )
 
 
-class CopyWatch(TorchDispatchMode):
+class CopyWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follow what is copied between tensors on the meta device, storage by storage.
 
     What a storage would hold is a set of marks, each made where values came into being; a mark
@@ -35,13 +35,18 @@ class CopyWatch(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.modules: WeakSet[nn.Module] = WeakSet()
         self.registered: set[int] = set()  # of parameters, which their modules keep
         self._marks: dict[int, frozenset[int]] = {}
         self._owner: dict[int, int] = {}  # of a mark
         self._kept: dict[int, object] = {}  # storages, so that an address stands for one of them
         self._numbers = itertools.count()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # torch would import its compiler for it, which takes seconds and as much memory as a model.
+        return False
 
     def register(self, module: nn.Module, parameter: nn.Parameter) -> None:
         """Note that a module was given a deferred parameter."""
@@ -164,9 +169,9 @@ def copies_text(copies: Sequence[tuple[str, str]]) -> str:
     )
 
 
-def _counts(thing: object) -> bool:
+def _counts(thing: object) -> TypeGuard[Tensor]:
     """Whether something is a plain tensor on meta: a subclass may have no storage to speak of."""
-    return type(thing) in (Tensor, nn.Parameter) and thing.is_meta  # type: ignore[attr-defined, no-any-return]
+    return isinstance(thing, Tensor) and type(thing) in (Tensor, nn.Parameter) and thing.is_meta
 
 
 def _written(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[object]:
