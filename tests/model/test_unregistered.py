@@ -203,7 +203,7 @@ def test_published_models_have_no_false_problem(name: str) -> None:
 
 @pytest.mark.models
 @pytest.mark.parametrize(
-    "kind", "bert clip deberta_v2 detr dinov2 llama mamba mixtral opt t5 wav2vec2 whisper".split()
+    "kind", "bert clip deberta-v2 detr dinov2 llama mamba mixtral opt t5 wav2vec2 whisper".split()
 )
 def test_families_of_transformers_have_no_false_problem(kind: str) -> None:
     transformers = pytest.importorskip("transformers")
@@ -347,6 +347,12 @@ def test_many_alike_are_told_in_one_line_and_few_one_by_one() -> None:
     (line,) = told(48)
     assert line.startswith("w[{0..47}], each of 48, is a Linear in a list of Module, not")
     assert "with w[{0..47}].weight, w[{0..47}].bias" in line
+
+
+def test_a_dict_with_an_entry_for_each_parameter_is_one_line() -> None:
+    model = net(into("ema", lambda: {name: torch.zeros(2) for name in "abcdefgh"}))
+    (line,) = fold_unregistered(find_unregistered(model))
+    assert line.startswith("ema['a'] and 7 more, each of 8, is a plain tensor in a dict of Module")
 
 
 def test_what_a_name_means_is_found_by_either_spelling() -> None:

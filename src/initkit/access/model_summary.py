@@ -12,6 +12,7 @@ from ..model import (
     Model,
     ModelView,
     Unregistered,
+    children_of,
     fold_unregistered,
     is_counted,
     named_unregistered,
@@ -81,7 +82,7 @@ def summary(
 
 def _modules(root: nn.Module) -> Iterator[tuple[str, _Module]]:
     for path, module in root.named_modules():
-        layers = tuple(module._modules) if is_counted(module) else None
+        layers = tuple(children_of(module)) if is_counted(module) else None
         yield path, (type(module).__name__, layers)
 
 

@@ -12,7 +12,15 @@ from .sharding import (
     rank_count,
     shape_problem,
 )
-from .slots import WRAPPERS, Slot, is_counted, is_wrapper_segment, walk, walk_state_dict
+from .slots import (
+    WRAPPERS,
+    Slot,
+    children_of,
+    is_counted,
+    is_wrapper_segment,
+    walk,
+    walk_state_dict,
+)
 from .tensors import CHUNK, chunks, differing, same_bits
 from .unregistered import Unregistered, fold_unregistered, name_unregistered, named_unregistered
 from .unregistered_search import find_unregistered
@@ -29,6 +37,7 @@ __all__ = [
     "SharedWeight",
     "Slot",
     "Unregistered",
+    "children_of",
     "chunks",
     "device_type",
     "differing",
