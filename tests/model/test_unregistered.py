@@ -157,6 +157,14 @@ def knows_its_parent() -> nn.Module:
     return model
 
 
+def wrapped_again() -> nn.Module:
+    """Return a model with a list of a module that is registered in it as well."""
+    model = net()
+    model.layers = [model.fc]
+    model.by_kind = {nn.Linear: [model.fc]}
+    return model
+
+
 def aliased() -> nn.Module:
     """Return a model with views of its own memory beside its lists."""
     model = net()
@@ -167,6 +175,7 @@ def aliased() -> nn.Module:
 SOUND: dict[str, Callable[[], nn.Module]] = {
     "recurrent": attention_with_flat_weights,
     "parent": knows_its_parent,
+    "again": wrapped_again,
     "aliased": aliased,
     "weight_norm": lambda: weight_norm_of(nn.Linear(2, 2)),
     "spectral_norm": lambda: nn.Sequential(spectral_norm(nn.Linear(2, 2))),
@@ -223,6 +232,12 @@ def test_a_submodule_that_knows_its_parent_misses_nothing_of_it() -> None:
     model.other = nn.Linear(2, 2)
     model.fc.siblings, model.fc.parent = [model.other], [model]
     assert places(model.fc) == []
+
+
+def test_a_hidden_module_around_registered_ones_alone_is_no_problem() -> None:
+    model = net()
+    model.wrapped = [nn.Sequential(model.fc, nn.ReLU())]
+    assert places(model) == [("wrapped[0]", "stateless")]
 
 
 def test_results_kept_from_a_forward_are_no_problem() -> None:
