@@ -372,7 +372,8 @@ def test_the_text_of_a_row() -> None:
         "weight: 2x2 float32 on cpu, Linear parameter\n"
         "  values    mean 0.5, std 0.5, 0 to 1\n"
         "  gradient  none\n"
-        "  started   by rule 'weight'"
+        "  started   by rule 'weight'\n"
+        f"  memory    16 B, version {model.weight._version}"
     )
 
 
