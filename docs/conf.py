@@ -41,7 +41,7 @@ nitpicky = True  # a link that leads nowhere is a warning, and warnings are erro
 nitpick_ignore_regex = [
     ("py:.*", r"(torch|nn|collections|pathlib|os|re)\..*|Path"),  # not documented here
     ("py:class", r"Model|Rules|Selection|Rename|Device|Number|M|.*\.T"),  # "Words in signatures"
-    ("py:class", r"Idle|OnTieConflict|\w+Options"),  # there, too
+    ("py:class", r"Idle|OnTieConflict|Optimizers|\w+Options"),  # there, too
     ("py:class", r"types\.Annotated|.*\.Limits|inf|[\d.e-]+"),  # the limits of numeric options
     # what passes through and is not for users to touch
     ("py:class", r"initkit\..*\.(ComputedWeight|DefaultDistribution|Matcher|Node|Region)"),

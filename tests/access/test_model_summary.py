@@ -277,6 +277,15 @@ def mixed() -> nn.Module:
     return model
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_scripted_and_cyclic_models_are_shown() -> None:
+    scripted = torch.jit.script(nn.Sequential(nn.Linear(2, 2)))
+    assert [row.name for row in summary(scripted)[0]] == ["weight", "bias"]
+    model, layer = nn.Module(), nn.Linear(1, 1)
+    model.layer, layer.above = layer, model  # type: ignore[assignment]
+    assert [row.name for row in summary(model)] == ["layer.weight", "layer.bias"]
+
+
 @pytest.mark.parametrize("make", [sparse, mixed], ids=lambda make: make.__name__)
 def test_strange_tensors_are_shown_without_an_error(make: Callable[[], Any]) -> None:
     found = summary(make(), buffers=True)
@@ -363,7 +372,8 @@ def test_the_text_of_a_row() -> None:
         "weight: 2x2 float32 on cpu, Linear parameter\n"
         "  values    mean 0.5, std 0.5, 0 to 1\n"
         "  gradient  none\n"
-        "  started   by rule 'weight'"
+        "  started   by rule 'weight'\n"
+        f"  memory    16 B, version {model.weight._version}"
     )
 
 

@@ -157,6 +157,14 @@ def knows_its_parent() -> nn.Module:
     return model
 
 
+def wrapped_again() -> nn.Module:
+    """Return a model with a list of a module that is registered in it as well."""
+    model = net()
+    model.layers = [model.fc]
+    model.by_kind = {nn.Linear: [model.fc]}
+    return model
+
+
 def aliased() -> nn.Module:
     """Return a model with views of its own memory beside its lists."""
     model = net()
@@ -167,6 +175,7 @@ def aliased() -> nn.Module:
 SOUND: dict[str, Callable[[], nn.Module]] = {
     "recurrent": attention_with_flat_weights,
     "parent": knows_its_parent,
+    "again": wrapped_again,
     "aliased": aliased,
     "weight_norm": lambda: weight_norm_of(nn.Linear(2, 2)),
     "spectral_norm": lambda: nn.Sequential(spectral_norm(nn.Linear(2, 2))),
@@ -203,7 +212,7 @@ def test_published_models_have_no_false_problem(name: str) -> None:
 
 @pytest.mark.models
 @pytest.mark.parametrize(
-    "kind", "bert clip deberta_v2 detr dinov2 llama mamba mixtral opt t5 wav2vec2 whisper".split()
+    "kind", "bert clip deberta-v2 detr dinov2 llama mamba mixtral opt t5 wav2vec2 whisper".split()
 )
 def test_families_of_transformers_have_no_false_problem(kind: str) -> None:
     transformers = pytest.importorskip("transformers")
@@ -223,6 +232,12 @@ def test_a_submodule_that_knows_its_parent_misses_nothing_of_it() -> None:
     model.other = nn.Linear(2, 2)
     model.fc.siblings, model.fc.parent = [model.other], [model]
     assert places(model.fc) == []
+
+
+def test_a_hidden_module_around_registered_ones_alone_is_no_problem() -> None:
+    model = net()
+    model.wrapped = [nn.Sequential(model.fc, nn.ReLU())]
+    assert places(model) == [("wrapped[0]", "stateless")]
 
 
 def test_results_kept_from_a_forward_are_no_problem() -> None:
@@ -347,6 +362,12 @@ def test_many_alike_are_told_in_one_line_and_few_one_by_one() -> None:
     (line,) = told(48)
     assert line.startswith("w[{0..47}], each of 48, is a Linear in a list of Module, not")
     assert "with w[{0..47}].weight, w[{0..47}].bias" in line
+
+
+def test_a_dict_with_an_entry_for_each_parameter_is_one_line() -> None:
+    model = net(into("ema", lambda: {name: torch.zeros(2) for name in "abcdefgh"}))
+    (line,) = fold_unregistered(find_unregistered(model))
+    assert line.startswith("ema['a'] and 7 more, each of 8, is a plain tensor in a dict of Module")
 
 
 def test_what_a_name_means_is_found_by_either_spelling() -> None:

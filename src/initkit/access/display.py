@@ -9,7 +9,7 @@ from typing import Any
 
 from ..distributions import short
 from ..render import Column, Fold, fold_rows, format_shape, split_name
-from .row import Row
+from .row import Row, format_size
 
 _FEW = 12  # rows that are read at a glance: folding them would only hide names
 
@@ -133,7 +133,9 @@ def title_line(title: str, rows: Sequence[Row]) -> str:
     elements, size = sum(row.numel for row in rows), sum(row.bytes for row in rows)
     kinds = Counter("buffer" if row.kind == "buffer" else "parameter" for row in rows)
     counts = [f"{n:,} {kind}{'s' * (n != 1)}" for kind, n in kinds.items()] or ["no parameters"]
-    parts = [f"{', '.join(counts)}, {elements:,} element{'s' * (elements != 1)}, {_size(size)}"]
+    parts = [
+        f"{', '.join(counts)}, {elements:,} element{'s' * (elements != 1)}, {format_size(size)}"
+    ]
     dtypes = {str(row.dtype).removeprefix("torch.") for row in rows}
     devices = {row.device for row in rows}
     if len(dtypes) == len(devices) == 1:
@@ -164,11 +166,3 @@ def _real(row: Row) -> bool:
 def _listed(rows: Sequence[Row]) -> str:
     folds: list[Fold[Any]] = fold_rows(rows, name=lambda row: row.name, key=lambda _: None)
     return ", ".join(fold.label for fold in folds)
-
-
-def _size(count: int) -> str:
-    for unit in ("B", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:.4g} {unit}"
-        count /= 1024  # type: ignore[assignment]
-    return f"{count:.4g} GiB"

@@ -12,6 +12,7 @@ from ..model import (
     Model,
     ModelView,
     Unregistered,
+    children_of,
     fold_unregistered,
     is_counted,
     named_unregistered,
@@ -81,7 +82,7 @@ def summary(
 
 def _modules(root: nn.Module) -> Iterator[tuple[str, _Module]]:
     for path, module in root.named_modules():
-        layers = tuple(module._modules) if is_counted(module) else None
+        layers = tuple(children_of(module)) if is_counted(module) else None
         yield path, (type(module).__name__, layers)
 
 
@@ -92,7 +93,7 @@ _Module = tuple[str, "tuple[str, ...] | None"]
 class Summary:
     """What a model has, as rows that print themselves; see :func:`initkit.summary`.
 
-    ``rows`` has one :class:`Row` per parameter, ``unregistered`` what hangs beside the model's
+    ``rows`` has one :class:`initkit.access.Row` per parameter, ``unregistered`` what hangs beside the model's
     lists; ``problems`` and ``notes`` are sentences, and ``ok`` says that there is no problem.
     Indexed by a name it gives the row, by a glob or a module's path the rows there, and by a number
     the layer of a Sequential or ModuleList, with names relative to it. ``folds`` are the lines of

@@ -120,10 +120,27 @@ class Row:
         spread = ""
         if self.values and self.constant is None and self.min is not None and self.max is not None:
             spread = f", {short(self.min)} to {short(self.max)}"
+        memory = format_size(self.bytes)
+        if self.version is not None:
+            memory += f", version {self.version}"
         lines = [
             f"values    {self.values}{spread}" if self.values else "",
             f"gradient  {self.gradient_state}" if self.gradient_state else "",
             f"started   by rule {self.started_by!r}" if self.started_by else "",
+            f"memory    {memory}",
             f"remarks   {self.remarks}" if self.remarks else "",
         ]
         return "\n  ".join([head, *filter(None, lines)])
+
+
+def format_size(count: float) -> str:
+    """Return a number of bytes in the unit that suits it.
+
+    >>> format_size(196), format_size(6 * 2**20)
+    ('196 B', '6 MiB')
+    """
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.4g} {unit}"
+        count /= 1024
+    return f"{count:.4g} GiB"

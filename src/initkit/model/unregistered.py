@@ -174,14 +174,24 @@ def fold_unregistered(found: Sequence[Unregistered]) -> list[str]:
     >>> fold_unregistered(find_unregistered(Net()))[0].partition(",")[0]
     'layers[{0..8}]'
     """
-    folds = fold_rows(found, name=lambda one: one.path, key=_alike)
-    return [line for fold in folds for line in _lines(fold)]
+    families: dict[Any, list[Fold[Unregistered]]] = {}
+    for fold in fold_rows(found, name=lambda one: one.path, key=_alike):
+        one = fold.first
+        # By id of the module, which what was found keeps alive.
+        family = id(one.module), one.attribute, one.kind, type(one.thing)
+        families.setdefault(family, []).append(fold)
+    return [line for folds in families.values() for line in _lines(folds)]
 
 
-def _lines(fold: Fold[Unregistered]) -> list[str]:
-    if len(fold) < _FEW:
-        return [str(one) for one in fold.rows]
-    return [f"{fold.label}, each of {len(fold)}, {fold.first.sentence(fold.label)}"]
+def _lines(folds: Sequence[Fold[Unregistered]]) -> list[str]:
+    """Return the lines for what hangs on one attribute."""
+    count = sum(map(len, folds))
+    if count < _FEW:
+        return [str(one) for fold in folds for one in fold.rows]
+    first, *others = folds
+    # Such as a dict with an entry for each parameter: their names differ in more than numbers.
+    label = first.label if not others else f"{first.label} and {count - len(first)} more"
+    return [f"{label}, each of {count}, {first.first.sentence(first.label)}"]
 
 
 def _alike(one: Unregistered) -> tuple[Any, ...]:

@@ -166,7 +166,8 @@ class _Search:
         if parent:
             self.modules.update(map(id, below))
         else:
-            stateful = any(_is_stateful(one) for one in below)
+            own = [one for one in below if id(one) not in self.modules]
+            stateful = any(_is_stateful(one, self.tensors) for one in own)
             self.found.append((path, "module" if stateful else "stateless", module))
             # Said once: what lies in a module that is not registered is not named again.
             self.seen.update(map(id, below))
@@ -193,7 +194,8 @@ def _kind_of(tensor: Tensor, registered: set[int]) -> UnregisteredKind | None:
         # A result kept from a forward came from registered parameters, whatever else went in.
         own = any(isinstance(leaf, nn.Parameter) and id(leaf) not in registered for leaf in leaves)
         known = any(id(leaf) in registered for leaf in leaves)
-        return "computed" if own or not known else "result"
+        # Of a graph too large to see its leaves nothing bad is said.
+        return "computed" if own or (leaves and not known) else "result"
     if tensor.requires_grad:
         return "trainable"
     if nn.parameter.is_lazy(tensor):
@@ -224,9 +226,10 @@ def _storage(tensor: Tensor) -> Sequence[int]:
         return ()
 
 
-def _is_stateful(module: nn.Module) -> bool:
-    """Tell whether a module has tensors, or a forward that asks whether it trains."""
-    if module._parameters or module._buffers:
+def _is_stateful(module: nn.Module, registered: set[int]) -> bool:
+    """Tell whether a module has tensors of its own, or a forward that asks whether it trains."""
+    tensors = (*module._parameters.values(), *module._buffers.values())
+    if any(tensor is not None and id(tensor) not in registered for tensor in tensors):
         return True
     for base in type(module).__mro__:
         if "forward" in vars(base):
