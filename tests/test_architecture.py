@@ -21,6 +21,7 @@ FLOORS = (
     "recipes",
     "plan",
     "write",
+    "record",
     "check",
     "__init__",
     "cli testing",
@@ -45,6 +46,7 @@ UPWARD = {
     ("schemes.registry", "rules"),
     ("rules.catalog", "recipes"),
     ("plan.plan", "write"),
+    ("plan.plan", "record"),
 }
 WRONG = [
     ("numbers.fans", "from ..plan import Plan"),

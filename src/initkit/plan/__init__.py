@@ -4,6 +4,7 @@ from .binding import bind_view
 from .copies import copied
 from .display import plan_page
 from .lookup import SlotLookup, padding_mask
+from .matching import RuleTable
 from .options import (
     DEFAULTS,
     DecoratorOptions,
@@ -19,7 +20,7 @@ from .options import (
 )
 from .plan import Plan, Rename
 from .planner import plan_init, plan_view
-from .resolve import slot_info
+from .resolve import SiteReader, slot_info
 from .serialization import plain_data, rich_data
 from .step import EMPTY, UNCOVERED, WRITE, Step, Target
 
@@ -35,7 +36,9 @@ __all__ = [
     "Plan",
     "PlanOptions",
     "Rename",
+    "RuleTable",
     "Selection",
+    "SiteReader",
     "SlotLookup",
     "Step",
     "Target",

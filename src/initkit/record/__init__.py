@@ -1,0 +1,5 @@
+"""Read rules off a plan."""
+
+from .generalize import recipe_of
+
+__all__ = ["recipe_of"]
