@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from initkit import Plan, Recipe, Rule, load_recipe, plan_init, save_recipe
+from initkit import Plan, Recipe, Rule, apply_init, load_recipe, plan_init, save_recipe
 from initkit.distributions import Normal, TruncatedNormal, Uniform
 from initkit.errors import PlanError, RuleError, TargetError
 from initkit.record.generalize_schemes import literal, same
@@ -167,6 +167,39 @@ def test_tables_functions_and_kept_values_come_back_as_they_were() -> None:
     assert again["blocks.0.norm.weight"].status == "uncovered"
 
 
+def tables(width: int) -> tuple[nn.Module, dict[str, Table]]:
+    """Return places for tables, and values that code has reckoned in float32."""
+    names = {"decay": (width, 4), "steps": (width,), "positions": (9, width), "eye": (width, width)}
+    model = nn.ParameterDict({n: nn.Parameter(torch.empty(shape)) for n, shape in names.items()})
+    rates = torch.exp(torch.arange(0, width, 2) * (-torch.tensor(10000.0).log() / width))
+    angles = torch.arange(9.0)[:, None] * rates
+    values = {
+        "decay": torch.arange(1.0, 5.0).log().expand(width, 4),
+        "steps": torch.linspace(0.5, 0.5 * width, width),
+        "positions": torch.stack([angles.sin(), angles.cos()], -1).flatten(1),
+        "eye": torch.eye(width),
+    }
+    return model, {name: Table(value) for name, value in values.items()}
+
+
+def test_tables_become_formulas_of_the_index_where_another_size_confirms_them() -> None:
+    plans = [seen(*tables(width)) for width in (8, 12)]
+    assert set(dict(plans[0].to_recipe("my/net").rows).values()) == {
+        str(table) for table in tables(8)[1].values()
+    }
+    recipe = plans[0].to_recipe("my/net", vary=plans[1:])
+    assert sorted(scheme for _, scheme in recipe.rows) == [
+        "arange(start=0.5, step=0.5)",
+        "eye",
+        "log_of(arange(start=1))",
+        "sinusoids(interleaved=True)",
+    ]
+    model, wanted = tables(16)
+    apply_init(model, recipe)
+    for name, table in wanted.items():
+        assert torch.allclose(model[name], table.values.tensor, atol=2e-6), name
+
+
 class Derived(nn.Linear):
     """A Linear that starts in another way than its base."""
 
@@ -219,6 +252,7 @@ def test_a_distribution_without_a_scheme_is_named() -> None:
         TruncatedNormal(0.0, 0.02, -0.04, 0.04),
         TruncatedNormal(1.0, 0.5, 0.0, 3.0),
         Uniform(-6.907755278982137, -2.302585092994046).mapped("exp").mapped("inverse softplus"),
+        Uniform(-6.907755278982137, -2.3025850929940455).mapped("exp").mapped("at least", 0.01),
         Uniform(1.0, 16.0).mapped("log"),
         Normal(0.0, 0.5).mapped("exp").mapped("times", 3.0),
     ],
@@ -228,7 +262,7 @@ def test_a_literal_scheme_says_a_distribution(distribution: Any) -> None:
 
     scheme = literal(distribution)
     assert scheme is not None
-    assert same(resolve(scheme, Site((4, 4))), distribution)
+    assert resolve(scheme, Site((4, 4))) == distribution
 
 
 # ------------------------------------------------------------------- families that people train

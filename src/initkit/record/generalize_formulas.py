@@ -51,14 +51,19 @@ def find_formula(places: Sequence[Place], values: Sequence[float]) -> str | None
 def _cost(text: str) -> float:
     """Return how much a formula asks to be believed: names, and constants that are not 1."""
     # Of names that fit as well, the fan that keeps the variance is the likeliest.
-    names = sum(1.5 + _UNLIKELY.get(name, 0.6) for name in Formula(text).names)
+    names = sum(1.5 + _unlikely(name) for name in Formula(text).names)
     odd = sum(
         _USUAL.get(c, 0.6 + 0.25 * len(c.removeprefix("0."))) for c in _CONSTANT.findall(text)
     )
     return names + odd + 0.2 * text.count("sqrt(") + 0.3 * text.count("**")
 
 
-_UNLIKELY = {"fan_in": 0.0, "n_layers": 0.0, "layer": 0.0, "fan_out": 0.3}
+def _unlikely(name: str) -> float:
+    if name in ("fan_in", "n_layers", "layer"):
+        return 0.0
+    return 0.2 if _counts_layers(name) else 0.3 if name == "fan_out" else 0.6
+
+
 _USUAL = {"1": 0.0, "2": 0.6, "0.02": 0.6}
 _CONSTANT = re.compile(r"(?<![\w.-])\d[\d.e-]*")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
+from itertools import product
 from typing import Any, TypeAlias
 
 from .. import distributions, schemes
@@ -13,6 +14,7 @@ from ..errors import InitkitError
 from ..numbers import Formula, Number
 from ..schemes import Scheme, Site
 from .generalize_formulas import Place, find_formula, near
+from .generalize_values import exponential, progressions, same_values, short_number
 
 _Form: TypeAlias = "Callable[[Number], Scheme]"
 
@@ -22,6 +24,9 @@ _BY_FANS: dict[type[Distribution], tuple[str, ...]] = {
         "kaiming_normal",
         "kaiming_normal(mode='fan_out')",
         "lecun_normal",
+        # In torch's order, which may give the last bit another value.
+        "normal(std=sqrt(2)/sqrt(fan_in))",
+        "normal(std=sqrt(2)/sqrt(fan_out))",
     ),
     distributions.Uniform: (
         "xavier_uniform",
@@ -43,6 +48,8 @@ _GAINS = {"sqrt(2)": math.sqrt(2), "5/3": 5 / 3, "0.5": 0.5, "2": 2.0, "1/sqrt(2
 
 def same(a: Distribution | None, b: Distribution | None) -> bool:
     """Whether two distributions are one, but for the order in which numbers were reckoned."""
+    if isinstance(b, distributions.Table) and a is not None and a != b:
+        return not a.random and same_values(a, b)
     return a == b or (type(a) is type(b) and a is not None and _same_fields(a, b))
 
 
@@ -77,7 +84,7 @@ def candidates(distribution: Distribution, site: Site, text: str) -> Iterator[Sc
     if (plain := literal(distribution)) is not None:
         yield plain
     if isinstance(distribution, distributions.Constant) and abs(distribution.low) < 30:
-        yield schemes.PriorBias(p=_short(1 / (1 + math.exp(-distribution.low))))
+        yield schemes.PriorBias(p=short_number(1 / (1 + math.exp(-distribution.low))))
     if site.default is not None:
         yield schemes.TorchDefault()
     for name in _BY_FANS.get(type(distribution), ()):
@@ -87,8 +94,19 @@ def candidates(distribution: Distribution, site: Site, text: str) -> Iterator[Sc
     if isinstance(distribution, distributions.Normal | distributions.Uniform):
         kind = "normal" if isinstance(distribution, distributions.Normal) else "uniform"
         yield from _with_gain(f"xavier_{kind}", distribution, site)
+    if isinstance(distribution, distributions.Table):
+        yield from _table(distribution)
     if isinstance(distribution, distributions.Blocks):
         yield from _blocks(distribution, site)
+
+
+def _table(table: distributions.Table) -> Iterator[Scheme]:
+    """Yield schemes of the index that may give a table's values, for tables of other sizes."""
+    yield from progressions(table)
+    if len(table.shape) > 1:
+        for endpoint, interleaved in product((False, True), repeat=2):
+            yield schemes.Sinusoids(endpoint=endpoint, interleaved=interleaved)
+        yield schemes.Eye()
 
 
 def _read(text: str) -> Scheme | None:
@@ -157,15 +175,10 @@ def _mapped(scheme: Scheme, maps: Sequence[tuple[str, float]]) -> Scheme | None:
 def _map(d: Any) -> Scheme | None:
     if isinstance(d.part, distributions.Uniform) and d.maps[0][0] == "exp":
         floor = d.maps[1][1] if len(d.maps) > 1 and d.maps[1][0] == "at least" else 0.0
-        ends = _short(math.exp(d.part.low)), _short(math.exp(d.part.high))
+        ends = exponential(d.part.low), exponential(d.part.high)
         return _mapped(schemes.LogUniform(*ends, floor=floor), d.maps[2 if floor else 1 :])
     part = literal(d.part)
     return None if part is None else _mapped(part, d.maps)
-
-
-def _short(x: float) -> float:
-    """Return the number that somebody wrote, where its logarithm and back lost the last bits."""
-    return next((y for n in range(1, 13) if near(y := float(f"{x:.{n}g}"), x)), x)
 
 
 def _times(scheme: Scheme, factor: float) -> Scheme:
