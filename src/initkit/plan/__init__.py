@@ -5,6 +5,7 @@ from .copies import copied
 from .display import plan_page
 from .history import Write
 from .lookup import SlotLookup, padding_mask
+from .matching import RuleTable
 from .options import (
     DEFAULTS,
     DecoratorOptions,
@@ -21,7 +22,7 @@ from .options import (
 from .outcome import is_frozen, step_head
 from .plan import Plan, Rename
 from .planner import plan_init, plan_view
-from .resolve import slot_info
+from .resolve import SiteReader, slot_info
 from .serialization import plain_data, read_steps, rich_data
 from .step import EMPTY, UNCOVERED, UNEXPLAINED, WRITE, Status, Step, Target
 
@@ -38,7 +39,9 @@ __all__ = [
     "Plan",
     "PlanOptions",
     "Rename",
+    "RuleTable",
     "Selection",
+    "SiteReader",
     "SlotLookup",
     "Status",
     "Step",
