@@ -12,9 +12,13 @@ from torch import Tensor, nn
 
 import initkit
 from initkit import (
+    Calibration,
     CheckReport,
+    Coordinates,
     Failure,
+    Finding,
     Plan,
+    Probe,
     Recipe,
     Report,
     Rule,
@@ -25,7 +29,10 @@ from initkit import (
     TieStatus,
     apply_init,
     blocks,
+    calibrate_init,
     check_init,
+    compare,
+    coordinate_check,
     deferred,
     describe_recipe,
     describe_scheme,
@@ -41,6 +48,7 @@ from initkit import (
     model_digest,
     plan_init,
     preserve_ties,
+    probe_init,
     register_layout,
     register_recipe,
     register_scheme,
@@ -210,6 +218,27 @@ def many_machines() -> None:
     assert_type(tensor_digests(net), dict[str, str])
 
 
+def signals() -> None:
+    """A probe finds, a calibration scales, and a check of widths says what grows."""
+    model, x = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2)), torch.randn(16, 8)
+    probe = probe_init(model, x, rules={"*.weight": "xavier_normal", "*.bias": 0})
+    assert_type(probe, Probe)
+    findings: tuple[Finding, ...] = probe.findings
+    assert_type(compare(probe, probe_init(model, x)).gone, tuple[Finding, ...])
+    calibration = calibrate_init(model, {"*.weight": "orthogonal", "*.bias": 0}, x, seed=0)
+    assert_type(calibration, Calibration)
+    widths = coordinate_check(
+        lambda width: nn.Sequential(nn.Linear(8, width), nn.Linear(width, 1)),
+        [8, 16],
+        x,
+        loss=lambda y: torch.as_tensor(y).square().mean(),
+        optimizer=lambda model: torch.optim.SGD(model.parameters(), lr=0.1),
+        steps=1,
+    )
+    assert_type(widths, Coordinates)
+    print(findings, calibration.factors, widths.ok)
+
+
 def errors() -> None:
     """Every error has one base."""
     try:
@@ -227,4 +256,5 @@ if __name__ == "__main__":
     numbers()
     ties()
     many_machines()
+    signals()
     errors()

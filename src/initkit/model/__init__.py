@@ -8,6 +8,7 @@ from .calls import (
     in_backward,
     module_names,
     operation_name,
+    untraced,
 )
 from .computed_weights import ComputedWeight, SharedWeight, find_computed_weights
 from .guard import preserved
@@ -63,6 +64,7 @@ __all__ = [
     "register_layout",
     "same_bits",
     "shape_problem",
+    "untraced",
     "walk",
     "walk_state_dict",
 ]

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ..model import untraced
 from ..numbers import Value, frozen
 
 # Squares of float32 numbers between these neither overflow nor underflow.
@@ -37,6 +38,7 @@ NOTHING = Moments(0.0, 0.0, 0.0, 0.0, 0.0, None, 0.0)
 """Those of a tensor of zeros."""
 
 
+@untraced
 def measure(tensor: Tensor, channels: int) -> Moments:
     """Return the moments of a floating-point tensor whose dimension ``channels`` holds channels.
 
@@ -64,6 +66,7 @@ def measure(tensor: Tensor, channels: int) -> Moments:
     )
 
 
+@untraced
 def rms(tensor: Tensor) -> float:
     """Return the root mean square of a tensor's elements; NaN where one is not finite.
 
