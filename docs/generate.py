@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import doctest
+import io
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import initkit
 from initkit.numbers import gain_formula, gain_names
+from initkit.render import html_page
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 GROUPS = {
@@ -93,10 +99,23 @@ def printed(script: str) -> str:
     return done.stdout
 
 
+def pictures(page: Path) -> Iterator[tuple[str, str]]:
+    """Run a page's examples, and yield the pictures of the values that it includes by name."""
+    text = re.sub(r"^ *(```|~~~).*$", "", page.read_text(), flags=re.MULTILINE)
+    scope: dict[str, Any] = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        for example in doctest.DocTestParser().get_examples(text):
+            exec(compile(example.source, page.name, "single"), scope)
+    for name in re.findall(r"_generated/signal-(\w+)\.html", page.read_text()):
+        yield f"signal-{name}.html", html_page("", scope[name].pictures())
+
+
 def write_all(folder: Path) -> None:
     """Write every generated text into a folder."""
     folder.mkdir(exist_ok=True)
     for make in (schemes, gains):
         (folder / f"{make.__name__}.md").write_text(make())
+    for name, picture in pictures(Path(__file__).parent / "signal.md"):
+        (folder / name).write_text(picture)
     for example in ("quickstart", "tutorial"):
         (folder / f"{example}.txt").write_text(printed(f"{example}.py"))

@@ -20,6 +20,7 @@ from initkit.testing import (
     assert_optimized,
     assert_plan,
     assert_reproducible,
+    assert_signal,
     assert_tied,
     assert_untouched,
     plan_text,
@@ -367,3 +368,26 @@ def test_the_module_imports_no_test_framework() -> None:
         check=True,
     )
     assert done.stdout == by_torch.stdout
+
+
+# ---- assert_signal
+
+
+def test_a_sound_signal_passes_and_returns_the_probe() -> None:
+    model, x = nn.Sequential(nn.Linear(16, 16), nn.ReLU()), torch.randn(8, 16)
+    assert assert_signal(model, x, rules={"*": "torch_default"}).ok
+
+
+def test_a_spoiled_signal_fails_with_its_findings() -> None:
+    layers = [layer for _ in range(12) for layer in (nn.Linear(16, 16), nn.Tanh())]
+    model, x = nn.Sequential(*layers), torch.randn(8, 16)
+    text = message(assert_signal, model, x, rules={"*.weight": "normal(std=0.01)", "*.bias": 0})
+    assert text.startswith("Sequential: 2 problems\n  vanishing: 0: the signal falls by a factor")
+    rules = {"*.weight": "normal(std=0.01)", "*.bias": 0}
+    assert not assert_signal(model, x, rules=rules, allow="vanishing").ok
+
+
+def test_a_kind_that_does_not_exist_cannot_be_allowed() -> None:
+    model, x = nn.Linear(4, 4), torch.ones(2, 4)
+    text = message(assert_signal, model, x, allow=["vanish"], error=TargetError)
+    assert text == "there is no kind of finding 'vanish'; did you mean 'vanishing'?"

@@ -12,9 +12,13 @@ from torch import Tensor, nn
 
 import initkit
 from initkit import (
+    Calibration,
     CheckReport,
+    Coordinates,
     Failure,
+    Finding,
     Plan,
+    Probe,
     Recipe,
     Recording,
     Report,
@@ -28,7 +32,10 @@ from initkit import (
     Write,
     apply_init,
     blocks,
+    calibrate_init,
     check_init,
+    compare,
+    coordinate_check,
     deferred,
     describe_recipe,
     describe_scheme,
@@ -48,6 +55,7 @@ from initkit import (
     per_module,
     plan_init,
     preserve_ties,
+    probe_init,
     record_init,
     recording,
     register_layout,
@@ -247,6 +255,27 @@ def many_machines() -> None:
     assert_type(tensor_digests(net), dict[str, str])
 
 
+def signals() -> None:
+    """A probe finds, a calibration scales, and a check of widths says what grows."""
+    model, x = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2)), torch.randn(16, 8)
+    probe = probe_init(model, x, rules={"*.weight": "xavier_normal", "*.bias": 0})
+    assert_type(probe, Probe)
+    findings: tuple[Finding, ...] = probe.findings
+    assert_type(compare(probe, probe_init(model, x)).gone, tuple[Finding, ...])
+    calibration = calibrate_init(model, {"*.weight": "orthogonal", "*.bias": 0}, x, seed=0)
+    assert_type(calibration, Calibration)
+    widths = coordinate_check(
+        lambda width: nn.Sequential(nn.Linear(8, width), nn.Linear(width, 1)),
+        [8, 16],
+        x,
+        loss=lambda y: torch.as_tensor(y).square().mean(),
+        optimizer=lambda model: torch.optim.SGD(model.parameters(), lr=0.1),
+        steps=1,
+    )
+    assert_type(widths, Coordinates)
+    print(findings, calibration.factors, widths.ok)
+
+
 def errors() -> None:
     """Every error has one base."""
     try:
@@ -266,4 +295,5 @@ if __name__ == "__main__":
     numbers()
     ties()
     many_machines()
+    signals()
     errors()

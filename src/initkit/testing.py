@@ -25,6 +25,7 @@ from .model import Model, ModelView, differing, same_bits
 from .plan import UNCOVERED, Plan, PlanOptions, Step, plan_init, takes
 from .render import format_shape
 from .rules import Listing, Rules
+from .signal import KINDS, Probe, Thresholds, probe_init
 from .ties import TieGroup, find_tied_parameters
 from .write import apply_init
 
@@ -35,6 +36,7 @@ __all__ = [
     "assert_optimized",
     "assert_plan",
     "assert_reproducible",
+    "assert_signal",
     "assert_tied",
     "assert_untouched",
     "plan_text",
@@ -202,6 +204,42 @@ def assert_reproducible(
             f"seeds {seed} and {seed + 1} give the same values to {', '.join(stuck[:10])}: "
             "something draws without the seed."
         )
+
+
+def assert_signal(
+    model: nn.Module,
+    /,
+    *inputs: Any,
+    rules: Rules | Plan | None = None,
+    seed: int = 0,
+    loss: Callable[[Any], Tensor] | None = None,
+    thresholds: Thresholds | None = None,
+    allow: str | Iterable[str] = (),
+    **kwargs: Any,
+) -> Probe:
+    """Fail where a probe of ``model`` finds a problem; return the probe.
+
+    ``inputs`` and ``kwargs`` are those of the model, the options those of
+    :func:`initkit.probe_init`; ``allow`` are kinds of findings that may be there.
+
+    >>> from torch import nn
+    >>> probe = assert_signal(nn.Linear(8, 8), torch.randn(4, 8), rules={"*": "torch_default"})
+    >>> probe.ok
+    True
+    """
+    __tracebackhide__ = True
+    probe = probe_init(
+        model, *inputs, rules=rules, seed=seed, loss=loss, thresholds=thresholds, **kwargs
+    )
+    allowed = set(_entries(allow))
+    for kind in allowed - KINDS:
+        hint = did_you_mean(kind, KINDS)
+        raise TargetError(f"there is no kind of finding {kind!r}{hint}")
+    problems = [f for f in probe.problems if f.kind not in allowed]
+    if problems:
+        listed = "\n".join(f"  {finding.kind}: {finding}" for finding in problems)
+        raise CheckError(f"{probe.title}: {_count(problems, 'problem')}\n{listed}")
+    return probe
 
 
 @contextmanager

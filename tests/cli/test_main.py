@@ -15,7 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from initkit import apply_init, verify_report
+from initkit import Plan, apply_init, verify_report
 from initkit.cli.main import main
 
 Run = Callable[..., tuple[int, str, str]]
@@ -161,3 +161,81 @@ def test_python_minus_m_runs_it_and_a_closed_pipe_is_no_error() -> None:
     assert process.wait(60) == 0
     assert process.stderr.read() == b""
     process.stderr.close()
+
+
+# ---- probe and calibrate
+
+PROBED = """
+import torch
+from torch import nn
+
+def deep():
+    return nn.Sequential(*[layer for _ in range(8) for layer in (nn.Linear(8, 8), nn.ReLU())])
+
+def one():
+    return torch.ones(4, 8)
+
+def several():
+    return (torch.randn(4, 8),)
+
+def named():
+    return {"input": torch.randn(4, 8)}
+
+def broken():
+    raise ValueError("no data")
+
+number = 3
+"""
+SMALL = '[[rules]]\n"*.weight" = "normal(std=0.001)"\n"*.bias" = 0\n'
+
+
+@pytest.fixture
+def probed(place: Path) -> Path:
+    (place / "probed.py").write_text(PROBED)
+    (place / "small.toml").write_text(SMALL)
+    return place
+
+
+@pytest.mark.parametrize("inputs", ["one", "several", "named"])
+def test_probe_exits_with_1_where_there_are_problems(probed: Path, run, inputs: str) -> None:
+    code, out, err = run(
+        "probe", "probed.py:deep", "--inputs", f"probed.py:{inputs}", "--rules", "small.toml"
+    )
+    assert (code, err) == (1, "") and "the signal falls" in out
+    code, out, _ = run(
+        "probe", "probed.py:deep", "--inputs", f"probed.py:{inputs}", "--rules", "he2015/msr"
+    )
+    assert code == 0 and out.startswith("Sequential: no problem")
+
+
+def test_probe_writes_json_and_a_page(probed: Path, run) -> None:
+    target = ("probe", "probed.py:deep", "--inputs", "probed.py:one")
+    code, out, _ = run(*target, "--json", "--html", "probe.html", "--rules", "small.toml")
+    assert code == 1 and json.loads(out)["ok"] is False
+    assert (probed / "probe.html").read_text().startswith("<!doctype html>")
+    code, _, err = run(*target, "--html", "nowhere/probe.html")
+    assert code == 2 and "nowhere" in err
+
+
+def test_calibrate_saves_a_plan_that_travels(probed: Path, run) -> None:
+    code, out, _ = run(
+        "calibrate", "probed.py:deep", "--inputs", "probed.py:several",
+        "--rules", "small.toml", "--seed", "3", "--out", "plan.json",
+    )  # fmt: skip
+    assert code == 0 and out.startswith("8 layers on target after 2 passes")
+    plan = Plan.from_json((probed / "plan.json").read_text())
+    assert plan["0.weight"].distribution.std > 0.1
+
+
+@pytest.mark.parametrize(
+    ("inputs", "text"),
+    [
+        ("probed.py", "'probed.py' names no inputs: give path/to/file.py:function"),
+        ("probed.py:number", "probed.py:number is int, which cannot be called"),
+        ("probed.py:broken", "probed.py:broken failed: ValueError: no data"),
+        ("gone.py:one", "there is no file gone.py"),
+    ],
+)
+def test_inputs_that_cannot_be_made_are_refused(probed: Path, run, inputs: str, text: str) -> None:
+    code, _, err = run("probe", "probed.py:deep", "--inputs", inputs)
+    assert (code, err) == (2, f"initkit: {text}\n")

@@ -1,4 +1,4 @@
-"""The command line: schemes, recipes, describe, show, plan, ties, check, apply, suggest.
+"""The command line: one function a command.
 
 Exit codes: 0 fine, 1 a check failed or a plan has problems, 2 wrong use.
 """
@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from ..access import Summary, summary
@@ -22,12 +23,14 @@ from ..render import fold
 from ..rules import Recipe, Rules, aliases, describe_recipe, list_recipes, recipe_named
 from ..rules.recipe_files import load_recipe
 from ..schemes import canonical_name, describe_scheme, list_schemes, unknown_scheme
+from ..signal import calibrate_init, probe_init
 from ..ties.report import tie_report
 from ..write import apply_init
 from .printing import Output, coloured, page_width, print_output, recipe_text, two_columns
 from .targets import (
     check_folder,
     check_weights_path,
+    load_inputs,
     load_module,
     load_target,
     load_weights,
@@ -95,6 +98,16 @@ def _parser() -> argparse.ArgumentParser:
     apply.add_argument("--seed", type=int, required=True, help="any integer")
     apply.add_argument("--out", metavar="FILE", required=True, help=".safetensors, .pt or .pth")
     apply.add_argument("--report", metavar="FILE", help="save the report here, as JSON")
+    probe = _command(commands, _probe, "probe", "run a model once, and find which layer spoils it")
+    _takes_inputs(probe)
+    probe.add_argument("--rules", metavar="FILE|NAME", help="probe what these rules plan")
+    probe.add_argument("--seed", type=int, default=0, help="any integer")
+    probe.add_argument("--html", metavar="FILE", help="save a page with pictures here")
+    calibrate = _command(commands, _calibrate, "calibrate", "find factors for unit variance")
+    _takes_inputs(calibrate)
+    calibrate.add_argument("--rules", metavar="FILE|NAME", required=True, help="what is scaled")
+    calibrate.add_argument("--seed", type=int, default=0, help="any integer")
+    calibrate.add_argument("--out", metavar="FILE", help="save the calibrated plan here, as JSON")
     suggest = _command(commands, _suggest, "suggest", "name the recipes that fit a model")
     suggest.add_argument("target", metavar="TARGET")
     return parser
@@ -109,6 +122,12 @@ def _command(
     command.add_argument("--json", action="store_true", help="print JSON for programs")
     command.set_defaults(run=run)
     return command
+
+
+def _takes_inputs(command: argparse.ArgumentParser) -> None:
+    command.add_argument("target", metavar="TARGET")
+    what = "returns what the model is called with: a tuple of arguments, a dict, or one argument"
+    command.add_argument("--inputs", metavar="FILE.py:FUNCTION", required=True, help=what)
 
 
 def _takes_rules(command: argparse.ArgumentParser, required: bool = True) -> None:
@@ -208,6 +227,31 @@ def _apply(options: argparse.Namespace) -> Output:
         report.save(options.report)
     saved = fold(f"saved to {options.out}", page_width())
     return Output(report.to_dict(), lambda: f"{report.text(page_width())}\n{saved}")
+
+
+def _probe(options: argparse.Namespace) -> Output:
+    if options.html:
+        check_folder(options.html)
+    model = load_module(options.target)
+    args, kwargs = load_inputs(options.inputs)
+    rules = _rules(options) if options.rules else None
+    probe = probe_init(model, *args, rules=rules, seed=options.seed, **kwargs)
+    if options.html:
+        Path(options.html).write_text(probe.to_html(), encoding="utf-8")
+    return Output(
+        probe.to_dict(), lambda: coloured(probe.text(page_width()), probe.ok), ok=probe.ok
+    )
+
+
+def _calibrate(options: argparse.Namespace) -> Output:
+    if options.out:
+        check_folder(options.out)
+    model = load_module(options.target)
+    args, kwargs = load_inputs(options.inputs)
+    found = calibrate_init(model, _rules(options), *args, seed=options.seed, **kwargs)
+    if options.out:
+        found.save(options.out)
+    return Output(found.to_dict(), lambda: found.text(page_width()), ok=found.converged)
 
 
 def _suggest(options: argparse.Namespace) -> Output:

@@ -46,6 +46,26 @@ def load_module(text: str) -> nn.Module:
     raise TargetError(f"{text} returned {type(model).__name__}, not a module")
 
 
+def load_inputs(text: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return arguments and keyword arguments that a function makes for a model.
+
+    It is called without arguments and returns a tuple, a dict with names as keys, or one argument.
+    """
+    place, colon, name = text.rpartition(":")
+    if not colon or not place or not name:
+        raise TargetError(f"{text!r} names no inputs: give path/to/file.py:function")
+    function = _callable(_imported(place), name, text)
+    if not callable(function):
+        raise TargetError(f"{text} is {type(function).__name__}, which cannot be called")
+    try:
+        made = function()
+    except Exception as error:
+        raise TargetError(f"{text} failed: {type(error).__name__}: {error}") from error
+    if isinstance(made, Mapping):
+        return (), dict(made)
+    return (made if isinstance(made, tuple) else (made,)), {}
+
+
 def _imported(place: str) -> ModuleType:
     try:
         if not place.endswith(".py"):

@@ -8,6 +8,7 @@ from .calls import (
     in_backward,
     module_names,
     operation_name,
+    untraced,
 )
 from .computed_base import ComputedWeight, SharedWeight
 from .computed_weights import find_computed_weights
@@ -83,6 +84,7 @@ __all__ = [
     "register_layout",
     "same_bits",
     "shape_problem",
+    "untraced",
     "values_problem",
     "walk",
     "walk_state_dict",

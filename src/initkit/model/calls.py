@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import torch
 from torch import nn
@@ -47,6 +49,7 @@ class ModuleCalls:
     ) -> Iterator[None]:
         """Follow all calls; what these return takes the place of arguments or output, but None."""
 
+        @untraced
         def before(module: nn.Module, args: Any) -> Any:
             if id(module) in self.names and not in_backward():
                 name = self.names[id(module)]
@@ -55,6 +58,7 @@ class ModuleCalls:
                 return enter(self.stack[-1], args) if enter else None
             return None
 
+        @untraced
         def after(module: nn.Module, _: object, output: object) -> Any:
             # Also where the forward raised, then without an output, after the calls inside it.
             if self.stack and self.stack[-1].module is module and not in_backward():
@@ -63,6 +67,9 @@ class ModuleCalls:
             return None
 
         with ExitStack() as stack:
+            # Compiled modules warn that a hook fires for their wrapper, which has no name here.
+            stack.enter_context(warnings.catch_warnings())
+            warnings.filterwarnings("ignore", message=r"Using `torch\.compile\(module\)`")
             stack.callback(register_module_forward_pre_hook(before).remove)
             stack.callback(register_module_forward_hook(after, always_call=True).remove)
             yield
@@ -79,6 +86,21 @@ class FunctionMode(TorchFunctionMode):
         self, func: Operation, types: object, args: Any = (), kwargs: Any = None
     ) -> object:
         return self.handle(func, args, kwargs or {})
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def untraced(function: Callable[P, T]) -> Callable[P, T]:
+    """Let a function that only measures pass unseen by all modes, which would slow it down."""
+
+    @functools.wraps(function)
+    def unseen(*args: P.args, **kwargs: P.kwargs) -> T:
+        with torch._C.DisableTorchFunction():
+            return function(*args, **kwargs)
+
+    return unseen
 
 
 def in_backward() -> bool:

@@ -16,6 +16,7 @@ from ..numbers import loaded
 from .calls import FunctionMode, Operation
 from .tensors import components, is_fake, same_bits
 
+_WRITERS = ("__setitem__", "__set__")
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -125,7 +126,7 @@ class _WriteWatch:
 
     def handle(self, func: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
         name = getattr(func, "__name__", "")
-        if (name.endswith("_") and _writes(name)) or "out" in kwargs:
+        if (name[-1:] == "_" and _writes(name)) or "out" in kwargs:
             for tensor in tree_leaves((args, kwargs)):
                 if isinstance(tensor, Tensor) and _is_plain(tensor):
                     self._copy(tensor.untyped_storage().data_ptr())
@@ -165,8 +166,8 @@ def _is_plain(tensor: Tensor) -> bool:
 
 def _writes(name: str) -> bool:
     """Say whether a function that ends in an underscore writes: in-place operators, ``__set__``."""
-    special = name.startswith("__")
-    return not special or name.startswith("__i") or name in ("__setitem__", "__set__")
+    # Most of what is called are getters of attributes, so they are asked about first.
+    return name != "__get__" and (name[:2] != "__" or name[2] == "i" or name in _WRITERS)
 
 
 @contextmanager

@@ -103,16 +103,16 @@ def _check_sizes(step: Step) -> None:
         check_fields(step.fans)
 
 
-_ENDLESS = {"inf": math.inf, "-inf": -math.inf}
+_ENDLESS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
 def plain_data(data: Any) -> Any:
-    """Return plain data with infinities as {"number": "inf"}, which JSON itself does not know."""
+    """Return plain data with infinities as {"number": "inf"}, which JSON does not know, and NaN."""
     if isinstance(data, dict):
         return {key: plain_data(value) for key, value in data.items()}
     if isinstance(data, list):
         return [plain_data(value) for value in data]
-    return {"number": str(data)} if isinstance(data, float) and math.isinf(data) else data
+    return {"number": str(data)} if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def rich_data(data: Any) -> Any:

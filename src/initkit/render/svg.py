@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 Ink: TypeAlias = Literal["one", "two", "three", "dim"]
 _WIDTH, _HEIGHT = 560.0, 240.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 12.0, 14.0, 40.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 12.0, 24.0, 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,10 @@ class Picture:
     title: str = ""
 
 
-def line_chart(series: Sequence[Series], *, x: str, y: str, log: bool = True) -> str:
-    """Draw lines over 1, 2, 3, ...; with ``log`` the heights are logarithms.
+def line_chart(
+    series: Sequence[Series], *, x: str, y: str, log: bool = True, marks: Sequence[str] = ()
+) -> str:
+    """Draw lines over 1, 2, 3, ... or over ``marks``; with ``log`` the heights are logarithms.
 
     >>> line_chart([Series("rms", [1.0, 0.5, None])], x="depth", y="rms")[:5]
     '<svg '
@@ -47,7 +49,7 @@ def line_chart(series: Sequence[Series], *, x: str, y: str, log: bool = True) ->
     low, high = _range(held, log)
     count = max((len(one.ys) for one in series), default=1)
     place = _Places(low, high, max(count, 2))
-    parts = [*_grid(place, log, count), *_axes(x, y)]
+    parts = [*_grid(place, log), *_marks(place, count, marks), *_axes(x, y)]
     for one in series:
         parts += _drawn(one, place, log)
     parts += _legend(series)
@@ -116,14 +118,27 @@ def _range(held: Sequence[float], log: bool) -> tuple[float, float]:
     return (low, high) if high > low else (low - 1.0, high + 1.0)
 
 
-def _grid(place: _Places, log: bool, count: int) -> Iterable[str]:
-    for tick in _ticks(place.low, place.high):
+def _grid(place: _Places, log: bool) -> Iterable[str]:
+    for tick in _decades(place.low, place.high) if log else _ticks(place.low, place.high):
         y = place.y(tick)
         yield f'<path class=grid d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>'
         yield _text(_LEFT - 6, y + 4, f"{10**tick:.4g}" if log else f"{tick:.3g}", "end")
-    for i in dict.fromkeys(round(t) for t in _ticks(1, max(count, 2))):
-        if 1 <= i <= count:
-            yield _text(place.x(i - 1), _HEIGHT - _BOTTOM + 16, str(i), "middle")
+
+
+def _marks(place: _Places, count: int, marks: Sequence[str]) -> Iterable[str]:
+    numbers = dict.fromkeys(round(t) for t in _ticks(1, max(count, 2)))
+    found = list(enumerate(marks)) or [(i - 1, str(i)) for i in numbers if 1 <= i <= count]
+    for i, text in found:
+        yield _text(place.x(i), _HEIGHT - _BOTTOM + 16, text, "middle")
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Return the logarithms of round numbers: 1, 2 and 5 where decades are few, else some of 1."""
+    if high - low <= 2:
+        several = (math.log10(n) + d for d in range(round(low), round(high) + 1) for n in (1, 2, 5))
+        return [tick for tick in several if tick <= high + 1e-9]
+    step = math.ceil((high - low) / 8)
+    return [float(d) for d in range(round(low), round(high) + 1, step)]
 
 
 def _ticks(low: float, high: float) -> list[float]:

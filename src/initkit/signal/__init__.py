@@ -4,7 +4,7 @@ from .calibrate import calibrate_init
 from .calibration import Calibration
 from .comparison import Comparison, compare
 from .coordinates import Coordinates, Slope, coordinate_check
-from .findings import Finding, Thresholds
+from .findings import KINDS, Finding, Thresholds
 from .laws import Law
 from .points import (
     Activation,
@@ -19,6 +19,7 @@ from .report import Probe
 from .trunk import Trunk
 
 __all__ = [
+    "KINDS",
     "Activation",
     "Attention",
     "Calibration",

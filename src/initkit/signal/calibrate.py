@@ -73,7 +73,7 @@ def calibrate_init(
         plan.check()
     tracer = Calibrator(view, target)
     tracer.skipped |= _left_alone(tracer, plan, _selected(view, only, protect))
-    with preserved(model), written(plan, model, tracer, seed) as used, torch.no_grad():
+    with written(plan, model, tracer, seed) as used, preserved(model), torch.no_grad():
         # Not a pass yet: what the weights do as they are, and how often each is used.
         for _ in tracer.forwards(passes, tol):
             seeded(view, used if used is not None else 0)

@@ -96,13 +96,14 @@ class Comparison:
         sections: list[Section] = [
             self.verdict,
             Notes([str(f) for f in self.new], "New problems", "error"),
-            *self._pictures(),
+            *self.pictures(),
             Notes([str(f) for f in self.gone], "Problems that are gone"),
             column_html(_COLUMNS, self._pairs()),
         ]
         return html_page(f"Signals of {self.after.title}", sections, whole=whole)
 
-    def _pictures(self) -> list[Picture]:
+    def pictures(self) -> list[Picture]:
+        """Return both trunks in one picture each of signal and gradient, as SVG."""
         one, two = self.before.trunk, self.after.trunk
         if one is None or two is None:
             return []

@@ -263,14 +263,17 @@ class Coordinates:
 
     def to_html(self, *, whole: bool = True) -> str:
         """Return the slopes as one self-contained HTML page, with a picture a step."""
-        pictures = [
-            Picture(self._chart(step, what), f"mean |{text}| after {step} steps")
-            for step in sorted({row.step for row in self.rows})
-            for what, text in (("size", "x"), ("change", "x - x0"))
-            if any((r.name, step, what) in self._means for r in self.rows)
-        ]
-        sections: list[Section] = [self.verdict, *pictures, column_html(_COLUMNS, self.rows)]
+        table = column_html(_COLUMNS, self.rows)
+        sections: list[Section] = [self.verdict, *self.pictures(), table]
         return html_page("Coordinate check", sections, whole=whole)
+
+    def pictures(self) -> list[Picture]:
+        """Return a picture of every step: its size at the start, then how much it has changed."""
+        return [
+            Picture(self._chart(step, what), f"mean {text} after {step} step{'s' * (step != 1)}")
+            for step in sorted({row.step for row in self.rows})
+            for what, text in [("change", "|x - x0|") if step else ("size", "|x|")]
+        ]
 
     def _chart(self, step: int, what: str) -> str:
         names = list(dict.fromkeys(row.name for row in self.rows))
@@ -279,7 +282,8 @@ class Coordinates:
             for i, name in enumerate(names)
             if (name, step, what) in self._means
         ]
-        return line_chart(series, x="width, in order", y="mean")
+        marks = [str(width) for width in self.widths]
+        return line_chart(series, x="width", y="mean", marks=marks)
 
     def plot(self) -> Any:
         """Return a figure of matplotlib: mean |x - x_0| against width, a panel a step."""

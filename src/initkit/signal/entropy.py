@@ -7,10 +7,13 @@ import math
 import torch
 from torch import Tensor
 
+from ..model import untraced
+
 _ROWS = 16  # of each head: enough for a mean, and no copy of all probabilities
 _MASKED = -1e4  # what models add to a score, at least, to mask it
 
 
+@untraced
 def softmax_entropy(probabilities: Tensor, scores: Tensor, dim: int) -> tuple[float, float]:
     """Return the mean of entropy / ln n over rows, and the mean of n; NaN where no row has two.
 
@@ -24,6 +27,7 @@ def softmax_entropy(probabilities: Tensor, scores: Tensor, dim: int) -> tuple[fl
     return _mean_entropy(p, s > _MASKED)
 
 
+@untraced
 def attention_entropy(
     query: Tensor,
     key: Tensor,

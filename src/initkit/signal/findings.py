@@ -20,6 +20,11 @@ from .remedies import Remedies, Remedy
 from .trunk import Trunk
 
 Severity: TypeAlias = Literal["problem", "note"]
+KINDS = frozenset(
+    "not_finite exploding vanishing overflow dead saturated alike peaked loss no_gradient unseen "
+    "identity".split()
+)
+"""The kinds of findings."""
 
 
 @frozen(kw_only=True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..model import untraced
+
 LIMIT = 4.0
 _BINS = 33
 _MOST = 4096  # elements: the picture of a layer needs no more
 
 
+@untraced
 def histogram(tensor: Tensor, rms: float) -> tuple[float, ...]:
     """Return the shares of a tensor's elements in equal bins from -4 to 4 rms; of some, if many.
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 LINEAR = frozenset(
     "linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d bilinear "
-    "matmul mm bmm mv addmm baddbmm einsum embedding embedding_bag".split()
+    "matmul mm bmm addmm baddbmm einsum embedding embedding_bag".split()
 )
 """Operations that are linear in a parameter, where they are given one."""
 

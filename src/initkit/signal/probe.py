@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 from ..errors import OptionError, TargetError
 from ..model import ModelView, preserved
@@ -75,14 +75,15 @@ def probe_init(
     plan = _plan(view, rules)
     recorder = Recorder(view, along)
     with ExitStack() as stack:
+        stack.enter_context(written(plan, model, recorder, seed))
         stack.enter_context(preserved(model))
         stack.enter_context(_gradients_of(inputs, kwargs))
-        stack.enter_context(written(plan, model, recorder, seed))
         seeded(view, seed)
         stack.enter_context(torch.inference_mode(False))
         torch.set_grad_enabled(backward)
+        args, options = tree_map(_usable, (inputs, kwargs))
         with recorder.following():
-            output = model(*inputs, **kwargs)
+            output = model(*args, **options)
             scalar = loss(output) if loss is not None else None
             if backward:
                 _differentiate(output, scalar, loss is not None, seed)
@@ -102,6 +103,12 @@ def probe_init(
         mode="train" if model.training else "eval",
         rules=None if isinstance(rules, Plan) else rules,
     )
+
+
+def _usable(value: object) -> object:
+    """Return what autograd may record: a copy of a tensor that inference mode has made."""
+    inference = isinstance(value, Tensor) and value.is_inference()
+    return value.clone() if isinstance(value, Tensor) and inference else value
 
 
 def _plan(view: ModelView, rules: Rules | Plan | None) -> Plan | None:

@@ -11,12 +11,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
-from ..model import Call, ModelView, Operation, operation_name
+from ..model import Call, ModelView, Operation, operation_name, untraced
 from .entropy import attention_entropy, softmax_entropy
 from .histogram import histogram
 from .moments import channel_dim, measure, rms
-from .operations import ACTIVATIONS, CONVOLUTIONS, LOSSES, SUMS, argument
+from .operations import ACTIVATIONS, CONVOLUTIONS, LOSSES, SUMS, Saturation, argument
 from .points import Activation, Attention, Point, ResidualSum, Seen
 from .reference_loss import loss_value
 from .tracer import Arguments, LinearUse, Options, Tracer, first_tensor
@@ -30,7 +31,8 @@ class _Frame:
 
     holds: bool  # modules with parameters
     carriers: dict[int, weakref.ref[Tensor]] = field(default_factory=dict)
-    given: Tensor | None = None  # to a layer with a weight of its own
+    layer: bool = False  # with a weight of its own
+    given: Tensor | None = None
     kinds: frozenset[str] = frozenset()  # of the modules whose output it was given
     last: tuple[Point, weakref.ref[Tensor]] | None = None
 
@@ -83,11 +85,11 @@ class Recorder(Tracer):
             for value in args:  # what is fed to a layer, and added later on, is a trunk
                 self.frames[-1].carry(value)
         changed = self._by_step(call, args)
-        frame = _Frame(id(call.module) in self.holding)
+        frame = _Frame(id(call.module) in self.holding, layer=_has_weight(call.module))
         for value in changed or args:
             frame.carry(value)
         if given is not None:
-            frame.given = given if _has_weight(call.module) else None
+            frame.given = given
             known = self._find(given)
             frame.kinds = frozenset(p.kind for p in known.points) if known else frozenset()
         self.frames.append(frame)
@@ -99,13 +101,14 @@ class Recorder(Tracer):
         tensor = first_tensor(output)
         if tensor is None:
             return
-        point = Point(call.name, call.number, type(call.module).__name__)
+        kind = parametrize.type_before_parametrizations(call.module).__name__
+        point = Point(call.name, call.number, kind)
         point.leaf = not call.module._modules
         point.chained = point.kind in frame.kinds
         operation = self._same_as_operation(frame, call, tensor)
         if operation is not None:
             point.parameters, point.entering = operation.parameters, operation.entering
-        elif frame.given is not None:
+        elif frame.layer and frame.given is not None:
             # A weight that was computed or cast on the way to its operation.
             point.parameters = (f"{call.name}.weight" if call.name else "weight",)
             point.entering = self._rms(frame.given)
@@ -129,7 +132,7 @@ class Recorder(Tracer):
 
     def _same_as_operation(self, frame: _Frame, call: Call, tensor: Tensor) -> Point | None:
         """Return the operation whose result a module returned, and take its point out."""
-        if frame.last is None:
+        if frame.last is None or not frame.layer:
             return None
         point, reference = frame.last
         result = reference()
@@ -238,12 +241,8 @@ class Recorder(Tracer):
         if not isinstance(result, Tensor) or result.dim() < 2 or not result.numel():
             return result
         kind = operation_name(func)
-        y, test = result.detach(), ACTIVATIONS[kind]
-        units = channel_dim(y)
-        others = [d for d in range(y.dim()) if d != units]
-        dead = float((y.amax(others) == 0).double().mean()) if test.dead else 0.0
-        saturated = float(test.saturated(y).double().mean()) if test.saturated else 0.0
-        seen = y.numel() // y.shape[units]
+        dead, saturated = _shares(result.detach(), ACTIVATIONS[kind])
+        seen = result.numel() // result.shape[channel_dim(result)]
         where = self._where()
         self.seen.activations.append(Activation(*where, kind, source, seen, dead, saturated))
         return result
@@ -281,6 +280,14 @@ class Recorder(Tracer):
         return (self.here.name, self.here.number) if self.here is not None else ("", 1)
 
 
+@untraced
+def _shares(y: Tensor, test: Saturation) -> tuple[float, float]:
+    """Return the share of units that are zero everywhere, and of values that are saturated."""
+    others = [d for d in range(y.dim()) if d != channel_dim(y)]
+    dead = float((y.amax(others) == 0).double().mean()) if test.dead else 0.0
+    return dead, float(test.saturated(y).double().mean()) if test.saturated else 0.0
+
+
 def _set_gradient(points: list[Point], gradient: Tensor) -> None:
     found = rms(gradient)
     for point in points:
@@ -297,9 +304,16 @@ def _holds_layers(module: nn.Module) -> bool:
 
 
 def _has_weight(module: nn.Module) -> bool:
-    """Say whether a module is a layer: no modules inside, and a matrix of weights."""
+    """Say whether a module is a layer: a matrix called weight, and no modules inside."""
     weight = module._parameters.get("weight")
-    return weight is not None and weight.dim() > 1 and not module._modules
+    if weight is None:  # computed from others, and found by its raw tensors
+        return any("weight" in name for name in (*module._parameters, *_parametrized(module)))
+    return weight.dim() > 1 and not module._modules
+
+
+def _parametrized(module: nn.Module) -> list[str]:
+    chains = module._modules.get("parametrizations")
+    return [] if chains is None else list(chains._modules)
 
 
 def _same_memory(one: Tensor, other: Tensor) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from ..distributions import short
 from ..errors import TargetError, did_you_mean
 from ..plan import plain_data
-from ..render import Column, column_table, fold, format_shape
+from ..render import Column, Picture, column_table, fold, format_shape
 from ..rules import Recipe, Rules
 from .findings import Finding
 from .laws import Law
@@ -184,6 +184,12 @@ class Probe:
         from .pictures import probe_page
 
         return probe_page(self, whole=whole)
+
+    def pictures(self) -> list[Picture]:
+        """Return the pictures of the page, as SVG."""
+        from .pictures import pictures
+
+        return pictures(self)
 
     def plot(self) -> Any:
         """Return a figure of matplotlib: signal and gradient against depth, branches, histograms.

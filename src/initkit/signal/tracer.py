@@ -25,6 +25,7 @@ from ..model import (
     is_sharded,
     module_names,
     operation_name,
+    untraced,
 )
 from ..ties import tie_slots
 from .operations import COMPOSITES, LINEAR, LOOKS, LOOKUPS, argument
@@ -93,7 +94,7 @@ class Tracer:
         fast = torch.backends.mha.get_fastpath_enabled()
         torch.backends.mha.set_fastpath_enabled(False)  # one kernel, inside which nothing is seen
         try:
-            with self.calls.following(self.enter, self._leave), self.mode:
+            with self.calls.following(self._enter, self._leave), self.mode:
                 yield
         finally:
             torch.backends.mha.set_fastpath_enabled(fast)
@@ -132,23 +133,26 @@ class Tracer:
     def handle(self, func: Operation, args: Arguments, kwargs: Options) -> object:
         """Run a function of torch as what it is to this tracer."""
         name = operation_name(func)
-        if in_backward() or name in LOOKS:
+        if name in LOOKS or in_backward():
             return func(*args, **kwargs)
         if name in COMPOSITES:
             with self.mode:
                 return COMPOSITES[name](*args, **kwargs)
         self._count(args, kwargs)
-        if name in LINEAR and (use := self._linear_use(name, args, kwargs)) is not None:
+        seen = name in LINEAR and (self.here is None or not _computes(self.here))
+        if seen and (use := self._linear_use(name, args, kwargs)) is not None:
             return self.linear(use, lambda: func(*args, **kwargs))
         action = self.actions.get(name)
         return action(func, args, kwargs) if action else func(*args, **kwargs)
 
+    @untraced
     def _count(self, args: Arguments, kwargs: Options) -> None:
         for value in (*args, *kwargs.values()):
             for item in value if isinstance(value, list | tuple) else (value,):
                 if isinstance(item, Tensor) and (memory := self.owner(item)) is not None:
                     self.uses[memory.name] += 1
 
+    @untraced
     def _linear_use(self, name: str, args: Arguments, kwargs: Options) -> LinearUse | None:
         flat = [
             item
@@ -161,7 +165,8 @@ class Tracer:
         if not weights:
             return None
         memory = weights[0][1]
-        given = next((t for t, m in found if m is None and t.is_floating_point()), None)
+        first = 1 if name in ("addmm", "baddbmm") else 0  # what the product is added to
+        given = next((t for t, m in found[first:] if m is None and t.is_floating_point()), None)
         bias = next((t for t, _ in found if t.dim() == 1 and t is not given), None)
         if name in LOOKUPS:
             given = bias = None
@@ -179,14 +184,20 @@ class Tracer:
                 return self.memories.get(f"{here.name}.{key}" if here.name else key)
         return None
 
+    def _enter(self, call: Call, args: Arguments) -> Arguments | None:
+        return None if _computes(call) else self.enter(call, args)
+
     def _leave(self, call: Call, output: object) -> object:
         if isinstance(call.module, ParametrizationList) and isinstance(output, Tensor):
             name = call.name.replace("parametrizations.", "")
             if name in self.memories:
                 self.computed[id(output)] = (weakref.ref(output), self.memories[name])
-        if "parametrizations" in call.name.split("."):
-            return None
-        return self.leave(call, output)
+        return None if _computes(call) else self.leave(call, output)
+
+
+def _computes(call: Call) -> bool:
+    """Say whether a call is part of computing a parametrized weight."""
+    return "parametrizations" in call.name.split(".")
 
 
 def _memories(view: ModelView) -> dict[str, Memory]:

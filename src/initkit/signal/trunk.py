@@ -61,10 +61,15 @@ def _matches(entry: str, name: str) -> bool:
 
 def _blocks(points: Sequence[Point]) -> list[Point]:
     """Return the class of modules most of which were given the output of one of their own."""
+    inner = [p for p in points if not p.leaf and p.name]
+    # A container is a block where no class of its own is: a sequence of sequences.
+    return _chained([p for p in inner if p.kind not in _CONTAINERS]) or _chained(inner)
+
+
+def _chained(points: Sequence[Point]) -> list[Point]:
     groups: dict[str, list[Point]] = defaultdict(list)
     for p in points:
-        if not p.leaf and p.name and p.kind not in _CONTAINERS:
-            groups[p.kind].append(p)
+        groups[p.kind].append(p)
     best: list[Point] = []
     for group in groups.values():
         chained = sum(p.chained for p in group)

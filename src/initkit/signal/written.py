@@ -19,7 +19,8 @@ def written(
 ) -> Iterator[int | None]:
     """Write a plan's values, yield the seed that was used, and put back what was there.
 
-    Without a plan nothing is written, and the seed is what was given.
+    Without a plan nothing is written, and the seed is what was given. It goes around the guard,
+    which puts back what was written here.
     """
     if plan is None:
         yield seed
@@ -27,9 +28,13 @@ def written(
     raw = {id(t): t for memory in tracer.memories.values() for t in memory.slot.raw}
     # The kernel writes memory that no mode sees, so copies are made of all.
     copies = [(t, t.detach().clone()) for t in raw.values()]
+    state = torch.get_rng_state()
     try:
-        yield plan.apply(model, seed=seed).seed
+        used = plan.apply(model, seed=seed).seed
+        torch.set_rng_state(state)  # a seed may have been drawn from it
+        yield used
     finally:
+        torch.set_rng_state(state)
         with torch.no_grad():
             for tensor, copy in copies:
                 if not same_bits(tensor, copy):

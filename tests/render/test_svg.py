@@ -1,0 +1,59 @@
+"""Pictures are well-formed, escaped, and leave gaps where there is no number."""
+
+from __future__ import annotations
+
+import math
+import re
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from initkit.render import Picture, Series, html_page, line_chart, strips
+
+
+def parsed(svg: str) -> ET.Element:
+    return ET.fromstring(re.sub(r"(\w+)=([\w.-]+)(?=[ />])", r'\1="\2"', svg))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1.0], [], [0.0, 0.0], [1e-300, 1e300], [3.0, 3.0, 3.0], [1.0, None, math.nan, math.inf, 2.0]],
+)
+@pytest.mark.parametrize("log", [True, False])
+def test_a_chart_of_anything_is_well_formed(values: list[float | None], log: bool) -> None:
+    root = parsed(line_chart([Series("a<b", values)], x="x & y", y="y", log=log))
+    held = [v for v in values if v is not None and math.isfinite(v) and (v > 0 or not log)]
+    assert len(root.findall("circle")) == len(held)
+    texts = [node.text for node in root.findall("text")]
+    assert "a<b" in texts and "x & y" in texts
+
+
+def test_a_gap_is_left_where_there_is_no_number() -> None:
+    svg = line_chart([Series("", [1.0, None, 2.0, 3.0])], x="", y="")
+    line = next(p for p in parsed(svg).findall("path") if "line" in p.get("class"))
+    assert line.get("d").count("M") == 2 and line.get("d").count("L") == 1
+
+
+def test_ticks_are_round_numbers() -> None:
+    def ticks(values: list[float]) -> list[str]:
+        texts = parsed(line_chart([Series("", values)], x="", y="")).findall("text")
+        return [n.text for n in texts if n.get("text-anchor") == "end"]
+
+    assert ticks([0.12, 0.9]) == ["0.1", "0.2", "0.5", "1"]
+    assert ticks([1e-9, 1.0])[:3] == ["1e-09", "1e-07", "1e-05"]
+
+
+def test_marks_stand_in_place_of_numbers() -> None:
+    svg = line_chart([Series("", [1.0, 2.0])], x="", y="", marks=["64", "128"])
+    assert ">64<" in svg and ">128<" in svg
+
+
+def test_strips_have_a_row_a_layer() -> None:
+    root = parsed(strips([("fc", [0.0, 1.0]), ("x" * 40, [0.5, 0.5])], x="v", ends=("-1", "1")))
+    assert len(root.findall("rect")) == 3
+    assert {"fc", "v", "-1", "1"} <= {node.text for node in root.findall("text")}
+
+
+def test_a_picture_is_a_section_of_a_page() -> None:
+    page = html_page("", [Picture("<svg></svg>", "Depth & more")])
+    assert "<figure><h3>Depth &amp; more</h3><svg></svg></figure>" in page
