@@ -20,8 +20,9 @@ from .options import (
     takes,
 )
 from .outcome import is_frozen, step_head
-from .plan import Plan, Rename
+from .plan import Plan
 from .planner import plan_init, plan_view
+from .renaming import Rename
 from .resolve import SiteReader, slot_info
 from .serialization import plain_data, read_steps, rich_data
 from .step import EMPTY, UNCOVERED, UNEXPLAINED, WRITE, Status, Step, Target

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
 
 from ..errors import (
-    OptionError,
     PlanError,
     Problem,
     TensorProblem,
@@ -18,11 +17,11 @@ from ..errors import (
 )
 from ..model import WRAPPERS, ModelView, Slot, shape_problem
 from ..numbers import no_collecting
-from ..rules import paths_above
 from ..ties import TieGroup, memories
 from .conflicts import memory_problem
 from .lookup import padded_slots
-from .plan import Plan, Rename
+from .plan import Plan
+from .renaming import Rename, read_rename, slot_names
 from .step import EMPTY, WRITE, Step, Target
 
 
@@ -34,7 +33,7 @@ def bind_view(plan: Plan, view: ModelView, rename: Rename = None) -> Plan:
     """
     plan.check()
     slots = view.slots
-    binder = _Binder(plan, _reader(rename, slots))
+    binder = _Binder(plan, read_rename(rename, slot_names(slots)))
     for members, group in memories(slots):
         held = tuple(slot for slot in members if slot.tensor is not None)
         if held:
@@ -171,40 +170,3 @@ def _padded(step: Step, held: Sequence[Slot], writer: Slot) -> tuple[tuple[Slot,
 def _unwrapped(name: str) -> str:
     """Drop the segments of wrappers, wherever they stand."""
     return ".".join(part for part in name.split(".") if part not in WRAPPERS)
-
-
-# --------------------------------------------------------------------------------------- renaming
-
-
-def _reader(rename: Rename, slots: Sequence[Slot]) -> Callable[[str], str | None]:
-    """Return the function that ``rename`` stands for."""
-    if rename is None:
-        return lambda name: name
-    if isinstance(rename, Mapping):
-        _refuse_idle(rename, slots)
-        return lambda name: _renamed(rename, name)
-    if callable(rename):
-        return rename
-    raise OptionError(f"rename takes a mapping or a function, not {rename!r}", option="rename")
-
-
-def _renamed(table: Mapping[str, str | None], name: str) -> str | None:
-    """Return the name under the longest entry that is the name or a module around it."""
-    # From the full name upwards, so that the longest entry is met first.
-    for head in (name, *paths_above(name)):
-        if head in table:
-            new = table[head]
-            return new if new is None else (new + name[len(head) :]).removeprefix(".")
-    if "" in table:
-        return None if table[""] is None else f"{table['']}.{name}"
-    return name
-
-
-def _refuse_idle(table: Mapping[str, str | None], slots: Sequence[Slot]) -> None:
-    names = {n for slot in slots for n in (*slot.paths, *slot.canonicals)}
-    heads = {"", *names, *(path for name in names for path in paths_above(name))}
-    for entry in table:
-        if entry not in heads:
-            hint = did_you_mean(entry, heads)
-            message = f"rename has {entry!r}, which is no name and no module here{hint}"
-            raise OptionError(message, option="rename")

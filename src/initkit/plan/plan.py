@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from ..errors import PlanError, Problem, ReadError, TargetError, did_you_mean, visible
 from ..render import fold
 from .display import plan_page, plan_table, totals
 from .options import WriteOptions
+from .renaming import Rename, read_rename
 from .serialization import read_json, steps_digest, write_json
 from .step import UNCOVERED, Step, Target, changes
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     from ..rules import Recipe
     from ..write import Report
-
-Rename: TypeAlias = "Mapping[str, str | None] | Callable[[str], str | None] | None"
 
 
 class Plan:
@@ -175,8 +174,11 @@ class Plan:
         """Return the steps of one status."""
         return [step for step in self.steps if step.status == status]
 
-    def diff(self, other: Plan) -> str:
+    def diff(self, other: Plan, rename: Rename = None) -> str:
         """Return what ``other`` does differently, one line a difference; empty where nothing.
+
+        ``rename`` leads from a name of ``other`` to this plan's, as in :meth:`apply`, where two
+        libraries call one architecture's parameters by different names.
 
         >>> from torch import nn
         >>> model = nn.Linear(4, 4)
@@ -184,7 +186,7 @@ class Plan:
         ~ weight  constant 0 -> constant 1
         """
         mine = {s.name: s for s in self.steps}
-        theirs = {s.name: s for s in other.steps}
+        theirs = {s.name: s for s in _as_named(other.steps, rename)}
         lines = [f"- {name}  {mine[name].start}" for name in mine if name not in theirs]
         for name, step in theirs.items():
             if name not in mine:
@@ -304,3 +306,15 @@ class Plan:
 
     def __repr__(self) -> str:
         return f"<Plan: {len(self.steps)} parameters, {len(self.problems)} problems>"
+
+
+def _as_named(steps: Sequence[Step], rename: Rename) -> Iterator[Step]:
+    """Yield steps under the names that others are known by; those that have none are left out."""
+    if rename is None:
+        yield from steps
+        return
+    new_name = read_rename(rename, {name for step in steps for name in step.names})
+    for step in steps:
+        names = tuple(new for name in step.names if (new := new_name(name)) is not None)
+        if names:
+            yield step.renamed(names, step.seed_name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 import sysconfig
@@ -21,7 +20,6 @@ _PACKAGES = tuple(sysconfig.get_paths()[key] + os.sep for key in ("purelib", "pl
 _NOTHING, _CALL, _FUNCTION, _PLACE = range(4)
 
 
-@functools.cache
 def _role(code: CodeType) -> int:
     path, name = code.co_filename, code.co_name
     if path.startswith((_OWN, "<frozen")):
@@ -36,6 +34,21 @@ def _role(code: CodeType) -> int:
     if name.endswith("_") and not name.endswith("__"):
         return _CALL
     return _PLACE
+
+
+class _Known:
+    """What a piece of code can say; kept by its address, since hashing code reads all of it."""
+
+    __slots__ = ("code", "name", "role")
+
+    def __init__(self, code: CodeType) -> None:
+        self.code = code  # kept alive, so that its address stays its own
+        self.role = _role(code)
+        # Class.method, or a function's name; of one inside another, the inner.
+        self.name = code.co_qualname.rpartition("<locals>.")[2]
+
+
+_known: dict[int, _Known] = {}
 
 
 class Caller:
@@ -53,19 +66,13 @@ def find_caller() -> Caller:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
-        role = _role(code)
+        known = _known.get(id(code)) or _known.setdefault(id(code), _Known(code))
+        role = known.role
         if role == _PLACE:
-            name = function or _name(code)
-            return Caller(name, code.co_filename, frame.f_lineno, helper)
+            return Caller(function or known.name, code.co_filename, frame.f_lineno, helper)
         if role == _CALL and not function:
             helper = code.co_name  # the outermost of them is what the caller called
         elif role == _FUNCTION and not function:
-            function = _name(code)
+            function = known.name
         frame = frame.f_back
     return Caller(function or "?", "?", 0, helper)
-
-
-@functools.cache
-def _name(code: CodeType) -> str:
-    """Return Class.method, or a function's name; of one inside another, the inner."""
-    return code.co_qualname.rpartition("<locals>.")[2]

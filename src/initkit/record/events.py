@@ -13,6 +13,7 @@ from ..distributions import short
 from ..plan import Write
 from .callers import Caller
 from .expression import Expression
+from .init_functions import Call
 
 _order = itertools.count()
 _CALLS = 4  # calls of one line that are named, the last of them
@@ -29,7 +30,7 @@ class Event:
     def __init__(
         self,
         name: str,
-        arguments: Mapping[str, Any] | Sequence[Any],
+        arguments: Call | Sequence[Any],
         held: Sequence[Expression],
         caller: Caller,
         key: object,
@@ -56,7 +57,8 @@ class Event:
         helper = self.caller.helper
         if helper and helper != self.name:
             return f"{helper}()"
-        return f"{self.name}({_arguments(self.arguments)})"
+        given = self.arguments
+        return f"{self.name}({_arguments(given.arguments if isinstance(given, Call) else given)})"
 
     def write(self, tensor: Tensor) -> Write:
         """Return the write in words, as it is seen from a tensor of its memory."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from functools import cached_property
 from types import CodeType, FunctionType
 from typing import Any, Protocol
 
@@ -26,19 +27,29 @@ _NAMES = (
 class Recorder(Protocol):
     """What wants to see calls."""
 
-    def call(self, call: Call) -> Any:
-        """Return a context in which the call is carried out."""
+    def begin(self, call: Call) -> None:
+        """See that a call begins."""
+
+    def end(self, call: Call, tensor: Tensor | None) -> None:
+        """See that a call has written its tensor; None where it failed."""
 
 
 class Call:
-    """A call of a function of torch.nn.init: its name, its tensor and its other arguments."""
+    """A call of a function of torch.nn.init: its name, and its arguments besides the tensor."""
 
-    __slots__ = ("arguments", "function", "name", "tensor")
-
-    def __init__(self, function: FunctionType, arguments: Mapping[str, Any]) -> None:
+    def __init__(
+        self, function: FunctionType, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> None:
         self.function, self.name = function, function.__name__
-        self.arguments = {k: v for k, v in arguments.items() if k != "tensor"}
-        self.tensor: Tensor = arguments["tensor"]
+        # Events keep the call, and must not keep the tensor alive.
+        self._args = args[1:]
+        self._kwargs = {k: v for k, v in kwargs.items() if k not in ("tensor", "generator")}
+
+    @cached_property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments by their names."""
+        bound = inspect.signature(self.function).bind(None, *self._args, **self._kwargs)
+        return {k: v for k, v in bound.arguments.items() if k not in ("tensor", "generator")}
 
 
 class _Recorders(threading.local):
@@ -50,7 +61,6 @@ class _Recorders(threading.local):
 _recorders = _Recorders()
 _functions: dict[str, FunctionType] = {}  # whose code is exchanged
 _originals: dict[str, FunctionType] = {}  # with the code that they had
-_signatures: dict[str, inspect.Signature] = {}
 _lock = threading.Lock()
 _users: list[Recorder] = []  # of all threads
 
@@ -75,23 +85,30 @@ def seen_by(recorder: Recorder) -> Iterator[None]:
 
 def called(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Carry out a call, seen by the recorders of this thread; exchanged code leads here."""
-    original = _originals[name]
+    function = _originals[name]
     # The outermost call is what the caller meant: those that it makes itself are its own business.
     if not _recorders.active or _recorders.busy:
-        return original(*args, **kwargs)
+        return function(*args, **kwargs)
+    tensor = args[0] if args else kwargs.get("tensor")
+    if not isinstance(tensor, Tensor):
+        return function(*args, **kwargs)  # it raises as it always did
+    call = Call(function, args, kwargs)
+    written, _recorders.busy = None, True
+    for recorder in _recorders.active:
+        recorder.begin(call)
     try:
-        bound = _signatures[name].bind(*args, **kwargs)
-    except TypeError:
-        return original(*args, **kwargs)  # it raises as it always did
-    if not isinstance(bound.arguments.get("tensor"), Tensor):
-        return original(*args, **kwargs)
-    call = Call(original, bound.arguments)
-    with ExitStack() as stack:
-        _recorders.busy = True
-        stack.callback(setattr, _recorders, "busy", False)
+        result = function(*args, **kwargs)
+        written = tensor
+        return result
+    finally:
+        _recorders.busy = False
         for recorder in _recorders.active:
-            stack.enter_context(recorder.call(call))
-        return original(*args, **kwargs)
+            recorder.end(call, written)
+
+
+def original(name: str) -> FunctionType:
+    """Return a function of torch.nn.init with the code that it had before any recording."""
+    return _originals[name]
 
 
 def _template(*args: Any, **kwargs: Any) -> Any:
@@ -113,12 +130,9 @@ def _exchange() -> None:
         # What somebody has put in its place, or wrapped, is left alone: its operations tell.
         if not isinstance(function, FunctionType) or function.__closure__:
             continue
-        original = FunctionType(
-            function.__code__, function.__globals__, name, function.__defaults__
-        )
-        original.__kwdefaults__ = function.__kwdefaults__
-        _functions[name], _originals[name] = function, original
-        _signatures[name] = inspect.signature(function)
+        before = FunctionType(function.__code__, function.__globals__, name, function.__defaults__)
+        before.__kwdefaults__ = function.__kwdefaults__
+        _functions[name], _originals[name] = function, before
         function.__code__ = _stand_in(name)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from torch import Tensor
-from torch.utils._pytree import tree_leaves
 
 from .expression import Expression, constant
 from .memory import Held, Memory
@@ -21,16 +20,11 @@ class Operation:
     """One operation of torch that has been carried out."""
 
     memory: Memory
+    name: str  # without namespace and overload
     func: Any
     args: Sequence[Any]
     kwargs: Mapping[str, Any]
     result: Any
-
-    @property
-    def name(self) -> str:
-        """The operation's name, without its namespace and overload."""
-        name: str = self.func._schema.name.partition("::")[2]
-        return name
 
     def argument(self, place: int, name: str, default: Any = None) -> Any:
         """Return an argument by its place or its name."""
@@ -38,9 +32,12 @@ class Operation:
 
     def tensors(self) -> Iterator[Tensor]:
         """Yield every operand that is a tensor."""
-        for leaf in tree_leaves((self.args, dict(self.kwargs))):
-            if isinstance(leaf, Tensor):
-                yield leaf
+        # Operations of torch take tensors and lists of them, and no deeper trees.
+        for value in (*self.args, *self.kwargs.values()):
+            if isinstance(value, Tensor):
+                yield value
+            elif isinstance(value, list | tuple):
+                yield from (each for each in value if isinstance(each, Tensor))
 
     def held(self) -> list[Expression]:
         """Return the expressions among all operands."""

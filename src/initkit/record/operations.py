@@ -25,9 +25,8 @@ _HANDLERS: dict[str, Handler] = {
 }
 
 
-def handler_of(func: Any) -> Handler | None:
+def handler_of(func: Any, name: str) -> Handler | None:
     """Return the handler of an operation; None for views, which share what they show."""
-    name = func._schema.name.partition("::")[2]
     if name in _HANDLERS:
         return _HANDLERS[name]
     if name.startswith(("empty", "new_empty")):

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from ..distributions import Distribution
 from ..errors import InitkitError
 from ..model import is_sharded
 from ..schemes import Site, read_scheme, resolve
 from .callers import find_caller
 from .events import Event, merged
 from .expression import Expression, constant, draw
-from .init_functions import Call
+from .init_functions import Call, original
 from .memory import Held, Memory, Storage
 from .operation import Handler, Operation
 from .operations import handler_of
@@ -36,12 +36,17 @@ class Tracker(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.memory = Memory()
-        self._handlers: dict[Any, Handler | None] = {}
+        self._handlers: dict[Any, tuple[str, Handler | None]] = {}
         self._muted = False
         self._call: Call | None = None
         self._call_number = 0
 
     # ------------------------------------------------------------------------------ operations
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Else torch loads its compiler, and asks it at every operation.
+        return False
 
     def __torch_dispatch__(
         self,
@@ -51,17 +56,18 @@ class Tracker(TorchDispatchMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if not self._muted and any(is_sharded(leaf) for leaf in args):
+        if types and not self._muted and any(is_sharded(leaf) for leaf in args):
             return NotImplemented  # seen again as operations on the local tensors
         result = func(*args, **kwargs)
         if self._muted:
             return result
-        try:
-            handler = self._handlers[func]
-        except KeyError:
-            handler = self._handlers[func] = handler_of(func)
+        known = self._handlers.get(func)
+        if known is None:
+            name = func._schema.name.partition("::")[2]
+            known = self._handlers[func] = name, handler_of(func, name)
+        name, handler = known
         if handler is not None:
-            self._carry(handler, Operation(self.memory, func, args, kwargs, result))
+            self._carry(handler, Operation(self.memory, name, func, args, kwargs, result))
         return result
 
     def _carry(self, handler: Handler, op: Operation) -> None:
@@ -77,39 +83,36 @@ class Tracker(TorchDispatchMode):
         storage = self.memory.write(target, held)
         if storage is None:
             return
-        name = op.name
         others = [
             s.events
             for t in op.tensors()
             if (s := self.memory.storage(t)) is not None and s is not storage and s.events
         ]
-        silent = name in _SILENT
+        silent = op.name in _SILENT or op.name.startswith(("empty", "new_empty"))
         # What is computed without randomness starts with its last operation.
         if others and (silent or not (isinstance(held, Expression) and held.fixed)):
             storage.events = merged([storage.events, *others])
-        if not silent and not name.startswith(("empty", "new_empty")):
-            self._note(storage, name, op.args[1:], target, held)
+        if not silent:
+            self._note(storage, op.name, op.args[1:], target, held)
 
     # ------------------------------------------------------------------------ torch.nn.init
 
-    @contextmanager
-    def call(self, call: Call) -> Iterator[None]:
+    def begin(self, call: Call) -> None:
         """Note one write for the operations of a call of torch.nn.init."""
         self._call, self._call_number = call, next(_calls)
-        by_name = call.name in _BY_NAME
-        outer, self._muted = self._muted, self._muted or by_name
-        try:
-            yield
-            if by_name and not outer:
-                self._write_by_name(call)
-        finally:
-            self._call, self._muted = None, outer
+        self._muted = call.name in _BY_NAME
 
-    def _write_by_name(self, call: Call) -> None:
-        expression = expression_of(call)
-        storage = self.memory.write(call.tensor, expression)
+    def end(self, call: Call, tensor: Tensor | None) -> None:
+        """End a call, which has written the tensor; None where it failed."""
+        if self._muted and tensor is not None:
+            self._write_by_name(call, tensor)
+        self._call, self._muted = None, False
+
+    def _write_by_name(self, call: Call, tensor: Tensor) -> None:
+        expression = expression_of(call, tensor.shape)
+        storage = self.memory.write(tensor, expression)
         if storage is not None:
-            self._note(storage, call.name, (), call.tensor, expression)
+            self._note(storage, call.name, (), tensor, expression)
 
     def _note(
         self,
@@ -125,9 +128,9 @@ class Tracker(TorchDispatchMode):
         if size != storage.size:
             place = tuple(target.shape), target.stride(), target.storage_offset()
         key: object
-        given: Mapping[str, Any] | Sequence[Any] = arguments
+        given: Call | Sequence[Any] = arguments
         if call is not None:
-            name, given = call.name, call.arguments
+            name, given = call.name, call
         if call is not None and caller.helper in ("", call.name):
             key = self._call_number
         else:
@@ -143,6 +146,8 @@ class Tracker(TorchDispatchMode):
 
 def _targets(op: Operation) -> list[Tensor]:
     """Return the tensors that an operation has written: its results, or what it changed."""
+    if isinstance(op.result, Tensor):
+        return [op.result]
     found = [leaf for leaf in tree_leaves(op.result) if isinstance(leaf, Tensor)]
     if found:
         return found
@@ -154,14 +159,18 @@ def _targets(op: Operation) -> list[Tensor]:
     return [leaf for leaf in tree_leaves(changed) if isinstance(leaf, Tensor)]
 
 
-def expression_of(call: Call) -> Expression:
+@lru_cache(maxsize=1024)
+def _law(name: str, options: tuple[tuple[str, Any], ...], shape: tuple[int, ...]) -> Distribution:
+    function = original(name)
+    return resolve(read_scheme(partial(function, **dict(options))), Site(shape, shape_only=True))
+
+
+def expression_of(call: Call, shape: Sequence[int]) -> Expression:
     """Return what a function of torch.nn.init draws that is known by its name."""
-    options = {k: v for k, v in call.arguments.items() if k != "generator"}
     try:
-        scheme = read_scheme(partial(call.function, **options))
-        law = resolve(scheme, Site(tuple(call.tensor.shape), shape_only=True))
-    except InitkitError:
-        return draw(None, f"{call.name}")
+        law = _law(call.name, tuple(call.arguments.items()), tuple(shape))
+    except (InitkitError, TypeError):  # a number that is a tensor, or out of range
+        return draw(None, f"{call.name} values")
     if not law.random and law.constant is None:
         return Expression(call.name, law=law, fixed=True)
     return constant(law.constant) if law.constant is not None else draw(law)
