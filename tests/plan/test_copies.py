@@ -108,6 +108,17 @@ def test_a_copy_of_a_copy_has_the_values_of_the_first() -> None:
     assert check_init(model, plan).ok
 
 
+def test_a_copy_has_the_padding_row_of_its_source_and_no_other() -> None:
+    rows = {"a": 1, "b": None, "c": 2}
+    model = nn.ModuleDict({n: nn.Embedding(5, 4, padding_idx=row) for n, row in rows.items()})
+    plan = plan_init(model, {"b.*": "copy_of('a.*')", "c.*": "copy_of('a.*')", "a.*": "normal"})
+    plan.apply(model, seed=0)
+    assert torch.equal(model["b"].weight, model["a"].weight)
+    assert torch.equal(model["c"].weight, model["a"].weight)
+    assert not model["b"].weight[1].any() and bool(model["c"].weight[2].any())
+    assert check_init(model, plan).ok
+
+
 def test_plans_files_and_reports_carry_copies(tmp_path: Path) -> None:
     model, rules = Twins(), RULES | {"*.1.weight": "normal"}
     plan = plan_init(model, rules)

@@ -195,7 +195,7 @@ class Plan:
                 lines.append(f"~ {name}  {changed}")
         return "\n".join(lines)
 
-    def to_recipe(self, name: str, *, vary: Plan | Sequence[Plan] = ()) -> Recipe:
+    def to_recipe(self, name: str, *, vary: Plan | Sequence[Plan] | None = None) -> Recipe:
         """Return readable rules that plan the same, as a recipe of this name.
 
         Parameters that start alike come under one rule, by module type and by the end of their
@@ -221,7 +221,8 @@ class Plan:
         """
         from ..record import recipe_of  # upward, and lazy: few plans become rules
 
-        return recipe_of(name, [self, *([vary] if isinstance(vary, Plan) else vary)])
+        others = [vary] if isinstance(vary, Plan) else vary or ()
+        return recipe_of(name, [self, *others])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain data."""
