@@ -63,7 +63,8 @@ class Layer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Add attention and the network of two layers to the trunk."""
         parts = self.attn(self.ln_1(x)).unflatten(-1, (3, -1, 64)).permute(2, 0, 3, 1, 4)
-        found = F.scaled_dot_product_attention(*parts.unbind(), is_causal=True)
+        query, key, value = parts.unbind()
+        found = F.scaled_dot_product_attention(query, key, value, is_causal=True)
         x = x + self.proj(found.transpose(1, 2).flatten(2))
         hidden: Tensor = self.out(F.gelu(self.fc(self.ln_2(x))))
         return x + hidden
