@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import sys
 import sysconfig
+from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 
 # Contraction into fused multiply-adds would change the bits, and some compilers do it unasked.
 FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-ffp-contract=off"]
 # One binary for every Python from 3.11 on; free-threaded builds have no stable interface yet.
 STABLE = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
+
+class Wheel(bdist_wheel):
+    """A wheel whose tag says what is in it: without the kernel it is for any machine."""
+
+    def run(self) -> None:
+        self.run_command("build")
+        built = Path(self.get_finalized_command("build").build_lib)
+        if not any(path.suffix in {".so", ".pyd"} for path in built.rglob("_kernel*")):
+            self.distribution.ext_modules = []
+            self.distribution.has_ext_modules = lambda: False
+            self.py_limited_api = ""
+            self.root_is_pure = True
+        super().run()
+
+
 setup(
+    cmdclass={"bdist_wheel": Wheel},
     ext_modules=[
         Extension(
             "initkit.stream._kernel",

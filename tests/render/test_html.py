@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from initkit.render.html import Cell, Notes, Table, bars, html_page, html_table
+from initkit.render.style import STYLE
 from initkit.render.text import text_table
 
 PROPERTIES = settings(deadline=None, derandomize=True)
@@ -152,3 +153,16 @@ def test_a_page_reads_without_its_script() -> None:
 
 def test_a_page_follows_light_and_dark() -> None:
     assert "prefers-color-scheme:dark" in html_page("T", [])
+
+
+def test_every_rule_of_the_style_outweighs_a_notebooks_own() -> None:
+    # JupyterLab's heaviest rule for tables counts two classes and two elements.
+    selectors = re.findall(r"[^{}]+(?=\{)", STYLE.replace("@media", "{}@media"))
+    ours = [s for s in selectors if "initkit" in s]
+    assert len(ours) > 15
+    assert all(re.search(r"(\.initkit){3}", selector) for selector in ours)
+
+
+@pytest.mark.parametrize("mark", ["data-jp-theme-light=false", ".vscode-dark", "theme=dark"])
+def test_a_notebooks_theme_is_heeded_after_the_systems(mark: str) -> None:
+    assert STYLE.index("prefers-color-scheme") < STYLE.index(mark)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal, TypeAlias
 
+from .style import PAGE, SCRIPT, STYLE
 from .svg import Picture
 from .text import Row, check_widths
 
@@ -104,14 +105,14 @@ def html_page(title: str, sections: Iterable[Section], *, whole: bool = False) -
     listed = sorted(sections, key=_urgency)  # stable, so sections of one urgency keep their order
     inner = "".join(map(_section, listed))
     heading = f"<h2>{escape(title)}</h2>" if title else ""
-    style, script = f"<style>{_STYLE}</style>", f"<script>{_SCRIPT}</script>"
+    style, script = f"<style>{STYLE}</style>", f"<script>{SCRIPT}</script>"
     piece = f"<div class=initkit>{style}{heading}{inner}{script}</div>"
     if not whole:
         return piece
     return (
         "<!doctype html><html lang=en><head><meta charset=utf-8>"
         '<meta name=viewport content="width=device-width">'
-        f"<title>{escape(title)}</title><style>{_PAGE}</style></head><body>{piece}</body></html>\n"
+        f"<title>{escape(title)}</title><style>{PAGE}</style></head><body>{piece}</body></html>\n"
     )
 
 
@@ -154,84 +155,3 @@ def _section(section: Section) -> str:
 
 
 _MANY = 12  # lines that may push the table down
-
-
-_PAGE = (
-    "html{background:#fff}body{margin:0}@media(prefers-color-scheme:dark){html{background:#14171b}}"
-)
-
-
-_STYLE = """
-.initkit{--ink:#1c2024;--dim:#667;--line:#dde;--bar:#bcd3f5;--warn:#9a6700;--bad:#b42318;--page:#fff;
---one:#2563c9;--two:#c2410c;--three:#0f8a5f;
-color:var(--ink);background:var(--page);color-scheme:light;font:14px/1.45 system-ui,sans-serif;
-padding:.5em}
-@media(prefers-color-scheme:dark){.initkit{--ink:#e6e8ec;--dim:#99a;--line:#334;--bar:#2d4a78;
---warn:#e3b341;--bad:#ff8a80;--page:#14171b;
---one:#7cb0ff;--two:#ff9e64;--three:#5fd3a3;color-scheme:dark}}
-.initkit h2{font-size:1.3em;margin:.2em 0}.initkit h3{font-size:1.05em;margin:.8em 0 .2em}
-.initkit .scroll{overflow:auto;max-height:85vh}
-@media print{.initkit .scroll{overflow:visible;max-height:none}}
-.initkit td:first-child{white-space:normal;overflow-wrap:anywhere;min-width:14em}
-.initkit table{border-collapse:collapse;margin:.3em 0}
-.initkit th,.initkit td{text-align:left;padding:.2em .7em;border-bottom:1px solid var(--line);
-white-space:nowrap;font-variant-numeric:tabular-nums;background-color:transparent}
-.initkit th{position:sticky;top:0;background:var(--page)}.initkit th[aria-sort]{cursor:pointer}
-.initkit th[aria-sort=ascending]:after{content:" \\2191"}
-.initkit th[aria-sort=descending]:after{content:" \\2193"}
-.initkit .r{text-align:right}
-.initkit td[style]{background:linear-gradient(90deg,var(--bar) var(--b),transparent var(--b))}
-.initkit .muted{color:var(--dim)}.initkit .warning{color:var(--warn)}
-.initkit .error{color:var(--bad)}
-.initkit section.warning,.initkit section.error{border-left:4px solid;padding-left:.8em}
-.initkit figure{display:inline-block;vertical-align:top;margin:.3em 1.4em .6em 0}
-.initkit svg{max-width:100%;height:auto;display:block;font-size:11px;fill:var(--dim)}
-.initkit .grid{stroke:var(--line);fill:none}.initkit .line{fill:none;stroke-width:1.6}
-.initkit .ink-one{--c:var(--one)}.initkit .ink-two{--c:var(--two)}
-.initkit .ink-three{--c:var(--three)}.initkit .ink-dim{--c:var(--dim)}
-.initkit path.line{stroke:var(--c)}.initkit circle,.initkit rect{fill:var(--c)}
-.initkit ul{margin:.2em 0;padding-left:1.3em}.initkit li{white-space:pre-wrap}
-.initkit input{font:inherit;padding:.2em .5em;margin:.2em 0;min-width:16em}
-""".replace("\n", "")
-
-
-# A notebook may run it from elsewhere, so it looks for pieces that are not alive yet.
-_SCRIPT = """
-document.querySelectorAll(".initkit:not([data-live]) table").forEach(function (table) {
-  var body = table.tBodies[0], heads = Array.from(table.tHead.rows[0].cells);
-  var box = document.createElement("input");
-  box.type = "search";
-  box.placeholder = "search " + body.rows.length + " rows";
-  box.setAttribute("aria-label", "search this table");
-  box.oninput = function () {
-    var wanted = box.value.toLowerCase();
-    Array.from(body.rows).forEach(function (row) {
-      row.hidden = row.textContent.toLowerCase().indexOf(wanted) < 0;
-    });
-  };
-  table.parentNode.parentNode.insertBefore(box, table.parentNode);
-  heads.forEach(function (head, i) {
-    function key(row) {
-      var cell = row.cells[i];
-      return cell.dataset.o === undefined ? cell.textContent : cell.dataset.o;
-    }
-    function order(one, two) {
-      var a = key(one), b = key(two), difference = a - b;
-      var numbers = a !== "" && b !== "" && difference === difference;
-      return numbers ? difference : a.localeCompare(b, "en", {numeric: true});
-    }
-    function sort() {
-      var sign = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
-      heads.forEach(function (other) { other.setAttribute("aria-sort", "none"); });
-      head.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
-      Array.from(body.rows).sort(function (one, two) { return sign * order(one, two); })
-        .forEach(function (row) { body.appendChild(row); });
-    }
-    head.tabIndex = 0;
-    head.setAttribute("aria-sort", "none");
-    head.onclick = sort;
-    head.onkeydown = function (event) { if (event.key === "Enter") sort(); };
-  });
-});
-document.querySelectorAll(".initkit").forEach(function (piece) { piece.dataset.live = ""; });
-"""

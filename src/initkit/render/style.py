@@ -1,0 +1,108 @@
+"""What pages look like: colours for light and dark, and the script that sorts and searches."""
+
+from __future__ import annotations
+
+import re
+
+_LIGHT = (
+    "--ink:#1c2024;--dim:#667;--line:#dde;--bar:#bcd3f5;--warn:#9a6700;--bad:#b42318;--page:#fff;"
+    "--one:#2563c9;--two:#c2410c;--three:#0f8a5f;color-scheme:light"
+)
+_DARK = (
+    "--ink:#e6e8ec;--dim:#99a;--line:#334;--bar:#2d4a78;--warn:#e3b341;--bad:#ff8a80;"
+    "--page:#14171b;--one:#7cb0ff;--two:#ff9e64;--three:#5fd3a3;color-scheme:dark"
+)
+# How JupyterLab, VS Code, Colab and documentation themes say what they are: a notebook may be dark
+# on a light system, and the other way round.
+_SAYS_LIGHT = ":is([data-jp-theme-light=true],.vscode-light,[theme=light],[data-theme=light])"
+_SAYS_DARK = ":is([data-jp-theme-light=false],.vscode-dark,[theme=dark],[data-theme=dark])"
+
+
+PAGE = (
+    "html{background:#fff}body{margin:0}@media(prefers-color-scheme:dark){html{background:#14171b}}"
+)
+
+
+# The class stands three times, so that no style sheet of a notebook's beats it by specificity.
+_TEMPLATE = """
+@@{%LIGHT;color:var(--ink);background:var(--page);font:14px/1.45 system-ui,sans-serif;padding:.5em}
+@media(prefers-color-scheme:dark){@@{%DARK}}
+%SAYS_LIGHT @@{%LIGHT}%SAYS_DARK @@{%DARK}
+@@ h2{font-size:1.3em;margin:.2em 0}@@ h3{font-size:1.05em;margin:.8em 0 .2em}
+@@ h2,@@ h3,@@ p,@@ li,@@ summary{color:inherit}
+@@ .scroll{overflow:auto;max-height:85vh}
+@media print{@@ .scroll{overflow:visible;max-height:none}}
+@@ table{border-collapse:collapse;border:0;margin:.3em 0;color:var(--ink);
+background:var(--page);font:inherit;table-layout:auto}
+@@ tr,@@ tr:hover{background:var(--page);color:var(--ink)}
+@@ th,@@ td{text-align:left;vertical-align:top;padding:.2em .7em;border:0;color:var(--ink);
+border-bottom:1px solid var(--line);white-space:nowrap;font-variant-numeric:tabular-nums;
+background-color:transparent;max-width:none}
+@@ td:first-child{white-space:normal;overflow-wrap:anywhere;min-width:14em}
+@@ th{position:sticky;top:0;background:var(--page)}@@ th[aria-sort]{cursor:pointer}
+@@ th[aria-sort=ascending]:after{content:" \\2191"}
+@@ th[aria-sort=descending]:after{content:" \\2193"}
+@@ .r{text-align:right}
+@@ td[style]{background:linear-gradient(90deg,var(--bar) var(--b),transparent var(--b))}
+@@ .muted{color:var(--dim)}@@ .warning{color:var(--warn)}@@ .error{color:var(--bad)}
+@@ section.warning,@@ section.error{border-left:4px solid;padding-left:.8em}
+@@ figure{display:inline-block;vertical-align:top;margin:.3em 1.4em .6em 0}
+@@ svg{max-width:100%;height:auto;display:block;font-size:11px;fill:var(--dim)}
+@@ .grid{stroke:var(--line);fill:none}@@ .line{fill:none;stroke-width:1.6}
+@@ .ink-one{--c:var(--one)}@@ .ink-two{--c:var(--two)}
+@@ .ink-three{--c:var(--three)}@@ .ink-dim{--c:var(--dim)}
+@@ path.line{stroke:var(--c)}@@ circle,@@ rect{fill:var(--c)}
+@@ ul{margin:.2em 0;padding-left:1.3em}@@ li{white-space:pre-wrap}
+@@ input{font:inherit;padding:.2em .5em;margin:.2em 0;min-width:16em;color:var(--ink);
+background:var(--page);border:1px solid var(--line)}
+""".replace("\n", "")
+_WORDS = {
+    "@@": ".initkit" * 3,
+    "%LIGHT": _LIGHT,
+    "%DARK": _DARK,
+    "%SAYS_LIGHT": _SAYS_LIGHT,
+    "%SAYS_DARK": _SAYS_DARK,
+}
+STYLE = re.sub("|".join(_WORDS), lambda found: _WORDS[found[0]], _TEMPLATE)
+
+
+# A notebook may run it from elsewhere, so it looks for pieces that are not alive yet.
+SCRIPT = """
+document.querySelectorAll(".initkit:not([data-live]) table").forEach(function (table) {
+  var body = table.tBodies[0], heads = Array.from(table.tHead.rows[0].cells);
+  var box = document.createElement("input");
+  box.type = "search";
+  box.placeholder = "search " + body.rows.length + " rows";
+  box.setAttribute("aria-label", "search this table");
+  box.oninput = function () {
+    var wanted = box.value.toLowerCase();
+    Array.from(body.rows).forEach(function (row) {
+      row.hidden = row.textContent.toLowerCase().indexOf(wanted) < 0;
+    });
+  };
+  table.parentNode.parentNode.insertBefore(box, table.parentNode);
+  heads.forEach(function (head, i) {
+    function key(row) {
+      var cell = row.cells[i];
+      return cell.dataset.o === undefined ? cell.textContent : cell.dataset.o;
+    }
+    function order(one, two) {
+      var a = key(one), b = key(two), difference = a - b;
+      var numbers = a !== "" && b !== "" && difference === difference;
+      return numbers ? difference : a.localeCompare(b, "en", {numeric: true});
+    }
+    function sort() {
+      var sign = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+      heads.forEach(function (other) { other.setAttribute("aria-sort", "none"); });
+      head.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
+      Array.from(body.rows).sort(function (one, two) { return sign * order(one, two); })
+        .forEach(function (row) { body.appendChild(row); });
+    }
+    head.tabIndex = 0;
+    head.setAttribute("aria-sort", "none");
+    head.onclick = sort;
+    head.onkeydown = function (event) { if (event.key === "Enter") sort(); };
+  });
+});
+document.querySelectorAll(".initkit").forEach(function (piece) { piece.dataset.live = ""; });
+"""
