@@ -203,7 +203,7 @@ def test_probe_exits_with_1_where_there_are_problems(probed: Path, run, inputs: 
     )
     assert (code, err) == (1, "") and "the signal falls" in out
     code, out, _ = run(
-        "probe", "probed.py:deep", "--inputs", f"probed.py:{inputs}", "--rules", "he2015/msr"
+        "probe", "probed.py:deep", "--inputs", f"probed.py:{inputs}", "--rules", "kaiming_normal"
     )
     assert code == 0 and out.startswith("Sequential: no problem")
 

@@ -33,7 +33,7 @@ TEXT = {
 }
 IMAGE = (
     "resnet18 efficientnet_b0 mobilenetv3_small_100 convnext_atto vit_tiny_patch16_224 "
-    "regnety_002 mixer_s32_224 nf_resnet26 vgg11_bn eva02_tiny_patch14_224 xcit_nano_12_p16_224"
+    "regnety_002 mixer_s32_224 nf_resnet26 eva02_tiny_patch14_224 xcit_nano_12_p16_224"
 ).split()
 
 

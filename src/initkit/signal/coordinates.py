@@ -34,8 +34,8 @@ LIMIT = 0.1
 class Slope(Value):
     """How one layer's output depends on width after some steps.
 
-    ``size`` is the slope of log mean |x| against log width, ``change`` that of log mean |x - x_0|,
-    None before the first step. ``verdict`` is "" where both are within the limit of 0.
+    ``size`` is the slope of log mean ``|x|`` against log width, ``change`` that of log mean
+    ``|x - x_0|``, None before the first step. ``verdict`` is "" where both are within the limit of 0.
     """
 
     name: str
@@ -286,7 +286,7 @@ class Coordinates:
         return line_chart(series, x="width", y="mean", marks=marks)
 
     def plot(self) -> Any:
-        """Return a figure of matplotlib: mean |x - x_0| against width, a panel a step."""
+        """Return a figure of matplotlib: mean change against width, a panel a step."""
         from .plots import plot_lines
 
         panels = []
