@@ -47,6 +47,7 @@ UPWARD = {
     ("schemes.registry", "rules"),
     ("rules.catalog", "recipes"),
     ("plan.plan", "write"),
+    ("plan.plan", "record"),
 }
 WRONG = [
     ("numbers.fans", "from ..plan import Plan"),

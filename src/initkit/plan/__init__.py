@@ -5,6 +5,7 @@ from .copies import copied
 from .display import plan_page
 from .history import Write
 from .lookup import SlotLookup, padding_mask
+from .matching import RuleTable
 from .options import (
     DEFAULTS,
     DecoratorOptions,
@@ -22,7 +23,7 @@ from .outcome import is_frozen, step_head
 from .plan import Plan
 from .planner import plan_init, plan_view
 from .renaming import Rename
-from .resolve import slot_info
+from .resolve import SiteReader, slot_info
 from .serialization import plain_data, rich_data
 from .step import EMPTY, UNCOVERED, UNEXPLAINED, WRITE, Status, Step, Target
 
@@ -39,7 +40,9 @@ __all__ = [
     "Plan",
     "PlanOptions",
     "Rename",
+    "RuleTable",
     "Selection",
+    "SiteReader",
     "SlotLookup",
     "Status",
     "Step",

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from ..rules import Recipe
     from ..write import Report
+
 
 class Plan:
     """Who gets what, and why; nothing has been written.
@@ -161,6 +163,34 @@ class Plan:
             elif changed := changes(mine[name], step):
                 lines.append(f"~ {name}  {changed}")
         return "\n".join(lines)
+
+    def to_recipe(self, name: str, *, vary: Plan | Sequence[Plan] = ()) -> Recipe:
+        """Return readable rules that plan the same, as a recipe of this name.
+
+        Parameters that start alike come under one rule, by module type and by the end of their
+        names; exceptions first, constants last. ``vary`` are plans of the same family in other
+        sizes: a number that differs between them becomes the formula of fans, layers or figures of
+        the config that all of them confirm (``normal(std=0.02/sqrt(2*n_layers))``).
+        :func:`initkit.save_recipe` writes the recipe to a file.
+
+        Raises :class:`PlanError` for a plan with problems, and :class:`TargetError` for one that
+        was read from a file: which module a parameter belongs to is not in there.
+
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2))
+        >>> rules = {"2.weight": 0, nn.Linear: {"weight": "xavier_normal", "bias": 0}, "1.*": 1}
+        >>> print(plan_init(model, rules).to_recipe("mine/net"))
+        mine/net
+          Sequential: 6 parameters, read off a plan.
+          2.weight          0
+          Linear.weight     xavier_normal
+          Linear.bias       0
+          LayerNorm.weight  1
+          LayerNorm.bias    1
+        """
+        from ..record import recipe_of  # upward, and lazy: few plans become rules
+
+        return recipe_of(name, [self, *([vary] if isinstance(vary, Plan) else vary)])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as plain data."""

@@ -9,6 +9,7 @@ from functools import cached_property
 from ..distributions import Copy, Distribution
 from ..errors import FormulaError, InitkitError, Problem, SchemeMismatch
 from ..model import ModelView, ParameterInfo, Slot, parameter_info
+from ..numbers import Layout
 from ..rules import Clause
 from ..schemes import FansOf, Site, needs_of, resolve
 from .copies import shared_names
@@ -63,7 +64,7 @@ class Resolver:
 
     def __init__(self, view: ModelView, table: RuleTable) -> None:
         self.table = table
-        self._view, self._names = view, FormulaNames(view)
+        self._view, self._reader = view, SiteReader(view)
         self._needs = [needs_of(clause.scheme) for clause in table.clauses]
         # Whether a clause gives every slot the same distribution; asked for every parameter.
         self.same_everywhere = [needs.reads == "options" for needs in self._needs]
@@ -102,7 +103,9 @@ class Resolver:
 
     def _resolve(self, choice: Choice, info: ParameterInfo | None, key: object) -> None:
         """Find the distribution; a key says which other slots have the same, None that none has."""
-        site = self._site(choice.slot, choice.name, choice.clause, info)
+        clause, slot, name = choice.clause, choice.slot, choice.name
+        stars = _stars(clause, slot, name)
+        site = self._reader.site(slot, name, info, layout=clause.layout, stars=stars)
         try:
             distribution = resolve(choice.clause.scheme, site)
         except Exception as error:  # a user's own class may raise anything
@@ -123,16 +126,32 @@ class Resolver:
     def _shared_names(self) -> dict[str, str]:
         return shared_names(self._view.slots)
 
-    def _site(self, slot: Slot, name: str, clause: Clause, info: ParameterInfo | None) -> Site:
+
+class SiteReader:
+    """Tell what schemes may know of the slots of one model."""
+
+    def __init__(self, view: ModelView) -> None:
+        self._names = FormulaNames(view)
+
+    def site(
+        self,
+        slot: Slot,
+        name: str,
+        info: ParameterInfo | None,
+        *,
+        layout: Layout | None = None,
+        stars: tuple[str, ...] = (),
+    ) -> Site:
+        """Return the site of a slot under one of its names."""
         return Site(
             tuple(slot.shape),
             name=name,
             owner=type(slot.owner).__name__ if slot.owner is not None else "",
-            layout=clause.layout or (info.layout if info is not None else None),
+            layout=layout or (info.layout if info is not None else None),
             default=info.default if info is not None else None,
             sibling=info.sibling if info is not None else None,
             context=lambda what: self._names.look_up(slot, name, what),
-            stars=_stars(clause, slot, name),
+            stars=stars,
             shape_only=slot.owner is None,
         )
 
