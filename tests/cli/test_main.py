@@ -15,7 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from initkit import Plan, apply_init, verify_report
+from initkit import Plan, apply_init, record_init, verify_report
 from initkit.cli.main import main
 
 Run = Callable[..., tuple[int, str, str]]
@@ -59,6 +59,35 @@ def test_show_lists_what_a_model_has(run: Run) -> None:
     code, out, _ = run("show", "cli_net:Net", "norm.*", "--json")
     names = [row["names"] for row in json.loads(out)["parameters"]]
     assert names == [["norm.weight"], ["norm.bias"]]
+
+
+def test_record_shows_what_a_models_own_code_does(place: Path, run: Run) -> None:
+    code, out, _ = run("record", "cli_net:Net", "--html", "page.html", "--out", "own.toml")
+    assert code == 0
+    assert "N(0, 1)" in out
+    assert run("plan", "cli_net:Net")[:2] == (code, out)
+    assert "1. normal_(): N(0, 1)" in (place / "page.html").read_text()
+    assert run("plan", "cli_net:Net", "--rules", "own.toml")[0] == 0
+    code, out, _ = run("record", "cli_net:Net", "--history", "norm.bias")
+    assert code == 0
+    assert out.startswith("1. zeros_(): constant 0, in LayerNorm.reset_parameters (cli_net.py:")
+    code, _, err = run("record", "cli_net:Net", "--history", "norm.bais")
+    assert (code, "no parameter 'norm.bais'" in err) == (2, True)
+    code, _, err = run("plan", "cli_net:Net", "--only", "norm")
+    assert (code, err) == (2, "initkit: --only goes with --rules\n")
+
+
+def test_diff_compares_models_and_saved_plans(place: Path, run: Run) -> None:
+    (place / "plan.json").write_text(record_init(torch.nn.Linear, 4, 4).to_json())
+    (place / "other.py").write_text(
+        "from torch import nn\nmine = lambda: nn.Linear(4, 4)\n"
+        "def wide():\n    m = mine()\n    nn.init.normal_(m.weight)\n    return m\n"
+    )
+    assert run("diff", "plan.json", "other:mine")[:2] == (0, "no difference\n")
+    code, out, _ = run("diff", "plan.json", "other:wide")
+    assert (code, out) == (1, "~ weight  U(-0.5, 0.5) -> N(0, 1)\n")
+    code, _, err = run("diff", "none.json", "other:wide")
+    assert (code, err) == (2, "initkit: none.json cannot be read: No such file or directory\n")
 
 
 def test_ties_names_what_shares_memory(run: Run) -> None:

@@ -16,12 +16,13 @@ from typing import Any
 
 from ..access import Summary, summary
 from ..check.check import check_init
-from ..errors import InitkitError
-from ..plan import DEFAULTS, PlanOptions, of_kind, plan_init
+from ..errors import FileError, InitkitError, OptionError
+from ..plan import DEFAULTS, UNEXPLAINED, Plan, PlanOptions, of_kind, plan_init
 from ..plan.suggest import suggest_recipe
+from ..record import recording
 from ..render import fold
 from ..rules import Recipe, Rules, aliases, describe_recipe, list_recipes, recipe_named
-from ..rules.recipe_files import load_recipe
+from ..rules.recipe_files import load_recipe, save_recipe
 from ..schemes import canonical_name, describe_scheme, list_schemes, unknown_scheme
 from ..signal import calibrate_init, probe_init
 from ..ties.report import tie_report
@@ -38,6 +39,7 @@ from .targets import (
 )
 
 FINE, FAILED, WRONG_USE = 0, 1, 2
+_ONLY_WITH_RULES = ("strict", "only", "protect")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,8 +88,17 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("name", metavar="NAME", nargs="?", help="a name, a glob or a module's path")
     show.add_argument("--buffers", action="store_true", help="list buffers, too")
     show.add_argument("--no-values", action="store_true", help="read no values")
-    plan = _command(commands, _plan, "plan", "show who gets what, and why; write nothing")
-    _takes_rules(plan)
+    what = "show who gets what, and why; without rules, what the model's own code does"
+    plan = _command(commands, _plan, "plan", what)
+    _takes_rules(plan, required=False)
+    record = _command(commands, _record, "record", "watch a model's own code start it")
+    record.add_argument("target", metavar="TARGET")
+    record.add_argument("--out", metavar="FILE", help="write it as rules, .toml or .json")
+    record.add_argument("--history", metavar="NAME", help="show every write of one parameter")
+    record.add_argument("--html", metavar="FILE", help="write a page with all histories")
+    diff = _command(commands, _diff, "diff", "compare how two models start")
+    for side in ("first", "second"):
+        diff.add_argument(side, metavar="TARGET|PLAN", help="a target, or a plan as .json")
     ties = _command(commands, _ties, "ties", "show which names share memory")
     ties.add_argument("target", metavar="TARGET")
     check = _command(commands, _check, "check", "compare a model with rules")
@@ -193,9 +204,56 @@ def _show(options: argparse.Namespace) -> Output:
 
 
 def _plan(options: argparse.Namespace) -> Output:
+    if options.rules is None:
+        return _record(options)
     plan = plan_init(load_target(options.target), _rules(options), **_plan_options(options))
     data = plan.to_dict() | {"problems": list(map(str, plan.problems))}
     return Output(data, lambda: plan.text(page_width()), ok=not plan.problems)
+
+
+def _record(options: argparse.Namespace) -> Output:
+    for file in filter(None, (getattr(options, "out", None), getattr(options, "html", None))):
+        check_folder(file)
+    given = [name for name in _ONLY_WITH_RULES if getattr(options, name, None)]
+    if given:
+        raise OptionError(f"--{given[0]} goes with --rules", option=given[0])
+    plan = _recorded(options.target)
+    data = plan.to_dict()
+    if (name := getattr(options, "history", None)) is not None:
+        writes = plan[name].history
+        lines = [f"{i}. {write}" for i, write in enumerate(writes, 1)] or ["no write was seen"]
+        return Output(
+            [write.to_dict() for write in writes],
+            lambda: "\n".join(fold(line, page_width()) for line in lines),
+        )
+    if getattr(options, "html", None):
+        Path(options.html).write_text(plan.to_html(), encoding="utf-8")
+    if getattr(options, "out", None):
+        save_recipe(plan.to_recipe(Path(options.out).stem), options.out)
+    return Output(data, lambda: plan.text(page_width()), ok=not plan.with_status(UNEXPLAINED))
+
+
+def _recorded(target: str) -> Plan:
+    """Return the plan that a target's own code carries out."""
+    with recording() as record:
+        model = load_module(target)
+    return record.plan(model)
+
+
+def _diff(options: argparse.Namespace) -> Output:
+    first, second = map(_read_plan, (options.first, options.second))
+    text = first.diff(second)
+    return Output(text.splitlines(), lambda: text or "no difference", ok=not text)
+
+
+def _read_plan(text: str) -> Plan:
+    """Return the plan in a file, or the one that a target's own code carries out."""
+    if not text.endswith(".json"):
+        return _recorded(text)
+    try:
+        return Plan.from_json(Path(text).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError(f"{text} cannot be read: {error.strerror}", path=text) from error
 
 
 def _ties(options: argparse.Namespace) -> Output:

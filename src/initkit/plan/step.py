@@ -33,9 +33,6 @@ PROTECTED: Final = "protected"
 EMPTY: Final = "empty"
 
 
-_KEPT = {UNCOVERED: "keeps its value (no rule)", UNEXPLAINED: "not explained"}
-
-
 @dataclass(slots=True)  # made by the thousand: frozen would cost as much as planning
 class Step:
     """What happens to one piece of memory.
@@ -128,7 +125,8 @@ class Step:
         if self.status == WRITE and self.distribution is None:
             return "cannot start"
         if self.distribution is None or self.status not in (WRITE, EMPTY):
-            return _KEPT.get(self.status, self.status)
+            kept = {UNCOVERED: "keeps its value (no rule)", UNEXPLAINED: "not explained"}
+            return kept.get(self.status, self.status)
         return self.distribution.describe()
 
     @property

@@ -1,4 +1,4 @@
-"""Read a plan off a model's own code: watch it build the model, and say what it drew."""
+"""Read a plan off what a model's own code does, and readable rules off a plan."""
 
 from .generalize import recipe_of
 from .watch import Recording, record_init, recording
