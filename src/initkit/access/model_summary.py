@@ -93,8 +93,9 @@ _Module = tuple[str, "tuple[str, ...] | None"]
 class Summary:
     """What a model has, as rows that print themselves; see :func:`initkit.summary`.
 
-    ``rows`` has one :class:`initkit.access.Row` per parameter, ``unregistered`` what hangs beside the model's
-    lists; ``problems`` and ``notes`` are sentences, and ``ok`` says that there is no problem.
+    ``rows`` has one :class:`initkit.access.Row` per parameter, ``unregistered`` what hangs beside
+    the model's lists; ``problems`` and ``notes`` are sentences, and ``ok`` says that there is no
+    problem.
     Indexed by a name it gives the row, by a glob or a module's path the rows there, and by a number
     the layer of a Sequential or ModuleList, with names relative to it. ``folds`` are the lines of
     the printed table, each with its rows.
