@@ -40,7 +40,7 @@ maximum_signature_line_length = 88
 nitpicky = True  # a link that leads nowhere is a warning, and warnings are errors
 nitpick_ignore_regex = [
     ("py:.*", r"(torch|nn|collections|pathlib|os|re)\..*|Path"),  # not documented here
-    ("py:class", r"Model|Rules|Selection|Rename|Device|Number|M|.*\.T"),  # "Words in signatures"
+    ("py:class", r"Model|Rules|Selection|Rename|Device|Number|M|.*\.[RT]"),  # "Words in signatures"
     ("py:class", r"Idle|OnTieConflict|Optimizers|\w+Options"),  # there, too
     ("py:class", r"types\.Annotated|.*\.Limits|inf|[\d.e-]+"),  # the limits of numeric options
     # what passes through and is not for users to touch
