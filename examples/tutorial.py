@@ -132,7 +132,7 @@ def torch_defaults() -> None:
 
 def one_tensor() -> None:
     """A bare tensor, without a model around it."""
-    weight = init_(torch.empty(3, 5), "xavier_uniform(gain=sqrt(2))", seed=0)
+    weight = init_(torch.empty(3, 5), "xavier_uniform(gain='relu')", seed=0)
     print(weight)
     assert weight.abs().max() <= 2**0.5 * (6 / (3 + 5)) ** 0.5
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from initkit import PlanError, ReadError, TargetError, apply_init, init_, schemes
 
-SCHEMES = ["xavier_uniform(gain=sqrt(2))", "orthogonal", 0.5, schemes.Normal(std=0.02)]
+SCHEMES = ["xavier_uniform(gain='relu')", "orthogonal", 0.5, schemes.Normal(std=0.02)]
 
 
 @pytest.mark.parametrize("name", ["", "w", "a.b"])

@@ -28,9 +28,9 @@ def init_(
     be read, and :class:`PlanError` where the scheme cannot start this tensor.
 
     >>> import torch
-    >>> w = init_(torch.empty(3, 5), "xavier_uniform(gain=sqrt(2))", seed=0)
+    >>> w = init_(torch.empty(3, 5), "xavier_uniform(gain='relu')", seed=0)
     >>> entry = torch.empty(3, 5)
-    >>> _ = apply_init({"": entry}, {"*": "xavier_uniform(gain=sqrt(2))"}, seed=0)
+    >>> _ = apply_init({"": entry}, {"*": "xavier_uniform(gain='relu')"}, seed=0)
     >>> torch.equal(w, entry)
     True
     """
