@@ -35,7 +35,7 @@ class Slope(Value):
     """How one layer's output depends on width after some steps.
 
     ``size`` is the slope of log mean ``|x|`` against log width, ``change`` that of log mean
-    ``|x - x_0|``, None before the first step. ``verdict`` is "" where both are within the limit of 0.
+    ``|x - x_0|``, None before the first step. ``verdict`` is "" where both are close enough to 0.
     """
 
     name: str
