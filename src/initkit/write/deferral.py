@@ -11,27 +11,34 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.nn.modules.module import (
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
 from torch.nn.parameter import is_lazy
 
 from ..errors import DeferredError
 from ..model import is_sharded
 from .materializer import DEVICES, swap
+from .recorded_rules import leave_plan
 
 _weak: Any = StorageWeakRef
 _OF_META = re.compile(r"\bmeta\b|set_data|Tensor\.__format__|_share_fd_", re.IGNORECASE)
 """What torch's errors name where a tensor on the meta device is asked for its values."""
 _cuda: Any = torch.cuda
+_RECORD_ONCE = "record it once with values, by initkit.record_init, and apply that plan"
 
 
 @contextmanager
-def deferred() -> Iterator[None]:
+def deferred(*, record: bool = False) -> Iterator[None]:
     """Construct models in this block without values: parameters on meta, buffers real.
 
     Each parameter moves to the meta device as soon as a module registers it, as the same object, so
     ties made in constructors are kept. Buffers are computed as usual. The block leaves torch's
     global generators as it found them. :func:`initkit.apply_init` or :func:`initkit.materialize`
-    gives each parameter its memory and its values, once.
+    gives each parameter its memory and its values, once. With ``record=True`` the block also sees
+    what the constructors draw, as :func:`initkit.record_init` does, and :func:`initkit.materialize`
+    draws the same distributions, whatever the model's sharding by then.
 
     Raises :class:`DeferredError` where a constructor reads the values of its parameters.
 
@@ -42,18 +49,20 @@ def deferred() -> Iterator[None]:
     (device(type='meta'), device(type='cpu'))
     """
     devices = list(range(torch.cuda.device_count())) if _cuda.is_initialized() else []
-    defer = _Defer()
+    defer = _RecordedDefer() if record else _Defer()
     handle = register_module_parameter_registration_hook(defer)
     try:
         # Constructors draw all the same. CUDA is not woken only to put its generators back.
-        with torch.random.fork_rng(devices=devices):
+        with torch.random.fork_rng(devices=devices), defer.watching():
             yield
     except (NotImplementedError, RuntimeError, TypeError, BufferError) as error:
         # Any other error is the constructor's own and passes unchanged.
         if not _OF_META.search(str(error)):
             raise
+        way_out = f"; {_RECORD_ONCE}" if record else ""
         raise DeferredError(
             f"a constructor needs the values of its parameters, which are deferred: {error}"
+            f"{way_out}"
         ) from error
     finally:
         handle.remove()
@@ -65,6 +74,11 @@ class _Defer:
     def __init__(self) -> None:
         self.thread = threading.get_ident()
         self.storages: dict[int, tuple[Any, torch.UntypedStorage]] = {}
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Run the block that constructs."""
+        yield
 
     def __call__(self, module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
         # The hook is global: models that other threads build are none of this block's business. A
@@ -95,7 +109,58 @@ class _Defer:
         real = tensor.untyped_storage()
         known = self.storages.get(real._cdata)
         if known is None or known[0].expired():
-            empty = torch.empty(real.nbytes(), dtype=torch.uint8, device="meta")
-            known = _weak(real), empty.untyped_storage()
+            known = _weak(real), self._stand_in(real)
             self.storages[real._cdata] = known
         return known[1]
+
+    def _stand_in(self, real: torch.UntypedStorage) -> torch.UntypedStorage:
+        empty = torch.empty(real.nbytes(), dtype=torch.uint8, device="meta")
+        return empty.untyped_storage()
+
+
+class _RecordedDefer(_Defer):
+    """See besides what constructors draw, and leave each model that they built its plan."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from ..record import Recording  # upward, and lazy: few models are recorded
+
+        self.record = Recording()
+        self.modules: dict[int, nn.Module] = {}  # kept while the block lasts, so ids are their own
+        self.inner: set[int] = set()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        handle = register_module_module_registration_hook(self._child)
+        try:
+            with self.record.watching():
+                yield
+        finally:
+            handle.remove()
+        for module in self.modules.values():
+            if id(module) not in self.inner:
+                plan = self.record.plan(module)
+                leave_plan(module, plan.without_targets())
+
+    def __call__(self, module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        super().__call__(module, name, parameter)
+        self._seen(module)
+
+    def _child(self, module: nn.Module, name: str, child: nn.Module | None) -> None:
+        if child is not None and threading.get_ident() == self.thread:
+            self._seen(module)
+            self.inner.add(id(child))
+            self.modules[id(child)] = child
+
+    def _seen(self, module: nn.Module) -> None:
+        if threading.get_ident() == self.thread:
+            self.modules[id(module)] = module
+
+    def _move(self, parameter: nn.Parameter) -> bool:
+        self.record.keep_values(parameter)
+        return super()._move(parameter)
+
+    def _stand_in(self, real: torch.UntypedStorage) -> torch.UntypedStorage:
+        made = super()._stand_in(real)
+        self.record.move(real, made)
+        return made
