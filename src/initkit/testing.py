@@ -255,7 +255,7 @@ def assert_untouched(model: Model, names: str | Iterable[str] = "*") -> Iterator
     ...     _ = apply_init(model, {"1.weight": 0, "*": "keep"})
     """
     __tracebackhide__ = True
-    before = _guarded(_values(model), _entries(names))
+    before = _guarded(_values(model), [names] if isinstance(names, str) else list(names))
     # `before` shares the model's memory and tells whether it was replaced; values need copies.
     copies = {name: t.clone() for name, t in before.items()}
     yield
@@ -384,10 +384,6 @@ def _values(model: Model) -> dict[str, Tensor]:
     # Raw, so that nothing is computed: a forward of a parametrisation may move buffers.
     slots = ModelView(model).raw_slots
     return {path: s.tensor.detach() for s in slots if s.tensor is not None for path in s.paths}
-
-
-def _entries(names: str | Iterable[str]) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
 
 
 def _guarded(known: Mapping[str, Tensor], entries: Sequence[str]) -> dict[str, Tensor]:
