@@ -81,7 +81,7 @@ def assert_covered(
     __tracebackhide__ = True
     plan = plan_init(model, rules, **options)
     plan.check()
-    allowed = Listing(_entries(allow))
+    allowed = Listing([allow] if isinstance(allow, str) else allow)
     open_ = [s for s in plan.with_status(UNCOVERED) if not any(map(allowed.matches, s.names))]
     if open_:
         listed = "\n".join(f"  {step.name} {list(step.shape)}" for step in open_)
@@ -231,7 +231,7 @@ def assert_signal(
     probe = probe_init(
         model, *inputs, rules=rules, seed=seed, loss=loss, thresholds=thresholds, **kwargs
     )
-    allowed = set(_entries(allow))
+    allowed = set([allow] if isinstance(allow, str) else allow)
     for kind in allowed - KINDS:
         hint = did_you_mean(kind, KINDS)
         raise TargetError(f"there is no kind of finding {kind!r}{hint}")
