@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from .events import Event
-from .expression import Expression, apply, constant, opaque
+from .expression import OUTSIDE, Expression, apply, constant, opaque
 from .outside import Outside
 
 Held: TypeAlias = "Expression | Tensor"
@@ -119,7 +119,9 @@ class Memory:
         if storage is None:
             return self._outside.value()
         if storage.held is None:
-            storage.held = self._outside.value()
+            # A single integer is a count, such as a norm's of its batches, and spares the look.
+            count = tensor.dim() == 0 and not tensor.is_floating_point()
+            storage.held = OUTSIDE if count else self._outside.value()
         if isinstance(storage.held, Expression):
             return storage.held
         if tensor.element_size() != storage.unit:  # looked at as another dtype
