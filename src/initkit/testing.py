@@ -81,7 +81,7 @@ def assert_covered(
     __tracebackhide__ = True
     plan = plan_init(model, rules, **options)
     plan.check()
-    allowed = Listing([allow] if isinstance(allow, str) else allow)
+    allowed = Listing([allow] if isinstance(allow, str) else list(allow))
     open_ = [s for s in plan.with_status(UNCOVERED) if not any(map(allowed.matches, s.names))]
     if open_:
         listed = "\n".join(f"  {step.name} {list(step.shape)}" for step in open_)

@@ -12,11 +12,11 @@ from .memory import Held
 from .operation import Handler, Operation, known_number
 
 
-def _drawn(op: Operation, law: Distribution | None, text: str) -> Expression:
+def _drawn(op: Operation, distribution: Distribution | None, text: str) -> Expression:
     result = op.result
     if isinstance(result, Tensor) and result.is_complex():
-        law = None  # torch draws the parts with another std than initkit
-    return draw(law, text) if law is None else draw(law)
+        distribution = None  # torch draws the parts with another std than initkit
+    return draw(distribution, text) if distribution is None else draw(distribution)
 
 
 def _number(x: Any) -> float | None:
@@ -31,8 +31,8 @@ def _normal_law(mean: Any, std: Any) -> Distribution | None:
 
 
 def _normal_(op: Operation) -> Held:
-    law = _normal_law(op.argument(1, "mean", 0.0), op.argument(2, "std", 1.0))
-    return _drawn(op, law, "normal of several stds")
+    distribution = _normal_law(op.argument(1, "mean", 0.0), op.argument(2, "std", 1.0))
+    return _drawn(op, distribution, "normal of several stds")
 
 
 def _normal(op: Operation) -> Held:

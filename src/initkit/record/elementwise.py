@@ -115,7 +115,7 @@ def _sorted_values(tensor: Tensor) -> Tensor:
 
 def _by_value(op: Operation, value: Any, held: Held) -> Held:
     """Tell few fixed values apart, so that each counts as a number: those of a mask."""
-    plain = isinstance(held, Expression) and held.fixed and held.law is None
+    plain = isinstance(held, Expression) and held.fixed and held.distribution is None
     if not plain or not isinstance(value, Tensor) or value.is_meta or value.is_complex():
         return held
     different = _sorted_values(value)

@@ -72,7 +72,11 @@ class Event:
 
 
 def _start(expression: Expression) -> str:
-    return expression.law.describe() if expression.law is not None else expression.describe()
+    return (
+        expression.distribution.describe()
+        if expression.distribution is not None
+        else expression.describe()
+    )
 
 
 def _arguments(arguments: Mapping[str, Any] | Sequence[Any]) -> str:

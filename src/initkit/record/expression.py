@@ -1,7 +1,7 @@
 """What is known of an element's value: its distribution, and the operations that made it.
 
 An expression is a tree of operations over draws and constants. Where algebra says how the value is
-distributed, it has a ``law``; where it does not, it still says in words what was seen.
+distributed, it has a ``distribution``; where it does not, it still says in words what was seen.
 """
 
 from __future__ import annotations
@@ -34,21 +34,27 @@ _CUTS_NOTHING = 7.0  # standard deviations beyond which no generator of float32 
 class Expression:
     """The value of an element: an operation on others, or a draw, or a constant.
 
-    ``law`` is its distribution, None where nobody knows it; ``draws`` are the numbers of the draws
+    ``distribution`` is its distribution, None where nobody knows it; ``draws`` are the numbers of the draws
     that it depends on. It is ``fixed`` where no randomness is in it, so that its value tells all.
     """
 
-    __slots__ = ("args", "draws", "fixed", "law", "op")
+    __slots__ = ("args", "distribution", "draws", "fixed", "op")
 
     def __init__(
         self,
         op: str,
         args: tuple[Expression, ...] = (),
-        law: Distribution | None = None,
+        distribution: Distribution | None = None,
         draws: frozenset[int] = frozenset(),
         fixed: bool = False,
     ) -> None:
-        self.op, self.args, self.law, self.draws, self.fixed = op, args, law, draws, fixed
+        self.op, self.args, self.distribution, self.draws, self.fixed = (
+            op,
+            args,
+            distribution,
+            draws,
+            fixed,
+        )
 
     @property
     def copied(self) -> Expression:
@@ -61,12 +67,16 @@ class Expression:
     @property
     def value(self) -> float | None:
         """The value of a constant; None of all else."""
-        return self.law.constant if self.law is not None else None
+        return self.distribution.constant if self.distribution is not None else None
 
     def describe(self, deep: int = _DEEP) -> str:
         """Return the distribution in words, or the expression where it has none."""
-        if self.law is not None:
-            return short(self.law.value) if isinstance(self.law, Constant) else self.law.describe()
+        if self.distribution is not None:
+            return (
+                short(self.distribution.value)
+                if isinstance(self.distribution, Constant)
+                else self.distribution.describe()
+            )
         if not self.args:
             return self.op
         if not deep:
@@ -85,12 +95,12 @@ FIXED = Expression("values computed without randomness", fixed=True)
 @lru_cache(maxsize=4096)
 def constant(value: float) -> Expression:
     """Return the expression of a number."""
-    return Expression("constant", law=Constant(value), fixed=True)
+    return Expression("constant", distribution=Constant(value), fixed=True)
 
 
-def draw(law: Distribution | None, op: str = "draw") -> Expression:
+def draw(distribution: Distribution | None, op: str = "draw") -> Expression:
     """Return the expression of a new draw, independent of all others."""
-    return Expression(op, law=law, draws=frozenset((next(_numbers),)))
+    return Expression(op, distribution=distribution, draws=frozenset((next(_numbers),)))
 
 
 def apply(op: str, *args: Expression) -> Expression:
@@ -181,21 +191,32 @@ def _signed_q(q: Expression, signs: Expression) -> Expression | None:
         matrix, gain = matrix.args[0], gain * factor
     if (matrix.op, signs.op) != (QR_Q, QR_SIGNS) or q.draws != signs.draws:
         return None
-    haar = matrix.args[0].law
+    haar = matrix.args[0].distribution
     assert haar is not None
     return Expression(ORTHOGONAL, (q, signs), haar.scaled(gain), q.draws)
 
 
 def _sum_of_normals(a: Expression, b: Expression) -> Expression | None:
-    if not isinstance(a.law, Normal) or not isinstance(b.law, Normal) or a.draws & b.draws:
+    if (
+        not isinstance(a.distribution, Normal)
+        or not isinstance(b.distribution, Normal)
+        or a.draws & b.draws
+    ):
         return None
-    law = Normal(a.law.mean + b.law.mean, math.hypot(a.law.std, b.law.std))
-    return Expression("add", (a, b), law, a.draws | b.draws)
+    distribution = Normal(
+        a.distribution.mean + b.distribution.mean,
+        math.hypot(a.distribution.std, b.distribution.std),
+    )
+    return Expression("add", (a, b), distribution, a.draws | b.draws)
 
 
 def _mapped(name: str, x: Expression) -> Expression:
-    law = x.law.mapped(name) if x.law is not None and x.law.elementwise else None
-    return Expression(name, (x,), law, x.draws)
+    distribution = (
+        x.distribution.mapped(name)
+        if x.distribution is not None and x.distribution.elementwise
+        else None
+    )
+    return Expression(name, (x,), distribution, x.draws)
 
 
 def _swapped(rewrite: _Rewrite) -> _Rewrite:
@@ -221,16 +242,16 @@ _REWRITES: dict[str, tuple[_Rewrite, ...]] = {
 }
 
 
-# ------------------------------------------------------------------------------------- laws
+# ------------------------------------------------------------------------- distributions
 
 
 def _law(op: str, args: tuple[Expression, ...]) -> Distribution | None:
     """Return the distribution of an operation on elements, where the algebra has it."""
     rule = _LAWS.get(op)
-    if rule is None or any(a.law is None for a in args):
+    if rule is None or any(a.distribution is None for a in args):
         return None
     try:
-        return rule(*(a.law for a in args))
+        return rule(*(a.distribution for a in args))
     except (ArithmeticError, ValueError, NotImplementedError):
         return None
 
@@ -241,15 +262,17 @@ def _sum(a: Distribution, b: Distribution) -> Distribution | None:
     return None if b.constant is None else _shifted(a, b.constant)
 
 
-def _shifted(law: Distribution, by: float) -> Distribution | None:
+def _shifted(distribution: Distribution, by: float) -> Distribution | None:
     if not by:
-        return law
-    if isinstance(law, Normal):
-        return Normal(law.mean + by, law.std)
-    if isinstance(law, Uniform):
-        return Uniform(law.low + by, law.high + by)
-    if isinstance(law, TruncatedNormal):
-        return TruncatedNormal(law.loc + by, law.scale, law.low + by, law.high + by)
+        return distribution
+    if isinstance(distribution, Normal):
+        return Normal(distribution.mean + by, distribution.std)
+    if isinstance(distribution, Uniform):
+        return Uniform(distribution.low + by, distribution.high + by)
+    if isinstance(distribution, TruncatedNormal):
+        return TruncatedNormal(
+            distribution.loc + by, distribution.scale, distribution.low + by, distribution.high + by
+        )
     return None
 
 
@@ -263,53 +286,71 @@ def _quotient(a: Distribution, b: Distribution) -> Distribution | None:
     return a.scaled(1.0 / b.constant) if b.constant else None
 
 
-def _erfinv(law: Distribution) -> Distribution | None:
+def _erfinv(distribution: Distribution) -> Distribution | None:
     """Return the normal of variance 1/2 between two quantiles: the erfinv of a uniform."""
-    if not isinstance(law, Uniform) or not -1 <= law.low < law.high <= 1:
+    if not isinstance(distribution, Uniform) or not -1 <= distribution.low < distribution.high <= 1:
         return None
-    ends = torch.tensor([law.low, law.high], dtype=torch.float64, device="cpu")
+    ends = torch.tensor([distribution.low, distribution.high], dtype=torch.float64, device="cpu")
     low, high = torch.special.erfinv(ends).tolist()
     return TruncatedNormal(0.0, 1 / _ROOT2, low, high)
 
 
-def _clamped(law: Distribution, least: Distribution, most: Distribution) -> Distribution | None:
+def _clamped(
+    distribution: Distribution, least: Distribution, most: Distribution
+) -> Distribution | None:
     low, high = least.constant, most.constant
     if low is None or high is None:
         return None
-    if isinstance(law, TruncatedNormal | Normal):
-        return _clamped_normal(law, low, high)
-    if low <= law.low and law.high <= high:
-        return law
+    if isinstance(distribution, TruncatedNormal | Normal):
+        return _clamped_normal(distribution, low, high)
+    if low <= distribution.low and distribution.high <= high:
+        return distribution
     # What is lifted lands on one value; maps that do the same from above there are none.
-    return law.mapped("at least", low) if law.high <= high and law.elementwise else None
+    return (
+        distribution.mapped("at least", low)
+        if distribution.high <= high and distribution.elementwise
+        else None
+    )
 
 
-def _clamped_normal(law: TruncatedNormal | Normal, low: float, high: float) -> Distribution | None:
+def _clamped_normal(
+    distribution: TruncatedNormal | Normal, low: float, high: float
+) -> Distribution | None:
     """Return a normal between bounds that cut nothing of it, or that it has but for rounding."""
-    loc, scale = (law.mean, law.std) if isinstance(law, Normal) else (law.loc, law.scale)
+    loc, scale = (
+        (distribution.mean, distribution.std)
+        if isinstance(distribution, Normal)
+        else (distribution.loc, distribution.scale)
+    )
     room = 1e-4 * scale
     beyond = _CUTS_NOTHING * scale
-    if low > max(law.low + room, loc - beyond) or high < min(law.high - room, loc + beyond):
+    if low > max(distribution.low + room, loc - beyond) or high < min(
+        distribution.high - room, loc + beyond
+    ):
         return None
-    if isinstance(law, Normal):
-        return law
-    near = abs(low - law.low) <= room or law.low < loc - beyond
-    fits = abs(high - law.high) <= room or law.high > loc + beyond
+    if isinstance(distribution, Normal):
+        return distribution
+    near = abs(low - distribution.low) <= room or distribution.low < loc - beyond
+    fits = abs(high - distribution.high) <= room or distribution.high > loc + beyond
     # Code that cuts by quantiles clamps to the bounds that it meant.
-    return TruncatedNormal(loc, scale, low if near else law.low, high if fits else law.high)
+    return TruncatedNormal(
+        loc, scale, low if near else distribution.low, high if fits else distribution.high
+    )
 
 
-def _power(law: Distribution, exponent: Distribution) -> Distribution | None:
-    return law if exponent.constant == 1 else None
+def _power(distribution: Distribution, exponent: Distribution) -> Distribution | None:
+    return distribution if exponent.constant == 1 else None
 
 
 _LAWS: dict[str, Callable[..., Distribution | None]] = {
     "add": _sum,
     "mul": _product,
     "div": _quotient,
-    "neg": lambda law: law.scaled(-1.0),
-    "exp": lambda law: law.mapped("exp") if law.elementwise else None,
-    "log": lambda law: law.mapped("log") if law.low >= 0 and law.elementwise else None,
+    "neg": lambda distribution: distribution.scaled(-1.0),
+    "exp": lambda distribution: distribution.mapped("exp") if distribution.elementwise else None,
+    "log": lambda distribution: (
+        distribution.mapped("log") if distribution.low >= 0 and distribution.elementwise else None
+    ),
     "erfinv": _erfinv,
     "clamp": _clamped,
     "pow": _power,

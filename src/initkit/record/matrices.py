@@ -12,7 +12,11 @@ from .operation import Handler, Operation
 def _qr(op: Operation) -> list[Held]:
     held = op.memory.read(op.args[0])
     q, _ = op.result
-    normal = isinstance(held, Expression) and isinstance(held.law, Normal) and not held.law.mean
+    normal = (
+        isinstance(held, Expression)
+        and isinstance(held.distribution, Normal)
+        and not held.distribution.mean
+    )
     if not normal or q.dim() != 2 or q.shape != op.args[0].shape:
         mixed = opaque("qr", *op.memory.present(held))
         return [mixed, mixed]

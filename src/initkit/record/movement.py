@@ -54,7 +54,7 @@ def _copied(op: Operation) -> Held:
 
 def copy_of(held: Expression, op: str = COPY) -> Expression:
     """Return what a copy of an element holds."""
-    return Expression(op, (held,), held.law, held.draws)
+    return Expression(op, (held,), held.distribution, held.draws)
 
 
 def _moved(op: Operation) -> Held:
@@ -64,7 +64,7 @@ def _moved(op: Operation) -> Held:
         return opaque("put at places on the meta device", *op.held())
     helds = {id(t): op.memory.read(t) for t in _values(op)}
     present = op.memory.merged(helds.values())
-    if all(e.fixed for e in present) and len(present) == 1 and present[0].law is None:
+    if all(e.fixed for e in present) and len(present) == 1 and present[0].distribution is None:
         return present[0]
     if not all(e.fixed for e in present) and _repeating(op):
         return opaque("repeated", *present)

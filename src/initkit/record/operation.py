@@ -46,7 +46,7 @@ class Operation:
 
 def known_number(tensor: Tensor, held: Expression) -> Expression:
     """Return the expression of a fixed number, read off the value itself."""
-    if held.fixed and held.law is None and tensor.numel() == 1 and not tensor.is_meta:
+    if held.fixed and held.distribution is None and tensor.numel() == 1 and not tensor.is_meta:
         value: object = tensor.item()
         return constant(float(value)) if isinstance(value, int | float) else held
     return held

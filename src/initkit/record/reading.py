@@ -83,8 +83,8 @@ def _read(
         seed_name,
         shape,
         dtype,
-        _status(found.law, shape),
-        distribution=found.law,
+        _status(found.distribution, shape),
+        distribution=found.distribution,
         rule=history[-1].function if history else "",
         fans=_fans(writer),
         padding=padding,
@@ -122,7 +122,7 @@ def _explain(
         rest = torch.cat([values[:row], values[row + 1 :]])  # type: ignore[index]
         outside = torch.cat([tensor[:row], tensor[row + 1 :]])
         found = explain(memory, rest, outside)
-        if found.law is not None and not found.law.shape_matters:
+        if found.distribution is not None and not found.distribution.shape_matters:
             return replace(found, tensor=tensor), row, padded
     return explain(memory, values, tensor), None, None
 
@@ -146,10 +146,10 @@ def _zero_row(memory: Memory, values: Held, row: int) -> bool:
     return all(e.value == 0 for e in memory.present(values[row]))
 
 
-def _status(law: Distribution | None, shape: Sequence[int]) -> Status:
+def _status(distribution: Distribution | None, shape: Sequence[int]) -> Status:
     if 0 in shape:
         return EMPTY
-    return UNEXPLAINED if law is None else WRITE
+    return UNEXPLAINED if distribution is None else WRITE
 
 
 def _history(memory: Memory, writer: Slot, tensor: Tensor | None) -> tuple[Write, ...]:
@@ -172,7 +172,7 @@ def _fans(slot: Slot) -> Fans | None:
 
 
 def _note(found: Found, writer: Slot) -> str:
-    parts = [found.note or (found.law.note() if found.law is not None else "")]
+    parts = [found.note or (found.distribution.note() if found.distribution is not None else "")]
     if writer.computed is not None:
         parts.append(writer.computed.note)
     return "; ".join(part for part in parts if part)

@@ -21,7 +21,7 @@ _BLOCKS = 64  # equal blocks that a plan may show
 class Found:
     """What a tensor holds: its distribution, or why there is none, and the expressions in it."""
 
-    law: Distribution | None
+    distribution: Distribution | None
     note: str = ""
     present: tuple[Expression, ...] = ()
     tensor: Tensor | None = None
@@ -40,12 +40,16 @@ def unexplained(why: str, tensor: Tensor | None = None) -> Found:
 def explain(memory: Memory, held: Held, tensor: Tensor) -> Found:
     """Return the distribution of a tensor that holds these expressions."""
     present = memory.present(held)
-    law, note = _one(present, tensor)
-    if law is None and isinstance(held, Tensor) and not note:
-        law, note = _by_blocks(memory, held, tensor)
-    if law is not None and len(present) > 1 and (note := _shared(memory, held, tensor, present)):
-        law = None
-    return Found(law, note, tuple(present), tensor)
+    distribution, note = _one(present, tensor)
+    if distribution is None and isinstance(held, Tensor) and not note:
+        distribution, note = _by_blocks(memory, held, tensor)
+    if (
+        distribution is not None
+        and len(present) > 1
+        and (note := _shared(memory, held, tensor, present))
+    ):
+        distribution = None
+    return Found(distribution, note, tuple(present), tensor)
 
 
 def _one(present: Sequence[Expression], tensor: Tensor) -> tuple[Distribution | None, str]:
@@ -54,37 +58,40 @@ def _one(present: Sequence[Expression], tensor: Tensor) -> tuple[Distribution | 
         return None, "memory that was never written" + (" in part" if len(present) > 1 else "")
     if all(e.fixed for e in present):
         return _fixed(present, tensor)
-    unknown = [e for e in present if e.law is None and not e.fixed]
+    unknown = [e for e in present if e.distribution is None and not e.fixed]
     if unknown:
         return None, unknown[0].describe()
-    laws = {e.law for e in present}
-    if len(laws) > 1 or None in laws:
+    distributions = {e.distribution for e in present}
+    if len(distributions) > 1 or None in distributions:
         return None, ""
-    law = laws.pop()
-    assert law is not None
-    if law.elementwise:
-        return law, ""
-    return _whole(law, tensor) if len(present) == 1 else (None, "")
+    distribution = distributions.pop()
+    assert distribution is not None
+    if distribution.elementwise:
+        return distribution, ""
+    return _whole(distribution, tensor) if len(present) == 1 else (None, "")
 
 
 def _fixed(present: Sequence[Expression], tensor: Tensor) -> tuple[Distribution | None, str]:
-    law = present[0].law if len(present) == 1 else None
+    distribution = present[0].distribution if len(present) == 1 else None
     if tensor.is_meta:
-        return law, "" if law is not None else "values that were computed, on the meta device"
-    return exact(tensor, law)
+        return (
+            distribution,
+            "" if distribution is not None else "values that were computed, on the meta device",
+        )
+    return exact(tensor, distribution)
 
 
-def _whole(law: Distribution, tensor: Tensor) -> tuple[Distribution | None, str]:
+def _whole(distribution: Distribution, tensor: Tensor) -> tuple[Distribution | None, str]:
     """Fit what is drawn as a whole to the shape that it ended in."""
-    if isinstance(law, Orthogonal) and law.shape != tuple(tensor.shape):
+    if isinstance(distribution, Orthogonal) and distribution.shape != tuple(tensor.shape):
         rows = tensor.shape[0] if tensor.dim() else 1
         columns = tensor.numel() // max(rows, 1)
-        if law.grid[0] != 1 or {rows, columns} != set(law.grid[1:]):
-            return None, f"a part of a matrix: {law.describe()}"
-        return replace(law, shape=tuple(tensor.shape), grid=(1, rows, columns)), ""
-    if getattr(law, "shape", tuple(tensor.shape)) != tuple(tensor.shape):
-        return None, f"{law.describe()}, in another shape"
-    return law, ""
+        if distribution.grid[0] != 1 or {rows, columns} != set(distribution.grid[1:]):
+            return None, f"a part of a matrix: {distribution.describe()}"
+        return replace(distribution, shape=tuple(tensor.shape), grid=(1, rows, columns)), ""
+    if getattr(distribution, "shape", tuple(tensor.shape)) != tuple(tensor.shape):
+        return None, f"{distribution.describe()}, in another shape"
+    return distribution, ""
 
 
 def _by_blocks(memory: Memory, held: Tensor, tensor: Tensor) -> tuple[Distribution | None, str]:
@@ -100,10 +107,10 @@ def _by_blocks(memory: Memory, held: Tensor, tensor: Tensor) -> tuple[Distributi
     parts: list[Distribution] = []
     for start in range(0, rows, size):
         present = memory.present(held[start : start + size])
-        law, _ = _one(present, tensor[start : start + size])
-        if law is None:
+        distribution, _ = _one(present, tensor[start : start + size])
+        if distribution is None:
             return None, mixed
-        parts.append(law)
+        parts.append(distribution)
     return Blocks(tuple(parts), tensor.numel()), ""
 
 

@@ -11,30 +11,34 @@ from ..distributions import Constant, Distribution, Table
 from .expression import Expression
 
 
-def exact(tensor: Tensor, law: Distribution | None) -> tuple[Distribution | None, str]:
+def exact(tensor: Tensor, distribution: Distribution | None) -> tuple[Distribution | None, str]:
     """Return the distribution of fixed values, and what is to be said where there is none.
 
-    ``law`` is what the operations said; the values have the last word.
+    ``distribution`` is what the operations said; the values have the last word.
     """
     if not tensor.numel():
-        return law or Constant(0.0), ""
-    if law is not None and law.placed:  # an identity that a function of torch.nn.init set
-        return law, ""
+        return distribution or Constant(0.0), ""
+    if (
+        distribution is not None and distribution.placed
+    ):  # an identity that a function of torch.nn.init set
+        return distribution, ""
     value = tensor.reshape(-1)[0]
     if bool((tensor == value).all()):
-        return _constant(value, law), ""
+        return _constant(value, distribution), ""
     if tensor.layout is not torch.strided or bool(tensor.isnan().any()):
         return None, "values that are no numbers"
     return Table.of(tensor), ""
 
 
-def _constant(value: Tensor, law: Distribution | None) -> Constant:
+def _constant(value: Tensor, distribution: Distribution | None) -> Constant:
     """Return the constant as the code wrote it, where it is that once rounded."""
     number = float(value.real if value.is_complex() else value)
-    if isinstance(law, Constant):
-        rounded = torch.tensor(law.value, dtype=torch.float64, device="cpu").to(value.dtype)
+    if isinstance(distribution, Constant):
+        rounded = torch.tensor(distribution.value, dtype=torch.float64, device="cpu").to(
+            value.dtype
+        )
         if bool(rounded == value.cpu()):
-            return law
+            return distribution
     return Constant(_shortest(number, value.dtype))
 
 
@@ -49,7 +53,11 @@ def _shortest(number: float, dtype: torch.dtype) -> float:
 
 def table_of(present: Sequence[Expression], tensor: Tensor) -> Expression | None:
     """Return the expression of fixed values that only the tensor itself tells, or None."""
-    if not all(e.fixed for e in present) or (len(present) == 1 and present[0].law is not None):
+    if not all(e.fixed for e in present) or (
+        len(present) == 1 and present[0].distribution is not None
+    ):
         return None
-    law, _ = exact(tensor, None)
-    return None if law is None else Expression("table", law=law, fixed=True)
+    distribution, _ = exact(tensor, None)
+    return (
+        None if distribution is None else Expression("table", distribution=distribution, fixed=True)
+    )

@@ -168,9 +168,11 @@ def _law(name: str, options: tuple[tuple[str, Any], ...], shape: tuple[int, ...]
 def expression_of(call: Call, shape: Sequence[int]) -> Expression:
     """Return what a function of torch.nn.init draws that is known by its name."""
     try:
-        law = _law(call.name, tuple(call.arguments.items()), tuple(shape))
+        distribution = _law(call.name, tuple(call.arguments.items()), tuple(shape))
     except (InitkitError, TypeError):  # a number that is a tensor, or out of range
         return draw(None, f"{call.name} values")
-    if not law.random and law.constant is None:
-        return Expression(call.name, law=law, fixed=True)
-    return constant(law.constant) if law.constant is not None else draw(law)
+    if not distribution.random and distribution.constant is None:
+        return Expression(call.name, distribution=distribution, fixed=True)
+    return (
+        constant(distribution.constant) if distribution.constant is not None else draw(distribution)
+    )
