@@ -34,8 +34,8 @@ _CUTS_NOTHING = 7.0  # standard deviations beyond which no generator of float32 
 class Expression:
     """The value of an element: an operation on others, or a draw, or a constant.
 
-    ``distribution`` is its distribution, None where nobody knows it; ``draws`` are the numbers of the draws
-    that it depends on. It is ``fixed`` where no randomness is in it, so that its value tells all.
+    ``distribution`` is None where nobody knows it; ``draws`` are the numbers of the draws that it
+    depends on. It is ``fixed`` where no randomness is in it, so that its value tells all.
     """
 
     __slots__ = ("args", "distribution", "draws", "fixed", "op")
@@ -242,7 +242,7 @@ _REWRITES: dict[str, tuple[_Rewrite, ...]] = {
 }
 
 
-# ------------------------------------------------------------------------- distributions
+# -------------------------------------------------------------------------------- distributions
 
 
 def _law(op: str, args: tuple[Expression, ...]) -> Distribution | None:
