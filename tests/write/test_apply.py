@@ -319,7 +319,7 @@ FUNCTIONS: dict[str, tuple[Any, str]] = {
     "reads the old values": (lambda t: t.add_(1), r"wrote nothing \(functions here get a tensor"),
     "does nothing": (
         lambda t: None,
-        r"wrote nothing \(functions here get a tensor, not a module\)",
+        r"wrote nothing \(functions here get a tensor, not a module; ",
     ),
     "returns": (lambda t: torch.zeros_like(t), "returned a tensor; write in place"),
     "writes half": (lambda t: t[:1].zero_(), "left 56 of 64 elements unwritten"),
