@@ -78,7 +78,7 @@ KEYS: dict[str, tuple[Any, str, str]] = {
     "a role that none has": ("role:slope", "", "every slope"),
     "all that torch starts": ("torch:*", ALL, "every parameter of a torch module"),
     "the first of a class": (
-        "first-type:Conv2d|Linear",
+        "earliest:Conv2d|Linear",
         "conv1.weight conv1.bias",
         "the first Conv2d|Linear",
     ),

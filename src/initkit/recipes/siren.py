@@ -30,7 +30,7 @@ def _siren(omega_0: float | None = None) -> list[Any]:
     return [
         Rule(first, type="Linear", name="*weight", where=_called_first(True)),
         Rule(other, type="Linear", name="*weight", where=_called_first(False)),
-        Rule(first, name="first-type:Linear", where=_is_weight),
+        Rule(first, name="earliest:Linear", where=_is_weight),
         {"type:Linear": {"weight": other}},
         REST,
     ]

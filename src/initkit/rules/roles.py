@@ -74,7 +74,7 @@ def _known(slot: Slot) -> ParameterInfo | None:
 
 
 @frozen
-class FirstOfType(Matcher, prefix="first-type:"):
+class Earliest(Matcher, prefix="earliest:"):
     """The first module of a class, in the model's order, within the scope of the rule."""
 
     kind: Type
