@@ -52,6 +52,7 @@ class Copy(Distribution):
     moments = _of_part("moments")
     bounds = _of_part("bounds")
     atoms = _of_part("atoms")
+    settled = property(lambda self: self.part is not None and self.part.settled)
     shape_matters = True  # element goes to element
 
     @property
