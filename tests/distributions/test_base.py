@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from initkit.distributions import (
     Arange,
+    Arranged,
     Blocks,
     Constant,
+    Copy,
     DeltaOrthogonal,
+    Dirac,
+    Distribution,
     Eye,
     MaskedUniform,
     Normal,
     Orthogonal,
+    Rotated,
     Sinusoids,
+    Sinusoids2d,
     Sparse,
+    Table,
     TruncatedNormal,
     Uniform,
     UserFunction,
     from_dict,
     spans,
 )
+from initkit.errors import OptionError, ReadError
 
 NORMAL, HALF = Normal(0.0, 1.0), Constant(0.5)
 CUT = TruncatedNormal(0.0, 1.0, -2.0, 2.0)
@@ -90,3 +100,69 @@ def test_spans_say_where_each_run_lies_here_and_in_the_whole(
     runs: int | list[tuple[int, int]], found: list[tuple[int, int, int]]
 ) -> None:
     assert spans(runs, 5) == found
+
+
+EIGHT = Orthogonal((8, 4), 1.0, (1, 8, 4))
+
+
+@pytest.mark.parametrize(
+    ("distribution", "text"),
+    [
+        (Orthogonal((4, 8), 1.0, (1, 4, 8)), "it is of the shape [4, 8]"),
+        (Orthogonal((8, 4), 1.0, (1, 8, 5)), "1 x 8 x 5 matrices do not fill the shape [8, 4]"),
+        (Orthogonal((8, 4), 1.0, (-1, -8, 4)), "-1 x -8 x 4 matrices do not fill the shape [8, 4]"),
+        (Eye((8, 4), (2, 8, 4)), "2 x 8 x 4 matrices do not fill the shape [8, 4]"),
+        (Sparse((8, 4), 1.0, 2, (1, 8, 3)), "1 x 8 x 3 matrices do not fill the shape [8, 4]"),
+        (Sparse((8, 4), 1.0, 9, (1, 8, 4)), "9 zeros are not in 8 rows"),
+        (Dirac((8, 4), 3), "[8, 4] is no convolution of 3 groups"),
+        (DeltaOrthogonal((8,), 1.0), "it is of the shape [8]"),
+        (Blocks((NORMAL, HALF), 31), "2 blocks of 31 elements together do not fill the shape"),
+        (Blocks((NORMAL,) * 3, 32), "3 blocks of 32 elements together do not fill the shape"),
+        (Blocks((), 32), "0 blocks of 32 elements together do not fill the shape"),
+        (Blocks((NORMAL, EIGHT), 32), "it is of the shape [8, 4]"),
+        (Copy("other", Arange((4, 8)), "other"), "it is of the shape [4, 8]"),
+        (Arange((8, 4), axis=2), "[8, 4] has no axis 2"),
+        (Sinusoids2d((8, 4), columns=0), "no grid has 0 columns"),
+        (Rotated((8, 4), 10.0), "[8, 4] holds no pairs"),
+        (Table((8, 4), "float32", bytes(4)), "4 bytes are not [8, 4] values of float32"),
+        (Table((8, 4), "nn", bytes(4)), "'nn' is no dtype"),
+        (Arranged((8, 4), MATRIX, ("in", "out")), "its matrices, [9, 9], do not fill the shape"),
+        (Arranged((8, 4), NORMAL, ("in", "out", "k")), "names 3 dimensions"),
+        (Arranged((8, 4), Orthogonal((4, 8), 1.0, (2, 8, 4)), ("in", "out")), "2 x 8 x 4 matrices"),
+    ],
+    ids=repr,
+)
+def test_sizes_that_do_not_agree_are_said(distribution: Distribution, text: str) -> None:
+    assert text in distribution.misfit((8, 4))
+
+
+@pytest.mark.parametrize(
+    "distribution",
+    [
+        NORMAL,
+        EIGHT,
+        Blocks((NORMAL, HALF), 32),
+        Copy("other", EIGHT),
+        Copy("other"),
+        Arange((8, 4)),
+    ],
+    ids=repr,
+)
+def test_sizes_that_agree_are_no_misfit(distribution: Distribution) -> None:
+    assert not distribution.misfit((8, 4))
+
+
+@pytest.mark.parametrize("made", [lambda b: Rotated((2, 4), b), lambda b: Sinusoids((8, 4), b)])
+@pytest.mark.parametrize("base", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_base_without_a_logarithm_is_refused(
+    made: Callable[[float], Distribution], base: float
+) -> None:
+    with pytest.raises(OptionError, match="the base of frequencies is a positive number, not"):
+        made(base)
+
+
+def test_sizes_are_asked_about_before_anything_is_reckoned_from_them() -> None:
+    endless = Eye((2**20, 2**30), (1, 2**20, 2**30))
+    with pytest.raises(ReadError, match=r"of the shape \[2\]: it is of the shape"):
+        from_dict(endless.to_dict(), (2,))
+    assert from_dict(endless.to_dict(), endless.shape) == endless

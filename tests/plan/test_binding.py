@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from models import tied_lm
 from torch import nn
 
 import initkit
-from initkit import OptionError, Plan, PlanError, apply_init, model_digest, plan_init
+from initkit import (
+    OptionError,
+    Plan,
+    PlanError,
+    apply_init,
+    distributions,
+    model_digest,
+    plan_init,
+    schemes,
+)
 
 DEFAULT = [{"tokens.weight": "normal(std=0.02)"}, "torch_default"]
 
@@ -213,3 +224,38 @@ def test_applying_a_plan_with_problems_raises_all_of_them() -> None:
     with pytest.raises(PlanError):
         plan.apply(nn.Linear(2, 2), seed=0)
     assert issubclass(initkit.errors.UnplannedParameter, initkit.Problem)
+
+
+# --------------------------------------------------------------------- plans made by hand
+
+
+@pytest.mark.parametrize(
+    ("distribution", "text"),
+    [
+        (distributions.Orthogonal((4, 4), 1.0, (1, 4, 3)), "1 x 4 x 3 matrices do not fill"),
+        (distributions.Blocks((distributions.Constant(0.0),) * 2, 7), "2 blocks of 7 elements"),
+        (distributions.Copy("a"), "copy of a, of which the plan does not know how it starts"),
+    ],
+    ids=["grid", "blocks", "copy"],
+)
+def test_a_plan_made_by_hand_is_refused_before_anything_is_written(
+    distribution: distributions.Distribution, text: str
+) -> None:
+    model = {"a": torch.ones(4, 4), "b": torch.ones(4, 4)}
+    plan = plan_init(model, {"*": "normal"}).without_targets()
+    steps = [plan["a"], replace(plan["b"], distribution=distribution)]
+    made = plan.replaced(steps=steps)
+    with pytest.raises(PlanError, match=f"b: .*{text}"):
+        made.apply(model, seed=0)
+    with pytest.raises(PlanError, match=f"b: .*{text}"):
+        initkit.check_init(model, made)
+    assert bool((model["a"] == 1).all())
+
+
+def test_a_scheme_whose_sizes_do_not_agree_with_the_tensor_is_named() -> None:
+    class FourByFour(schemes.Scheme):
+        def resolve(self, site: schemes.Site) -> distributions.Distribution:
+            return distributions.Orthogonal((4, 4), 1.0, (1, 4, 4))
+
+    plan = plan_init({"a": torch.ones(3, 4)}, {"a": FourByFour()})
+    assert "it gives orthogonal, and it is of the shape [4, 4]" in str(plan.problems[0])

@@ -6,6 +6,7 @@ import json
 import math
 
 import pytest
+import torch
 from torch import Tensor, nn
 
 from initkit import Plan, PlanError, ReadError, model_digest, plan_init
@@ -79,6 +80,23 @@ def test_a_changed_plan_is_refused() -> None:
     text = plan_init(nn.Linear(2, 2), {"*": "normal(std=0.5)"}).to_json()
     with pytest.raises(ReadError, match="^the plan was changed: its digest is [0-9a-f]{16}, not "):
         Plan.from_json(text.replace("0.5", "0.6"))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "field", "value"),
+    [
+        ("orthogonal", "grid", [1, 4, 3]),
+        ("orthogonal", "shape", [2, 8]),
+        ("blocks('uniform(0, 1)', 0)", "size", 15),
+        ("sparse(sparsity=0.5)", "zeros", 5),
+        ("arange", "axis", 2),
+    ],
+)
+def test_a_plan_whose_sizes_do_not_agree_is_refused(scheme: str, field: str, value: object) -> None:
+    data = json.loads(plan_init({"a": torch.zeros(4, 4)}, {"*": scheme}).to_json())
+    data["steps"][0]["distribution"][field] = value
+    with pytest.raises(ReadError, match=r"no distribution of the shape \[4, 4\]"):
+        Plan.from_json(json.dumps(data))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "initkit-plan-1"}', "null"])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..check.measure import Measured, measure
-from ..model import Slot
+from ..model import Slot, components, reading_problem
 from ..plan import slot_info
 from ..ties import TieGroup
 from .row import Row
@@ -32,11 +32,11 @@ def read_row(
         names,
         slot.kind,
         type(slot.owner).__name__ if slot.owner is not None else "",
-        () if lazy else tuple(slot.shape),
+        () if lazy or tensor.is_nested else tuple(slot.shape),
         tensor.dtype,
         _device_name(tensor.device),
         _is_trained(slot, tensor),
-        0 if lazy else _bytes(held),
+        0 if lazy else sum(map(_bytes, components(held) if tensor.is_nested else [held])),
         version=_version(tensor),
         tie=group.kind if group is not None else "",
         padding=_padding(slots),
@@ -82,6 +82,8 @@ def local_part(tensor: Tensor) -> Tensor:
 def _note(slot: Slot, tensor: Tensor, lazy: bool) -> str:
     if lazy:
         return "lazy"
+    if tensor.is_nested:
+        return "nested"
     if slot.computed is not None:
         return "; ".join(filter(None, ("computed from others", slot.computed.note)))
     return "raw" if slot.literal else "no values yet" if tensor.is_meta else ""
@@ -105,13 +107,15 @@ def _measured(slot: Slot, held: Tensor) -> Measured | None:
 
 
 def _measure(tensor: Tensor | None) -> Measured | None:
-    if tensor is None or tensor.is_meta:
+    if tensor is None or tensor.is_meta or tensor.is_nested:
+        return None
+    if not tensor.is_quantized and reading_problem(tensor):
         return None
     try:
         with torch.no_grad():
             return measure([_dense(tensor.detach())])
     # Of foreign kinds of tensors some have no way to be read; a summary shows what there is.
-    except (RuntimeError, NotImplementedError, TypeError):
+    except Exception:
         return None
 
 

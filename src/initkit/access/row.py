@@ -62,7 +62,7 @@ class Row:
     @property
     def numel(self) -> int:
         """The number of elements, over all processes."""
-        return 0 if self.note == "lazy" else math.prod(self.shape)
+        return 0 if self.note in ("lazy", "nested") else math.prod(self.shape)
 
     @property
     def constant(self) -> float | None:

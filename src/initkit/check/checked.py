@@ -33,7 +33,7 @@ class Checked:
     @property
     def most(self) -> Tensor:
         """The longest piece: nearly all there is, where a padding row or two are left out."""
-        return max(self.pieces, key=len)
+        return max(self.pieces, key=Tensor.numel)
 
     @property
     def planned(self) -> str:

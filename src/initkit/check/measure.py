@@ -44,7 +44,8 @@ class Measured:
     @property
     def std(self) -> float:
         """The standard deviation around the elements' own mean."""
-        return math.sqrt(max(self.second - (self.mean - self.centre) ** 2, 0.0))
+        shift = self.mean - self.centre
+        return math.sqrt(max(self.second - shift * shift, 0.0))  # ** raises where * overflows
 
     @property
     def finite(self) -> bool:

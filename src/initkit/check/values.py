@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..distributions import Distribution, Source, Test
-from ..model import Slot, values_problem
+from ..model import Slot, number_problem, reading_problem, values_problem
 from ..plan import WRITE
 from .checked import Checked
 from .measure import measure
@@ -30,6 +30,9 @@ def read_values(slot: Slot, checked: Checked) -> Tensor | None:
         return None
     if tensor.layout is not torch.strided and not tensor.is_nested:
         checked.remark = f"not checked: it is stored as {tensor.layout}"
+        return None
+    if text := reading_problem(tensor) or number_problem(tensor.dtype):
+        checked.remark = f"not checked: {text}"
         return None
     if slot.computed is None:
         return tensor.detach()
@@ -88,8 +91,10 @@ def local_values(values: Tensor) -> Tensor:
 
 
 def is_floating(slot: Slot) -> bool:
-    """Whether a slot holds values in floating point."""
+    """Whether a slot holds values in floating point that can be read."""
     tensor = slot.tensor
-    if tensor is None or values_problem(tensor):
+    if tensor is None or values_problem(tensor) or tensor.layout is not torch.strided:
+        return False
+    if reading_problem(tensor) or number_problem(tensor.dtype):
         return False
     return tensor.is_floating_point() or tensor.is_complex()

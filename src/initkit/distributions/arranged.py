@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -25,6 +26,14 @@ class Arranged(NonElementwise):
     part: Distribution
     axes: tuple[str, ...]
     blocks: int = 1
+
+    def misfit(self, shape: tuple[int, ...]) -> str:
+        if text := super().misfit(shape) or self.layout.misfit(shape):
+            return text
+        inner = _shape_of(self.part, self._matrices)
+        if math.prod(inner) != math.prod(shape):
+            return f"its matrices, {list(inner)}, do not fill the shape {list(shape)}"
+        return self.part.misfit(inner)
 
     @property
     def layout(self) -> Layout:

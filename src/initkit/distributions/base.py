@@ -160,16 +160,38 @@ class Distribution(Value):
     @derived
     def uncarried(self) -> str:
         """What of it plain data cannot carry, or nothing."""
-        # Distributions stand in fields alone or in a tuple, as those of blocks do.
-        values = [getattr(self, f.name) for f in fields(self)]
-        flat = [v for value in values for v in (value if isinstance(value, tuple) else (value,))]
-        parts = (v.uncarried for v in flat if isinstance(v, Distribution))
-        return next((part for part in parts if part), "")
+        return next((part.uncarried for part in self.inner() if part.uncarried), "")
 
     @derived
     def serializable(self) -> bool:
         """Whether :func:`from_dict` can read it back."""
         return not self.uncarried
+
+    @derived
+    def settled(self) -> bool:
+        """Whether all that its values follow from is filled in."""
+        return all(part.settled for part in self.inner())
+
+    # ------------------------------------------------------------------------------- shapes
+
+    def inner(self) -> Iterator[Distribution]:
+        """Yield the distributions that this one is made of."""
+        for f in fields(self):
+            value = getattr(self, f.name)  # one alone, or several as those of blocks
+            for one in value if isinstance(value, tuple) else (value,):
+                if isinstance(one, Distribution):
+                    yield one
+
+    def misfit(self, shape: tuple[int, ...]) -> str:
+        """Return why no tensor of this shape can hold the distribution, or nothing.
+
+        Whoever made it, a scheme or a file, is asked this before anything counts on its sizes.
+
+        >>> from initkit.distributions import Orthogonal
+        >>> Orthogonal((4, 4), 1.0, (1, 4, 3)).misfit((4, 4))
+        '1 x 4 x 3 matrices do not fill the shape [4, 4]'
+        """
+        return next(filter(None, (part.misfit(shape) for part in self.inner())), "")
 
     # ------------------------------------------------------------------------------ moments
 
@@ -311,8 +333,19 @@ class Distribution(Value):
         return self.describe()
 
 
-def from_dict(data: Mapping[str, Any]) -> Distribution:
-    """Return the distribution that :meth:`Distribution.to_dict` wrote.
+@frozen
+class Shaped(Distribution):
+    """Base of distributions of the tensors of one ``shape`` alone."""
+
+    shape: tuple[int, ...]
+    shape_matters = True
+
+    def misfit(self, shape: tuple[int, ...]) -> str:
+        return "" if self.shape == shape else f"it is of the shape {list(self.shape)}"
+
+
+def from_dict(data: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> Distribution:
+    """Return the distribution that :meth:`Distribution.to_dict` wrote, of tensors of a ``shape``.
 
     Raises :class:`ReadError` for anything else: what comes from a file may have been changed.
 
@@ -321,18 +354,34 @@ def from_dict(data: Mapping[str, Any]) -> Distribution:
     Normal(mean=0.0, std=0.02)
     """
     try:
-        options = {k: _rich(v) for k, v in data.items() if k != "kind"}
-        made = _CLASSES[data["kind"]](**options)
-        check_fields(made)
-        # One whose numbers mean nothing fails at the latest where they are asked for.
-        _ = made.describe(), made.note(), made.mean, made.std, made.bounds
-        if made.elementwise and not made.shape_matters:
-            made.write(torch.empty(1, device="cpu"), Source(0, ""))
+        made = _made(data)
+        # Sizes come first: they may be any, and all that follows would reckon with them.
+        if shape is not None and (text := made.misfit(shape)):
+            raise ReadError(f"no distribution of the shape {list(shape)}: {text}")
+        _try_out(made)
     except ReadError:
         raise
     except Exception as error:
         raise ReadError(f"no distribution that initkit wrote: {error!r}") from None
     return made
+
+
+def _made(data: Mapping[str, Any]) -> Distribution:
+    options = {k: _rich(v) for k, v in data.items() if k != "kind"}
+    made = _CLASSES[data["kind"]](**options)
+    check_fields(made)
+    return made
+
+
+def _try_out(made: Distribution) -> None:
+    """Ask for all that numbers which mean nothing would spoil, at a cost that no size raises."""
+    for part in made.inner():
+        _try_out(part)
+    _ = made.describe(), made.note(), made.reach
+    if not made.shape_matters:
+        _ = made.mean, made.std, made.bounds
+        if made.elementwise:
+            made.write(torch.empty(1, device="cpu"), Source(0, ""))
 
 
 def _plain(value: Any) -> Any:
@@ -344,7 +393,7 @@ def _plain(value: Any) -> Any:
 def _rich(value: Any) -> Any:
     """Undo `_plain`; lists become tuples again, which have a hash."""
     if isinstance(value, Mapping) and "kind" in value:
-        return from_dict(value)
+        return _made(value)
     return tuple(_rich(v) for v in value) if isinstance(value, list) else value
 
 
@@ -363,6 +412,13 @@ def spans(runs: Runs, numel: int) -> Sequence[tuple[int, int, int]]:
         found.append((local, start, length))
         local += length
     return found
+
+
+def grid_misfit(grid: Grid, shape: tuple[int, ...]) -> str:
+    """Return why a tensor of this shape does not hold the matrices of a grid, or nothing."""
+    if min(grid) >= 0 and math.prod(grid) == math.prod(shape):
+        return ""
+    return f"{' x '.join(map(str, grid))} matrices do not fill the shape {list(shape)}"
 
 
 def describe_blocks(grid: Grid) -> str:

@@ -51,8 +51,15 @@ class Copy(Distribution):
     any_shape = _of_part("any_shape")
     moments = _of_part("moments")
     bounds = _of_part("bounds")
+    reach = _of_part("reach")
+    reckoned = _of_part("reckoned")
     atoms = _of_part("atoms")
+    settled = property(lambda self: self.part is not None and self.part.settled)
     shape_matters = True  # element goes to element
+
+    @property
+    def in_pairs(self) -> Copy:
+        return self if self.part is None else replace(self, part=self.part.in_pairs)
 
     @property
     def _known(self) -> Distribution:

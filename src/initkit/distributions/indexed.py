@@ -10,21 +10,20 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from ..errors import OptionError
 from ..numbers import exact_math, frozen
-from .base import Distribution, Runs, Source, short, spans
+from .base import Distribution, Runs, Shaped, Source, short, spans
 from .elementwise import Constant
 from .maps import Map, describe_maps, slices, through
 
 
 @frozen
-class Indexed(Distribution):
+class Indexed(Shaped):
     """Base of distributions whose values the index alone decides; nothing is drawn."""
 
-    shape: tuple[int, ...]
     maps: tuple[Map, ...] = field(default=(), kw_only=True)
     random = False
     placed = True
-    shape_matters = True
     complex_as_pairs = False
 
     def values(self, index: Tensor) -> Tensor:
@@ -102,6 +101,10 @@ class Arange(Indexed):
     step: float = 1.0
     axis: int = -1
 
+    def misfit(self, shape: tuple[int, ...]) -> str:
+        there = -len(shape) <= self.axis < len(shape)
+        return super().misfit(shape) or ("" if there else f"{list(shape)} has no axis {self.axis}")
+
     @property
     def _length(self) -> int:
         return self.shape[self.axis]
@@ -139,6 +142,13 @@ class Sinusoids(Indexed):
     blank: int = 0
     single: bool = False
     tolerance = 1e-3  # most code computes the angles in float32
+
+    def __post_init__(self) -> None:
+        check_base(self.base)
+
+    def misfit(self, shape: tuple[int, ...]) -> str:
+        table = len(shape) > 1
+        return super().misfit(shape) or ("" if table else f"{list(shape)} is no table of rows")
 
     def values(self, index: Tensor) -> Tensor:
         width = self.shape[-1]
@@ -180,6 +190,10 @@ class Sinusoids2d(Sinusoids):
     columns: int = 1
     rows_first: bool = False
 
+    def misfit(self, shape: tuple[int, ...]) -> str:
+        counted = self.columns > 0
+        return super().misfit(shape) or ("" if counted else f"no grid has {self.columns} columns")
+
     def _wave(self, row: Tensor, column: Tensor, width: int) -> Tensor:
         half = width // 2
         x, y = row % self.columns, row // self.columns
@@ -191,6 +205,12 @@ class Sinusoids2d(Sinusoids):
         rows = (self.shape[-2] - self.blank) // self.columns
         order = "row, then column" if self.rows_first else "column, then row"
         return f"sinusoids of {order}, {rows} x {self.columns}{_blank_rows(self.blank)}"
+
+
+def check_base(base: float) -> None:
+    """Raise :class:`~initkit.errors.OptionError` for a base without a logarithm."""
+    if not 0 < base < math.inf:
+        raise OptionError(f"the base of frequencies is a positive number, not {base!r}")
 
 
 def _blank_rows(rows: int) -> str:

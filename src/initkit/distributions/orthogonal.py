@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .. import stream
 from ..numbers import Grid, frozen
-from .base import Distribution, Source, describe_blocks, short
+from .base import Distribution, Source, describe_blocks, grid_misfit, short
 from .elementwise import Constant
 from .evidence import Sample, Test, binomial, exact_test
 from .whole import NonElementwise
@@ -28,6 +28,9 @@ class Orthogonal(NonElementwise):
 
     gain: float
     grid: Grid
+
+    def misfit(self, shape: tuple[int, ...]) -> str:
+        return super().misfit(shape) or grid_misfit(self.grid, shape)
 
     @property
     def distinct_slices(self) -> bool:
@@ -80,6 +83,10 @@ class DeltaOrthogonal(NonElementwise):
     """A convolution that is 0 but for an orthogonal matrix in the middle of its window."""
 
     gain: float
+
+    def misfit(self, shape: tuple[int, ...]) -> str:
+        matrix = len(shape) > 1
+        return super().misfit(shape) or ("" if matrix else f"{list(shape)} holds no matrix")
 
     @property
     def _area(self) -> int:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..numbers import Grid, frozen
-from .base import Distribution, Runs, Source, describe_blocks, short, spans
+from .base import Distribution, Runs, Shaped, Source, describe_blocks, grid_misfit, short, spans
 from .evidence import Sample, Test, exact_test
 
 
@@ -25,6 +25,14 @@ class Blocks(Distribution):
     iid = False
     shape_matters = True
     complex_as_pairs = False
+
+    def misfit(self, shape: tuple[int, ...]) -> str:
+        count = len(self.parts)
+        if not count or not shape or shape[0] % count or self.size != math.prod(shape):
+            whole = f"{count} blocks of {self.size} elements together"
+            return f"{whole} do not fill the shape {list(shape)}"
+        block = (shape[0] // count, *shape[1:])
+        return next(filter(None, (part.misfit(block) for part in self.parts)), "")
 
     @property
     def elementwise(self) -> bool:
@@ -133,14 +141,12 @@ class Blocks(Distribution):
 
 
 @frozen
-class Placed(Distribution):
+class Placed(Shaped):
     """Base of distributions that are 0 but for ``value`` at fixed places: identity and Dirac."""
 
-    shape: tuple[int, ...]
     value: float = field(default=1.0, kw_only=True)
     random = False
     placed = True
-    shape_matters = True
     complex_as_pairs = False
 
     def places(self) -> Tensor:
@@ -192,6 +198,9 @@ class Eye(Placed):
 
     grid: Grid
 
+    def misfit(self, shape: tuple[int, ...]) -> str:
+        return super().misfit(shape) or grid_misfit(self.grid, shape)
+
     def places(self) -> Tensor:
         matrices, rows, columns = self.grid
         diagonal = _count(min(rows, columns)) * (columns + 1)
@@ -218,6 +227,11 @@ class Dirac(Placed):
     """The identity of a convolution: ones in the middle of the window, per group."""
 
     groups: int = 1
+
+    def misfit(self, shape: tuple[int, ...]) -> str:
+        cut = len(shape) > 1 and self.groups > 0 and shape[0] % self.groups == 0
+        text = f"{list(shape)} is no convolution of {self.groups} groups"
+        return super().misfit(shape) or ("" if cut else text)
 
     def places(self) -> Tensor:
         out, inner, *window = self.shape

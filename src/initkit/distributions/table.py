@@ -43,6 +43,14 @@ class Table(Indexed):
         if isinstance(bits, str):  # as plain data hold it
             object.__setattr__(self, "bits", bytes.fromhex(bits))
 
+    def misfit(self, shape: tuple[int, ...]) -> str:
+        dtype = getattr(torch, self.dtype, None)
+        if not isinstance(dtype, torch.dtype):
+            return f"{self.dtype!r} is no dtype"
+        full = len(self.bits) == math.prod(shape) * dtype.itemsize
+        text = f"{len(self.bits)} bytes are not {list(shape)} values of {self.dtype}"
+        return super().misfit(shape) or ("" if full else text)
+
     @classmethod
     def of(cls, tensor: Tensor) -> Self:
         """Return the table of a tensor's values, which it copies."""

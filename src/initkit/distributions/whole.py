@@ -13,21 +13,20 @@ from torch import Tensor
 
 from .. import stream
 from ..numbers import Grid, exact_math, frozen
-from .base import WRITTEN, Distribution, Runs, Source, short, spans
+from .base import WRITTEN, Distribution, Runs, Shaped, Source, grid_misfit, short, spans
 from .elementwise import Constant, Normal, ndtr
 from .evidence import Sample, Test, binomial
+from .indexed import check_base
 
 
 @frozen
-class NonElementwise(Distribution):
+class NonElementwise(Shaped):
     """Base of distributions that need the whole tensor: drawn in a keyed scratch, then sliced.
 
     A subclass says in ``draw`` what the whole tensor is.
     """
 
-    shape: tuple[int, ...]
     elementwise = False
-    shape_matters = True
 
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
         whole = self.draw(source).reshape(-1)
@@ -45,6 +44,11 @@ class Sparse(NonElementwise):
     scale: float
     zeros: int
     grid: Grid
+
+    def misfit(self, shape: tuple[int, ...]) -> str:
+        text = super().misfit(shape) or grid_misfit(self.grid, shape)
+        few = 0 <= self.zeros <= self.grid[1]
+        return text or ("" if few else f"{self.zeros} zeros are not in {self.grid[1]} rows")
 
     @property
     def _share(self) -> float:
@@ -114,6 +118,13 @@ class Rotated(NonElementwise):
 
     base: float
     factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_base(self.base)
+
+    def misfit(self, shape: tuple[int, ...]) -> str:
+        pairs = len(shape) > 1 and shape[0] == 2 and shape[-1] % 2 == 0
+        return super().misfit(shape) or ("" if pairs else f"{list(shape)} holds no pairs")
 
     @property
     def _radii(self) -> Tensor:

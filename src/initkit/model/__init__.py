@@ -35,7 +35,17 @@ from .slots import (
     walk,
     walk_state_dict,
 )
-from .tensors import CHUNK, chunks, components, differing, is_fake, same_bits
+from .tensors import (
+    CHUNK,
+    chunks,
+    components,
+    differing,
+    is_fake,
+    number_problem,
+    reading_problem,
+    same_bits,
+    writing_problem,
+)
 from .unregistered import Unregistered, fold_unregistered, name_unregistered, named_unregistered
 from .unregistered_search import find_unregistered
 from .view import Model, ModelView
@@ -76,11 +86,13 @@ __all__ = [
     "module_names",
     "name_unregistered",
     "named_unregistered",
+    "number_problem",
     "operation_name",
     "parameter_info",
     "placement_problem",
     "preserved",
     "rank_count",
+    "reading_problem",
     "register_layout",
     "same_bits",
     "shape_problem",
@@ -88,4 +100,5 @@ __all__ = [
     "values_problem",
     "walk",
     "walk_state_dict",
+    "writing_problem",
 ]

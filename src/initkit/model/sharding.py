@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from ..numbers import loaded
-from .tensors import is_fake
+from .tensors import is_fake, storage_problem
 
 Range: TypeAlias = tuple[int, int]
 Ranges: TypeAlias = tuple[Range, ...]
@@ -260,7 +260,7 @@ def values_problem(tensor: Tensor) -> str:
         return shape_problem(tensor)
     if tensor.is_meta:
         return "it is on the meta device and holds no values; materialize the model first"
-    return _FAKE if is_fake(tensor) else ""
+    return _FAKE if is_fake(tensor) else storage_problem(tensor)
 
 
 def shape_problem(tensor: Tensor) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import torch
 from torch import Tensor
-from torch.nn.parameter import is_lazy
+from torch.nn.parameter import Parameter, is_lazy
 
 from ..numbers import loaded
 
@@ -94,6 +95,94 @@ def _sparse_components(tensor: Tensor) -> list[Tensor]:
         if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
             return [tensor.crow_indices(), tensor.col_indices(), tensor.values()]
         return [tensor.ccol_indices(), tensor.row_indices(), tensor.values()]
+
+
+def reading_problem(tensor: Tensor) -> str:
+    """Return why the elements of a tensor that holds values cannot be read one by one, or nothing.
+
+    >>> reading_problem(torch.zeros(1).expand(10**12))
+    'it is expanded to 1,000,000,000,000 elements; .clone() it, or look at what it shows'
+    """
+    if tensor.is_quantized:
+        return "it is quantized, in steps of its own; look at what .dequantize() returns"
+    if text := storage_problem(tensor):
+        return text
+    if _is_foreign(tensor):
+        try:
+            _none_of(tensor).clone()
+        except Exception as error:  # whatever the class of a wrapper raises
+            return f"its class {type(tensor).__name__} cannot be read: {error!r}"
+    if type(tensor) not in _ORDINARY or tensor.numel() <= _MOST_REPEATED:
+        return ""
+    if tensor.layout is not torch.strided:
+        return f"it is stored as {tensor.layout}, for {tensor.numel():,} elements"
+    if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+        many = f"{tensor.numel():,} elements"
+        return f"it is expanded to {many}; .clone() it, or look at what it shows"
+    return ""
+
+
+def writing_problem(tensor: Tensor) -> str:
+    """Return why a tensor of another class, or none of its own making, takes no values."""
+    if is_fake(tensor):
+        return "it is a fake tensor, which holds no values; initialise outside of the fake mode"
+    if tensor._is_zerotensor():
+        return "it is a zero tensor without memory; .clone() it"
+    if _is_foreign(tensor):
+        try:
+            _none_of(tensor).zero_()
+        except Exception as error:  # whatever the class of a wrapper raises
+            return f"its class {type(tensor).__name__} takes no values: {error!r}; write 'keep'"
+    return storage_problem(tensor)
+
+
+def storage_problem(tensor: Tensor) -> str:
+    """Return why there is less memory than a tensor counts on, or nothing.
+
+    >>> tensor = torch.zeros(3)
+    >>> _ = tensor.untyped_storage().resize_(0)
+    >>> storage_problem(tensor)
+    'its memory was freed: 0 bytes are left of 12'
+    """
+    if type(tensor) not in _ORDINARY or tensor.layout is not torch.strided or not tensor.numel():
+        return ""
+    if tensor.is_nested or tensor._is_zerotensor() or tensor.is_quantized:
+        return ""
+    last = sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
+    need = (tensor.storage_offset() + last + 1) * tensor.element_size()
+    held = tensor.untyped_storage().nbytes()
+    return "" if held >= need else f"its memory was freed: {held:,} bytes are left of {need:,}"
+
+
+def _is_foreign(tensor: Tensor) -> bool:
+    """Whether a tensor is of a class that may catch operations, and is not a sharded one."""
+    return type(tensor) not in _ORDINARY and not hasattr(tensor, "to_local")
+
+
+def _none_of(tensor: Tensor) -> Tensor:
+    """Return none of the elements of a tensor: what fails on them would fail on all."""
+    flat = tensor.detach()
+    return flat.narrow(0, 0, 0) if flat.dim() else flat.expand(0)
+
+
+_ORDINARY = (Parameter, Tensor)  # by identity: a subclass may do anything
+
+
+_MOST_REPEATED = 1 << 28  # elements that no memory stands behind; a second's work
+
+
+@cache
+def number_problem(dtype: torch.dtype) -> str:
+    """Return why numbers of a dtype cannot be read, or nothing; torch only stores some dtypes.
+
+    >>> number_problem(torch.bits8)
+    'its dtype is torch.bits8, whose numbers torch cannot read'
+    """
+    try:
+        torch.empty(1, dtype=dtype, device="cpu").to(torch.float64)
+    except (RuntimeError, TypeError):
+        return f"its dtype is {dtype}, whose numbers torch cannot read"
+    return ""
 
 
 def is_fake(tensor: Tensor) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..distributions import Distribution
 from ..errors import Problem, TensorProblem, TieConflict
-from ..model import Slot, is_sharded, placement_problem
+from ..model import Slot, is_sharded, placement_problem, writing_problem
 from ..ties import TieGroup, self_overlapping
 from .dtypes import dtype_problem
 from .resolve import Choice
@@ -194,26 +194,13 @@ def place_problem(slot: Slot) -> str:
         text := placement_problem(tensor)
     ):
         return text
-    if type(tensor) is not nn.Parameter and (text := _no_memory(tensor)):
-        return text
     if tensor.layout is not torch.strided:
         return f"it is stored as {tensor.layout}, which has no element for every index"
+    if text := writing_problem(tensor):
+        return text
     # What is contiguous has one place for each element; the search is for the rest.
     if not tensor.is_contiguous() and self_overlapping(tensor):
         return "it is expanded: several of its elements share one place in memory; .clone() it"
-    return ""
-
-
-def _no_memory(tensor: Tensor) -> str:
-    """Return why a tensor of another class, or none of its own making, takes no values."""
-    if type(tensor).__name__ == "FakeTensor":  # by name: its module is private, and dear to import
-        return "it is a fake tensor, which holds no values; initialise outside of the fake mode"
-    if tensor._is_zerotensor():
-        return "it is a zero tensor without memory; .clone() it"
-    try:
-        tensor.detach()
-    except Exception as error:  # whatever the class of a wrapper raises
-        return f"its class {type(tensor).__name__} takes no values: {error!r}; write 'keep'"
     return ""
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
-from ..errors import PlanError, Problem, ReadError, TargetError, did_you_mean, visible
+from ..errors import (
+    PlanError,
+    Problem,
+    ReadError,
+    TargetError,
+    TensorProblem,
+    did_you_mean,
+    visible,
+)
 from ..render import fold
 from .display import plan_page, plan_table, totals
 from .options import WriteOptions
@@ -120,8 +128,14 @@ class Plan:
 
     def check(self) -> None:
         """Raise :class:`PlanError` where anything is wrong."""
-        if self.problems:
-            raise PlanError(self.problems)
+        # Of steps that were made by hand nobody has asked yet whether their sizes agree.
+        problems = self.problems or [
+            TensorProblem(f"{step.name}: {text}", names=step.names)
+            for step in self.steps
+            if (text := step.misfit)
+        ]
+        if problems:
+            raise PlanError(problems)
 
     def apply(
         self,

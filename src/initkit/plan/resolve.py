@@ -112,6 +112,8 @@ class Resolver:
         site = self._reader.site(slot, name, info, layout=clause.layout, stars=stars)
         try:
             distribution = resolve(choice.clause.scheme, site)
+            if text := distribution.misfit(site.shape):
+                raise SchemeMismatch(f"it gives {distribution}, and {text}")
         except Exception as error:  # a user's own class may raise anything
             choice.error = _mismatch(error, choice)
             return

@@ -120,6 +120,17 @@ class Step:
         return replace(self, distribution=self.distribution.scaled(factor))
 
     @property
+    def misfit(self) -> str:
+        """Why no tensor of this shape can be written so, or nothing."""
+        if self.distribution is None or self.status not in (WRITE, EMPTY):
+            return ""
+        if text := self.distribution.misfit(self.shape):
+            return f"{self.distribution} cannot start the shape {list(self.shape)}: {text}"
+        if not self.distribution.settled:
+            return f"{self.distribution}, of which the plan does not know how it starts"
+        return ""
+
+    @property
     def start(self) -> str:
         """How the parameter starts, as the plan prints it."""
         if self.status == WRITE and self.distribution is None:
@@ -175,7 +186,7 @@ class Step:
                 "shape": tuple(data["shape"]),
                 "padding": tuple(rows) if isinstance(rows := data["padding"], list) else rows,
                 "dtype": getattr(torch, data["dtype"]),
-                "distribution": from_dict(data["distribution"])
+                "distribution": from_dict(data["distribution"], tuple(data["shape"]))
                 if data["distribution"] is not None
                 else None,
                 "fans": Fans(*data["fans"]) if data["fans"] else None,

@@ -57,7 +57,7 @@ class Matcher(Value, ABC):
         super().__init_subclass__()
         if not prefix:
             return
-        if not re.fullmatch(r"\w+:", prefix):
+        if not re.fullmatch(r"[\w-]+:", prefix):
             message = f"{cls.__name__}: the prefix {prefix!r} must be a word and a colon"
             raise RuleError(message)
         other = BY_PREFIX.get(prefix)

@@ -13,7 +13,17 @@ from torch.nn.parameter import is_lazy
 
 from .. import stream
 from ..errors import TensorProblem
-from ..model import CHUNK, LocalShard, Model, ModelView, chunks, is_elsewhere, is_fake, local_shard
+from ..model import (
+    CHUNK,
+    LocalShard,
+    Model,
+    ModelView,
+    chunks,
+    is_elsewhere,
+    is_fake,
+    local_shard,
+    reading_problem,
+)
 
 # Sums of integers modulo 2**64 come out the same in any order, so chunks, threads and ranks may
 # add theirs as they finish; a multiplier that is odd loses no bit of a word or an index.
@@ -57,6 +67,12 @@ def tensor_digests(model: Model, *, buffers: bool = True) -> dict[str, str]:
     _refuse("on the meta device, which holds no values", [s.name for s, t in found if t.is_meta])
     _refuse("nested, of rows with shapes of their own", [s.name for s, t in found if t.is_nested])
     _refuse("fake, which holds no values", [s.name for s, t in found if is_fake(t)])
+    unread: dict[str, list[str]] = {}
+    for slot, tensor in found:
+        if text := reading_problem(tensor):
+            unread.setdefault(text, []).append(slot.name)
+    for text, names in unread.items():
+        _refuse(text, names)
     # A tied tensor is summed once. The ids hold, since `found` keeps the tensors.
     unique = {id(tensor): tensor for _, tensor in found}
     sums = dict(zip(unique, _sums(list(unique.values())), strict=True))

@@ -10,12 +10,19 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.parameter import is_lazy
 
 from ..distributions import WRITTEN
 from ..errors import FileError, ReadError
 from ..files import parse_json, read_text
-from ..model import Model, ModelView, Slot, local_shard, same_bits
+from ..model import (
+    Model,
+    ModelView,
+    Slot,
+    local_shard,
+    reading_problem,
+    same_bits,
+    values_problem,
+)
 from ..plan import WRITE, Plan, SlotLookup, Step, padding_mask, read_steps, rich_data
 from ..render import text_table
 from .apply import apply_plan
@@ -249,7 +256,7 @@ class _Verifier:
         tensor = slot.tensor
         if tensor is None:
             return MISSING
-        if is_lazy(tensor) or tensor.is_meta:
+        if values_problem(tensor) or tensor.layout is not torch.strided or reading_problem(tensor):
             return HIDDEN
         if tuple(slot.shape) != step.shape or tensor.dtype != step.dtype:
             # Saved and loaded, overlaps and views are tensors by themselves, and no longer parts.
