@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,9 @@ def read_values(slot: Slot, checked: Checked) -> Tensor | None:
     if tensor.layout is not torch.strided and not tensor.is_nested:
         checked.remark = f"not checked: it is stored as {tensor.layout}"
         return None
+    if not _can_be_read(tensor.dtype):
+        checked.remark = f"not checked: torch turns no {str(tensor.dtype)[6:]} into numbers"
+        return None
     if slot.computed is None:
         return tensor.detach()
     checked.tests += _tests_behind(slot)
@@ -39,6 +43,20 @@ def read_values(slot: Slot, checked: Checked) -> Tensor | None:
     if values is None:
         checked.remark = f"not checked: {slot.computed.note}"
     return values
+
+
+@lru_cache
+def _can_be_read(dtype: torch.dtype) -> bool:
+    """Whether torch turns values of a dtype into others: of packed and quantised ones it doesn't.
+
+    Those say what they stand for by what is kept beside them.
+    """
+    try:
+        # One value of any dtype takes at most as many bytes.
+        torch.zeros(16, dtype=torch.uint8, device="cpu").view(dtype)[:1].to(torch.complex128)
+    except (RuntimeError, TypeError):
+        return False
+    return True
 
 
 def tells(slot: Slot, distribution: Distribution, values: Tensor) -> bool:
