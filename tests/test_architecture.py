@@ -52,6 +52,7 @@ UPWARD = {
     ("rules.catalog", "recipes"),
     ("plan.plan", "write"),
     ("plan.plan", "record"),
+    ("write.deferral", "record"),
 }
 WRONG = [
     ("numbers.fans", "from ..plan import Plan"),

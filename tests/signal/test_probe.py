@@ -294,7 +294,8 @@ def test_recomputation_is_not_counted_twice_and_reentrant_is_unseen() -> None:
     assert "unseen" in {f.kind for f in dark.findings}
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what torch.compile imports
+@pytest.mark.slow  # for what torch.compile imports
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_compiled_model_runs_as_it_is_written_under_its_own_names() -> None:
     model = nn.Sequential(nn.Linear(8, 8), nn.ReLU())
     probe = probe_init(torch.compile(model), X)

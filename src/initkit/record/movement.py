@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from .expression import COPY, Expression, constant, opaque
 from .memory import Held, Memory, repeats
 from .operation import Handler, Operation, has_draws
+from .tables import table_of
 
 _PLACES = {"index", "indices", "mask", "condition", "dim", "dims", "repeats", "shifts", "pad"}
 _OPTIONS = {"dtype", "device", "layout", "pin_memory", "memory_format", "non_blocking", "copy"}
@@ -45,7 +46,8 @@ def _copied(op: Operation) -> Held:
     if isinstance(held, Tensor):
         return held.expand(op.result.shape)
     if held.fixed:
-        return held
+        lost = op.result.is_meta and not source.is_meta  # the values, unless they are kept
+        return (lost and table_of([held], source.expand(op.result.shape))) or held
     whole = source.numel() * source.element_size() == op.memory.size(source)
     return copy_of(held, COPY if whole else "part")
 
@@ -58,6 +60,8 @@ def copy_of(held: Expression, op: str = COPY) -> Expression:
 def _moved(op: Operation) -> Held:
     if isinstance(op.result, Tensor) and any(map(_is_random_place, _places(op))):
         return opaque("put at random places", *op.held())
+    if any(tensor.is_meta for _, tensor in _places(op)):
+        return opaque("put at places on the meta device", *op.held())
     helds = {id(t): op.memory.read(t) for t in _values(op)}
     present = op.memory.merged(helds.values())
     if all(e.fixed for e in present) and len(present) == 1 and present[0].law is None:
@@ -72,6 +76,8 @@ def _moved(op: Operation) -> Held:
 def _moved_in_place(op: Operation) -> Held:
     if any(map(_is_random_place, _places(op))):
         return opaque("put at random places", *op.held())
+    if any(tensor.is_meta for _, tensor in _places(op)):
+        return opaque("put at places on the meta device", *op.held())
     if op.argument(3, "accumulate", False) is True:
         return opaque("added at places", *op.held())
     target = op.args[0]

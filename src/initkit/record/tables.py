@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from ..distributions import Constant, Distribution, Table
+from .expression import Expression
 
 
 def exact(tensor: Tensor, law: Distribution | None) -> tuple[Distribution | None, str]:
@@ -42,3 +45,11 @@ def _shortest(number: float, dtype: torch.dtype) -> float:
         if float(torch.tensor(short, dtype=torch.float64, device="cpu").to(dtype).real) == number:
             return short
     return number
+
+
+def table_of(present: Sequence[Expression], tensor: Tensor) -> Expression | None:
+    """Return the expression of fixed values that only the tensor itself tells, or None."""
+    if not all(e.fixed for e in present) or (len(present) == 1 and present[0].law is not None):
+        return None
+    law, _ = exact(tensor, None)
+    return None if law is None else Expression("table", law=law, fixed=True)

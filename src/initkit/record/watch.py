@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..errors import TargetError
@@ -13,6 +14,7 @@ from ..model import Slot
 from ..plan import Plan
 from .init_functions import seen_by
 from .reading import read_plan
+from .tables import table_of
 from .tracker import Tracker
 
 
@@ -39,6 +41,24 @@ class Recording:
             raise TargetError(f"a recording has plans of modules, not of {type(model).__name__}")
         return read_plan(self._tracker.memory, model, self._compute, buffers)
 
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """See what this thread does in this block."""
+        with seen_by(self._tracker), self._tracker:
+            yield
+
+    def move(self, old: torch.UntypedStorage, new: torch.UntypedStorage) -> None:
+        """Let a storage that takes another's place hold what that one does."""
+        self._tracker.memory.move(old, new)
+
+    def keep_values(self, tensor: Tensor) -> None:
+        """Keep the values that no randomness made, of a tensor that is about to lose them."""
+        memory, plain = self._tracker.memory, tensor.detach()
+        if not plain.is_meta and memory.knows(plain):
+            expression = table_of(memory.present(memory.read(plain)), plain)
+            if expression is not None:
+                memory.write(plain, expression)
+
     def _compute(self, slot: Slot) -> Tensor | None:
         """Read a computed weight, and see what becomes of what its parts hold."""
         assert slot.computed is not None
@@ -61,7 +81,7 @@ def recording() -> Iterator[Recording]:
     N(0, 0.02)
     """
     record = Recording()
-    with seen_by(record._tracker), record._tracker:
+    with record.watching():
         yield record
 
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from ..errors import RuleError, shown
+from . import roles  # noqa: F401  defined, so that their prefixes are known
 from .base import BY_PREFIX, Matcher
 from .matchers import Name, Regex, Type
 

@@ -19,7 +19,7 @@ from .operations import CONVOLUTIONS, LOOKUPS
 from .tracer import LinearUse, Memory, Tracer
 from .written import seeded, written
 
-Target: TypeAlias = "float | Mapping[str, float]"
+Target: TypeAlias = float | Mapping[str, float]
 
 
 def calibrate_init(

@@ -35,7 +35,7 @@ class Slope(Value):
     """How one layer's output depends on width after some steps.
 
     ``size`` is the slope of log mean ``|x|`` against log width, ``change`` that of log mean
-    ``|x - x_0|``, None before the first step. ``verdict`` is "" where both are near 0.
+    ``|x - x_0|``, None before the first step. ``verdict`` is "" where both are close enough to 0.
     """
 
     name: str
@@ -199,8 +199,15 @@ class _Run:
 class Coordinates:
     """The slopes of every layer after every step; true where none depends on width.
 
-    ``rows`` are :class:`Slope` values, ``widths`` the widths, ``worst`` the row that is furthest
-    from 0. ``ok`` is true where no change and no growth is beyond 0.1.
+    ``rows`` are :class:`initkit.signal.Slope` values, ``widths`` the widths, ``worst`` the row that
+    is furthest from 0. ``ok`` is true where no change and no growth is beyond 0.1.
+
+    >>> found = coordinate_check(
+    ...     lambda width: nn.Linear(4, width), [8, 16], torch.ones(2, 4), steps=0,
+    ...     loss=torch.sum, optimizer=lambda model: torch.optim.SGD(model.parameters(), lr=1.0),
+    ... )
+    >>> [(row.name, row.step) for row in found.rows], found.widths
+    ([('', 0)], (8, 16))
     """
 
     def __init__(

@@ -57,6 +57,14 @@ class Finding(Value):
     ``name`` is the module or parameter, ``value`` what was measured and ``threshold`` where a
     finding begins, ``what`` says it in a sentence and ``remedy`` what to write instead; ``rules``
     are that remedy as rules, by names of parameters.
+
+    >>> import torch
+    >>> from torch import nn
+    >>> from initkit import probe_init
+    >>> model, x = nn.Sequential(nn.Linear(8, 8), nn.ReLU()), torch.ones(4, 8)
+    >>> finding = probe_init(model, x, rules={"0.weight": "orthogonal", "0.bias": -9}).findings[0]
+    >>> finding.kind, finding.name, finding.value
+    ('dead', '0', 1.0)
     """
 
     kind: str

@@ -24,7 +24,7 @@ from .tracer import Memory, first_tensor
 from .trunk import find_trunk, read_trunk
 from .written import seeded, written
 
-Loss: TypeAlias = "Callable[[Any], Tensor] | None"
+Loss: TypeAlias = Callable[[Any], Tensor] | None
 
 
 def probe_init(

@@ -26,7 +26,7 @@ from ..plan import (
 from ..rules import Rules
 from . import distributed
 from .job import Job
-from .recorded_rules import with_recorded_rules
+from .recorded_rules import with_recorded_plans, with_recorded_rules
 from .report import Report
 from .seeds import read_seed
 
@@ -90,12 +90,13 @@ def materialize(
 
     Those are the rules of ``@initialized`` classes that were constructed under
     :func:`initkit.deferred` or ``torch.device("meta")``, or whose layers came after their
-    constructor: those of inner modules, then those of the modules around them. Parameters stay the
-    same objects. Without ``device`` each goes where its
-    constructor put it; a model made under ``torch.device("meta")`` needs one.
+    constructor: those of inner modules, then those of the modules around them. What was constructed
+    under ``deferred(record=True)`` and has no such rules starts as its own code would have started
+    it. Parameters stay the same objects. Without ``device`` each goes where its constructor put it;
+    a model made under ``torch.device("meta")`` needs one.
 
-    Raises :class:`PlanError` for parameters that no rule writes, and for buffers that were never
-    computed.
+    Raises :class:`PlanError` for parameters that no rule writes or no distribution explains, and
+    for buffers that were never computed.
 
     >>> from torch import nn
     >>> from initkit import deferred, initialized
@@ -114,7 +115,7 @@ def materialize(
         # A plan that keeps everything, over which recorded rules are laid.
         kept = plan_view(view, {"*": "keep"}, {**DEFAULTS, "idle": "ignore"})
         kept = kept.replaced(title=f"{view.title} by recorded rules", idle=())
-        plan = with_recorded_rules(kept, view)
+        plan = with_recorded_rules(with_recorded_plans(kept, view), view)
         job = Job(view, settings, began)
     return job.carry_out(plan)
 

@@ -10,9 +10,21 @@ from weakref import WeakKeyDictionary
 from torch import Tensor, nn
 
 from ..distributions import Copy
-from ..errors import Problem
-from ..model import ModelView
-from ..plan import DEFAULTS, EMPTY, WRITE, DecoratorOptions, Plan, Step, Target, copied, plan_view
+from ..errors import Problem, TensorProblem
+from ..model import WRAPPERS, ModelView
+from ..plan import (
+    DEFAULTS,
+    EMPTY,
+    UNEXPLAINED,
+    WRITE,
+    DecoratorOptions,
+    Plan,
+    Step,
+    Target,
+    bind_view,
+    copied,
+    plan_view,
+)
 from ..rules import Rules
 from .seeds import with_prefix
 
@@ -20,6 +32,7 @@ if TYPE_CHECKING:
     from .report import Report
 
 PENDING = "_initkit_pending"  # of a module: the rules that were recorded
+PLAN = "_initkit_recorded"  # of a module: the plan that its code carried out
 init_reports: WeakKeyDictionary[nn.Module, Report] = WeakKeyDictionary()
 """What was done to the instances of decorated classes; it keeps none of them alive."""
 
@@ -32,6 +45,66 @@ class Recorded:
     rules: Rules
     options: DecoratorOptions
     bare: bool
+
+
+def leave_plan(module: nn.Module, plan: Plan) -> None:
+    """Leave a module that holds no values yet the plan that its own code carried out."""
+    module.__dict__[PLAN] = plan
+
+
+def with_recorded_plans(plan: Plan, view: ModelView) -> Plan:
+    """Let the plans that modules' own code carried out start what holds no values yet."""
+    if view.root is None:
+        return plan
+    for path, module in view.root.named_modules():
+        if PLAN in vars(module):
+            plan = _laid_over(plan, _bound(vars(module)[PLAN], view, path))
+    return plan
+
+
+def _bound(recorded: Plan, view: ModelView, path: str) -> Plan:
+    """Return a module's plan as a part of the whole model's, whose names decide numbers."""
+    inside = ".".join(part for part in path.split(".") if part and part not in WRAPPERS)
+    if not inside:
+        return bind_view(recorded, view)
+    head = f"{inside}."
+    bound = bind_view(
+        recorded, view, lambda name: name.removeprefix(head) if name.startswith(head) else None
+    )
+    return bound.replaced(steps=[_under(step, head) for step in bound.steps])
+
+
+def _under(step: Step, head: str) -> Step:
+    start = step.distribution
+    if isinstance(start, Copy):
+        start = replace(start, parameter=head + start.parameter, name=head + start.name)
+    return replace(step, seed_name=head + step.seed_name, distribution=start)
+
+
+def _laid_over(plan: Plan, bound: Plan) -> Plan:
+    """Let a bound plan start what it knows, and name what it could not explain."""
+    known = {id(target.writer.tensor): (step, target) for step, target in bound.pairs}
+    pairs = [
+        known.get(id(target.writer.tensor), (step, target))
+        if target.writer.tensor is not None and target.writer.tensor.is_meta
+        else (step, target)
+        for step, target in plan.pairs
+    ]
+    problems = [
+        TensorProblem(
+            f"{step.name} {list(step.shape)}: its own code draws what no distribution explains "
+            f"({step.note}); start it by rules, with apply_init",
+            names=step.names,
+        )
+        for step, _ in pairs
+        if step.status == UNEXPLAINED
+    ]
+    return plan.replaced(
+        steps=[step for step, _ in pairs],
+        targets=[target for _, target in pairs],
+        problems=(*plan.problems, *problems),
+        whole=bound.whole if len(bound.steps) == len(pairs) else "",
+    )
 
 
 def record_rules(
@@ -62,6 +135,9 @@ def recorded(view: ModelView) -> list[Recorded]:
 
 def settle_recorded_rules(view: ModelView, report: Report, *, forget: bool = True) -> None:
     """Give the instances whose rules were carried out their report, and forget the rules."""
+    if forget and view.root is not None:
+        for inner in view.modules:
+            vars(inner).pop(PLAN, None)
     for waiting in recorded(view):
         init_reports[waiting.module] = report
         if forget:
