@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from checked import RULES, net
 from torch import nn
 
-from initkit import check_init
+from initkit import apply_init, check_init
 
 
 def test_memory_without_values_is_told() -> None:
@@ -16,3 +17,18 @@ def test_memory_without_values_is_told() -> None:
     assert check_init(model, RULES).failures[0].text == text
     lazy = nn.Sequential(nn.LazyLinear(3))
     assert check_init(lazy).failures[0].text.startswith("it is lazy and has no shape yet")
+
+
+@pytest.mark.parametrize("name", ["uint4", "int4", "float4_e2m1fn_x2"])
+def test_values_that_torch_turns_into_no_numbers_are_not_compared(name: str) -> None:
+    if (dtype := getattr(torch, name, None)) is None:
+        pytest.skip(f"this torch has no {name}")
+    model = nn.Linear(3, 3)
+    model.packed = nn.Parameter(torch.empty(4, dtype=dtype), requires_grad=False)
+    rules = {"packed": "keep", "weight": "normal", "bias": 0}
+    apply_init(model, rules, seed=0)
+    for report in (check_init(model, rules), check_init(model)):
+        assert report.ok
+        assert f"not checked: its dtype is torch.{name}, whose numbers torch cannot read" in str(
+            report
+        )

@@ -25,3 +25,22 @@ def test_a_bound_that_no_value_should_come_near_to_is_torchs_flaw(
 
 def test_a_bound_that_cuts_is_no_flaw() -> None:
     assert not distributions.TruncatedNormal(0.0, 1.0, -2.0, 2.0).known_flaw(-2.0, 2.0)
+
+
+@pytest.mark.parametrize("scale", [1e2, 1e4, 1e6, 1e9])
+@pytest.mark.parametrize("loc", [0.0, 3.0])
+def test_bounds_far_inside_a_normal_leave_a_uniform_distribution(loc: float, scale: float) -> None:
+    found = distributions.TruncatedNormal(loc, scale, -2.0, 2.0)
+    # The density falls by less than (2 / scale)^2 + 2 loc / scale^2 from end to end.
+    assert found.std == pytest.approx(distributions.Uniform(-2.0, 2.0).std, rel=10 / scale**2)
+    assert found.mean == pytest.approx(loc * (found.std or 0) ** 2 / scale**2, rel=1e-3, abs=1e-15)
+
+
+@pytest.mark.parametrize("loc", [0.0, 0.5, -3.0])
+def test_both_ways_to_the_moments_of_a_truncated_normal_meet(loc: float) -> None:
+    half = 1e-2 / 2 / max(abs(loc) + 5e-3, 1)
+    # One just within the bounds between which terms are summed, one just without.
+    ends = (half * (1 - 1e-3), half * (1 + 1e-3))
+    inside, outside = (distributions.TruncatedNormal(loc, 1.0, -h, h) for h in ends)
+    assert inside.std is not None and outside.std is not None
+    assert inside.std / ends[0] == pytest.approx(outside.std / ends[1], rel=1e-7)

@@ -194,3 +194,17 @@ def test_wildcards_take_no_buffer_behind_a_computed_weight(kind: str) -> None:
     report = apply_init(model, {"*": 1}, seed=0, buffers=True, idle="ignore")
     assert [name for name in report.written if name.startswith("0.")] == ["0.bias", "0.weight"]
     assert "1.running_mean" in report.written
+
+
+def test_a_chain_that_inverts_into_more_tensors_than_it_has_is_refused_by_the_plan() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    parametrizations.weight_norm(parametrizations.spectral_norm(model[1]))
+    (problem,) = plan_init(model, {"*.weight": "normal", "*.bias": 0}).problems
+    assert "its chain of right_inverse makes 2 tensors where it has 1" in str(problem)
+
+
+def test_a_chain_of_torchs_own_steps_that_keeps_its_tensors_is_written() -> None:
+    module = parametrizations.spectral_norm(parametrizations.weight_norm(nn.Linear(4, 3)))
+    apply_init(module, {"weight": "normal", "bias": 0}, seed=0)
+    module.eval()
+    assert torch.linalg.matrix_norm(weights(module), 2) == pytest.approx(1, abs=1e-4)

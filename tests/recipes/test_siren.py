@@ -72,5 +72,11 @@ def test_a_layer_that_says_whether_it_is_the_first_is_believed() -> None:
     assert bounds(model) == pytest.approx([HIDDEN * 2 / 30, HIDDEN / 30, 1 / 8, HIDDEN / 30])
 
 
+def test_a_layer_that_says_it_is_the_first_is_so_wherever_it_stands() -> None:
+    model = nn.Sequential(nn.Linear(8, 1), nn.Linear(2, 8))
+    model[1].is_first = True
+    assert bounds(model) == pytest.approx([HIDDEN / 30, 0.5])
+
+
 def test_omega_may_be_said() -> None:
     assert bounds(Field(w0=7), "siren(omega_0=10)") == pytest.approx([0.5, *[HIDDEN / 10] * 3])

@@ -60,6 +60,19 @@ IDLE: dict[str, tuple[Any, str]] = {
         f"; 'LSTM' is a class, written nn.LSTM or 'type:LSTM'{HERE}BatchNorm2d, Conv2d, Linear",
     ),
     "a class around parameters": ({"Net": 1}, "write 'in:Net' for all that it holds"),
+    "a call in a text": (
+        {'last("body.*")': 1},
+        "; write last('body.*') without quotes around it, or 'last:body.*'",
+    ),
+    "the first layer of a class": (
+        {"first:Linear": 1},
+        "; 'Linear' is a class: write 'in:Linear.first', or 'earliest:Linear' for the first Linear "
+        "of the model",
+    ),
+    "the last layer of a class": (
+        {"last:Net": 1},
+        "; 'Net' is a class: write 'in:Net.last'",
+    ),
     "a class in a scope": (
         {"body": {"Linear": 1}},
         "; 'Linear' is a class: write nn.Linear or 'type:Linear'",

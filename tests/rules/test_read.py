@@ -131,6 +131,7 @@ def test_a_dict_with_a_scheme_stands_wherever_a_scheme_does() -> None:
     assert read({nn.Linear: value}) == ["Linear.*weight* -> normal(std=0.5)"]
     assert read({nn.Linear: {"bias": value}}) == ["Linear.bias -> normal(std=0.5)"]
     assert read(Rule(value, name="a")) == ["a -> normal(std=0.5)"]
+    assert read(value) == read("normal(std=0.5)")
     # where a parameter is called scheme, its table has globs or no text
     assert read({"a": {"scheme": 0}}) == ["a: scheme -> 0"]
     assert read({"a": {"scheme": "normal", "*": 0}}) == ["a: scheme -> normal", "a: * -> 0"]

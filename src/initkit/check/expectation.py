@@ -129,7 +129,9 @@ class Expectation:
     @cached_property
     def zero(self) -> tuple[float, float]:
         """Between which probabilities an exact zero lies."""
-        if self.distribution.low > 0 or self.distribution.high < 0:
+        # Among representable values 0 has neighbours; beyond all of them no value rounds to it.
+        seen = self.distribution.bounds if self.steps is None else self.steps[[0, -1]].tolist()
+        if seen[0] > 0 or seen[1] < 0:
             return 0.0, _NEVER
         low, high = self._around(0.0)
         mass = self.distribution.cdf(high) - self.distribution.cdf(low)
@@ -171,6 +173,7 @@ class Expectation:
 @lru_cache(maxsize=512)
 def expectation(distribution: Distribution, dtype: torch.dtype) -> Expectation:
     """Return what is expected of values of ``dtype``; wide ones are made from float32."""
+    dtype = dtype.to_real()  # a complex number is two values of half its size
     small = dtype.is_floating_point and dtype.itemsize <= 2
     return Expectation(distribution, dtype if small else torch.float32)
 

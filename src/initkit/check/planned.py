@@ -123,7 +123,9 @@ def _shows_in_any_part(distribution: Distribution) -> bool:
 
 def _rounded(distribution: Distribution, tensor: Tensor) -> torch.dtype | None:
     """Return the dtype of 16 bits that a sample in a wider one was rounded to; None for none."""
-    if tensor.dtype.itemsize < 4 or not (distribution.elementwise and distribution.random):
+    if tensor.dtype.to_real().itemsize < 4 or not (
+        distribution.elementwise and distribution.random
+    ):
         return None
     some = plain(next(chunks(tensor, _PROBE))[0])
     if some.numel() < 16:

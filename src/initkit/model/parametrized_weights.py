@@ -72,19 +72,22 @@ class ParametrizedWeight(ComputedWeight):
             # torch gives the class one, which fails for these maps.
             if type(step).__name__ == "_Orthogonal" and not _has_inverse(step):
                 return "this orthogonal map has no right_inverse (use_trivialization=False)"
-        # torch's own steps keep shapes and invert what they are given; a user's must be tried.
-        return "" if all(map(is_known, steps)) else self._rehearse()
+        # One of torch's own steps keeps shapes and inverts what it is given; a user's must be
+        # tried, and so must several, since one that makes two tensors can only stand first.
+        return "" if len(steps) < 2 and all(map(is_known, steps)) else self._rehearse()
 
     def _rehearse(self) -> str:
         try:
             with _rehearsal(self._list) as chain:
                 value = torch.empty(self.shape, dtype=self.dtype, device=self.main.device)
-                _invert(chain, value)
+                made = len(_invert(chain, value))
         except NotImplementedError as error:
             return f"right_inverse is not implemented{': ' if str(error) else ''}{error}"
         except Exception:
             return ""  # what can't be rehearsed without values is found when it is written
-        return ""
+        if made == len(self.raw):
+            return ""
+        return f"its chain of right_inverse makes {made} tensors where it has {len(self.raw)}"
 
     def _find_shape(self) -> torch.Size:
         if all(map(is_known, steps_of(self._list))):

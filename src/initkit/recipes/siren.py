@@ -30,17 +30,20 @@ def _siren(omega_0: float | None = None) -> list[Any]:
     return [
         Rule(first, type="Linear", name="*weight", where=_called_first(True)),
         Rule(other, type="Linear", name="*weight", where=_called_first(False)),
-        Rule(first, name="earliest:Linear", where=_is_weight),
+        Rule(first, name="earliest:Linear", where=_weight_where_none_says),
         {"type:Linear": {"weight": other}},
         REST,
     ]
 
 
-def _is_weight(slot: Slot) -> bool:
-    return slot.key == "weight"
+def _weight_where_none_says(slot: Slot) -> bool:
+    """Whether a weight is of a model in which no layer says that it is the first."""
+    return slot.key == "weight" and not any(
+        getattr(module, "is_first", False) for module in slot.lineage[0].modules()
+    )
 
 
-_is_weight.__name__ = "weight"
+_weight_where_none_says.__name__ = "weight, no is_first"
 
 RECIPES = (
     Recipe(

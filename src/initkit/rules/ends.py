@@ -14,7 +14,7 @@ from ..model import Slot, children_of, is_wrapper_segment
 from ..numbers import frozen
 from .base import Matcher
 from .globs import paths_above
-from .hints import hint_module, hint_own_name
+from .hints import hint_class, hint_module, hint_own_name
 from .keys import read_key
 from .matchers import Inside, Name, Type
 
@@ -80,7 +80,15 @@ class _End(Matcher):
             return hint_own_name(list(own), self.inner.glob, f"{self.prefix[:-1]} layer")
         if isinstance(self.container, Inside):
             return self.container.hint(slots)
+        kind = self.container.glob
+        if kind.isidentifier() and hint_class(slots, kind):
+            return f"; {kind!r} is a class: write 'in:{kind}.{self.prefix[:-1]}'{self.beside(kind)}"
         return hint_module(slots, self.container.glob) or self.inner.hint(slots)
+
+    @staticmethod
+    def beside(kind: str) -> str:
+        """Return the key that the author of one for containers of a class may have meant."""
+        return ""
 
     def spell(self) -> str:
         if self.inner != Name("*"):
@@ -113,6 +121,10 @@ class First(_End, prefix="first:"):
     def layer_of(container: nn.Module) -> nn.Module | None:
         found = _layers(container, backwards=False, seen=set())
         return next(found, None)
+
+    @staticmethod
+    def beside(kind: str) -> str:
+        return f", or 'earliest:{kind}' for the first {kind} of the model"
 
 
 @frozen

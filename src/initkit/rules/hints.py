@@ -42,8 +42,17 @@ def hint_name(slots: Sequence[Slot], glob: str, scope: str = "") -> str:
 
 
 def hint_other_kind(slots: Sequence[Slot], key: str, scope: str = "") -> str:
-    """Return how a key is written that reads as a name, and looks like a class or a regex."""
-    return hint_class(slots, key) or _hint_regex_key(slots, key, scope)
+    """Return how a key is written that reads as a name, and looks like a class, call or regex."""
+    return hint_class(slots, key) or _hint_call(key) or _hint_regex_key(slots, key, scope)
+
+
+def _hint_call(key: str) -> str:
+    """Return how a call of ``first`` or ``last`` is written, where a text holds it."""
+    found = re.fullmatch(r"(?:initkit\.)?(first|last)\((.+)\)", key)
+    if not found:
+        return ""
+    end, container = found[1], found[2].strip("'\"")
+    return f"; write {end}({container!r}) without quotes around it, or '{end}:{container}'"
 
 
 def hint_example(slots: Sequence[Slot]) -> str:

@@ -103,6 +103,8 @@ def _read(rules: Any) -> list[Clause]:
         return _from_recipe(rules)
     if isinstance(rules, Rule):
         return [_from_rule(rules)]
+    if is_scheme_table(rules):
+        return _read(read_scheme(rules))
     if isinstance(rules, Mapping):
         refuse_init_cfg(rules)
         return _gathered(_from_entry(key, value) for key, value in rules.items())
