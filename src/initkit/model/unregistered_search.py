@@ -42,16 +42,15 @@ def find_unregistered(root: nn.Module) -> list[Unregistered]:
     return _Search(root).run(suspects) if suspects else []
 
 
-def _modules(root: nn.Module) -> Iterator[nn.Module]:
-    """Yield a module and all below it, each once."""
-    seen, stack = {id(root)}, [root]
-    while stack:
-        module = stack.pop()
-        yield module
+def _modules(root: nn.Module) -> list[nn.Module]:
+    """Return a module and all below it, each once."""
+    seen, found = {id(root)}, [root]
+    for module in found:  # grows meanwhile
         for child in children_of(module).values():
             if child is not None and id(child) not in seen:
                 seen.add(id(child))
-                stack.append(child)
+                found.append(child)
+    return found
 
 
 class _Suspect(NamedTuple):
@@ -65,19 +64,18 @@ class _Suspect(NamedTuple):
 
 def _suspects(module: nn.Module) -> list[_Suspect]:
     """Return the attributes that hold more than plain values: of most modules none."""
-    found = []
-    for name, value in module.__dict__.items():
-        # In the order of how many attributes each question answers: this runs for every module.
-        if type(value) in PLAIN:
-            continue
-        if name in _INTERNAL:
-            if value and name in _HOOKS:
-                found.append(_Suspect(module, name, value, True))
-        elif not is_plain(value):
-            found.append(_Suspect(module, name, value, False))
-    if found and is_machinery_module(module):
+    held = module.__dict__
+    # This runs for every module: what nn.Module itself made is left out at one stroke.
+    hooked = any(map(held.get, _HOOKS))
+    own = held.keys() - _INTERNAL
+    own = {name for name in own if type(held[name]) not in PLAIN and not is_plain(held[name])}
+    if not (own or hooked) or is_machinery_module(module):
         return []
-    return found
+    return [
+        _Suspect(module, name, value, name in _HOOKS)
+        for name, value in held.items()
+        if name in own or (value and name in _HOOKS)
+    ]
 
 
 class _Path(NamedTuple):
