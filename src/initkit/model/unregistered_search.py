@@ -9,13 +9,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from .computed_weights import find_computed_weights
-from .object_graph import PLAIN, ObjectGraph, is_machinery_module, is_plain
+from .object_graph import (
+    PLAIN,
+    ObjectGraph,
+    bases_of,
+    class_entries,
+    is_machinery_module,
+    is_plain,
+    module_of,
+    name_of,
+)
 from .slots import children_of
 from .unregistered import Unregistered, UnregisteredKind
 
@@ -38,7 +48,10 @@ def find_unregistered(root: nn.Module) -> list[Unregistered]:
     >>> [found.path for found in find_unregistered(Net())]
     ['weight2']
     """
-    suspects = [entry for module in _modules(root) for entry in _suspects(module)]
+    modules = _modules(root)
+    suspects = [entry for module in modules for entry in _suspects(module)]
+    for module in {type(module): module for module in reversed(modules)}.values():
+        suspects += _class_suspects(module)
     return _Search(root).run(suspects) if suspects else []
 
 
@@ -76,6 +89,20 @@ def _suspects(module: nn.Module) -> list[_Suspect]:
         for name, value in held.items()
         if name in own or (value and name in _HOOKS)
     ]
+
+
+def _class_suspects(module: nn.Module) -> Iterator[_Suspect]:
+    """Yield what stands in the body of a module's class, of which code alone belongs there."""
+    if is_machinery_module(module):
+        return
+    kinds = bases_of(type(module))
+    for kind in kinds[: kinds.index(nn.Module)]:
+        if str(module_of(kind)).startswith("torch."):
+            continue
+        for name, value in class_entries(kind).items():
+            if type(value) is FunctionType or name in module.__dict__ or is_plain(value):
+                continue
+            yield _Suspect(module, name, value, False)
 
 
 class _Path(NamedTuple):
@@ -142,7 +169,7 @@ class _Search:
             self.seen.add(id(value))
             self._meet_tensor(path, value)
         elif issubclass(kind, nn.Module):
-            if "_modules" in value.__dict__ and id(value) not in self.modules:
+            if _is_finished(value) and id(value) not in self.modules:
                 self.seen.add(id(value))
                 self._meet_module(path, value)
         elif self.graph.opener(kind) is not None and not is_plain(value):
@@ -175,6 +202,11 @@ class _Search:
             names = {id(one): name for name, one in module.named_modules()}
             for one in below:
                 self._push(_suspects(one), (path, names[id(one)]))
+
+
+def _is_finished(module: nn.Module) -> bool:
+    """Tell whether ``nn.Module.__init__`` has run; a traced module has its parts elsewhere."""
+    return "_modules" in module.__dict__ or isinstance(module, torch.jit.ScriptModule)
 
 
 def _is_computed(suspect: _Suspect) -> bool:
@@ -277,4 +309,5 @@ def _holder(path: _Path) -> str:
     for base, word in ((list, "list"), (tuple, "tuple"), (dict, "dict"), (set, "set")):
         if issubclass(kind, base):
             return f"a {word}"
-    return f"{'an' if kind.__name__[:1] in 'AEIOU' else 'a'} {kind.__name__}"
+    name = name_of(kind)
+    return f"{'an' if name[:1] in 'AEIOU' else 'a'} {name}"
