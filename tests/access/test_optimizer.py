@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -193,3 +194,27 @@ def test_many_that_are_left_out_are_told_in_few_lines() -> None:
 def test_what_is_no_optimizer_is_refused() -> None:
     with pytest.raises(TargetError, match=r"^an optimizer has param_groups; this is a Linear$"):
         optimizer_problems(net(), nn.Linear(2, 2))  # type: ignore[arg-type]
+
+
+def test_many_that_only_the_optimizer_knows_are_told_in_one_line() -> None:
+    model = nn.Sequential(*[nn.Linear(2, 2) for _ in range(9)])
+    optimizer = SGD(model.parameters(), lr=0.1)
+    model.load_state_dict(copy.deepcopy(model.state_dict()), assign=True)
+    found = [text for text in optimizer_problems(model, optimizer) if REBUILT in text]
+    assert [text.partition(":")[0] for text in found] == [
+        "parameter {0..17} of group 0 of the optimizer"
+    ]
+
+
+def test_a_buffer_that_is_stepped_is_named() -> None:
+    model = net()
+    model.register_buffer("scale", torch.ones(3, requires_grad=True))
+    optimizer = SGD([*model.parameters(), model.get_buffer("scale")], lr=0.1)
+    assert optimizer_problems(model, optimizer) == [
+        f"parameter 4 [3] {FOREIGN}: it is the buffer scale"
+    ]
+
+
+def test_a_lazy_model_and_another_optimizer_are_compared() -> None:
+    optimizer = SGD([nn.Parameter(torch.ones(2))], lr=0.1)
+    assert any(REBUILT in text for text in optimizer_problems(nn.LazyLinear(3), optimizer))

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from models import FOREIGN, ZOO
@@ -58,6 +59,34 @@ def slotted(held: object) -> Slotted:
     one = Slotted()
     one.held = held
     return one
+
+
+class InTheBody(nn.Module):
+    """A module whose class holds what each instance should."""
+
+    body_w = nn.Parameter(torch.ones(3))
+    body_layers = (nn.Linear(2, 2),)
+
+
+class Odd(type):
+    """A metaclass that lets nobody ask its classes for anything."""
+
+    def __getattribute__(cls, name: str) -> Any:
+        raise AssertionError(f"asked for {name}")
+
+
+def odd(held: object) -> object:
+    """Return an object of a class that cannot be asked."""
+    one: Any = object.__new__(Odd("Kind", (), {}))
+    one.held = held
+    return one
+
+
+def array_of(*held: object) -> Any:
+    """Return an array of objects."""
+    array = np.empty(len(held), dtype=object)
+    array[:] = held
+    return array
 
 
 def scaling(factor: Tensor) -> Callable[..., object]:
@@ -112,6 +141,15 @@ HIDDEN: dict[str, tuple[Callable[[Any], object], str, str]] = {
         "w.scale",
         "parameter",
     ),
+    "class attribute": (into("sub", lambda: InTheBody()), "sub.body_w", "parameter"),
+    "class list": (into("sub", lambda: InTheBody()), "sub.body_layers[0]", "module"),
+    "values of a dict": (
+        into("w", lambda: {"a": parameter()}.values()),
+        "w.mapping['a']",
+        "parameter",
+    ),
+    "array": (into("w", lambda: array_of(nn.Linear(2, 2))), "w[0]", "module"),
+    "odd metaclass": (into("w", lambda: odd(parameter())), "w.held", "parameter"),
     "copied": (lambda m: setattr(m, "w", m.fc.weight.detach().clone()), "w", "tensor"),
     "stale": (lambda m: setattr(m, "w", m.fc.weight * 2), "w", "result"),
 }
@@ -383,3 +421,41 @@ def test_it_is_plain_data_too() -> None:
     data = found.to_dict()
     assert data["path"] == "w['a']" and data["shape"] == (3,) and data["problem"] is True
     assert data["text"] == str(found)
+
+
+def test_a_class_attribute_that_an_instance_covers_is_not_missed() -> None:
+    class Covered(nn.Module):
+        scale: Any = torch.ones(3)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = 1.0
+
+    assert find_unregistered(Covered()) == []
+
+
+def test_numbers_in_an_array_hold_nothing() -> None:
+    assert places(net(into("w", lambda: np.ones(3)))) == []
+
+
+def test_what_lies_a_thousand_containers_deep_is_found_and_told() -> None:
+    held: Any = nn.Parameter(torch.ones(3))
+    for _ in range(5000):
+        held = [held]
+    found = find_unregistered(net(into("w", lambda: held)))
+    assert [one.kind for one in found] == ["parameter"]
+    assert fold_unregistered(found)[0].startswith("w[0][0]")
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_a_nested_tensor_has_no_shape_to_tell() -> None:
+    parts = [torch.ones(2), torch.ones(3)]
+    found = find_unregistered(net(into("w", lambda: torch.nested.nested_tensor(parts))))
+    assert [(one.path, one.shape) for one in found] == [("w", None)]
+    assert fold_unregistered(found)[0].startswith("w is a plain tensor")
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace.* is deprecated")
+def test_a_traced_module_is_found_like_any_other() -> None:
+    traced = torch.jit.trace(nn.Linear(2, 2), torch.ones(1, 2))
+    assert places(net(into("w", lambda: [traced]))) == [("w[0]", "module")]

@@ -62,8 +62,8 @@ def _alike(row: Row, usual: dict[Hashable, float]) -> Hashable:
 
 
 def _shape(fold: Fold[Row]) -> str:
-    if fold.first.note == "lazy":
-        return "?"
+    if len(fold) == 1 or fold.first.note == "lazy":
+        return fold.first.shape_text
     shapes = [format_shape(shape) for shape in sorted({row.shape for row in fold.rows})]
     return shapes[0] if len(shapes) == 1 else f"{shapes[0]} to {shapes[-1]}"
 

@@ -24,7 +24,7 @@ from ..ties import memories
 from ..write import rules_that_started
 from .display import columns_for, folds_of, gradient_notes, one_each, title_line
 from .optimizer import Optimizers, optimizer_problems
-from .read_row import read_row
+from .read_row import read_row, shown_slot
 from .row import Row
 
 
@@ -60,30 +60,46 @@ def summary(
     >>> print(summary(nn.Sequential(nn.Linear(2, 3), nn.ReLU()))[0]["bias"].shape)
     (3,)
     """
-    view = ModelView(model)
     wrong = optimizer_problems(model, optimizer) if optimizer is not None else []
+    # Of many parameters a third of the time went there. What the reading alone needs is gone when
+    # collecting starts again, and is not looked through.
+    with no_collecting():
+        return _read(ModelView(model), wrong, values, buffers)
+
+
+def _read(view: ModelView, wrong: Sequence[str], values: bool, buffers: bool) -> Summary:
     root = view.root
-    with no_collecting():  # of many parameters a third of the time went there
-        rules = rules_that_started(root) if root is not None else {}
-        held = [slot for slot in view.slots if slot.tensor is not None]
-        rows = [
-            read_row(slots, group, rules, values)
-            for slots, group in memories(held)
-            if buffers or any(slot.kind != "buffer" for slot in slots)
-        ]
-        return Summary(
-            rows,
-            view.title,
-            modules=dict(_modules(root)) if root is not None else None,
-            unregistered=view.unregistered,
-            problems=wrong,
-        )
+    rules = rules_that_started(root) if root is not None else {}
+    held = [slot for slot in view.slots if slot.tensor is not None]
+    rows = [
+        read_row(slot, slots, group, rules, values)
+        for slots, group in memories(held)
+        if (slot := shown_slot(slots)).kind != "buffer" or buffers
+    ]
+    return Summary(
+        rows,
+        view.title,
+        modules=_modules(root) if root is not None else None,
+        unregistered=view.unregistered,
+        problems=wrong,
+    )
 
 
-def _modules(root: nn.Module) -> Iterator[tuple[str, _Module]]:
-    for path, module in root.named_modules():
-        layers = tuple(children_of(module)) if is_counted(module) else None
-        yield path, (type(module).__name__, layers)
+def _modules(root: nn.Module) -> dict[str, _Module]:
+    """Describe every module by the first of its paths."""
+    found: dict[str, _Module] = {}
+    seen, stack = {id(root)}, [("", root)]
+    while stack:
+        path, module = stack.pop()
+        children = children_of(module)
+        layers = tuple(children) if children and is_counted(module) else None
+        found[path] = type(module).__name__, layers
+        for name in reversed(children):
+            child = children[name]
+            if child is not None and id(child) not in seen:
+                seen.add(id(child))
+                stack.append((f"{path}.{name}" if path else name, child))
+    return found
 
 
 _Module = tuple[str, "tuple[str, ...] | None"]
@@ -201,7 +217,9 @@ class Summary:
         rows = [row for row in self.rows if any(map(takes, row.names))]
         if not rows:
             names = [name for row in self.rows for name in row.names]
-            hint = named_unregistered(self.unregistered, glob, lambda _, name: takes(name))
+            hint = named_unregistered(
+                self.unregistered, glob, lambda _, name: takes(name) or name.startswith(f"{glob}.")
+            )
             hint = hint or did_you_mean(glob, names)
             raise TargetError(f"{self.title} has no parameter {glob!r}{hint}")
         return Summary(rows, f"{glob} of {self.title}", modules={})

@@ -33,6 +33,10 @@ class _Held:
         of = f" of optimizer {self.optimizer}" if self.optimizer else ""
         return f"group {self.group}{of}"
 
+    @property
+    def label(self) -> str:
+        return self.name or f"parameter {self.place}"
+
 
 def optimizer_problems(model: Model, optimizer: Optimizers) -> list[str]:
     """Return what is wrong between a model and its optimizer, or several, in sentences.
@@ -99,33 +103,59 @@ def _left_behind(
     foreign = [one for one in held if id(one.tensor) not in names]
     if not foreign:
         return []
-    hidden = {
-        id(slot.tensor): path
+    known = _known_otherwise(view)
+    stepped = {id(one.tensor) for one in held}
+    unstepped = [slot for slot in slots if id(slot.tensor) not in stepped]
+    lost = [one for one in foreign if id(one.tensor) not in known]
+    told = [
+        f"{_head(one)}: it is {known[id(one.tensor)]}" for one in foreign if id(one.tensor) in known
+    ]
+    if len(lost) <= _TOLD:
+        return [*told, *(_lost(one, unstepped) for one in lost)]
+    places: dict[str, list[str]] = {}
+    for one in lost:
+        places.setdefault(one.where, []).append(one.label)
+    return told + [
+        f"{label} of {where} of the optimizer: no parameter of the model{_SINCE}"
+        for where, labels in places.items()
+        for label in _labels(labels)
+    ]
+
+
+def _known_otherwise(view: ModelView) -> dict[int, str]:
+    """Return what the model has beside its parameters, in words by the tensor's id."""
+    known = {
+        id(slot.tensor): f"{path}, which is not registered"
         for found in view.unregistered
         for slot, path in zip(found.slots(), found.tensors, strict=True)
     }
-    stepped = {id(one.tensor) for one in held}
-    unstepped = [slot for slot in slots if id(slot.tensor) not in stepped]
-    return [_foreign(one, hidden, unstepped) for one in foreign]
+    buffers = (slot for slot in view.raw_slots if slot.kind == "buffer")
+    return known | {id(slot.tensor): f"the buffer {slot.name}" for slot in buffers}
 
 
-def _foreign(one: _Held, hidden: dict[int, str], unstepped: Sequence[Slot]) -> str:
+def _head(one: _Held) -> str:
     shape = list(one.tensor.shape) if not nn.parameter.is_lazy(one.tensor) else "lazy"
-    what = one.name or f"parameter {one.place}"
-    head = f"{what} {shape} of {one.where} of the optimizer is no parameter of the model"
-    if id(one.tensor) in hidden:
-        return f"{head}: it is {hidden[id(one.tensor)]}, which is not registered"
+    return f"{one.label} {shape} of {one.where} of the optimizer is no parameter of the model"
+
+
+_SINCE = (
+    ": the model was rebuilt, tied, untied or moved by assignment since; make the optimizer after "
+    "that"
+)
+
+
+def _lost(one: _Held, unstepped: Sequence[Slot]) -> str:
+    """Say of a parameter that only the optimizer knows what may have replaced it."""
+    shape = list(one.tensor.shape) if not nn.parameter.is_lazy(one.tensor) else None
     alike = [
         slot.name
         for slot in unstepped
-        if slot.tensor is not None and list(slot.tensor.shape) == shape
+        if slot.tensor is not None and not nn.parameter.is_lazy(slot.tensor)
+        if list(slot.tensor.shape) == shape
         if not one.name or slot.name == one.name
     ]
     became = f" ({alike[0]} has this shape now, and is not stepped)" if alike else ""
-    return (
-        f"{head}{became}: the model was rebuilt, tied, untied or moved by assignment since; make "
-        "the optimizer after that"
-    )
+    return f"{_head(one)}{became}{_SINCE}"
 
 
 def _stepped_twice(slots: Sequence[Slot], held: Sequence[_Held]) -> list[str]:
@@ -152,7 +182,7 @@ def _decayed(names: dict[int, str], held: Sequence[_Held]) -> list[str]:
     groups: dict[tuple[str, float], list[str]] = {}
     for one in held:
         if one.decay and not one.tensor.requires_grad:
-            name = names.get(id(one.tensor), one.name or f"parameter {one.place}")
+            name = names.get(id(one.tensor), one.label)
             groups.setdefault((one.where, one.decay), []).append(name)
     return [
         f"{label} is frozen, and {where} decays it by {decay:g} as soon as it has a gradient; give "
@@ -169,3 +199,4 @@ def _labels(names: Sequence[str]) -> list[str]:
 
 
 _FEW = 3  # names that are told one by one
+_TOLD = 8  # parameters that only the optimizer knows, of which each has its own line

@@ -16,18 +16,28 @@ from ..ties import TieGroup
 from .row import Row
 
 
+def shown_slot(slots: tuple[Slot, ...]) -> Slot:
+    """Return the slot that stands for one memory: the first that is no buffer, if there is one."""
+    if len(slots) == 1:
+        return slots[0]
+    return next((slot for slot in slots if slot.kind != "buffer"), slots[0])
+
+
 def read_row(
-    slots: tuple[Slot, ...], group: TieGroup | None, rules: Mapping[str, str], values: bool
+    slot: Slot,
+    slots: tuple[Slot, ...],
+    group: TieGroup | None,
+    rules: Mapping[str, str],
+    values: bool,
 ) -> Row:
-    """Return the row of one memory; ``rules`` says by name which rule started it."""
-    slot = slots[0]
-    if len(slots) > 1:
-        slot = next((one for one in slots if one.kind != "buffer"), slot)
+    """Return the row of one memory, shown by ``slot``; ``rules`` says what started each name."""
     tensor = slot.tensor
     assert tensor is not None
     names = slot.paths if group is None else group.names
-    lazy = nn.parameter.is_lazy(tensor)
-    held = tensor if lazy else local_part(tensor)
+    # Asked of the type, since nearly all tensors are whole.
+    whole = type(tensor) in _WHOLE
+    lazy = not whole and nn.parameter.is_lazy(tensor)
+    held = tensor if whole or lazy else local_part(tensor)
     row = Row(
         names,
         slot.kind,
@@ -63,6 +73,9 @@ def _device_name(device: torch.device) -> str:
     return str(device)
 
 
+_WHOLE = frozenset({nn.Parameter, Tensor})  # neither lazy nor a part of something
+
+
 def _is_trained(slot: Slot, tensor: Tensor) -> bool:
     """Tell whether a tensor, or one behind a computed weight, takes gradients."""
     if slot.computed is None:
@@ -72,8 +85,7 @@ def _is_trained(slot: Slot, tensor: Tensor) -> bool:
 
 def local_part(tensor: Tensor) -> Tensor:
     """Return what this process holds of a tensor: itself, where it is whole."""
-    # Asked of the type, since nearly all tensors are whole.
-    if type(tensor) in (nn.Parameter, Tensor):
+    if type(tensor) in _WHOLE:
         return tensor
     part = getattr(tensor, "to_local", None)
     return part() if part is not None else tensor
@@ -157,6 +169,6 @@ def _version(tensor: Tensor) -> int | None:
 
 def _bytes(tensor: Tensor) -> int:
     try:
-        return tensor.numel() * tensor.element_size()
+        return tensor.nbytes
     except (RuntimeError, NotImplementedError):
         return 0

@@ -65,6 +65,11 @@ class Row:
         return 0 if self.note in ("lazy", "nested") else math.prod(self.shape)
 
     @property
+    def shape_text(self) -> str:
+        """The shape as tables show it; ``?`` of what has none yet."""
+        return "?" if self.note == "lazy" else format_shape(self.shape)
+
+    @property
     def constant(self) -> float | None:
         """The value that all elements have; None where they differ or were not read."""
         return self.min if self.min is not None and self.min == self.max else None
@@ -116,7 +121,7 @@ class Row:
     def __str__(self) -> str:
         kind = f"{self.owner} {self.kind}" if self.owner else self.kind
         dtype = str(self.dtype).removeprefix("torch.")
-        head = f"{self.name}: {format_shape(self.shape)} {dtype} on {self.device}, {kind}"
+        head = f"{self.name}: {self.shape_text} {dtype} on {self.device}, {kind}"
         spread = ""
         if self.values and self.constant is None and self.min is not None and self.max is not None:
             spread = f", {short(self.min)} to {short(self.max)}"

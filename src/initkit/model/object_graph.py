@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import (
     BuiltinFunctionType,
     FunctionType,
@@ -24,6 +24,8 @@ from typing import Any, Final, TypeAlias
 
 import torch
 from torch import Tensor, nn
+
+from ..numbers import loaded
 
 Child: TypeAlias = tuple[str, Any]
 """What is put behind the path of its holder, such as ``.name`` or ``[2]``, and the child."""
@@ -80,6 +82,9 @@ def _opener(kind: type) -> Opener:
     if issubclass(kind, (type, ModuleType, Tensor, nn.Module)):
         return None  # tensors and modules are what is looked for
     openers = [opener for base, opener in _BUILTIN.items() if issubclass(kind, base)]
+    array = loaded("numpy", "ndarray")
+    if array is not None and issubclass(kind, array):
+        openers.append(_array)
     if not _is_machinery(kind):
         openers += _attribute_openers(kind)
     if len(openers) < 2:
@@ -125,6 +130,19 @@ def _partial(partial: Any) -> Iterator[Child]:
         yield f".{name}", vars(_PARTIAL)[name].__get__(partial)
 
 
+def _viewed(view: Any) -> Iterator[Child]:
+    """Yield what a view of a dict shows, through the dict behind it."""
+    return ((f".mapping[{key!r}]", child) for key, child in view.mapping.items())
+
+
+def _array(array: Any) -> Iterable[Child]:
+    """Yield the objects in an array of NumPy; of numbers nothing."""
+    base = loaded("numpy", "ndarray")
+    if not class_entries(base)["dtype"].__get__(array).hasobject:
+        return ()
+    return _items(base.tolist(array), iter) if base.ndim.__get__(array) else ()
+
+
 _BUILTIN: dict[type, Callable[[Any], Iterable[Child]]] = {
     list: lambda value: _items(value, list.__iter__),
     tuple: lambda value: _items(value, tuple.__iter__),
@@ -135,17 +153,35 @@ _BUILTIN: dict[type, Callable[[Any], Iterable[Child]]] = {
     MappingProxyType: lambda value: (
         (f"[{key!r}]", child) for key, child in value.items() if type(key) in PLAIN
     ),
+    type({}.keys()): _viewed,
+    type({}.values()): _viewed,
+    type({}.items()): _viewed,
     FunctionType: _function,
     MethodType: _method,
     functools.partial: _partial,
 }
 
 
+def bases_of(kind: type) -> tuple[type, ...]:
+    """Return a class and its bases in order, whatever its metaclass makes of the attribute."""
+    bases: tuple[type, ...] = _TYPE["__mro__"].__get__(kind)
+    return bases
+
+
+def class_entries(kind: type) -> Mapping[str, Any]:
+    """Return what stands in the body of a class, whatever its metaclass makes of ``__dict__``."""
+    entries: Mapping[str, Any] = _TYPE["__dict__"].__get__(kind)
+    return entries
+
+
+_TYPE: Any = vars(type)
+
+
 def _attribute_openers(kind: type) -> list[Callable[[Any], Iterable[Child]]]:
     """Return what reads the instance dictionary of a type, and its slots, where it has them."""
     found: list[Callable[[Any], Iterable[Child]]] = []
-    for base in kind.__mro__:
-        own = vars(base)
+    for base in bases_of(kind):
+        own = class_entries(base)
         # A property may bear the name, so only the descriptor that Python itself made is taken.
         if isinstance(own.get("__dict__"), (GetSetDescriptorType, MemberDescriptorType)):
             found.append(functools.partial(_from_dict, own["__dict__"]))
@@ -177,13 +213,17 @@ def _is_machinery(kind: type) -> bool:
     Loggers, locks, optimizers, process groups and graphs lead far away, and hold nothing that a
     model would miss.
     """
-    return all(_machinery_name(_module_of(base)) for base in kind.__mro__[:-1])
+    return all(_machinery_name(module_of(base)) for base in bases_of(kind)[:-1])
 
 
-def _module_of(kind: type) -> object:
+def module_of(kind: type) -> object:
     """Return the module of a class, whatever its metaclass makes of the attribute."""
-    descriptor: Any = vars(type)["__module__"]
-    return descriptor.__get__(kind)
+    return _TYPE["__module__"].__get__(kind)
+
+
+def name_of(kind: type) -> str:
+    """Return the name of a class, whatever its metaclass makes of the attribute."""
+    return str(_TYPE["__name__"].__get__(kind))
 
 
 def _machinery_name(module: object) -> bool:
@@ -198,11 +238,10 @@ def _machinery_name(module: object) -> bool:
 def is_machinery_module(module: nn.Module) -> bool:
     """Tell whether a module is torch's own wrapping, such as FSDP's or a compiled module's."""
     # A class made on the fly stands before the user's own, whose attributes count.
-    above = type(module).__mro__
+    above = bases_of(type(module))
     return (
         all(
-            (name := str(_module_of(base))).startswith("torch.")
-            and not name.startswith("torch.nn.")
+            (name := str(module_of(base))).startswith("torch.") and not name.startswith("torch.nn.")
             for base in above[: above.index(nn.Module)]
         )
         and type(module) is not nn.Module

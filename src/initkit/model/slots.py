@@ -188,7 +188,7 @@ def _emit(visit: _Visit, slots: list[Slot], buffers: bool, raw: bool) -> None:
         kind = "parameter" if any(isinstance(t, nn.Parameter) for t in computed.raw) else "buffer"
         if buffers or kind == "parameter":
             slots.append(make(key, computed.main, kind, visits, computed))
-    if buffers:
+    if buffers and module._buffers:
         # What a parametrization keeps stands behind its weight as its raw tensors do.
         behind = not raw and any(isinstance(m, ParametrizationList) for m in visit.lineage)
         for key, tensor in module._buffers.items():

@@ -66,8 +66,9 @@ class Unregistered:
     def shape(self) -> tuple[int, ...] | None:
         """The shape of a tensor; None of a module, and of what has none yet."""
         thing = self.thing
-        known = isinstance(thing, Tensor) and not nn.parameter.is_lazy(thing)
-        return tuple(thing.shape) if known and isinstance(thing, Tensor) else None
+        if not isinstance(thing, Tensor) or nn.parameter.is_lazy(thing) or thing.is_nested:
+            return None
+        return tuple(thing.shape)
 
     @property
     def tensors(self) -> list[str]:

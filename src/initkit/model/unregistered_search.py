@@ -9,13 +9,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from .computed_weights import find_computed_weights
-from .object_graph import PLAIN, ObjectGraph, is_machinery_module, is_plain
+from .object_graph import (
+    PLAIN,
+    ObjectGraph,
+    bases_of,
+    class_entries,
+    is_machinery_module,
+    is_plain,
+    module_of,
+    name_of,
+)
 from .slots import children_of
 from .unregistered import Unregistered, UnregisteredKind
 
@@ -38,20 +48,22 @@ def find_unregistered(root: nn.Module) -> list[Unregistered]:
     >>> [found.path for found in find_unregistered(Net())]
     ['weight2']
     """
-    suspects = [entry for module in _modules(root) for entry in _suspects(module)]
+    modules = _modules(root)
+    suspects = [entry for module in modules for entry in _suspects(module)]
+    for module in {type(module): module for module in reversed(modules)}.values():
+        suspects += _class_suspects(module)
     return _Search(root).run(suspects) if suspects else []
 
 
-def _modules(root: nn.Module) -> Iterator[nn.Module]:
-    """Yield a module and all below it, each once."""
-    seen, stack = {id(root)}, [root]
-    while stack:
-        module = stack.pop()
-        yield module
+def _modules(root: nn.Module) -> list[nn.Module]:
+    """Return a module and all below it, each once."""
+    seen, found = {id(root)}, [root]
+    for module in found:  # grows meanwhile
         for child in children_of(module).values():
             if child is not None and id(child) not in seen:
                 seen.add(id(child))
-                stack.append(child)
+                found.append(child)
+    return found
 
 
 class _Suspect(NamedTuple):
@@ -65,19 +77,32 @@ class _Suspect(NamedTuple):
 
 def _suspects(module: nn.Module) -> list[_Suspect]:
     """Return the attributes that hold more than plain values: of most modules none."""
-    found = []
-    for name, value in module.__dict__.items():
-        # In the order of how many attributes each question answers: this runs for every module.
-        if type(value) in PLAIN:
-            continue
-        if name in _INTERNAL:
-            if value and name in _HOOKS:
-                found.append(_Suspect(module, name, value, True))
-        elif not is_plain(value):
-            found.append(_Suspect(module, name, value, False))
-    if found and is_machinery_module(module):
+    held = module.__dict__
+    # This runs for every module: what nn.Module itself made is left out at one stroke.
+    hooked = any(map(held.get, _HOOKS))
+    own = held.keys() - _INTERNAL
+    own = {name for name in own if type(held[name]) not in PLAIN and not is_plain(held[name])}
+    if not (own or hooked) or is_machinery_module(module):
         return []
-    return found
+    return [
+        _Suspect(module, name, value, name in _HOOKS)
+        for name, value in held.items()
+        if name in own or (value and name in _HOOKS)
+    ]
+
+
+def _class_suspects(module: nn.Module) -> Iterator[_Suspect]:
+    """Yield what stands in the body of a module's class, of which code alone belongs there."""
+    if is_machinery_module(module):
+        return
+    kinds = bases_of(type(module))
+    for kind in kinds[: kinds.index(nn.Module)]:
+        if str(module_of(kind)).startswith("torch."):
+            continue
+        for name, value in class_entries(kind).items():
+            if type(value) is FunctionType or name in module.__dict__ or is_plain(value):
+                continue
+            yield _Suspect(module, name, value, False)
 
 
 class _Path(NamedTuple):
@@ -144,7 +169,7 @@ class _Search:
             self.seen.add(id(value))
             self._meet_tensor(path, value)
         elif issubclass(kind, nn.Module):
-            if "_modules" in value.__dict__ and id(value) not in self.modules:
+            if _is_finished(value) and id(value) not in self.modules:
                 self.seen.add(id(value))
                 self._meet_module(path, value)
         elif self.graph.opener(kind) is not None and not is_plain(value):
@@ -177,6 +202,11 @@ class _Search:
             names = {id(one): name for name, one in module.named_modules()}
             for one in below:
                 self._push(_suspects(one), (path, names[id(one)]))
+
+
+def _is_finished(module: nn.Module) -> bool:
+    """Tell whether ``nn.Module.__init__`` has run; a traced module has its parts elsewhere."""
+    return "_modules" in module.__dict__ or isinstance(module, torch.jit.ScriptModule)
 
 
 def _is_computed(suspect: _Suspect) -> bool:
@@ -279,4 +309,5 @@ def _holder(path: _Path) -> str:
     for base, word in ((list, "list"), (tuple, "tuple"), (dict, "dict"), (set, "set")):
         if issubclass(kind, base):
             return f"a {word}"
-    return f"{'an' if kind.__name__[:1] in 'AEIOU' else 'a'} {kind.__name__}"
+    name = name_of(kind)
+    return f"{'an' if name[:1] in 'AEIOU' else 'a'} {name}"

@@ -94,6 +94,20 @@ def split_name(name: str) -> tuple[tuple[str, ...], Numbers]:
 
 def _boxes(points: Sequence[Numbers]) -> Iterator[tuple[Numbers, ...]]:
     """Yield grids of numbers that cover the points, each once."""
+    # What all have in common goes first, so that the depth below grows with their number alone.
+    common = next(
+        (i for i, numbers in enumerate(zip(*points, strict=True)) if len(set(numbers)) > 1),
+        len(points[0]),
+    )
+    head = tuple((number,) for number in points[0][:common])
+    if common:
+        points = [numbers[common:] for numbers in points]
+    for box in _apart(points):
+        yield (*head, *box)
+
+
+def _apart(points: Sequence[Numbers]) -> Iterator[tuple[Numbers, ...]]:
+    """Yield grids that cover points whose first numbers differ."""
     if len(points[0]) < 2:  # nothing, or one row of numbers, is a grid as it is
         yield tuple(tuple(sorted(numbers)) for numbers in zip(*points, strict=True))
         return
