@@ -86,7 +86,7 @@ class _End(Matcher):
         return hint_module(slots, self.container.glob) or self.inner.hint(slots)
 
     @staticmethod
-    def beside(kind: str) -> str:
+    def beside(_kind: str) -> str:
         """Return the key that the author of one for containers of a class may have meant."""
         return ""
 
