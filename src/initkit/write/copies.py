@@ -165,8 +165,8 @@ def copies_text(copies: Sequence[tuple[str, str]]) -> str:
     more = f" and {len(copies) - _NAMED} more" if copies[_NAMED:] else ""
     return (
         f"constructors made deferred parameters of others, which hold no values yet: {listed}{more}"
-        "; tie them, copy once the values are there, or construct under deferred(record=True), which "
-        "copies them, too, or without deferred()"
+        "; tie them, copy once the values are there, or construct under deferred(record=True), "
+        "which copies them, too, or without deferred()"
     )
 
 
