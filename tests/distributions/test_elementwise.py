@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from initkit import distributions
 
@@ -44,3 +45,7 @@ def test_both_ways_to_the_moments_of_a_truncated_normal_meet(loc: float) -> None
     inside, outside = (distributions.TruncatedNormal(loc, 1.0, -h, h) for h in ends)
     assert inside.std is not None and outside.std is not None
     assert inside.std / ends[0] == pytest.approx(outside.std / ends[1], rel=1e-7)
+
+
+def test_a_table_of_complex_numbers_reaches_as_far_as_both_of_their_parts() -> None:
+    assert distributions.Table.of(torch.tensor([1 + 9j, 2 - 3j])).reach == (-3.0, 9.0)

@@ -66,10 +66,7 @@ IDLE: dict[str, tuple[Any, str]] = {
     ),
     "the first layer of a class": (
         {"first:Linear": 1},
-        (
-            "; 'Linear' is a class: write 'in:Linear.first', or 'earliest:Linear' for the first "
-            "Linear of the model"
-        ),
+        ", or 'earliest:Linear' for the first Linear of the model",
     ),
     "the last layer of a class": (
         {"last:Net": 1},

@@ -94,6 +94,10 @@ class Table(Indexed):
     def values(self, index: Tensor) -> Tensor:
         return self.tensor.view(-1)[index].double()
 
+    def ends(self) -> tuple[float, float]:
+        low, high = self._real.double().aminmax()
+        return float(low), float(high)
+
     def table(self) -> Tensor:
         return through(self._real.reshape(-1), self.maps)
 

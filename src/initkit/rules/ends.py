@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -27,6 +27,8 @@ class _End(Matcher):
     inner: Matcher = Name("*")
     typed = True
     by_owner = True
+    beside: ClassVar[str] = ""
+    """What else the author of a key for containers of a class may have meant."""
 
     @classmethod
     def of(cls, key: object) -> Matcher:
@@ -82,13 +84,9 @@ class _End(Matcher):
             return self.container.hint(slots)
         kind = self.container.glob
         if kind.isidentifier() and hint_class(slots, kind):
-            return f"; {kind!r} is a class: write 'in:{kind}.{self.prefix[:-1]}'{self.beside(kind)}"
+            key = f"in:{kind}.{self.prefix[:-1]}"
+            return f"; {kind!r} is a class: write {key!r}{self.beside.format(kind)}"
         return hint_module(slots, self.container.glob) or self.inner.hint(slots)
-
-    @staticmethod
-    def beside(_kind: str) -> str:
-        """Return the key that the author of one for containers of a class may have meant."""
-        return ""
 
     def spell(self) -> str:
         if self.inner != Name("*"):
@@ -117,14 +115,12 @@ def _paths(slot: Slot) -> Iterator[set[str]]:
 class First(_End, prefix="first:"):
     """The parameters of the first layer of each container, in the order of registration."""
 
+    beside = ", or 'earliest:{0}' for the first {0} of the model"
+
     @staticmethod
     def layer_of(container: nn.Module) -> nn.Module | None:
         found = _layers(container, backwards=False, seen=set())
         return next(found, None)
-
-    @staticmethod
-    def beside(kind: str) -> str:
-        return f", or 'earliest:{kind}' for the first {kind} of the model"
 
 
 @frozen
