@@ -40,7 +40,15 @@ from torch.distributed.tensor.parallel import (
 )
 
 import initkit
-from initkit import Plan, apply_init, deferred, model_digest, plan_init
+from initkit import (
+    Plan,
+    apply_init,
+    deferred,
+    materialize,
+    model_digest,
+    plan_init,
+    record_init,
+)
 from initkit.model import sharding
 from initkit.write.digests import tensor_digests
 
@@ -353,6 +361,70 @@ def param_init_fn_needs_a_seed() -> None:
     plan = plan_init(lm(), DEFAULT)
     message = raises(initkit.OptionError, lambda: plan.param_init_fn(lm(), "cpu"))
     assert "seed=None" in message
+
+
+# ------------------------------------------------------------------- the model's own initialisation
+
+
+class OwnStart(TiedLM):
+    """Ties, a scaled projection, an orthogonal layer, tables, and a copied target network."""
+
+    def __init__(self) -> None:
+        super().__init__(vocabulary=27, width=12, layers=2, heads=2, length=9, padding=3)
+        for block in self.blocks:
+            nn.init.normal_(block.proj.weight, std=0.02 / (2 * len(self.blocks)) ** 0.5)
+        self.twist = nn.Linear(12, 12)
+        nn.init.orthogonal_(self.twist.weight)
+        self.rates = nn.Parameter(torch.arange(1.0, 25.0).log().view(4, 6))
+        self.register_buffer("decay", torch.linspace(0, 1, 7) ** 2)
+        self.critic = nn.Sequential(nn.Linear(12, 8), nn.Linear(8, 2))
+        nn.init.trunc_normal_(self.critic[1].bias, std=0.1, a=-0.2, b=0.2)
+        self.target = copy.deepcopy(self.critic)
+
+
+def own_start() -> nn.Module:
+    """Return the model without values, with what its own code does."""
+    with deferred(record=True):
+        return OwnStart()
+
+
+def own_start_whole() -> tuple[nn.Module, str]:
+    """Return the model that one process starts by a recording with values, and its digest."""
+    model = OwnStart()
+    return model, record_init(OwnStart).apply(model, seed=3).digest
+
+
+def same_start(shard: Callable[[nn.Module], nn.Module]) -> None:
+    """A model that is sharded before it has values gets those of one process."""
+    whole, digest = own_start_whole()
+    model = shard(own_start())
+    assert materialize(model, "cpu", seed=3, verify_ranks=True).digest == digest
+    assert model_digest(model) == model_digest(whole)
+
+
+@case(1, 4)
+def own_start_under_fsdp2() -> None:
+    same_start(lambda model: fsdp(model, line()))
+
+
+@case(4)
+def own_start_under_tensor_parallel_and_both() -> None:
+    mesh = square()
+    same_start(lambda model: tensor_parallel(model, mesh["tp"]))
+    same_start(lambda model: fsdp(tensor_parallel(model, mesh["tp"]), mesh["dp"]))
+
+
+@case(4)
+def own_start_of_a_pipeline_stage() -> None:
+    keep = ("tokens", "blocks", "target", "twist")[dist.get_rank()]  # a target without its source
+    stage = own_start()
+    for name, _ in list(stage.named_children()):
+        if name != keep:
+            delattr(stage, name)
+    materialize(stage, "cpu", seed=3)
+    wanted, found = tensor_digests(own_start_whole()[0]), tensor_digests(stage)
+    assert found == {name: wanted[name] for name in found}
+    assert any(name.startswith(keep) for name in found)
 
 
 # ----------------------------------------------------------------------- the grid of placements

@@ -47,7 +47,8 @@ def _tensor(scheme: str, dtype: torch.dtype) -> torch.Tensor:
 
 
 def _built_in() -> list[str]:
-    return [name for name in list_schemes() if factory_of(name).__module__.startswith("initkit.")]
+    made = ((name, factory_of(name)) for name in list_schemes())
+    return [n for n, f in made if isinstance(f, type) and f.__module__.startswith("initkit.")]
 
 
 def _by_scheme() -> Iterator[tuple[str, Callable[[], Any], Any]]:

@@ -14,6 +14,8 @@ import pytest
 import torch
 
 import initkit
+from initkit import list_schemes
+from initkit.schemes import unregister_scheme
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
@@ -50,7 +52,12 @@ def test_page_examples_are_true(
     runner = doctest.DocTestRunner(optionflags=FLAGS)
     text = re.sub(r"^ *(```|~~~).*$", "", page.read_text(), flags=re.MULTILINE)
     test = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
-    assert runner.run(test).failed == 0
+    before = set(list_schemes())
+    try:
+        assert runner.run(test).failed == 0
+    finally:
+        for name in set(list_schemes()) - before:  # other tests list the schemes
+            unregister_scheme(name)
 
 
 def test_a_false_example_would_be_caught() -> None:

@@ -173,7 +173,11 @@ def test_a_scheme_writes_the_declared_distribution(name: str) -> None:
     assert_drawn_from(model.weight, wanted, independent=wanted.elementwise)
 
 
-BUILT_IN = [name for name in list_schemes() if factory_of(name).__module__.startswith("initkit.")]
+BUILT_IN = [
+    name
+    for name in list_schemes()
+    if isinstance(f := factory_of(name), type) and f.__module__.startswith("initkit.")
+]
 
 
 def test_every_scheme_has_a_row_here() -> None:
