@@ -236,7 +236,10 @@ def fake() -> torch.Tensor:
 @pytest.mark.parametrize(
     ("tensor", "why"),
     [
-        (fake, "it is a fake tensor, which holds no values; initialise outside of the fake mode"),
+        (
+            fake,
+            "it is a fake tensor and holds no values; build the model outside of FakeTensorMode",
+        ),
         (
             lambda: torch._efficientzerotensor((3, 3)),  # type: ignore[attr-defined]
             "it is a zero tensor without memory; .clone() it",

@@ -146,7 +146,7 @@ def test_of_thousands_of_misspelt_rules_the_first_are_told_what_was_meant(
 ) -> None:
     asked: list[str] = []
 
-    def hint(slots: Any, glob: str) -> str:
+    def hint(slots: Any, glob: str, scope: str) -> str:
         asked.append(glob)
         return "; that"
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from ..numbers import loaded
-from .tensors import is_fake, storage_problem
+from .tensors import FAKE, is_fake, storage_problem
 
 Range: TypeAlias = tuple[int, int]
 Ranges: TypeAlias = tuple[Range, ...]
@@ -247,11 +247,8 @@ def placement_problem(tensor: Tensor) -> str:
     if is_sharded(tensor):
         return _unsupported_placement(tensor) or _local_shape_problem(tensor)
     if is_fake(tensor):
-        return _FAKE
+        return FAKE
     return shape_problem(tensor)
-
-
-_FAKE = "it is a fake tensor and holds no values; build the model outside of FakeTensorMode"
 
 
 def values_problem(tensor: Tensor) -> str:
@@ -260,7 +257,7 @@ def values_problem(tensor: Tensor) -> str:
         return shape_problem(tensor)
     if tensor.is_meta:
         return "it is on the meta device and holds no values; materialize the model first"
-    return _FAKE if is_fake(tensor) else storage_problem(tensor)
+    return FAKE if is_fake(tensor) else storage_problem(tensor)
 
 
 def shape_problem(tensor: Tensor) -> str:

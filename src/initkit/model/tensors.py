@@ -11,6 +11,7 @@ from torch.nn.parameter import Parameter, is_lazy
 
 from ..numbers import loaded
 
+FAKE = "it is a fake tensor and holds no values; build the model outside of FakeTensorMode"
 CHUNK = 1 << 18  # elements: few enough for the cache, enough that a thread is worth while
 
 
@@ -125,7 +126,7 @@ def reading_problem(tensor: Tensor) -> str:
 def writing_problem(tensor: Tensor) -> str:
     """Return why a tensor of another class, or none of its own making, takes no values."""
     if is_fake(tensor):
-        return "it is a fake tensor, which holds no values; initialise outside of the fake mode"
+        return FAKE
     if tensor._is_zerotensor():
         return "it is a zero tensor without memory; .clone() it"
     if _is_foreign(tensor):
@@ -179,7 +180,7 @@ def number_problem(dtype: torch.dtype) -> str:
     'its dtype is torch.bits8, whose numbers torch cannot read'
     """
     try:
-        torch.empty(1, dtype=dtype, device="cpu").to(torch.float64)
+        torch.empty(1, dtype=dtype, device="cpu").to(torch.complex128)
     except (RuntimeError, TypeError):
         return f"its dtype is {dtype}, whose numbers torch cannot read"
     return ""
