@@ -12,7 +12,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from initkit import Plan, Recipe, Rule, apply_init, load_recipe, plan_init, save_recipe
+from initkit import (
+    Plan,
+    Recipe,
+    Rule,
+    apply_init,
+    load_recipe,
+    plan_init,
+    record_init,
+    save_recipe,
+)
 from initkit.distributions import Normal, TruncatedNormal, Uniform
 from initkit.errors import PlanError, RuleError, TargetError
 from initkit.record.generalize_schemes import literal, same
@@ -339,3 +348,21 @@ def test_the_rules_of_a_published_model_make_an_equal_plan(name: str) -> None:
     model = models.FOREIGN[name]()
     plan = seen(model, "trunc_normal(std=0.02)")
     assert plan_init(model, plan.to_recipe("my/net")).diff(plan) == ""
+
+
+@pytest.mark.parametrize("width", [7, 12, 48, 250])
+@pytest.mark.parametrize("mode", ["fan_in", "fan_out"])
+def test_a_function_that_was_called_is_named_whatever_the_last_bit_of_its_std(
+    width: int, mode: str
+) -> None:
+    def build() -> nn.Module:
+        model = nn.Sequential(nn.Conv2d(width, 3 * width, 3), nn.Conv2d(3 * width, width, 1))
+        for layer in model:
+            nn.init.kaiming_normal_(layer.weight, mode=mode, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+        return model
+
+    plan = record_init(build)
+    recipe = plan.to_recipe("my/net")
+    assert "kaiming_normal" in str(recipe.rules) and "sqrt" not in str(recipe.rules)
+    assert plan_init(build(), recipe).digest() == plan.digest()

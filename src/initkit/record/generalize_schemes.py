@@ -24,9 +24,6 @@ _BY_FANS: dict[type[Distribution], tuple[str, ...]] = {
         "kaiming_normal",
         "kaiming_normal(mode='fan_out')",
         "lecun_normal",
-        # In torch's order, which may give the last bit another value.
-        "normal(std=sqrt(2)/sqrt(fan_in))",
-        "normal(std=sqrt(2)/sqrt(fan_out))",
     ),
     distributions.Uniform: (
         "xavier_uniform",

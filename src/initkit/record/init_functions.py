@@ -11,7 +11,7 @@ import inspect
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from types import CodeType, FunctionType
 from typing import Any, Protocol
 
@@ -37,10 +37,8 @@ class Recorder(Protocol):
 class Call:
     """A call of a function of torch.nn.init: its name, and its arguments besides the tensor."""
 
-    def __init__(
-        self, function: FunctionType, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> None:
-        self.function, self.name = function, function.__name__
+    def __init__(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self.name = name
         # Events keep the call, and must not keep the tensor alive.
         self._args = args[1:]
         self._kwargs = {k: v for k, v in kwargs.items() if k not in ("tensor", "generator")}
@@ -48,8 +46,13 @@ class Call:
     @cached_property
     def arguments(self) -> dict[str, Any]:
         """The arguments by their names."""
-        bound = inspect.signature(self.function).bind(None, *self._args, **self._kwargs)
+        bound = _signature(self.name).bind(None, *self._args, **self._kwargs)
         return {k: v for k, v in bound.arguments.items() if k not in ("tensor", "generator")}
+
+
+@cache
+def _signature(name: str) -> inspect.Signature:
+    return inspect.signature(original(name))
 
 
 class _Recorders(threading.local):
@@ -92,7 +95,7 @@ def called(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     tensor = args[0] if args else kwargs.get("tensor")
     if not isinstance(tensor, Tensor):
         return function(*args, **kwargs)  # it raises as it always did
-    call = Call(function, args, kwargs)
+    call = Call(name, args, kwargs)
     written, _recorders.busy = None, True
     for recorder in _recorders.active:
         recorder.begin(call)

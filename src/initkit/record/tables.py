@@ -34,6 +34,8 @@ def _constant(value: Tensor, distribution: Distribution | None) -> Constant:
     """Return the constant as the code wrote it, where it is that once rounded."""
     number = float(value.real if value.is_complex() else value)
     if isinstance(distribution, Constant):
+        if distribution.value == number and not value.is_complex():
+            return distribution
         rounded = torch.tensor(distribution.value, dtype=torch.float64, device="cpu").to(
             value.dtype
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
@@ -26,6 +27,8 @@ from .operations import handler_of
 # Functions that loop until they accept, decompose or set single elements; on the meta device most
 # do nothing. What they draw is known by their names.
 _BY_NAME = frozenset(("trunc_normal_", "orthogonal_", "sparse_", "dirac_", "eye_"))
+# They reckon with fans, and torch in another order than initkit: the last bit may differ.
+_BY_FANS = frozenset(("xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_"))
 _SILENT = frozenset(("clone", "_to_copy", "lift_fresh", "lift_fresh_copy"))
 _calls = itertools.count(1)
 
@@ -77,7 +80,15 @@ class Tracker(TorchDispatchMode):
         targets = _targets(op)
         values = held if isinstance(held, list) else [held] * len(targets)
         for target, value in zip(targets, values, strict=False):  # some return numbers besides
-            self._write(op, target, value)
+            self._write(op, target, self._as_called(value, target))
+
+    def _as_called(self, held: Held, target: Tensor) -> Held:
+        """Return what the function that was called draws, where this is it but for rounding."""
+        call = self._call
+        if call is None or call.name not in _BY_FANS or not isinstance(held, Expression):
+            return held
+        named = expression_of(call, target.shape)
+        return named if _near(named.distribution, held.distribution) else held
 
     def _write(self, op: Operation, target: Tensor, held: Held) -> None:
         storage = self.memory.write(target, held)
@@ -163,6 +174,14 @@ def _targets(op: Operation) -> list[Tensor]:
 def _law(name: str, options: tuple[tuple[str, Any], ...], shape: tuple[int, ...]) -> Distribution:
     function = original(name)
     return resolve(read_scheme(partial(function, **dict(options))), Site(shape, shape_only=True))
+
+
+def _near(a: Distribution | None, b: Distribution | None) -> bool:
+    """Say whether two distributions are of one kind and differ by the rounding of their numbers."""
+    if a is None or b is None or type(a) is not type(b):
+        return False
+    close = partial(math.isclose, rel_tol=1e-12)
+    return all(map(close, (a.mean, a.std, a.low, a.high), (b.mean, b.std, b.low, b.high)))
 
 
 def expression_of(call: Call, shape: Sequence[int]) -> Expression:
