@@ -7,7 +7,7 @@ from collections import OrderedDict
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils import parametrizations, parametrize
+from torch.nn.utils import parametrizations, parametrize, prune
 
 from initkit.errors import TargetError
 from initkit.model.slots import Slot, walk, walk_state_dict
@@ -306,3 +306,20 @@ def test_a_module_with_more_names_than_anyone_can_list_is_refused(leaf: nn.Modul
 def test_a_module_that_stands_in_a_thousand_places_has_all_its_names() -> None:
     (slot,) = walk(nn.ModuleList([nn.PReLU()] * 1000))
     assert slot.paths == tuple(f"{i}.weight" for i in range(1000))
+
+
+def test_what_is_kept_behind_a_weight_goes_by_its_whole_name_in_a_state_dict_too() -> None:
+    new = parametrizations.spectral_norm(nn.Linear(3, 3)).state_dict()
+    old = nn.utils.spectral_norm(nn.Linear(3, 3)).state_dict()
+    masked = prune.identity(nn.Linear(3, 3), "weight").state_dict()
+    free = {"weight_u": torch.zeros(3), "mask": torch.zeros(3)}
+    literal = [
+        {slot.name for slot in walk_state_dict(entries) if slot.literal}
+        for entries in (new, old, masked, free)
+    ]
+    assert literal == [
+        {"parametrizations.weight.0._u", "parametrizations.weight.0._v"},
+        {"weight_u", "weight_v"},
+        {"weight_mask"},
+        set(),
+    ]

@@ -459,3 +459,16 @@ def test_a_nested_tensor_has_no_shape_to_tell() -> None:
 def test_a_traced_module_is_found_like_any_other() -> None:
     traced = torch.jit.trace(nn.Linear(2, 2), torch.ones(1, 2))
     assert places(net(into("w", lambda: [traced]))) == [("w[0]", "module")]
+
+
+def test_a_parameter_among_the_buffers_is_a_problem_where_no_list_of_parameters_has_it() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    model[0].register_buffer("scale", nn.Parameter(torch.ones(2)))
+    (found,) = find_unregistered(model)
+    assert (found.path, found.kind, found.problem) == ("0.scale", "buffer", True)
+    assert str(found) == (
+        "0.scale is a buffer of Linear, though it takes gradients: it is not in parameters(): an "
+        "optimizer won't train it. Register it as what it is: self.scale = nn.Parameter(...)"
+    )
+    model[0].scale.requires_grad_(False)
+    assert find_unregistered(model) == []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +16,7 @@ from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
 from initkit import apply_init, verify_report
-from initkit.errors import FileError
+from initkit.errors import FileError, OptionError
 from initkit.write.report import checksum
 
 RULES = {"*.weight": "normal(std=0.02)", "*.bias": "uniform(-1, 1)"}
@@ -221,3 +223,11 @@ def test_a_report_that_does_not_fit_itself_is_refused(
     path.write_text(json.dumps({**data, "checksum": checksum(data)}))
     with pytest.raises(FileError, match=text):
         verify_report(mlp(), path)
+
+
+def test_a_report_that_was_never_saved_is_no_path() -> None:
+    model = nn.Linear(2, 2)
+    report: Any = apply_init(model, "xavier_uniform", seed=0)
+    text = "verify_report takes the path of a saved report, not a Report; report.save(path) writes"
+    with pytest.raises(OptionError, match=f"^{re.escape(text)} one$"):
+        verify_report(model, report)

@@ -7,7 +7,8 @@ once and shows several names. Nothing here reads a value.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import re
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -353,13 +354,19 @@ def walk_state_dict(entries: Mapping[str, object]) -> list[Slot]:
     sizes = _sizes(named)
     short = _unwrapped(list(named))
     return [
-        _entry(number, name, canonical, tensor, sizes)
+        _entry(number, name, canonical, tensor, sizes, literal=_is_kept_behind(name, named))
         for number, ((name, tensor), canonical) in enumerate(zip(named.items(), short, strict=True))
     ]
 
 
 def _entry(
-    number: int, name: str, canonical: str, tensor: Tensor, sizes: Mapping[str, int]
+    number: int,
+    name: str,
+    canonical: str,
+    tensor: Tensor,
+    sizes: Mapping[str, int],
+    *,
+    literal: bool,
 ) -> Slot:
     container, layer = _numbered(name)
     n_layers = None if layer is None else sizes[container]
@@ -375,8 +382,22 @@ def _entry(
         (),
         layer,
         n_layers,
+        literal=literal,
         visits=(number,),
     )
+
+
+# What a parametrization keeps beside its originals, and the old hooks beside a ``weight_orig``.
+_KEPT = re.compile(r"(?:.*\.)?parametrizations\.[^.]+\.\d+\..+")
+_KEPT_BY_HOOKS = re.compile(r"(.+)_(?:u|v|mask)")
+
+
+def _is_kept_behind(name: str, names: Container[str]) -> bool:
+    """Whether an entry is no value of its own, but what a module keeps of a computed weight."""
+    if _KEPT.fullmatch(name):
+        return True
+    hooked = _KEPT_BY_HOOKS.fullmatch(name)
+    return hooked is not None and f"{hooked[1]}_orig" in names
 
 
 def _numbered(name: str) -> tuple[str, int | None]:

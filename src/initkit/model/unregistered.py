@@ -18,9 +18,17 @@ from ..render import Fold, fold_rows
 from .slots import Slot, walk
 
 UnregisteredKind: TypeAlias = Literal[
-    "parameter", "computed", "trainable", "module", "tensor", "result", "stateless", "unfinished"
+    "parameter",
+    "computed",
+    "trainable",
+    "module",
+    "buffer",
+    "tensor",
+    "result",
+    "stateless",
+    "unfinished",
 ]
-PROBLEMS: Final[frozenset[str]] = frozenset({"parameter", "computed", "trainable", "module"})
+PROBLEMS: Final = frozenset({"parameter", "computed", "trainable", "module", "buffer"})
 """Of these kinds something should be trained, and is not; the others are only worth knowing."""
 
 
@@ -30,9 +38,9 @@ class Unregistered:
 
     ``path`` leads to it as one would write it (``encoder.layers[2]``). ``kind`` is one of
     ``parameter``; ``computed`` (from a Parameter that is not registered); ``trainable``;
-    ``module``; ``tensor`` (without gradient); ``result`` (computed from registered parameters);
-    ``stateless`` (a module that neither holds tensors nor asks whether it trains); ``unfinished``
-    (where the search ended). ``module`` is the one whose ``attribute`` leads there, ``owner`` its
+    ``module``; ``buffer`` (that takes gradients); ``tensor`` (without gradient); ``result``
+    (computed from registered parameters); ``stateless`` (a module that neither holds tensors nor
+    asks whether it trains); ``unfinished`` (where the search ended). ``module`` is the one whose ``attribute`` leads there, ``owner`` its
     class, ``holder`` what the attribute is, in words, if it is not the thing itself.
 
     >>> from torch import nn
@@ -107,6 +115,8 @@ class Unregistered:
         name, is_module = self.attribute, isinstance(self.thing, nn.Module)
         if self.kind in ("result", "unfinished"):
             return ""
+        if self.kind == "buffer":
+            return f". Register it as what it is: self.{name} = nn.Parameter(...)"
         if self.kind == "computed" and not self.holder:
             return f". Compute first, and wrap last: self.{name} = nn.Parameter(...)"
         if self.holder in _CONTAINERS and self.kind != "tensor":
@@ -139,6 +149,7 @@ _NO_MODE = "train(), eval() and apply() won't reach it"
 _CONSEQUENCES: dict[str, str] = {
     "result": "it does not follow when those change, and state_dict() won't save it",
     "stateless": _NO_MODE,
+    "buffer": "it is not in parameters(): an optimizer won't train it",
     "unfinished": "too many objects hang there, and the rest was not looked into",
 }
 _WHAT: dict[str, str] = {
@@ -146,6 +157,7 @@ _WHAT: dict[str, str] = {
     "computed": "is a plain tensor{inside} of {owner}, not a parameter, computed from a Parameter",
     "trainable": "is a plain tensor{inside} of {owner}, not a parameter, though it takes gradients",
     "module": "is a {name}{inside} of {owner}, not registered",
+    "buffer": "is a buffer of {owner}, though it takes gradients",
     "tensor": "is a plain tensor{inside} of {owner}, not a parameter",
     "result": "is a tensor{inside} of {owner}, computed once from registered parameters",
     "stateless": "is a {name}{inside} of {owner}, not registered",

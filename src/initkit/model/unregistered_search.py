@@ -52,7 +52,21 @@ def find_unregistered(root: nn.Module) -> list[Unregistered]:
     suspects = [entry for module in modules for entry in _suspects(module)]
     for module in {type(module): module for module in reversed(modules)}.values():
         suspects += _class_suspects(module)
-    return _Search(root).run(suspects) if suspects else []
+    found = [one for module in modules if module._buffers for one in _trained_buffers(module, root)]
+    return found + (_Search(root).run(suspects) if suspects else [])
+
+
+def _trained_buffers(module: nn.Module, root: nn.Module) -> Iterator[Unregistered]:
+    """Yield the buffers that are leaves which take gradients, and in no list of parameters."""
+    for name, buffer in module._buffers.items():
+        if buffer is None or not buffer.requires_grad or not buffer.is_leaf:
+            continue
+        if any(buffer is parameter for parameter in root.parameters()):
+            continue
+        paths = (path for path, other in root.named_modules() if other is module)
+        head = next(paths, "")
+        path = f"{head}.{name}" if head else name
+        yield Unregistered(path, "buffer", module, name, "", buffer)
 
 
 def _modules(root: nn.Module) -> list[nn.Module]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..distributions import WRITTEN
-from ..errors import FileError, ReadError
+from ..errors import FileError, OptionError, ReadError
 from ..files import parse_json, read_text
 from ..model import (
     Model,
@@ -106,7 +107,7 @@ class Verification:
         )
 
 
-def verify_report(model: Model, path: str | Path) -> Verification:
+def verify_report(model: Model, path: str | PathLike[str]) -> Verification:
     """Compare a model with a report that was saved when it was initialised.
 
     Every parameter that was written is drawn again from the report's seed and distribution, one at
@@ -129,6 +130,10 @@ def verify_report(model: Model, path: str | Path) -> Verification:
     >>> verify_report(model, path).rows
     (('weight', 'changed since'), ('bias', 'as initialised'))
     """
+    given: object = path  # a report itself is the obvious slip
+    if not isinstance(given, str | PathLike):
+        what = f"verify_report takes the path of a saved report, not a {type(given).__name__}"
+        raise OptionError(f"{what}; report.save(path) writes one", option="path")
     data = _read(Path(path))
     view = ModelView(model)
     verifier = _Verifier(data, SlotLookup(view.slots))
