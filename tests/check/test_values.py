@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from checked import RULES, net
 from torch import nn
+from torch.nn.utils import parametrizations
 
 from initkit import apply_init, check_init
 
@@ -32,3 +35,12 @@ def test_values_that_torch_turns_into_no_numbers_are_not_compared(name: str) -> 
         assert f"not checked: its dtype is torch.{name}, whose numbers torch cannot read" in str(
             report
         )
+
+
+@pytest.mark.parametrize("norm", [parametrizations.spectral_norm, nn.utils.spectral_norm])
+def test_a_weight_of_which_a_step_makes_nan_is_found(norm: Any) -> None:
+    """A spectral norm divides by the largest singular value, and that of zeros is 0."""
+    model = norm(nn.Linear(4, 4))
+    apply_init(model, {"*": 0}, seed=0)
+    for report in (check_init(model, {"*": 0}), check_init(model)):
+        assert "16 of 16 elements of the weight that a forward uses are NaN" in str(report)

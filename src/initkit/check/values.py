@@ -76,8 +76,11 @@ def _drawn(distribution: Distribution, like: Tensor) -> Tensor:
 
 
 def _tests_behind(slot: Slot) -> Iterator[Test]:
-    """Look for NaN in the tensors that a weight is computed from: a step may hide it."""
+    """Look for NaN before and behind the steps of a weight: one may hide it, or make it."""
     assert slot.computed is not None
+    used = slot.computed.in_use()
+    if used is not None and (used.is_floating_point() or used.is_complex()):
+        yield from nan_test(measure([local_values(used)]), " of the weight that a forward uses")
     for raw in slot.computed.raw:
         if raw.is_floating_point() or raw.is_complex():
             yield from nan_test(

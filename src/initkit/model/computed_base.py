@@ -86,6 +86,11 @@ class ComputedWeight:
         with torch.no_grad():
             return self._read()
 
+    def in_use(self) -> Tensor | None:
+        """Return the weight that a forward uses in evaluation; None where it can't be computed."""
+        with torch.no_grad():
+            return self._in_use()
+
     def gives_back(self, value: Tensor) -> bool:
         """Say whether :meth:`read` would return ``value``, but for rounding, once it is written."""
         return True
@@ -100,6 +105,9 @@ class ComputedWeight:
 
     def _read(self) -> Tensor | None:
         return self.main.detach()  # hooks are applied to what was drawn
+
+    def _in_use(self) -> Tensor | None:
+        return self._read()
 
     def _find_shape(self) -> torch.Size:
         return self.main.shape

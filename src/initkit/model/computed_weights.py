@@ -58,6 +58,9 @@ class HookedWeight(ComputedWeight):
         with torch.enable_grad():
             setattr(self.owner, self.key, self._compute())
 
+    def _in_use(self) -> Tensor:
+        return self._compute().detach()
+
     def _compute(self) -> Tensor:
         hook, owner = self._hook, self.owner
         if _is_pruning(hook):

@@ -98,8 +98,14 @@ class ParametrizedWeight(ComputedWeight):
 
     def _read(self) -> Tensor | None:
         # Spectral norm's inverse is the identity: what was written is read as if it were not there.
+        return self._computed(skip=_is_spectral)
+
+    def _in_use(self) -> Tensor | None:
+        return self._computed()
+
+    def _computed(self, skip: Callable[[nn.Module], bool] | None = None) -> Tensor | None:
         with suppress(Exception), _evaluating(self._list):
-            *_, (_, last) = self._stages(skip=_is_spectral)
+            *_, (_, last) = self._stages(skip)
             return last[0].detach()
         return None
 

@@ -40,8 +40,9 @@ class Unregistered:
     ``parameter``; ``computed`` (from a Parameter that is not registered); ``trainable``;
     ``module``; ``buffer`` (that takes gradients); ``tensor`` (without gradient); ``result``
     (computed from registered parameters); ``stateless`` (a module that neither holds tensors nor
-    asks whether it trains); ``unfinished`` (where the search ended). ``module`` is the one whose ``attribute`` leads there, ``owner`` its
-    class, ``holder`` what the attribute is, in words, if it is not the thing itself.
+    asks whether it trains); ``unfinished`` (where the search ended). ``module`` is the one whose
+    ``attribute`` leads there, ``owner`` its class, ``holder`` what the attribute is, in
+    words, if it is not the thing itself.
 
     >>> from torch import nn
     >>> class Net(nn.Module):
