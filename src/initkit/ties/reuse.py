@@ -30,6 +30,7 @@ def find_reused_parameters(
     The model and all generators are left as they were. Raises `TargetError`
     for what is no module or still lazy; what the forward raises comes through.
 
+    >>> import torch
     >>> class Twice(nn.Module):
     ...     def __init__(self):
     ...         super().__init__()
