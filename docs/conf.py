@@ -39,7 +39,7 @@ maximum_signature_line_length = 88
 
 nitpicky = True  # a link that leads nowhere is a warning, and warnings are errors
 nitpick_ignore_regex = [
-    ("py:.*", r"(torch|nn|collections|pathlib|os|re)\..*|Path(Like)?|Tensor"),  # not documented here
+    ("py:.*", r"(torch|nn|collections|pathlib|os|re)\..*|Path(Like)?|Tensor"),  # of others
     ("py:class", r"Model|Rules|Selection|Rename|Device|Number|M|.*\.[RT]"),  # "Words in signatures"
     ("py:class", r"Idle|OnTieConflict|Optimizers|\w+Options"),  # there, too
     ("py:class", r"types\.Annotated|.*\.Limits|inf|[\d.e-]+"),  # the limits of numeric options
