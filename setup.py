@@ -1,4 +1,4 @@
-"""Build the optional C kernel; everything else stands in pyproject.toml."""
+"""Build the optional C extensions; everything else stands in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -34,13 +34,22 @@ setup(
     ext_modules=[
         Extension(
             "initkit.stream._kernel",
-            ["src/initkit/stream/_kernel.c"],
+            ["src/initkit/stream/csrc/module.c"],
             extra_compile_args=FLAGS,
-            depends=["src/initkit/stream/_kernel_body.h"],
+            depends=[str(path) for path in Path("src/initkit/stream/csrc").glob("*.h")],
             define_macros=[("Py_LIMITED_API", "0x030b0000")] if STABLE else [],
             py_limited_api=STABLE,
             optional=True,
-        )
+        ),
+        Extension(
+            "initkit.check._pass",
+            ["src/initkit/check/_pass.c"],
+            extra_compile_args=FLAGS,
+            depends=[f"src/initkit/check/_pass_{part}.h" for part in ("body", "types")],
+            define_macros=[("Py_LIMITED_API", "0x030b0000")] if STABLE else [],
+            py_limited_api=STABLE,
+            optional=True,
+        ),
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if STABLE else {},
 )

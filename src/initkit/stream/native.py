@@ -7,6 +7,7 @@ from ctypes import string_at
 from functools import cache
 from hashlib import blake2b
 from importlib import import_module
+from threading import Lock
 from types import ModuleType
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from .keys import key
 from .spec import BERNOULLI, CHOICE, NORMAL, TRUNC_NORMAL, UNIFORM, WORDS, Spec
 from .table import native_bytes
 
-# The order of the enum in _kernel.c; the floats come first.
+# The order of the enum in csrc/stream.h; the floats come first.
 CODES = {
     torch.float32: 0,
     torch.float64: 1,
@@ -29,8 +30,9 @@ CODES = {
     torch.bool: 5,
 }
 FLOATS = tuple(CODES)[:4]
+_LOADING = Lock()  # the kernel copies its table once, and no call may read it meanwhile
 _BEST_FIRST = ("avx512", "avx2", "baseline")
-_NUMBERS = {"baseline": 0, "avx2": 1, "avx512": 2}  # the order of the enum in _kernel.c
+_NUMBERS = {"baseline": 0, "avx2": 1, "avx512": 2}  # the order of the enum in csrc/stream.h
 
 
 class Loaded(NamedTuple):
@@ -49,7 +51,8 @@ def load() -> Loaded:
         kernel = import_module("initkit.stream._kernel")
     except ImportError as error:
         return Loaded(None, str(error), {})
-    kernel.load_table(native_bytes())
+    with _LOADING:
+        kernel.load_table(native_bytes())
     here = [name for name in _BEST_FIRST if kernel.has_path(_NUMBERS[name])]
     right = {name: _NUMBERS[name] for name in here if self_check(kernel, _NUMBERS[name])}
     return Loaded(kernel, "", right, tuple(name for name in here if name not in right))

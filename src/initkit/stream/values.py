@@ -9,10 +9,31 @@ from ..errors import OptionError
 from .bounds import trunc_bounds
 from .keys import Key
 from .runs import Runs
-from .spec import BERNOULLI, CHOICE, NORMAL, TRUNC_NORMAL, UNIFORM, WORDS
+from .spec import BERNOULLI, CHOICE, NORMAL, TRUNC_NORMAL, UNIFORM, WORDS, Spec
 from .write import write
 
 _MAX = 3.4028234663852886e38  # the largest float32
+
+
+def uniform_spec(low: float, high: float, threshold: float = 0.0) -> Spec:
+    """Return what makes words uniform, for :func:`write_many`; errors as in `uniform_`."""
+    if not (low <= high and low >= -_MAX and high <= _MAX and threshold >= 0):
+        raise OptionError(f"a uniform needs finite low <= high; got low={low:g}, high={high:g}")
+    return UNIFORM, low, high, threshold
+
+
+def normal_spec(mean: float, std: float) -> Spec:
+    """Return what makes words normal."""
+    if not (-_MAX <= mean <= _MAX and 0 <= std <= _MAX):
+        raise OptionError(
+            f"a normal needs finite mean and std >= 0; got mean={mean:g}, std={std:g}"
+        )
+    return NORMAL, mean, std
+
+
+def trunc_normal_spec(mean: float, std: float, low: float, high: float) -> Spec:
+    """Return what makes words normal between absolute bounds."""
+    return TRUNC_NORMAL, mean, std, low, high, *trunc_bounds(mean, std, low, high)
 
 
 def uniform_(
@@ -39,9 +60,7 @@ def uniform_(
     >>> uniform_(torch.empty(2), key(0, "fc.weight"), 0.0, 1.0)
     tensor([0.1516, 0.1670])
     """
-    if not (low <= high and low >= -_MAX and high <= _MAX and threshold >= 0):
-        raise OptionError(f"a uniform needs finite low <= high; got low={low:g}, high={high:g}")
-    return write(out, key, (UNIFORM, low, high, threshold), runs, path, bump)
+    return write(out, key, uniform_spec(low, high, threshold), runs, path, bump)
 
 
 def normal_(
@@ -59,11 +78,7 @@ def normal_(
     >>> normal_(torch.empty(2), key(0, "fc.weight"), 1.0, 0.5)
     tensor([0.8052, 0.7842])
     """
-    if not (-_MAX <= mean <= _MAX and 0 <= std <= _MAX):
-        raise OptionError(
-            f"a normal needs finite mean and std >= 0; got mean={mean:g}, std={std:g}"
-        )
-    return write(out, key, (NORMAL, mean, std), runs, path, bump)
+    return write(out, key, normal_spec(mean, std), runs, path, bump)
 
 
 def trunc_normal_(
@@ -85,9 +100,7 @@ def trunc_normal_(
     >>> trunc_normal_(torch.empty(2), key(0, "fc.weight"), 0.0, 0.02, -0.04, 0.04)
     tensor([-0.0074, -0.0082])
     """
-    top, span = trunc_bounds(mean, std, low, high)
-    spec = (TRUNC_NORMAL, mean, std, low, high, top, span)
-    return write(out, key, spec, runs, path, bump)
+    return write(out, key, trunc_normal_spec(mean, std, low, high), runs, path, bump)
 
 
 def words(

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from . import eager, native
+from . import eager, gpu, native
 from .keys import Key
+from .keys import key as key_of
 from .memory import owns_memory, refuse
 from .runs import Runs, RunTable
-from .spec import VALUES, Spec
+from .spec import CONSTANT, VALUES, Spec, bounds_of
 
+WIDE = (torch.float64, torch.complex128)
 SCRATCH = 1 << 20  # elements of scratch for memory that is not written as it lies
 
+Row: TypeAlias = tuple[Tensor, str, Spec]
+"""A tensor to fill whole, the name that its key is made of, and what becomes of its words."""
+
 _EAGER = -1  # the kernel's paths count from 0
-_fill: Callable[..., None]  # unset until `_wake`: without a code for the dtype nobody calls it
+# Unset until `_wake`: without a code for the dtype nobody calls them.
+_fill: Callable[..., None]
+_fill_many: Callable[..., None]
 _best = _EAGER
 _codes: dict[torch.dtype, int] = {}
-_increment_version: Callable[[tuple[Tensor]], None] = torch._C._increment_version
+_increment_version: Callable[[Sequence[Tensor]], None] = torch._C._increment_version
 
 
 def write(out: Tensor, key: Key, spec: Spec, runs: Runs, path: str | None, bump: bool) -> Tensor:
@@ -35,13 +44,91 @@ def write(out: Tensor, key: Key, spec: Spec, runs: Runs, path: str | None, bump:
                 _fill(_best, code, out.data_ptr(), out.numel(), base, size, runs, None, key, spec)
                 if bump:
                     _bump(out)
-                return out
+                return _within(out, spec) if out.dtype in WIDE else out
         except (ValueError, OverflowError, RuntimeError):
             pass  # the slow way writes it, or says in the user's words why it can't
     _write_slowly(out, key, spec, runs, path)
     if bump:
         _bump(out)
+    return _within(out, spec) if out.dtype in WIDE else out
+
+
+def _within(out: Tensor, spec: Spec) -> Tensor:
+    """Keep values within the bounds as float64 holds them: float32 may have rounded them outwards.
+
+    In a detached view, whose version nobody has seen.
+    """
+    bounds = bounds_of(spec)
+    if bounds is not None:
+        real = torch.view_as_real(out.detach()) if out.is_complex() else out.detach()
+        with torch.inference_mode(out.is_inference()):
+            real.clamp_(*bounds)
     return out
+
+
+def write_many(rows: Sequence[Row], seed: int) -> None:
+    """Fill many whole tensors, each from its own name, in one call of the kernel."""
+    _wake()
+    rows = _write_on_gpu(rows, seed)
+    packed: list[tuple[int, int, int, int, int, str, Spec]] = []
+    written: list[Tensor] = []
+    for row in rows:
+        out, name, spec = row
+        code, kind = _codes.get(out.dtype), type(out)
+        plain = (kind is Parameter or kind is Tensor) and out.is_cpu and out.is_contiguous()
+        if code is None or not plain or out.is_neg() or out.dtype in WIDE:
+            _write_row(row, seed)
+            continue
+        memory = out.untyped_storage()
+        ends = memory.data_ptr(), memory.nbytes()
+        packed.append((code, out.data_ptr(), out.numel(), *ends, name, spec))
+        written.append(out)
+    try:
+        if packed:
+            _fill_many(_best, seed, packed)
+            _increment_version(written)
+    except (ValueError, OverflowError, RuntimeError):
+        # Nothing was written where the kernel refused a row: one by one says which, and why.
+        for row in rows:
+            _write_row(row, seed)
+
+
+def _write_on_gpu(rows: Sequence[Row], seed: int) -> Sequence[Row]:
+    """Fill what the GPU's kernel fills in one launch; return the other rows."""
+    if not any(out.is_cuda for out, _, _ in rows):
+        return rows
+    there, others = [], []
+    for out, name, spec in rows:
+        plain = type(out) in (Parameter, Tensor) and out.is_contiguous() and not out.is_neg()
+        near = plain and out.dtype in native.FLOATS and out.dtype not in WIDE
+        if near and spec[0] in VALUES and gpu.kernel(out.device) is not None:
+            there.append((out, name, spec))
+        else:
+            others.append((out, name, spec))
+    for device in {out.device for out, _, _ in there}:
+        kernel = gpu.kernel(device)
+        assert kernel is not None
+        here = [row for row in there if row[0].device == device]
+        kernel.fill_many(items_of(here, seed))
+    for out, _, _ in there:
+        _bump(out)
+    return others
+
+
+def items_of(rows: Sequence[Row], seed: int) -> list[gpu.Item]:
+    """Return rows as the GPU's kernel takes them."""
+    return [
+        (out.detach().view(-1), spec, key_of(seed, name), RunTable.read(0, out.numel()))
+        for out, name, spec in rows
+    ]
+
+
+def _write_row(row: Row, seed: int) -> None:
+    out, name, spec = row
+    if spec[0] == CONSTANT:
+        out.fill_(spec[1])
+    else:
+        write(out, key_of(seed, name), spec, 0, None, bump=True)
 
 
 def _bump(out: Tensor) -> None:
@@ -58,32 +145,43 @@ def _write_slowly(out: Tensor, key: Key, spec: Spec, runs: Runs, path: str | Non
     _wake()
     if spec[0] in VALUES:  # words, masks and choices go into memory made for them
         refuse(out)
-    number = _best if path is None else _EAGER if path == "eager" else native.number(path)
+    fill = _filler(out, path)
     words = 2 if out.is_complex() else 1  # a complex element i has the real ones 2 i and 2 i + 1
     table = RunTable.read(runs, out.numel()).scaled(words)
     # Inference tensors may be changed in inference mode alone; others are viewed outside of it.
     with torch.inference_mode(out.is_inference()), torch.no_grad():
         if _direct(out):
-            _write_flat(out, key, spec, table, number)
+            _write_flat(out, key, spec, table, fill)
             return
         # Strided, conjugate or wrapped: contiguous scratch is filled, and torch copies it there.
         for part, offset in _slabs(out):
             scratch = torch.empty(part.shape, dtype=part.dtype, device=part.device)
             cut = table.cut(words * offset, words * part.numel())
-            _write_flat(scratch, key, spec, cut, number)
+            _write_flat(scratch, key, spec, cut, fill)
             part.copy_(scratch)
 
 
-def _write_flat(out: Tensor, key: Key, spec: Spec, runs: RunTable, number: int) -> None:
-    flat = (torch.view_as_real(out) if out.is_complex() else out).view(-1)
-    ptr = flat.data_ptr()
-    # The kernel reads and writes whole elements, so that their addresses must be aligned.
-    if number == _EAGER or not flat.is_cpu or ptr % flat.element_size():
-        eager.fill(flat, spec, key, runs)
+def _write_flat(out: Tensor, key: Key, spec: Spec, runs: RunTable, fill: gpu.Fill) -> None:
+    fill((torch.view_as_real(out) if out.is_complex() else out).view(-1), spec, key, runs)
+
+
+def _filler(out: Tensor, path: str | None) -> gpu.Fill:
+    """Return what fills contiguous memory on a tensor's device."""
+    number = _best if path is None else _EAGER if path == "eager" else native.number(path)
+    if out.is_cuda and path != "eager":
+        return gpu.fill
+    return eager.fill if number == _EAGER or not out.is_cpu else partial(_fill_by, number)
+
+
+def _fill_by(number: int, out: Tensor, spec: Spec, key: Key, runs: RunTable) -> None:
+    """Fill by the C kernel, which reads and writes whole elements at aligned addresses."""
+    ptr = out.data_ptr()
+    if ptr % out.element_size():
+        eager.fill(out, spec, key, runs)
         return
-    memory = flat.untyped_storage()  # its bounds, so that the kernel can refuse to write beyond
-    where = (ptr, flat.numel(), memory.data_ptr(), memory.nbytes())
-    _fill(number, _codes[flat.dtype], *where, 0, runs.pairs, key, spec)
+    memory = out.untyped_storage()  # its bounds, so that the kernel can refuse to write beyond
+    where = (ptr, out.numel(), memory.data_ptr(), memory.nbytes())
+    _fill(number, _codes[out.dtype], *where, 0, runs.pairs, key, spec)
 
 
 def _direct(out: Tensor) -> bool:
@@ -126,9 +224,9 @@ def paths() -> tuple[str, ...]:
 
 def _wake() -> None:
     """Load the kernel at the first write; until then there are no dtypes for the fast way."""
-    global _fill, _best, _codes  # noqa: PLW0603 - read on every write, so plain names
+    global _fill, _fill_many, _best, _codes  # noqa: PLW0603 - read on every write, so plain names
     loaded = native.load()
     if loaded.kernel is not None and loaded.paths:
-        _fill = loaded.kernel.fill
+        _fill, _fill_many = loaded.kernel.fill, loaded.kernel.fill_many
         _best = next(iter(loaded.paths.values()))
         _codes = native.CODES  # last: a thread that finds a code here finds the others set, too

@@ -1,131 +1,18 @@
-/* The stream for CPU memory: words and their maps, as docs/stream.md defines them to the bit.
-
-   One body, _kernel_body.h, is compiled for each instruction set. It must be built without
-   floating-point contraction: a fused multiply-add changes the bits. */
+/* The kernel's door to Python: arguments are read and checked here, and nothing is computed. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
 
-#if defined(_MSC_VER)
-#pragma fp_contract(off)
-#define INLINE static __forceinline
-#define ALIGNED __declspec(align(64))
-#define RESTRICT __restrict
-#define VECTORS 0
-#else
-#define INLINE static inline __attribute__((always_inline))
-#define ALIGNED __attribute__((aligned(64)))
-#define RESTRICT __restrict__
-#define VECTORS 1
-#endif
-
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 12
-#define SHUFFLE(indices, a, b, ...) __builtin_shuffle(a, b, (indices){__VA_ARGS__})
-#else
-#define SHUFFLE(indices, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#endif
-
-#if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
-#define HAVE_X86 1
-#else
-#define HAVE_X86 0
-#endif
-
-#define PARITY 0x1BD11BDAu
-
-enum { BLOCK = 512, HALF = 256, GROUP = 16, TABLE = 8192, GIL_FREE = 4096 };
-enum { WORDS, UNIFORM, NORMAL, TRUNC_NORMAL, BERNOULLI, CHOICE, N_OPS };
-enum { F32, F64, BF16, F16, I64, BOOL, N_DTYPES };
-enum { BASELINE, AVX2, AVX512, N_PATHS };
-
-static const uint64_t item_size[N_DTYPES] = {4, 8, 2, 2, 8, 1};
-
-/* Intercept and slope of each piece of the normal's quantile, side by side for a single load. */
-typedef union {
-    float line[2];
-    double both;
-} Piece;
-ALIGNED static Piece table[TABLE];
-static int table_loaded = 0;
-
-typedef struct {
-    int op, dtype;
-    uint32_t k0, k1;
-    float scale, shift, low, high, threshold; /* value = raw * scale + shift, clamped */
-    uint32_t top, span;                       /* trunc_normal: words top .. top + span */
-    uint64_t limit; /* bernoulli: 2^32 p; choice: m */
-} Job;
-
-INLINE uint32_t bits_of(float x) { uint32_t u; memcpy(&u, &x, 4); return u; }
-INLINE float float_of(uint32_t u) { float x; memcpy(&x, &u, 4); return x; }
-
-/* Both conversions round to nearest even; neither meets a NaN. */
-INLINE uint16_t to_bf16(float x)
-{
-    const uint32_t u = bits_of(x);
-    return (uint16_t)((u + 0x7fffu + ((u >> 16) & 1)) >> 16);
-}
-
-INLINE uint16_t to_f16(float x)
-{
-    const uint32_t u = bits_of(x), sign = (u >> 16) & 0x8000u, v = u & 0x7fffffffu;
-    const uint32_t usual = (v - 0x38000000u + 0xfffu + ((v >> 13) & 1)) >> 13;
-    /* Adding 1/2 leaves the multiples of 2^-24, the steps of the subnormals, in the last bits. */
-    const uint32_t small = bits_of(float_of(v) + 0.5f) - 0x3f000000u;
-    /* Masks, since a choice between a float sum and another value is not vectorised. */
-    const uint32_t is_small = 0u - (v < 0x38800000u), is_large = 0u - (v >= 0x477ff000u);
-    const uint32_t finite = (small & is_small) | (usual & ~is_small);
-    return (uint16_t)(sign | (0x7c00u & is_large) | (finite & ~is_large));
-}
-
-#define TARGET
-#define NAME(x) x##_baseline
-#define WIDTH 16
-#define DEPTH 4
-#include "_kernel_body.h"
-
-#if HAVE_X86
-#define TARGET __attribute__((target("avx2")))
-#define NAME(x) x##_avx2
-#define WIDTH 32
-#define DEPTH 4
-#include "_kernel_body.h"
-
-#if defined(__clang__)
-#define TARGET                                                                                     \
-    __attribute__((target("avx2,avx512f,avx512bw,avx512dq,avx512vl"), min_vector_width(512)))
-#else
-#define TARGET                                                                                     \
-    __attribute__((target("avx2,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")))
-#endif
-#define NAME(x) x##_avx512
-#define WIDTH 64
-#define DEPTH 2
-#include "_kernel_body.h"
-#endif
-
-typedef void (*Fill)(char *, uint64_t, uint64_t, const Job *);
-
-static Fill path_fill(long path)
-{
-    if (path == BASELINE) return fill_baseline;
-#if HAVE_X86
-    if (path == AVX2 && __builtin_cpu_supports("avx2")) return fill_avx2;
-    if (path == AVX512 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
-        && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-        return fill_avx512;
-#endif
-    return NULL;
-}
+#include "blake2b.h"
+#include "stream.h"
 
 /* ---- Python --------------------------------------------------------------------------------- */
 
 enum { A_PATH, A_DTYPE, A_PTR, A_N, A_BASE, A_BYTES, A_START, N_INTS, A_RUNS = N_INTS, A_KEY, A_SPEC,
        N_ARGS };
-enum { MAX_NUMBERS = 6 };
+enum { MAX_NUMBERS = 6, GIL_FREE = 4096 };
+
+static int table_loaded = 0;
 
 static int bad(const char *why)
 {
@@ -181,6 +68,10 @@ static int read_numbers(Job *job, const double *x)
         return floating ? read_normal(job, x) : bad("normal needs a float dtype");
     case TRUNC_NORMAL:
         return floating ? read_trunc_normal(job, x) : bad("trunc_normal needs a float dtype");
+    case CONSTANT:
+        /* What float16 can hold all dtypes can, and none of the conversions meets an infinity. */
+        job->value = x[0];
+        return floating && fabs(x[0]) <= 65504 ? 0 : bad("no such constant in this dtype");
     case BERNOULLI:
         if (job->dtype != BOOL) return bad("bernoulli goes into bool");
         break;
@@ -238,16 +129,22 @@ static int check_runs(const uint64_t *a, const Py_buffer *runs)
     return total == a[A_N] ? 0 : bad("the runs and the memory differ in length");
 }
 
+static void fill_run(Fill fill, char *out, uint64_t start, uint64_t n, const Job *job)
+{
+    if (job->op == CONSTANT) fill_constant(out, n, job);
+    else fill(out, start, n, job);
+}
+
 static void carry_out(Fill fill, const uint64_t *a, const Py_buffer *runs, const Job *job)
 {
     char *out = (char *)(uintptr_t)a[A_PTR];
     const int64_t *pairs = runs->buf;
     if (runs->obj == NULL) {
-        fill(out, a[A_START], a[A_N], job);
+        fill_run(fill, out, a[A_START], a[A_N], job);
         return;
     }
     for (Py_ssize_t r = 0; r < runs->len / 16; r++) {
-        fill(out, (uint64_t)pairs[2 * r], (uint64_t)pairs[2 * r + 1], job);
+        fill_run(fill, out, (uint64_t)pairs[2 * r], (uint64_t)pairs[2 * r + 1], job);
         out += (uint64_t)pairs[2 * r + 1] * item_size[job->dtype];
     }
 }
@@ -297,7 +194,7 @@ static PyObject *py_fill(PyObject *self, PyObject *const *args, Py_ssize_t nargs
     if (nargs != N_ARGS) return bad("fill takes 10 arguments"), NULL;
     if (read_integers(args, a)) return NULL;
     job.dtype = (int)a[A_DTYPE];
-    const Fill fill = a[A_PATH] < N_PATHS ? path_fill((long)a[A_PATH]) : NULL;
+    const Fill fill = a[A_PATH] < N_PATHS ? path_fill((int)a[A_PATH]) : NULL;
     if (fill == NULL) return bad("no such path here"), NULL;
     if (!table_loaded) return bad("no table has been loaded"), NULL;
     if (read_key(args[A_KEY], &job) || read_spec(args[A_SPEC], &job)) return NULL;
@@ -315,6 +212,135 @@ static PyObject *py_fill(PyObject *self, PyObject *const *args, Py_ssize_t nargs
     Py_RETURN_NONE;
 }
 
+/* ---- many whole tensors ----------------------------------------------------------------------- */
+
+enum { R_DTYPE, R_PTR, R_N, R_BASE, R_BYTES, R_INTS, R_NAME = R_INTS, R_SPEC, R_SIZE };
+
+typedef struct {
+    char *out;
+    uint64_t n;
+    Job job;
+} Row;
+
+static int name_key(PyObject *name, uint64_t seed, Job *job)
+{
+    PyObject *bytes = PyUnicode_AsEncodedString(name, "utf-8", "surrogatepass");
+    char *text;
+    Py_ssize_t length;
+    if (bytes == NULL) return -1;
+    const int wrong = PyBytes_AsStringAndSize(bytes, &text, &length);
+    if (!wrong) derive_key(&job->k0, &job->k1, seed, 0, text, (size_t)length);
+    Py_DECREF(bytes);
+    return wrong;
+}
+
+static int read_row(PyObject *from, uint64_t seed, Row *row)
+{
+    uint64_t a[N_INTS] = {0};
+    if (from == NULL || !PyTuple_Check(from) || PyTuple_Size(from) != R_SIZE) return bad("a row has 7 entries");
+    static const int places[R_INTS] = {A_DTYPE, A_PTR, A_N, A_BASE, A_BYTES};
+    for (int i = 0; i < R_INTS; i++) {
+        a[places[i]] = PyLong_AsUnsignedLongLong(PyTuple_GetItem(from, i));
+        if (a[places[i]] == (uint64_t)-1 && PyErr_Occurred()) return -1;
+    }
+    if (a[A_DTYPE] >= N_DTYPES) return bad("no such dtype");
+    memset(&row->job, 0, sizeof row->job);
+    row->job.dtype = (int)a[A_DTYPE];
+    row->out = (char *)(uintptr_t)a[A_PTR];
+    row->n = a[A_N];
+    if (check_memory(a, item_size[row->job.dtype])) return -1;
+    if (read_spec(PyTuple_GetItem(from, R_SPEC), &row->job)) return -1;
+    return row->job.op == CONSTANT ? 0 : name_key(PyTuple_GetItem(from, R_NAME), seed, &row->job);
+}
+
+static void fill_rows(Fill fill, const Row *rows, Py_ssize_t count)
+{
+    for (Py_ssize_t i = 0; i < count; i++) fill_run(fill, rows[i].out, 0, rows[i].n, &rows[i].job);
+}
+
+/* All rows are read and checked before the first is written. */
+static int read_and_fill(Fill fill, uint64_t seed, PyObject *from, Row *rows)
+{
+    const Py_ssize_t count = PyTuple_Size(from);
+    uint64_t total = 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (read_row(PyTuple_GetItem(from, i), seed, &rows[i])) return -1;
+        total += rows[i].n;
+    }
+    if (total < GIL_FREE) {
+        fill_rows(fill, rows, count);
+        return 0;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    fill_rows(fill, rows, count);
+    Py_END_ALLOW_THREADS
+    return 0;
+}
+
+static PyObject *py_fill_many(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)self;
+    if (nargs != 3 || !PyList_Check(args[2])) return bad("fill_many takes path, seed, a list"), NULL;
+    const uint64_t path = PyLong_AsUnsignedLongLong(args[0]);
+    const uint64_t seed = PyLong_AsUnsignedLongLongMask(args[1]);
+    if (PyErr_Occurred()) return NULL;
+    const Fill fill = path < N_PATHS ? path_fill((int)path) : NULL;
+    if (fill == NULL) return bad("no such path here"), NULL;
+    if (!table_loaded) return bad("no table has been loaded"), NULL;
+    PyObject *from = PyList_AsTuple(args[2]); /* which no other thread can change meanwhile */
+    if (from == NULL) return NULL;
+    Row *rows = PyMem_Malloc(((size_t)PyTuple_Size(from) + 1) * sizeof *rows);
+    if (rows == NULL) return Py_DECREF(from), PyErr_NoMemory();
+    const int wrong = read_and_fill(fill, seed, from, rows);
+    PyMem_Free(rows);
+    Py_DECREF(from);
+    if (wrong) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* ---- sums ------------------------------------------------------------------------------------- */
+
+static void sum_runs(Sum sum, uint64_t *sums, const uint64_t *a, const Py_buffer *runs)
+{
+    const char *data = (const char *)(uintptr_t)a[A_PTR];
+    const int64_t *pairs = runs->buf;
+    if (runs->obj == NULL) {
+        sum(sums, data, a[A_START], a[A_N]);
+        return;
+    }
+    for (Py_ssize_t r = 0; r < runs->len / 16; r++) {
+        sum(sums, data, (uint64_t)pairs[2 * r], (uint64_t)pairs[2 * r + 1]);
+        data += pairs[2 * r + 1];
+    }
+}
+
+static PyObject *py_sums(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    static const int places[] = {A_PATH, A_PTR, A_N, A_BASE, A_BYTES, A_START};
+    enum { N_PLACES = sizeof places / sizeof *places };
+    uint64_t a[N_INTS] = {0}, sums[SUMS] = {0};
+    Py_buffer runs = {0};
+    (void)self;
+    if (nargs != N_PLACES + 1) return bad("sums takes 7 arguments"), NULL;
+    for (int i = 0; i < N_PLACES; i++) {
+        a[places[i]] = PyLong_AsUnsignedLongLong(args[i]);
+        if (a[places[i]] == (uint64_t)-1 && PyErr_Occurred()) return NULL;
+    }
+    const Sum sum = a[A_PATH] < N_PATHS ? path_sum((int)a[A_PATH]) : NULL;
+    if (sum == NULL) return bad("no such path here"), NULL;
+    if (check_memory(a, 1) || read_runs(args[N_PLACES], &runs)) return NULL;
+    const int wrong = check_runs(a, &runs);
+    if (!wrong) {
+        Py_BEGIN_ALLOW_THREADS
+        sum_runs(sum, sums, a, &runs);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&runs);
+    if (wrong) return NULL;
+    return Py_BuildValue("(KKKK)", (unsigned long long)sums[0], (unsigned long long)sums[1],
+        (unsigned long long)sums[2], (unsigned long long)sums[3]);
+}
+
 static PyObject *py_load_table(PyObject *self, PyObject *data)
 {
     char *raw;
@@ -322,10 +348,8 @@ static PyObject *py_load_table(PyObject *self, PyObject *data)
     (void)self;
     if (PyBytes_AsStringAndSize(data, &raw, &length)) return NULL;
     if (length != 8 * TABLE) return bad("the table has 65536 bytes"), NULL;
-    for (int i = 0; i < TABLE; i++) {
-        memcpy(&table[i].line[0], raw + 4 * i, 4);
-        memcpy(&table[i].line[1], raw + 4 * (TABLE + i), 4);
-    }
+    load_table(raw);
+    make_sum_keys();
     table_loaded = 1;
     Py_RETURN_NONE;
 }
@@ -335,12 +359,16 @@ static PyObject *py_has_path(PyObject *self, PyObject *number)
     const long path = PyLong_AsLong(number);
     (void)self;
     if (path == -1 && PyErr_Occurred()) return NULL;
-    return PyBool_FromLong(path_fill(path) != NULL);
+    return PyBool_FromLong(path >= 0 && path < N_PATHS && path_fill((int)path) != NULL);
 }
 
 static PyMethodDef methods[] = {
     {"fill", (PyCFunction)(void (*)(void))py_fill, METH_FASTCALL,
      "fill(path, dtype, ptr, n, base, nbytes, start, runs, key, spec)"},
+    {"fill_many", (PyCFunction)(void (*)(void))py_fill_many, METH_FASTCALL,
+     "fill_many(path, seed, [(dtype, ptr, n, base, nbytes, name, spec), ...])"},
+    {"sums", (PyCFunction)(void (*)(void))py_sums, METH_FASTCALL,
+     "sums(path, ptr, n, base, nbytes, start, runs), all in bytes"},
     {"load_table", py_load_table, METH_O, "Take the table: A[8192], then B[8192], as bytes."},
     {"has_path", py_has_path, METH_O, "Tell whether this processor can run a path."},
     {NULL, NULL, 0, NULL},
@@ -358,5 +386,11 @@ PyMODINIT_FUNC PyInit__kernel(void)
 #if HAVE_X86
     __builtin_cpu_init();
 #endif
-    return PyModule_Create(&module);
+    PyObject *made = PyModule_Create(&module);
+#ifdef Py_GIL_DISABLED
+    /* Safe without the GIL: calls share the table alone, which native.py loads before the first of
+       them and nothing writes after that, and hold references to all else that they read. */
+    if (made != NULL && PyUnstable_Module_SetGIL(made, Py_MOD_GIL_NOT_USED)) Py_CLEAR(made);
+#endif
+    return made;
 }
