@@ -14,6 +14,7 @@
     ├── TargetError              not something that can be initialised    (TypeError)
     ├── Problem                  one thing that is wrong between rules and model
     │   ├── IdleRule             a rule matches nothing, or is shadowed wholly
+    │   ├── RecipeMisfit         a recipe is not for this model, or finds half of what it is about
     │   ├── IdleSelection        an entry of `only` or `protect` matches nothing
     │   ├── TieConflict          names of one memory want different values
     │   ├── SchemeMismatch       this scheme cannot start this tensor
@@ -159,11 +160,19 @@ class TargetError(InitkitError, TypeError):
 class Problem(InitkitError):
     """One thing that is wrong between rules and model.
 
-    Attributes: ``names`` (of parameters) and ``rule`` (its text), where they apply.
+    Attributes: ``names`` (of parameters) and ``rule`` (its text), where they apply, and ``advice``:
+    lines that show the rule as it was written, what it would match, and a rule to paste.
     """
 
-    def __init__(self, message: str, *, names: Sequence[str] = (), rule: str = "") -> None:
-        self.names, self.rule = tuple(names), rule
+    def __init__(
+        self,
+        message: str,
+        *,
+        names: Sequence[str] = (),
+        rule: str = "",
+        advice: Sequence[str] = (),
+    ) -> None:
+        self.names, self.rule, self.advice = tuple(names), rule, tuple(advice)
         for name in self.names:
             if "\n" in name:  # it would end the line, and what follows pass for a text of ours
                 message = message.replace(name, visible(name))
@@ -172,6 +181,10 @@ class Problem(InitkitError):
 
 class IdleRule(Problem):
     """A rule matches nothing, or rules above it take all that it matches."""
+
+
+class RecipeMisfit(Problem):
+    """A recipe is not for this model, or finds only a part of what it is about."""
 
 
 class IdleSelection(Problem):
@@ -223,9 +236,10 @@ class PlanError(InitkitError, ValueError):
         self.problems = tuple(problems)
         head = "nothing was written: "
         if len(self.problems) == 1:
-            super().__init__(head + str(self.problems[0]))
+            super().__init__(head + told_together(self.problems)[0])
             return
-        lines = "\n".join(f"  {i}. {_indent(p)}" for i, p in enumerate(self.problems, 1))
+        told = enumerate(told_together(self.problems), 1)
+        lines = "\n".join(f"  {i}. {_indent(text)}" for i, text in told)
         super().__init__(f"{head}{len(self.problems)} problems\n{lines}")
 
 
@@ -279,5 +293,34 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     return "; did you mean " + " or ".join(map(repr, near)) + "?" if near else ""
 
 
-def _indent(problem: Problem) -> str:
-    return str(problem).replace("\n", "\n     ")
+def told_together(problems: Sequence[Problem]) -> list[str]:
+    """Return the text of each problem with its advice; of many that are alike, of the first."""
+    alike: dict[tuple[type, str], list[Problem]] = {}
+    for problem in problems:
+        alike.setdefault((type(problem), _kind(problem)), []).append(problem)
+    texts: list[tuple[Problem, list[str]]] = []
+    for first, *others in alike.values():
+        if len(others) < _MANY or not all(problem.names for problem in others):
+            texts += [(problem, []) for problem in (first, *others)]
+            continue
+        named = ", ".join(problem.names[0] for problem in others[: _MANY - 1])
+        texts.append((first, [f"the same of {named} and {len(others) - _MANY + 1} more"]))
+    # In the order of the problems, whatever they are alike to.
+    place = {id(problem): i for i, problem in enumerate(problems)}
+    texts.sort(key=lambda entry: place[id(entry[0])])
+    return ["\n  ".join([str(p), *map(visible, [*p.advice, *more])]) for p, more in texts]
+
+
+_MANY = 4  # problems alike the first that are told each
+
+
+def _kind(problem: Problem) -> str:
+    """Return the text of a problem without its names and numbers."""
+    text = str(problem)
+    for name in problem.names:
+        text = text.replace(visible(name), "")
+    return re.sub(r"\d+", "#", text)
+
+
+def _indent(text: str) -> str:
+    return text.replace("\n", "\n     ")

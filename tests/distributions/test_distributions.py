@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from stats import assert_drawn_from, ks_distance
 
 from initkit import distributions
-from initkit.distributions.base import Source, from_dict
+from initkit.distributions.base import from_dict
+from initkit.distributions.source import Source
 
 SOURCE = Source(0, "fc.weight")
 ELEMENTWISE = [

@@ -18,13 +18,14 @@ from initkit.distributions import (
     Source,
     Uniform,
 )
-from initkit.distributions.maps import Map, backward, through
+from initkit.distributions.maps import Map, backward, falling, through
 
 MAPS: list[Map] = [
     ("log", 0.0),
     ("exp", 0.0),
     ("inverse softplus", 0.0),
     ("times", -3.0),
+    ("plus", 0.25),
     ("at least", 0.5),
 ]
 
@@ -32,9 +33,9 @@ MAPS: list[Map] = [
 @pytest.mark.parametrize("step", MAPS, ids=lambda step: step[0])
 def test_every_map_has_its_inverse(step: Map) -> None:
     x = torch.linspace(0.6, 4.0, 50, dtype=torch.float64)
-    back, falls = backward(through(x, [step]), (step,))
+    back = backward(through(x, [step]), (step,))
     assert torch.allclose(back, x, rtol=1e-14, atol=1e-14)
-    assert falls is (step[0] == "times")
+    assert falling([step]) is (step[0] == "times")
 
 
 @pytest.mark.parametrize(

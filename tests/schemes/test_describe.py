@@ -10,7 +10,7 @@ from initkit.errors import UnknownNameError
 from initkit.schemes import unregister_scheme
 
 SIGNATURES = {
-    "blocks": "blocks(s0, s1, ...)",
+    "blocks": "blocks(s0, s1, ..., dim=0, sizes=None)",
     "sparse": "sparse(sparsity, std=0.01, fans='module')",
     "glorot_normal": "xavier_normal(gain=1, fans='module')",
     "normal_": "normal(mean=0, std=1)",

@@ -46,7 +46,7 @@ def test_a_name_is_known_whatever_its_library_appends(name: str, plain: str) -> 
         ("TruncatedNormal", "Keras's is trunc_normal(std=0.05, cutoff=2)."),
         ("GlorotUniform", "Write glorot_uniform."),
         ("Orthogonal", "Write orthogonal."),
-        ("lstm_hidden_bias", "Write blocks(0, 1, 0, 0)."),
+        ("lstm_hidden_bias", "Write gates(forget=1)."),
     ],
 )
 def test_another_librarys_name_is_answered_with_ours(name: str, answer: str) -> None:

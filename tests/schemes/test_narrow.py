@@ -92,7 +92,7 @@ def test_a_users_scheme_may_read_anything_in_any_wrapping(
         (by_config, "axes", "lookup('owner.start')"),
         (lambda site: distributions.Normal(0.0, site.shape[0]), "options", "shape"),
         (lambda site: distributions.Normal(0.0, site.fans().fan_in), "shape", "fans"),
-        (lambda site: distributions.Normal(0.0, site.part(2).numel), "options", "part"),
+        (lambda site: distributions.Normal(0.0, site.part(0, 2).numel), "options", "part"),
     ],
 )
 def test_a_class_that_reads_more_than_it_says_is_refused(
@@ -117,8 +117,8 @@ def test_what_is_shown_is_what_the_site_has() -> None:
     site = Site((8, 4), "fc.weight", "Linear", Layout(("out", "in")))
     shown = narrowed(site, "axes")
     assert shown.fans() == Fans(4, 8)
-    assert shown.part(2).shape == (4, 4)
+    assert shown.part(0, 4).shape == (4, 4)
     assert str(shown.mismatch("no")) == "no"
     with pytest.raises(SchemeMismatch, match=r"it reads site\.name"):
-        shown.part(2).name  # noqa: B018
+        shown.part(0, 2).name  # noqa: B018
     assert narrowed(site, "site") is site

@@ -11,7 +11,8 @@ import torch
 from stats import assert_drawn_from
 from torch import nn
 
-from initkit import apply_init, describe_scheme, distributions, list_schemes, plan_init
+from initkit import apply_init, describe_scheme, distributions, init_, list_schemes, plan_init
+from initkit.errors import PlanError
 from initkit.model import parameter_info
 from initkit.schemes import Site, factory_of, needs_of, read_scheme
 
@@ -146,10 +147,59 @@ ROWS: dict[str, tuple[str, nn.Module, distributions.Distribution]] = {
         Table(2, 2),
         distributions.Table.of(torch.tensor([[0, 0.5], [-1, 2]], dtype=torch.float64)),
     ),
+    "indexed": (
+        "indexed(i - j/m)",
+        LINEAR,
+        distributions.ByFormula((300, 200), "i - j/m", (-2, -1)),
+    ),
+    "shifted": ("shifted(uniform, 2)", LINEAR, distributions.Uniform(2.0, 3.0)),
+    "rounded": (
+        "rounded('normal(std=2)', 0.5)",
+        LINEAR,
+        distributions.Normal(0.0, 2.0).mapped("rounded", 0.5),
+    ),
+    "product": (
+        "product(normal, 'uniform(1, 2)')",
+        LINEAR,
+        distributions.Product(
+            (300, 200), distributions.Normal(0.0, 1.0), distributions.Uniform(1.0, 2.0)
+        ),
+    ),
+    "radial_offsets": (
+        "radial_offsets(heads=1, points=2)",
+        Table(8),
+        distributions.Table.of(torch.tensor([1.0, 0, 2, 0, 1, 0, 2, 0])),
+    ),
     "rotated_frequencies": (
         "rotated_frequencies",
         Table(2, 300, 100),
         distributions.Rotated((2, 300, 100), 10.0),
+    ),
+    "icnr": (
+        "icnr('normal(std=0.1)')",
+        nn.Conv2d(20, 240, 3, bias=False),
+        distributions.Repeated((240, 20, 3, 3), distributions.Normal(0.0, 0.1), 4),
+    ),
+    "bilinear_upsampling": (
+        "bilinear_upsampling",
+        nn.ConvTranspose2d(8, 8, 4, bias=False),
+        distributions.Interpolation((8, 8, 4, 4)),
+    ),
+    "stft": ("stft", nn.Conv1d(1, 66, 64, bias=False), distributions.Fourier((66, 1, 64))),
+    "mel_bands": (
+        "mel_bands(sample_rate=16000)",
+        nn.Linear(257, 40, bias=False),
+        distributions.Mel((40, 257), 16000.0, 0.0, 8000.0),
+    ),
+    "zero_init": (
+        "zero_init",
+        nn.Linear(16, 40, bias=False),
+        distributions.HadamardIdentity((40, 16)),
+    ),
+    "random_features": (
+        "random_features",
+        nn.Linear(64, 300, bias=False),
+        distributions.RandomFeatures((300, 64), 1.0),
     ),
 }
 
@@ -180,9 +230,25 @@ BUILT_IN = [
 ]
 
 
+# No distribution of one tensor: they need other parameters, other rows, a file, a spectrum, gates.
+ELSEWHERE = {
+    "keep": "",
+    "gates": "schemes/test_composite.py",
+    "copy_of": "plan/test_copies.py",
+    "from_tensor": "schemes/test_stored.py",
+    "pretrained": "schemes/test_stored.py",
+    "mean_resizing": "schemes/test_rows.py",
+    "copied_rows": "schemes/test_rows.py",
+    "pissa": "plan/test_groups.py",
+    "olora": "plan/test_groups.py",
+    "mimetic": "plan/test_groups.py",
+    "glow_lu": "plan/test_groups.py",
+    "reservoir": "schemes/test_structured.py",
+}
+
+
 def test_every_scheme_has_a_row_here() -> None:
-    # One is no distribution, and the other needs a model of two: see plan/test_copies.py.
-    assert set(BUILT_IN) == {*ROWS, "keep", "copy_of"}
+    assert set(BUILT_IN) == {*ROWS, *ELSEWHERE}
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -201,7 +267,7 @@ def test_the_text_of_a_scheme_reads_back_as_an_equal_value(name: str) -> None:
 
 
 # What a site may be asked for, by what a scheme says that it reads.
-OF_SHAPE = {"shape", "numel", "need", "part", "default"}
+OF_SHAPE = {"shape", "numel", "need", "part", "gates", "check_blocks", "default"}
 ALLOWED = {
     "options": set(),
     "shape": OF_SHAPE,
@@ -218,7 +284,7 @@ class Guarded:
     def __getattr__(self, name: str) -> Any:
         assert name in self._allowed, f"read {name}, and may read {sorted(self._allowed)}"
         value = getattr(self._site, name)
-        return value if name != "part" else lambda count: Guarded(value(count), self._allowed)
+        return value if name != "part" else lambda *cut: Guarded(value(*cut), self._allowed)
 
     def lookup(self, name: str) -> float:
         raise AssertionError(f"a formula asked for {name}")
@@ -234,3 +300,17 @@ def test_a_scheme_reads_no_more_of_a_site_than_it_says(name: str) -> None:
     scheme = read_scheme(text)
     guarded: Any = Guarded(site, ALLOWED[needs_of(scheme).reads])
     assert same(scheme.resolve(guarded), wanted)
+
+
+def test_radial_offsets_repeat_their_rays_for_every_level() -> None:
+    bias = nn.Linear(1, 2 * 3 * 2 * 2).bias
+    init_(bias, "radial_offsets(heads=2, points=2)")
+    grid = bias.detach().reshape(2, 3, 2, 2)
+    assert torch.equal(grid[0], torch.tensor([[1.0, 0], [2, 0]]).expand(3, 2, 2))
+    assert torch.allclose(grid[1, 2], torch.tensor([[-1.0, 0], [-2, 0]]), atol=1e-6)
+
+
+def test_radial_offsets_say_which_sizes_do_not_go_together() -> None:
+    message = r"radial_offsets: \[10\] holds no x and y of 2 heads times 2 points"
+    with pytest.raises(PlanError, match=message):
+        init_(torch.empty(10), "radial_offsets(heads=2, points=2)")

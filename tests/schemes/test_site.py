@@ -19,12 +19,6 @@ SITES = {
     "dirac is for convolutions": ("dirac", (4, 5), "needs 3 to 5 dimensions"),
     "dirac's groups divide": ("dirac(groups=3)", (4, 5, 3), "3 do not divide the 4 entries"),
     "delta orthogonal widens": ("delta_orthogonal", (4, 5, 3), "as many outputs as inputs"),
-    "a tail can be too far out": ("trunc_normal(low=6, high=9)", (4,), "too far in the tail"),
-    "nothing is left out there": (
-        "trunc_normal(low=40, high=45, preserve_std=True)",
-        (4,),
-        "too far in the tail",
-    ),
     "blocks are equal": ("blocks(0, 1)", (5, 2), "5 entries, which are no 2 equal blocks"),
     "torch has no default here": ("torch_default", (4, 5), "does not know how the constructor"),
 }

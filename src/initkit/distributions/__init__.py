@@ -2,14 +2,28 @@
 
 from ..numbers import Grid
 from .arranged import Arranged
-from .base import WRITTEN, Distribution, Runs, Source, from_dict, short, spans
+from .base import WRITTEN, Distribution, from_dict, short, spans
+from .bases import Fourier, HadamardIdentity, Interpolation, Mel
+from .blocks import Blocks
+from .by_formula import ByFormula
 from .copied import Copy
 from .elementwise import Constant, MaskedUniform, Normal, TruncatedNormal, Uniform
-from .evidence import Sample, Test, binomial, exact_test
+from .evidence import Sample, Test, binomial, exact_test, passed
+from .factored import GlowLU
 from .indexed import Arange, Indexed, Sinusoids, Sinusoids2d
+from .joint import FunctionOfSeveral, Joint
+from .like_rows import CopiedRows, LikeRows, MeanResized
+from .low_rank import Olora, Pissa
 from .mapped import Mapped
+from .mimetic import Mimetic
 from .orthogonal import DeltaOrthogonal, Orthogonal
-from .structured import Blocks, Dirac, Eye, Placed
+from .product import Product
+from .repeated import Repeated
+from .rows import Rows
+from .source import Runs, Source, Spot
+from .spectral import RandomFeatures, Reservoir
+from .stored import Grown, Stored
+from .structured import Dirac, Eye, Placed
 from .table import INLINE, Table
 from .whole import NonElementwise, Rotated, Sparse, UserFunction, function_name
 
@@ -19,27 +33,49 @@ __all__ = [
     "Arange",
     "Arranged",
     "Blocks",
+    "ByFormula",
     "Constant",
+    "CopiedRows",
     "Copy",
     "DeltaOrthogonal",
     "Dirac",
     "Distribution",
     "Eye",
+    "Fourier",
+    "FunctionOfSeveral",
+    "GlowLU",
     "Grid",
+    "Grown",
+    "HadamardIdentity",
     "Indexed",
+    "Interpolation",
+    "Joint",
+    "LikeRows",
     "Mapped",
     "MaskedUniform",
+    "MeanResized",
+    "Mel",
+    "Mimetic",
     "NonElementwise",
     "Normal",
+    "Olora",
     "Orthogonal",
+    "Pissa",
     "Placed",
+    "Product",
+    "RandomFeatures",
+    "Repeated",
+    "Reservoir",
     "Rotated",
+    "Rows",
     "Runs",
     "Sample",
     "Sinusoids",
     "Sinusoids2d",
     "Source",
     "Sparse",
+    "Spot",
+    "Stored",
     "Table",
     "Test",
     "TruncatedNormal",
@@ -49,6 +85,7 @@ __all__ = [
     "exact_test",
     "from_dict",
     "function_name",
+    "passed",
     "short",
     "spans",
 ]

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from ..numbers import Layout, Matrices, frozen, matrices_of
-from .base import Distribution, Source
+from .base import Distribution
 from .elementwise import Constant
 from .evidence import Sample, Test
+from .source import Source
 from .whole import NonElementwise
 
 

@@ -1,47 +1,23 @@
-"""The base class of all distributions, and the random streams that they write from."""
+"""The base class of all distributions."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import torch
 from torch import Tensor
 
-from .. import stream
 from ..errors import ReadError
 from ..numbers import Grid, Value, check_fields, frozen
 from .evidence import Sample, Test
-
-Runs: TypeAlias = stream.Runs
-
-
-class Source:
-    """The random streams of one parameter under one seed; ``prefix`` goes before every name.
-
-    >>> Source(0, "fc.weight").values
-    Key(k0=2399063857, k1=1648840308)
-    """
-
-    __slots__ = ("name", "prefix", "seed", "values")
-
-    def __init__(self, seed: int, name: str, prefix: str = "") -> None:
-        self.seed, self.name, self.prefix = seed, name, prefix
-        self.values = stream.key(seed, prefix + name, 0)  # stream 0: one word per element
-
-    @property
-    def choices(self) -> stream.Key:
-        """Stream 1: masks and choices."""
-        return stream.key(self.seed, self.prefix + self.name, 1)
-
-    def of(self, name: str) -> Source:
-        """Return the streams of another parameter, under the same seed and prefix."""
-        return Source(self.seed, name, self.prefix)
-
+from .source import Runs, Source, Spot
 
 if TYPE_CHECKING:
+    from .. import stream
+
     derived = property
 else:
 
@@ -143,9 +119,9 @@ class Distribution(Value):
         return self.elementwise
 
     @derived
-    def any_shape(self) -> bool:
-        """Whether it writes contiguous memory that is not flat, too."""
-        return False
+    def spec(self) -> stream.Spec | None:
+        """What the stream makes of each element's word, where that is all there is to it."""
+        return None
 
     @derived
     def whole_numbers(self) -> bool:
@@ -166,6 +142,11 @@ class Distribution(Value):
     def serializable(self) -> bool:
         """Whether :func:`from_dict` can read it back."""
         return not self.uncarried
+
+    @derived
+    def repeatable(self) -> bool:
+        """Whether seed and plan alone give its values, and nothing that the model holds."""
+        return all(part.repeatable for part in self.inner())
 
     @derived
     def settled(self) -> bool:
@@ -273,6 +254,10 @@ class Distribution(Value):
         """Return the distribution of ``factor`` times a value of this one."""
         raise NotImplementedError
 
+    def shifted(self, by: float) -> Distribution:
+        """Return the distribution of a value of this one and ``by``."""
+        return self.mapped("plus", by) if by else self
+
     def mapped(self, name: str, number: float = 0.0) -> Distribution:
         """Return the distribution of an increasing function of a value of this one.
 
@@ -289,6 +274,22 @@ class Distribution(Value):
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
         """Write the elements ``runs`` of the tensor into ``out``, flat and contiguous."""
         raise NotImplementedError
+
+    def write_block(self, out: Tensor, source: Source, spots: Sequence[Spot]) -> None:
+        """Write the elements of a block of a larger tensor into ``out``, flat and contiguous.
+
+        What is drawn one by one takes the words of the whole tensor, what goes by the place counts
+        from the block's start.
+        """
+        if not self.elementwise:
+            first = spots[0].word - spots[0].place
+            whole = self.draw(source, first).reshape(-1)
+            for spot in spots:
+                here = out.narrow(0, spot.local, spot.length)
+                here.copy_(whole.narrow(0, spot.place, spot.length))
+            return
+        runs = [(spot.place if self.placed else spot.word, spot.length) for spot in spots]
+        self.write(out, source, runs if len(runs) > 1 else runs[0][0])
 
     def draw(self, source: Source, first: int = 0) -> Tensor:
         """Return the whole tensor, of what is not elementwise.
@@ -307,6 +308,17 @@ class Distribution(Value):
         """Return the distribution as plain data; :func:`from_dict` reads it back."""
         data = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
         return {"kind": type(self).__name__, **data}
+
+    def sealed(self) -> Self:
+        """Return the distribution with digests of the files that it reads, to be saved."""
+        changed: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Distribution) and (one := value.sealed()) is not value:
+                changed[f.name] = one
+            elif isinstance(value, tuple) and any(isinstance(x, Distribution) for x in value):
+                changed[f.name] = tuple(x.sealed() for x in value)
+        return replace(self, **changed) if changed else self
 
     # ------------------------------------------------------------------------------ checking
 

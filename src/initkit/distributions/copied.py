@@ -10,9 +10,10 @@ from torch import Tensor
 
 from ..errors import SchemeMismatch
 from ..numbers import frozen
-from .base import Distribution, Runs, Source
+from .base import Distribution
 from .elementwise import Constant
 from .evidence import Sample, Test
+from .source import Runs, Source
 
 _ANY = Constant(0.0)  # fits every tensor: what is not known yet is judged when it is
 
@@ -48,7 +49,6 @@ class Copy(Distribution):
     complex_valued = _of_part("complex_valued")
     allows_complex = _of_part("allows_complex")
     whole_numbers = _of_part("whole_numbers")
-    any_shape = _of_part("any_shape")
     moments = _of_part("moments")
     bounds = _of_part("bounds")
     reach = _of_part("reach")

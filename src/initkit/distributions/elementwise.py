@@ -11,9 +11,11 @@ from torch import Tensor
 
 from .. import stream
 from ..numbers import frozen
-from .base import Distribution, Runs, Source, short
+from . import tail
+from .base import Distribution, short, spans
 from .evidence import Sample, Test, exact_test
-from .maps import through
+from .maps import slices, through
+from .source import Runs, Source
 
 _ROOT2 = math.sqrt(2.0)
 _ALL = 6.2302  # deviations; just within the stream's largest
@@ -58,6 +60,10 @@ class Constant(Distribution):
         value = torch.tensor(self.value, dtype=torch.float64, device="cpu")
         return Constant(float(through(value, ((name, number),))))
 
+    @property
+    def spec(self) -> stream.Spec:
+        return stream.CONSTANT, self.value
+
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
         out.fill_(self.value)
 
@@ -89,7 +95,6 @@ class Normal(Distribution):
     mean: float
     std: float
     gaussian = True
-    any_shape = True
 
     @property
     def moments(self) -> tuple[float, float]:
@@ -116,6 +121,13 @@ class Normal(Distribution):
             return Constant(0.0)
         return Normal(self.mean * factor, self.std * abs(factor))
 
+    def shifted(self, by: float) -> Distribution:
+        return Normal(self.mean + by, self.std)
+
+    @property
+    def spec(self) -> stream.Spec:
+        return stream.normal_spec(self.mean, self.std)
+
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
         stream.normal_(out, source.values, self.mean, self.std, runs)
 
@@ -126,7 +138,6 @@ class Uniform(Distribution):
 
     low: float
     high: float
-    any_shape = True
 
     @property
     def moments(self) -> tuple[float, float]:
@@ -147,6 +158,13 @@ class Uniform(Distribution):
             return Constant(0.0)
         return Uniform(*sorted((self.low * factor, self.high * factor)))
 
+    def shifted(self, by: float) -> Distribution:
+        return Uniform(self.low + by, self.high + by)
+
+    @property
+    def spec(self) -> stream.Spec:
+        return stream.uniform_spec(self.low, self.high)
+
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
         stream.uniform_(out, source.values, self.low, self.high, runs)
 
@@ -159,10 +177,17 @@ class TruncatedNormal(Distribution):
     scale: float
     low: float
     high: float
-    any_shape = True
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        """The bounds in deviations from the mean."""
+        return (self.low - self.loc) / self.scale, (self.high - self.loc) / self.scale
 
     @property
     def moments(self) -> tuple[float, float]:
+        if tail.too_coarse(*self._ends):
+            mean, std = tail.moments(*self._ends)
+            return self.loc + self.scale * mean, self.scale * std
         return _truncated_moments(self.loc, self.scale, self.low, self.high)
 
     @property
@@ -170,8 +195,10 @@ class TruncatedNormal(Distribution):
         return self.low, self.high
 
     def _cdf(self, x: Tensor) -> Tensor:
-        a, b = (self.low - self.loc) / self.scale, (self.high - self.loc) / self.scale
+        a, b = self._ends
         z = ((x - self.loc) / self.scale).clamp(a, b)
+        if tail.too_coarse(a, b):
+            return tail.share(z, a, b)
         if a + b > 0:  # reckon in the lighter tail, where nothing cancels
             low, here, high = -b, -z, -a
             share = 1 - (ndtr(here) - _phi(low)) / (_phi(high) - _phi(low))
@@ -181,6 +208,9 @@ class TruncatedNormal(Distribution):
 
     @property
     def reach(self) -> tuple[float, float]:
+        if tail.too_coarse(*self._ends):
+            low, high = (self.loc + self.scale * end for end in tail.ends(*self._ends))
+            return max(self.low, low), min(self.high, high)
         far = stream.LARGEST_NORMAL * self.scale
         return max(self.low, self.loc - far), min(self.high, self.loc + far)
 
@@ -201,7 +231,7 @@ class TruncatedNormal(Distribution):
     @property
     def gaussian(self) -> bool:
         """Whether the bounds cut nothing: they lie beyond all values that the stream has."""
-        a, b = (self.low - self.loc) / self.scale, (self.high - self.loc) / self.scale
+        a, b = self._ends
         return a < -_ALL and b > _ALL
 
     def note(self) -> str:
@@ -226,8 +256,35 @@ class TruncatedNormal(Distribution):
             return Constant(self.loc * factor)
         return TruncatedNormal(self.loc * factor, scale, low, high)
 
+    def shifted(self, by: float) -> Distribution:
+        return TruncatedNormal(self.loc + by, self.scale, self.low + by, self.high + by)
+
+    @property
+    def spec(self) -> stream.Spec | None:
+        if tail.too_coarse(*self._ends):
+            return None
+        return stream.trunc_normal_spec(self.loc, self.scale, self.low, self.high)
+
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
+        if tail.too_coarse(*self._ends):
+            self._write_exactly(out, source, runs)
+            return
         stream.trunc_normal_(out, source.values, self.loc, self.scale, self.low, self.high, runs)
+
+    def _write_exactly(self, out: Tensor, source: Source, runs: Runs) -> None:
+        """Write from the exact tail, in float64, where words are too coarse."""
+        pairs = [(start, length) for _, start, length in spans(runs, out.numel())]
+        flat = out.view(-1)
+        if out.is_complex():  # its element i has the words 2 i and 2 i + 1
+            flat = torch.view_as_real(out).view(-1)
+            pairs = [(2 * start, 2 * length) for start, length in pairs]
+        for local, start, length in spans(pairs, flat.numel()):
+            run = flat.narrow(0, local, length)
+            for piece in slices(length):
+                count = piece.stop - piece.start
+                words = stream.words(source.values, start + piece.start, count)
+                z = tail.quantile((words.double() + 0.5) / (1 << 32), *self._ends)
+                run[piece].copy_((self.loc + self.scale * z).clamp(self.low, self.high))
 
 
 @frozen
@@ -237,7 +294,6 @@ class MaskedUniform(Distribution):
     low: float
     high: float
     threshold: float
-    any_shape = True
 
     @property
     def _masked(self) -> tuple[float, float]:
@@ -292,6 +348,10 @@ class MaskedUniform(Distribution):
             return Constant(0.0)
         low, high = sorted((self.low * factor, self.high * factor))
         return MaskedUniform(low, high, self.threshold * abs(factor))
+
+    @property
+    def spec(self) -> stream.Spec:
+        return stream.uniform_spec(self.low, self.high, self.threshold)
 
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
         stream.uniform_(out, source.values, self.low, self.high, runs, threshold=self.threshold)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -38,6 +39,12 @@ class Test:
 def exact_test(kind: str, wrong: bool, expected: str, seen: str, text: str) -> Test:
     """Return a test that leaves nothing to chance."""
     return Test(kind, 0.0 if wrong else 1.0, expected, seen, text)
+
+
+@cache
+def passed(kind: str) -> Test:
+    """Return a test that no level lets fail; nobody reads what it would say."""
+    return Test(kind, 1.0)
 
 
 class Sample(Protocol):

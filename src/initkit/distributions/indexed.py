@@ -12,9 +12,10 @@ from torch import Tensor
 
 from ..errors import OptionError
 from ..numbers import exact_math, frozen
-from .base import Distribution, Runs, Shaped, Source, short, spans
+from .base import Distribution, Shaped, derived, short, spans
 from .elementwise import Constant
 from .maps import Map, describe_maps, slices, through
+from .source import Runs, Source
 
 
 @frozen
@@ -94,45 +95,71 @@ def _sorted_table(distribution: Indexed) -> Tensor:
 
 
 @frozen
-class Arange(Indexed):
+class AlongAxes(Indexed):
+    """Base of distributions whose values the indices along some axes decide, whatever the others.
+
+    A subclass says in ``axes`` which axes, and in ``at`` what stands at each place.
+    """
+
+    @derived
+    def axes(self) -> tuple[int, ...]:
+        """The axes whose indices count."""
+        raise NotImplementedError
+
+    def at(self, *places: Tensor) -> Tensor:
+        """Return the values at these indices along the axes, in float64, before the maps."""
+        raise NotImplementedError
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """How many entries each of the axes has."""
+        return tuple(self.shape[axis] for axis in self.axes)
+
+    def misfit(self, shape: tuple[int, ...]) -> str:
+        away = [axis for axis in self.axes if not -len(shape) <= axis < len(shape)]
+        return super().misfit(shape) or (f"{list(shape)} has no axis {away[0]}" if away else "")
+
+    def values(self, index: Tensor) -> Tensor:
+        dims = len(self.shape)
+        inner = (math.prod(self.shape[axis % dims + 1 :]) for axis in self.axes)
+        strides = zip(inner, self.lengths, strict=True)
+        return self.at(*(index // stride % length for stride, length in strides))
+
+    def table(self) -> Tensor:
+        # One grid stands for all, since every value comes equally often: moments and CDF are its.
+        return through(self.grid(0, math.prod(self.lengths)), self.maps)
+
+    def grid(self, first: int, count: int) -> Tensor:
+        """Return the values from the ``first`` on, row by row, had the tensor these axes alone."""
+        index = torch.arange(first, first + count, device="cpu")
+        return self.at(*torch.unravel_index(index, self.lengths))
+
+
+@frozen
+class Arange(AlongAxes):
     """``start + step i``, ``i`` the index along ``axis``."""
 
     start: float = 0.0
     step: float = 1.0
     axis: int = -1
 
-    def misfit(self, shape: tuple[int, ...]) -> str:
-        there = -len(shape) <= self.axis < len(shape)
-        return super().misfit(shape) or ("" if there else f"{list(shape)} has no axis {self.axis}")
-
     @property
-    def _length(self) -> int:
-        return self.shape[self.axis]
+    def axes(self) -> tuple[int, ...]:
+        return (self.axis,)
 
-    def values(self, index: Tensor) -> Tensor:
-        axis = self.axis % len(self.shape)
-        i = index // math.prod(self.shape[axis + 1 :]) % self._length
-        return i.double() * self.step + self.start
+    def at(self, *places: Tensor) -> Tensor:
+        return places[0].double() * self.step + self.start
 
     def ends(self) -> tuple[float, float]:
-        low, high = sorted((self.start, self.start + self.step * (self._length - 1)))
+        low, high = sorted((self.start, self.start + self.step * (self.lengths[0] - 1)))
         return low, high
 
-    def table(self) -> Tensor:
-        # One line stands for all, since every value comes equally often: moments and CDF are its.
-        line = Arange((self._length,), self.start, self.step)
-        return through(line.values(torch.arange(self._length, device="cpu")), self.maps)
-
     def describe_table(self) -> str:
-        first = [short(self.start + self.step * i) for i in range(min(self._length, 2))]
-        last = [short(self.start + self.step * (self._length - 1))] if self._length > 2 else []
-        dots = ["..."] if self._length > 3 else []
-        axis = "" if len(self.shape) == 1 else f" along axis {self.axis}"
-        return f"({', '.join(first + dots + last)}){axis}"
+        return describe_line(self)
 
 
 @frozen
-class Sinusoids(Indexed):
+class Sinusoids(AlongAxes):
     """Sines and cosines of the position, at geometric frequencies, one pair of columns each."""
 
     base: float = 10000.0
@@ -146,15 +173,17 @@ class Sinusoids(Indexed):
     def __post_init__(self) -> None:
         check_base(self.base)
 
-    def misfit(self, shape: tuple[int, ...]) -> str:
-        table = len(shape) > 1
-        return super().misfit(shape) or ("" if table else f"{list(shape)} is no table of rows")
+    @property
+    def axes(self) -> tuple[int, ...]:
+        return -2, -1  # leading dimensions, such as (1, positions, width), repeat the table
 
-    def values(self, index: Tensor) -> Tensor:
-        width = self.shape[-1]
-        # Leading dimensions, such as (1, positions, width), repeat the table.
-        row, column = index // width % self.shape[-2], index % width
-        return torch.where(row < self.blank, 0.0, self._wave(row - self.blank, column, width))
+    def misfit(self, shape: tuple[int, ...]) -> str:
+        return f"{list(shape)} is no table of rows" if len(shape) < 2 else super().misfit(shape)
+
+    def at(self, *places: Tensor) -> Tensor:
+        row, column = places
+        wave = self._wave(row - self.blank, column, self.shape[-1])
+        return torch.where(row < self.blank, 0.0, wave)
 
     def ends(self) -> tuple[float, float]:
         return -1.0, 1.0
@@ -205,6 +234,17 @@ class Sinusoids2d(Sinusoids):
         rows = (self.shape[-2] - self.blank) // self.columns
         order = "row, then column" if self.rows_first else "column, then row"
         return f"sinusoids of {order}, {rows} x {self.columns}{_blank_rows(self.blank)}"
+
+
+def describe_line(line: AlongAxes) -> str:
+    """Return the first values and the last one of what changes along one axis."""
+    count = line.lengths[0]
+    places = range(count) if count < 4 else (0, 1, count - 1)
+    texts = [short(float(line.grid(place, 1))) for place in places]
+    if count > 3:
+        texts.insert(2, "...")
+    axis = "" if len(line.shape) == 1 else f" along axis {line.axes[0]}"
+    return f"({', '.join(texts)}){axis}"
 
 
 def check_base(base: float) -> None:

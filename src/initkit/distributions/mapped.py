@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -10,9 +11,12 @@ import torch
 from torch import Tensor
 
 from ..numbers import frozen
-from .base import Distribution, Runs, Source, short
+from .base import Distribution, short
 from .elementwise import Constant, Uniform
-from .maps import Map, backward, describe_maps, slices, through
+from .maps import STEPS, Map, backward, describe_maps, falling, slices, through
+from .source import Runs, Source, Spot
+
+_MULTIPLES = 1 << 12  # more of them are as good as none: no test tells them apart
 
 
 @frozen
@@ -60,10 +64,7 @@ class Mapped(Distribution):
 
     @property
     def atoms(self) -> dict[float, float]:
-        # What "at least" lifts lands on one value, the lowest of all.
-        low = max((v for name, v in self.maps if name == "at least"), default=-math.inf)
-        share = self.part.cdf(float(backward(torch.tensor(self.low), self.maps)[0]))
-        return {self.low: share} if share and low > -math.inf else {}
+        return _mapped_atoms(self)
 
     @property
     def moments(self) -> tuple[float, float]:
@@ -71,8 +72,10 @@ class Mapped(Distribution):
 
     def _cdf(self, x: Tensor) -> Tensor:
         inside = x.clamp(*self.bounds)  # what lies outside may have no value to map from
-        value, falls = backward(inside, self.maps)
-        below = self.part.cdf(value)
+        falls = falling(self.maps)
+        if falls:  # P(-Y <= x) = 1 - P(Y < -x), which counts no atom at -x
+            inside = torch.nextafter(inside, torch.full_like(inside, math.inf))
+        below = self.part.cdf(backward(inside, self.maps))
         share = 1 - below if falls else below
         return torch.where(x >= self.high, 1.0, torch.where(x < self.low, 0.0, share))
 
@@ -90,9 +93,15 @@ class Mapped(Distribution):
         return replace(self, maps=(*self.maps, (name, number)))
 
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
+        self._write(out, lambda scratch: self.part.write(scratch, source, runs))
+
+    def write_block(self, out: Tensor, source: Source, spots: Sequence[Spot]) -> None:
+        self._write(out, lambda scratch: self.part.write_block(scratch, source, spots))
+
+    def _write(self, out: Tensor, draw: Callable[[Tensor], None]) -> None:
         # Values are drawn in float32 whatever the dtype, so that all dtypes map the same values.
         scratch = torch.empty(out.numel(), dtype=torch.float32, device="cpu")
-        self.part.write(scratch, source, runs)
+        draw(scratch)
         flat = out.view(-1)
         for piece in slices(out.numel()):
             flat[piece].copy_(through(scratch[piece], self.maps))
@@ -106,6 +115,11 @@ class Mapped(Distribution):
 @lru_cache(maxsize=256)
 def _mapped_moments(distribution: Mapped) -> tuple[float, float]:
     """Sum the maps over a fine grid of the part's values, each with its probability."""
+    atoms = distribution.atoms
+    if math.isclose(math.fsum(atoms.values()), 1.0, rel_tol=1e-12):  # it has no other values
+        mean = math.fsum(share * value for value, share in atoms.items())
+        square = math.fsum(share * (value - mean) ** 2 for value, share in atoms.items())
+        return mean, math.sqrt(square)
     low, high = distribution.part.bounds
     if not (math.isfinite(low) and math.isfinite(high)):  # beyond 12 std lies no mass to speak of
         mean, std = distribution.part.moments or (0.0, 1.0)
@@ -116,3 +130,40 @@ def _mapped_moments(distribution: Mapped) -> tuple[float, float]:
     value = through((edges[1:] + edges[:-1]) / 2, distribution.maps)
     mean = float((mass * value).sum())
     return mean, math.sqrt(float((mass * (value - mean) ** 2).sum()))
+
+
+@lru_cache(maxsize=256)
+def _mapped_atoms(distribution: Mapped) -> dict[float, float]:
+    """Return the part's own atoms where the maps bring them, and those that maps make."""
+    part, maps = distribution.part, distribution.maps
+    found: dict[float, float] = {}
+    for value, share in part.atoms.items():
+        end = _number(value, maps)
+        found[end] = found.get(end, 0.0) + share
+    for place, (name, number) in enumerate(maps):
+        if name not in STEPS:
+            continue
+        # Anew: an atom that this map moves has been counted where it began.
+        level, rest = Mapped(part, maps[: place + 1]), maps[place + 1 :]
+        values = (
+            torch.tensor([number], dtype=torch.float64, device="cpu")
+            if name == "at least"
+            else _multiples(level, number)
+        )
+        before = torch.nextafter(values, torch.full_like(values, -math.inf))
+        jumps = level.cdf(values) - level.cdf(before)
+        for value, jump in zip(values.tolist(), jumps.tolist(), strict=True):
+            if jump > 0:
+                found[_number(value, rest)] = jump
+    return found
+
+
+def _multiples(level: Mapped, step: float) -> Tensor:
+    """Return the multiples of a step that are ever written; none where they are too many."""
+    low, high = (round(end / step) for end in level.reach)
+    count = high - low + 1 if high - low < _MULTIPLES else 0
+    return torch.arange(low, low + count, dtype=torch.float64, device="cpu") * step
+
+
+def _number(value: float, maps: tuple[Map, ...]) -> float:
+    return float(through(torch.tensor(value, dtype=torch.float64, device="cpu"), maps))

@@ -15,6 +15,8 @@ from .base import short
 Map: TypeAlias = "tuple[str, float]"
 """An increasing function and its number: ``("log", 0)``, ``("times", k)``, ``("at least", v)``.
 
+``("plus", k)`` adds, ``("rounded", step)`` takes the nearest multiple, of two the even one.
+
 Only ``times`` a negative number decreases.
 """
 
@@ -29,11 +31,19 @@ _MAPS: dict[str, tuple[_Function, _Function]] = {
         lambda y, _: exact_math.log1p_exp(y),
     ),
     "times": (lambda x, k: x * k, lambda y, k: y / k),
+    "plus": (lambda x, k: x + k, lambda y, k: y - k),
     "at least": (
         lambda x, low: x.clamp(min=low),
         lambda y, low: torch.where(y >= low, y, -math.inf),
     ),
+    # What is rounded to y or less lies below the middle between y and the next multiple.
+    "rounded": (
+        lambda x, step: (x / step).round() * step,
+        lambda y, step: ((y / step).floor() + 0.5) * step,
+    ),
 }
+STEPS = ("at least", "rounded")
+"""The maps that bring many values onto one."""
 _PIECE = 1 << 14  # elements mapped at a time: in several float64 tensors, on every thread
 
 
@@ -45,13 +55,16 @@ def through(x: Tensor, maps: Iterable[Map]) -> Tensor:
     return x
 
 
-def backward(y: Tensor, maps: tuple[Map, ...]) -> tuple[Tensor, bool]:
-    """Return the values that map to ``y``, in float64, and whether the maps together decrease."""
-    falls = False
+def falling(maps: Iterable[Map]) -> bool:
+    """Say whether the maps together decrease."""
+    return sum(name == "times" and number < 0 for name, number in maps) % 2 == 1
+
+
+def backward(y: Tensor, maps: tuple[Map, ...]) -> Tensor:
+    """Return the values that map to ``y``, in float64; the largest where there are several."""
     for name, number in reversed(maps):
         y = _MAPS[name][1](y.double(), number)
-        falls ^= name == "times" and number < 0  # two such increase again
-    return y, falls
+    return y
 
 
 def describe_maps(text: str, maps: Iterable[Map]) -> str:
@@ -59,6 +72,10 @@ def describe_maps(text: str, maps: Iterable[Map]) -> str:
     for name, number in maps:
         if name == "times":
             text = f"{short(number)} x {text}"
+        elif name == "plus":
+            text = f"{text} {'-' if number < 0 else '+'} {short(abs(number))}"
+        elif name == "rounded":
+            text += " rounded" if number == 1 else f" rounded to multiples of {short(number)}"
         else:
             text = f"{name} {short(number)} of {text}" if number else f"{name} of {text}"
     return text

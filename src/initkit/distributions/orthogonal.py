@@ -12,9 +12,10 @@ from torch import Tensor
 
 from .. import stream
 from ..numbers import Grid, frozen
-from .base import Distribution, Source, describe_blocks, grid_misfit, short
+from .base import Distribution, describe_blocks, grid_misfit, short
 from .elementwise import Constant
 from .evidence import Sample, Test, binomial, exact_test
+from .source import Source
 from .whole import NonElementwise
 
 _SMALL = 8  # columns of fewer entries may be alike up to signs, as in a rotation of the plane

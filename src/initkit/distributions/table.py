@@ -14,16 +14,67 @@ from torch import Tensor
 
 from ..errors import SchemeMismatch
 from ..numbers import frozen
-from .base import WRITTEN, Runs, Source, short, spans
+from .base import WRITTEN, short, spans
 from .indexed import Indexed
 from .maps import through
+from .source import Runs, Source
 
 INLINE = 4096
 """So many values stand in a saved plan or a recipe file; larger tables are refused there."""
 
 
 @frozen
-class Table(Indexed):
+class Held(Indexed):
+    """Base of distributions whose values are held somewhere: ``tensor`` has them as they are."""
+
+    bounds_must_fit = True
+
+    @property
+    def tensor(self) -> Tensor:
+        """The values, before the maps; for reading alone."""
+        raise NotImplementedError
+
+    @property
+    def complex_valued(self) -> bool:
+        return self.tensor.is_complex()
+
+    @property
+    def _real(self) -> Tensor:
+        """All values as real numbers, complex ones as pairs."""
+        return torch.view_as_real(self.tensor) if self.complex_valued else self.tensor
+
+    def values(self, index: Tensor) -> Tensor:
+        return self.tensor.reshape(-1)[index].double()
+
+    def ends(self) -> tuple[float, float]:
+        low, high = self._real.double().aminmax()
+        return float(low), float(high)
+
+    def table(self) -> Tensor:
+        return through(self._real.reshape(-1), self.maps)
+
+    def mapped(self, name: str, number: float = 0.0) -> Self:
+        if self.complex_valued and name != "times":
+            raise SchemeMismatch(f"{name} is defined for real numbers here, not for {self}")
+        return super().mapped(name, number)
+
+    def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
+        if self.maps and not self.complex_valued:
+            super().write(out, source, runs)
+        else:
+            self._write_as_held(out, runs)
+
+    def _write_as_held(self, out: Tensor, runs: Runs) -> None:
+        """Write without a way through float64, which holds neither every integer nor pairs."""
+        factor = math.prod(number for _, number in self.maps)  # all that complex numbers allow
+        flat = self.tensor.reshape(-1)
+        for local, start, length in spans(runs, out.numel()):
+            values = flat.narrow(0, start, length)
+            out.narrow(0, local, length).copy_(values * factor if self.maps else values)
+
+
+@frozen
+class Table(Held):
     """Values that are given one by one; two tables are equal where their bits are.
 
     ``bits`` are those of a tensor of ``shape`` and ``dtype`` (torch's name of it), row by row.
@@ -36,7 +87,6 @@ class Table(Indexed):
 
     dtype: str
     bits: bytes = field(repr=False)
-    bounds_must_fit = True
 
     def __post_init__(self) -> None:
         bits: object = self.bits
@@ -75,10 +125,6 @@ class Table(Indexed):
         return hashlib.blake2b(head + self.bits, digest_size=16).hexdigest()
 
     @property
-    def complex_valued(self) -> bool:
-        return self.tensor.is_complex()
-
-    @property
     def uncarried(self) -> str:
         values = math.prod(self.shape)
         if values <= INLINE:
@@ -86,45 +132,11 @@ class Table(Indexed):
         why = f"{INLINE:,} at most; a scheme of the index such as sinusoids has no limit"
         return f"the table of {values:,} values ({why})"
 
-    @property
-    def _real(self) -> Tensor:
-        """All values as real numbers, complex ones as pairs."""
-        return torch.view_as_real(self.tensor) if self.complex_valued else self.tensor
-
-    def values(self, index: Tensor) -> Tensor:
-        return self.tensor.view(-1)[index].double()
-
-    def ends(self) -> tuple[float, float]:
-        low, high = self._real.double().aminmax()
-        return float(low), float(high)
-
-    def table(self) -> Tensor:
-        return through(self._real.reshape(-1), self.maps)
-
-    def mapped(self, name: str, number: float = 0.0) -> Self:
-        if self.complex_valued and name != "times":
-            raise SchemeMismatch(f"{name} is defined for real numbers here, not for {self}")
-        return super().mapped(name, number)
-
     def describe_table(self) -> str:
         if self.tensor.numel() <= 4 and not self.complex_valued:
             return f"table ({', '.join(short(float(x)) for x in self.tensor.view(-1))})"
         size = "x".join(map(str, self.shape))
         return f"table of {size} {self.dtype} values ({self.digest[:8]})"
-
-    def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
-        if self.maps and not self.complex_valued:
-            super().write(out, source, runs)
-        else:
-            self._write_as_held(out, runs)
-
-    def _write_as_held(self, out: Tensor, runs: Runs) -> None:
-        """Write without a way through float64, which holds neither every integer nor pairs."""
-        factor = math.prod(number for _, number in self.maps)  # all that complex numbers allow
-        flat = self.tensor.view(-1)
-        for local, start, length in spans(runs, out.numel()):
-            values = flat.narrow(0, start, length)
-            out.narrow(0, local, length).copy_(values * factor if self.maps else values)
 
     def to_dict(self) -> dict[str, Any]:
         if not self.serializable:

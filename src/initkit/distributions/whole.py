@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 
 from .. import stream
+from ..errors import SchemeMismatch
 from ..numbers import Grid, exact_math, frozen
-from .base import WRITTEN, Distribution, Runs, Shaped, Source, grid_misfit, short, spans
+from .base import WRITTEN, Distribution, Shaped, grid_misfit, short, spans
 from .elementwise import Constant, Normal, ndtr
 from .evidence import Sample, Test, binomial
 from .indexed import check_base
+from .source import Runs, Source
 
 
 @frozen
@@ -198,6 +200,9 @@ class UserFunction(NonElementwise):
 
     def scaled(self, factor: float) -> UserFunction:
         return replace(self, factor=self.factor * factor)
+
+    def mapped(self, name: str, number: float = 0.0) -> Distribution:
+        raise SchemeMismatch(f"{name} of what a function writes is for the function itself")
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": WRITTEN, "function": self.describe()}

@@ -14,19 +14,23 @@ from .fans import (
 from .formula import Formula, Lookup, Number, read_number
 from .gains import gain, gain_formula, gain_names, is_leaky
 from .gc_pause import no_collecting
+from .index_formula import IndexFormula
 from .loaded_modules import loaded
 from .matrices import Grid, Matrices, matrices_of
+from .signatures import SLOT, slot_parameter
 from .typed import check_fields
 from .value import Value, frozen
 
 __all__ = [
     "MODES",
+    "SLOT",
     "Call",
     "DefaultDistribution",
     "FanMode",
     "Fans",
     "Formula",
     "Grid",
+    "IndexFormula",
     "Layout",
     "Lookup",
     "Matrices",
@@ -45,5 +49,6 @@ __all__ = [
     "no_collecting",
     "read_call",
     "read_number",
+    "slot_parameter",
     "tensor_fans",
 ]

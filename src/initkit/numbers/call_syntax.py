@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ..errors import RuleError
@@ -22,6 +23,7 @@ class Call:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
 
+@lru_cache(maxsize=1024)  # a table of many rules has few texts
 def read_call(text: str) -> Call:
     """Return the name and options in ``text``.
 

@@ -16,6 +16,7 @@ _ROOT_HALF = math.sqrt(0.5)
 # ln 2 and pi / 2 in two parts each, as in fdlibm (Cody and Waite): the first has so many zero bits
 # at its end that its product with a whole number below 2^20 is exact.
 _LN2 = (0.693147180369123816490, 1.90821492927058770002e-10)
+_BITS = 10  # of whole exponents that are carried out as products
 _HALF_PI = (1.57079632673412561417, 6.07710050650619224932e-11)
 
 
@@ -51,6 +52,28 @@ def exp(x: Tensor) -> Tensor:
     value = series * ((power.long() + 1023) << 52).view(torch.float64)
     value = torch.where(whole < -700, 0.0, value)
     return torch.where(whole > 700, math.inf, value)
+
+
+def power(x: Tensor, y: Tensor) -> Tensor:
+    """Return ``x`` to the power of ``y``: of whole ``y`` as products; NaN where it is not real.
+
+    >>> power(torch.tensor([2.0, 0.0, -3.0]), torch.tensor([-10.0, 0.0, 3.0])).tolist()
+    [0.0009765625, 1.0, -27.0]
+    """
+    x, y = x.double(), y.double()
+    value = torch.where(x < 0, math.nan, exp(y * log(x)))
+    value = torch.where(y == 0.5, x.sqrt(), value)
+    return torch.where((y == y.round()) & (y.abs() < 1 << _BITS), _product(x, y), value)
+
+
+def _product(x: Tensor, y: Tensor) -> Tensor:
+    """Return whole powers as products, by the binary digits of the exponent."""
+    times = y.abs().nan_to_num(0).clamp(max=(1 << _BITS) - 1).long()
+    value, square = torch.ones_like(x), x
+    for bit in range(_BITS):
+        value = torch.where((times >> bit & 1).bool(), value * square, value)
+        square = square * square
+    return torch.where(y < 0, 1 / value, value)
 
 
 def log1p_exp(x: Tensor) -> Tensor:

@@ -133,12 +133,13 @@ class Layout:
             return self.axes
         return self.axes[:-1] + ("k",) * (dims - len(self.axes) + 1)
 
-    def part(self, count: int) -> Layout:
-        """Return the layout of one of ``count`` equal blocks of dimension 0."""
-        if self.copies:  # dimension 0 counts copies, and what they are copies of stays whole
+    def part(self, dim: int, size: int, of: int) -> Layout:
+        """Return the layout of a block: ``size`` of the ``of`` entries of a dimension."""
+        # Elsewhere nothing is stacked: dimensions before count copies, each of which stays whole.
+        if dim != self._first or self.blocks == 1:
             return self
-        blocks = self.blocks // count if self.blocks % count == 0 else 1
-        return Layout(self.axes, self.groups, blocks)
+        rows = of // self.blocks
+        return Layout(self.axes, self.groups, 1 if size % rows else size // rows)
 
     @property
     def copies(self) -> int:

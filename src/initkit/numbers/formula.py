@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn, TypeAlias
+from typing import Any, ClassVar, NoReturn, TypeAlias
 
 from ..errors import FormulaError, did_you_mean
 
@@ -26,24 +27,55 @@ Lookup: TypeAlias = Callable[[str], float]
 It raises :class:`~initkit.errors.FormulaError` where the name has no value.
 """
 
-_FUNCTIONS: dict[str, Callable[..., float]] = {
-    "sqrt": math.sqrt,
-    "log": math.log,
-    "exp": math.exp,
-    "min": min,
-    "max": max,
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """What a kind of formula reckons with: how, by what operations, and which names are its own.
+
+    ``number`` makes an operand of a number; ``arguments`` says how many a function takes, two or
+    more where nothing is said. ``letters`` are the names whose values the formula's kind gives.
+    """
+
+    number: Callable[[float], Any]
+    functions: Mapping[str, Callable[..., Any]]
+    operators: Mapping[type[ast.AST], Callable[[Any, Any], Any]]
+    arguments: Mapping[str, tuple[int, ...]]
+    letters: tuple[str, ...] = ()
+
+
+ARITHMETIC: Mapping[type[ast.AST], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
 }
-_ARGUMENTS = {"sqrt": (1,), "log": (1, 2), "exp": (1,)}  # how many; min and max take any from 2
-_OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
-    ast.Add: lambda a, b: a + b,
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: lambda a, b: a * b,
-    ast.Div: lambda a, b: a / b,
-    ast.Pow: lambda a, b: a**b,
-}
+ARGUMENTS: Mapping[str, tuple[int, ...]] = {"sqrt": (1,), "log": (1, 2), "exp": (1,)}
+_NUMBERS = Language(
+    number=float,
+    functions={"sqrt": math.sqrt, "log": math.log, "exp": math.exp, "min": min, "max": max},
+    operators=ARITHMETIC,
+    arguments=ARGUMENTS,
+)
 NAMES = ("fan_in", "fan_out", "fan_avg", "layer", "n_layers", "numel")
 _CONSTANTS = {"pi": math.pi}
 _ATTRIBUTES = ("config", "owner", "around", "beside")
+# In the order in which they are listed to whoever wrote another one.
+_SIGNS: Mapping[type[ast.AST], str] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.Pow: "**",
+    ast.FloorDiv: "//",
+    ast.Mod: "%",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+}
 _LONGEST = 1000  # characters
 
 
@@ -61,12 +93,13 @@ class Formula:
     text: str
     names: tuple[str, ...] = field(init=False, compare=False, repr=False)
     _tree: ast.expr = field(init=False, compare=False, repr=False)
+    language: ClassVar[Language] = _NUMBERS
 
     def __post_init__(self) -> None:
         tree = _parse(self.text)
         names: list[str] = []
         try:
-            _check(tree, self.text, names)
+            _check(tree, self, names)
         except RecursionError:  # read without trouble, and too deep to be walked
             message = f"cannot read the formula {self.text!r}"
             raise FormulaError(message, formula=self.text) from None
@@ -79,7 +112,7 @@ class Formula:
         Raises :class:`~initkit.errors.FormulaError` where it has none, or is not real.
         """
         try:
-            result = _value(self._tree, lookup)
+            result = self.reckon(lookup)
         except (ArithmeticError, ValueError, RecursionError) as error:
             if isinstance(error, FormulaError):  # a ValueError, too, in words of its own
                 raise
@@ -88,10 +121,40 @@ class Formula:
         if isinstance(result, complex):  # a root of a negative number
             message = f"the formula {self.text!r} is not a real number here: {result}"
             raise FormulaError(message, formula=self.text)
-        return result
+        number: float = result
+        return number
+
+    def reckon(self, lookup: Callable[[str], Any]) -> Any:
+        """Return what the formula makes, in the numbers of its language."""
+        return _value(self._tree, lookup, self.language)
+
+    def with_names(self, values: Mapping[str, float]) -> Formula | float:
+        """Return the formula with numbers in place of some names.
+
+        Of ``X or Y`` with a number for either, that number is the value of both.
+
+        >>> Formula("(config.std or 0.02)/sqrt(fan_in)").with_names({"config.std": 1})
+        Formula(text='1.0 / sqrt(fan_in)')
+        """
+        return read_number(ast.unparse(_Filled(values).visit(_parse(self.text))))
 
     def __str__(self) -> str:
         return self.text
+
+
+class _Filled(ast.NodeTransformer):
+    """Put numbers for some of the names of a formula."""
+
+    def __init__(self, values: Mapping[str, float]) -> None:
+        self.values = values
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        if isinstance(node, ast.BoolOp):
+            known = (self.values.get(_name_of(part) or "") for part in node.values)
+            value = next((found for found in known if found is not None), None)
+        else:
+            value = self.values.get(_name_of(node) or "") if isinstance(node, ast.expr) else None
+        return self.generic_visit(node) if value is None else ast.Constant(float(value))
 
 
 Number: TypeAlias = float | Formula
@@ -133,58 +196,64 @@ def _parse(text: str) -> ast.expr:
         raise FormulaError(message, formula=text) from None
 
 
-def _check(node: ast.expr, text: str, names: list[str]) -> None:
+def _check(node: ast.expr, formula: Formula, names: list[str]) -> None:
     """Raise for whatever the whitelist does not know; collect the names."""
     name = _name_of(node)
     if name is not None:
-        _check_name(name, text)
+        _check_name(name, formula)
         if name not in _CONSTANTS:
             names.append(name)
         return
-    parts = _parts(node)
+    parts = _parts(node, formula.language)
     if parts is None:
-        _raise_unknown(node, text)
+        _raise_unknown(node, formula)
     if isinstance(node, ast.Call):
-        _check_count(node, text)
+        _check_count(node, formula)
     for part in parts:
-        _check(part, text, names)
+        _check(part, formula, names)
 
 
-def _parts(node: ast.expr) -> list[ast.expr] | None:
-    """Return the operands of an operation that formulas know, else None."""
+def _parts(node: ast.expr, language: Language) -> list[ast.expr] | None:
+    """Return the operands of an operation that the language knows, else None."""
     match node:
         case ast.Constant(value=value) if type(value) in (int, float):  # True is an int, too
             return []
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
             return [operand]
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in language.operators:
+            return [left, right]
+        case ast.Compare(left=left, ops=[op], comparators=[right]) if (
+            type(op) in language.operators
+        ):
             return [left, right]
         case ast.BoolOp(op=ast.Or(), values=values):
             return values
         case ast.Call(func=ast.Name(id=function), args=arguments, keywords=[]) if (
-            function in _FUNCTIONS and arguments
+            function in language.functions and arguments
         ):
             return arguments
     return None
 
 
-def _check_count(call: ast.Call, text: str) -> None:
+def _check_count(call: ast.Call, formula: Formula) -> None:
     name, given = ast.unparse(call.func), len(call.args)
-    takes = _ARGUMENTS.get(name)
+    takes = formula.language.arguments.get(name)
     if given not in takes if takes else given < 2:
         wanted = " or ".join(map(str, takes)) if takes else "2 or more"
-        message = f"the formula {text!r} gives {name} {given} numbers, and it takes {wanted}"
-        raise FormulaError(message, formula=text)
+        what = f"gives {name} {given} numbers, and it takes {wanted}"
+        raise FormulaError(f"the formula {formula.text!r} {what}", formula=formula.text)
 
 
-def _raise_unknown(node: ast.expr, text: str) -> NoReturn:
-    piece = ast.unparse(node)
-    known = "+ - * / **, sqrt, log, exp, min, max, pi, " + ", ".join(NAMES)
+def _raise_unknown(node: ast.expr, formula: Formula) -> NoReturn:
+    language, piece = formula.language, ast.unparse(node)
+    operators = " ".join(sign for kind, sign in _SIGNS.items() if kind in language.operators)
+    known = ", ".join([operators, *language.functions, "pi", *language.letters, *NAMES])
     message = (
-        f"the formula {text!r} holds {piece!r}, which formulas do not know; they know {known}, "
-        "shape[i], config.NAME, owner.NAME, around.NAME, beside.NAME and count('ClassName')"
+        f"the formula {formula.text!r} holds {piece!r}, which formulas do not know; they know "
+        f"{known}, shape[i], config.NAME, owner.NAME, around.NAME, beside.NAME and "
+        "count('ClassName')"
     )
-    raise FormulaError(message, formula=text)
+    raise FormulaError(message, formula=formula.text)
 
 
 def _name_of(node: ast.expr) -> str | None:
@@ -207,38 +276,46 @@ def _name_of(node: ast.expr) -> str | None:
     return None
 
 
-def _check_name(name: str, text: str) -> None:
-    known = (*NAMES, *_CONSTANTS)
+def _check_name(name: str, formula: Formula) -> None:
+    language = formula.language
+    known = (*language.letters, *NAMES, *_CONSTANTS)
     if name in known or "." in name or "[" in name or "(" in name:
         return
-    near = did_you_mean(name, (*known, *_FUNCTIONS)) or f"; names are {', '.join(known)}"
-    raise FormulaError(f"the formula {text!r} has an unknown name {name!r}{near}", formula=text)
+    near = did_you_mean(name, (*known, *language.functions)) or f"; names are {', '.join(known)}"
+    message = f"the formula {formula.text!r} has an unknown name {name!r}{near}"
+    raise FormulaError(message, formula=formula.text)
 
 
-def _value(node: ast.expr, lookup: Lookup) -> float:
+def _value(node: ast.expr, lookup: Callable[[str], Any], language: Language) -> Any:
+    """Return what a tree that was checked reckons, in the numbers of its language."""
     name = _name_of(node)
     if name is not None:
-        return _CONSTANTS[name] if name in _CONSTANTS else float(lookup(name))
+        return language.number(_CONSTANTS[name] if name in _CONSTANTS else lookup(name))
     match node:
         case ast.Constant(value=value):
             # As a float, so that 9**9**9 overflows where whole numbers would fill the memory.
-            return float(value)  # type: ignore[arg-type]
+            return language.number(value)  # type: ignore[arg-type]
         case ast.UnaryOp(op=op, operand=operand):
-            value = _value(operand, lookup)
+            value = _value(operand, lookup, language)
             return -value if isinstance(op, ast.USub) else value
-        case ast.BinOp(left=left, op=op, right=right):
-            return _OPERATORS[type(op)](_value(left, lookup), _value(right, lookup))
+        case (
+            ast.BinOp(left=left, op=op, right=right)
+            | ast.Compare(left=left, ops=[op], comparators=[right])
+        ):
+            ends = (_value(part, lookup, language) for part in (left, right))
+            return language.operators[type(op)](*ends)
         case ast.BoolOp(values=values):
-            return _first_value(values, lookup)
+            return _first_value(values, lookup, language)
         case ast.Call(func=ast.Name(id=function), args=arguments):
-            return float(_FUNCTIONS[function](*(_value(a, lookup) for a in arguments)))
+            operands = (_value(argument, lookup, language) for argument in arguments)
+            return language.number(language.functions[function](*operands))
     raise AssertionError(f"unchecked node {ast.dump(node)}")
 
 
-def _first_value(parts: list[ast.expr], lookup: Lookup) -> float:
+def _first_value(parts: list[ast.expr], lookup: Callable[[str], Any], language: Language) -> Any:
     for part in parts[:-1]:
         try:
-            return _value(part, lookup)
+            return _value(part, lookup, language)
         except FormulaError:
             continue
-    return _value(parts[-1], lookup)
+    return _value(parts[-1], lookup, language)

@@ -1,6 +1,6 @@
 """Name every way to initialise; each resolves to a distribution for one tensor."""
 
-from .base import Scaled, Scheme
+from .base import Scaled, Scheme, Shifted
 from .basic import (
     Constant,
     Function,
@@ -14,7 +14,7 @@ from .basic import (
     ZeroMaskUniform,
     Zeros,
 )
-from .composite import Blocks
+from .composite import Blocks, Gates
 from .copied import CopyOf
 from .describe import SchemeInfo, describe_scheme
 from .elsewhere import meant_by, plain_name, unknown_scheme
@@ -27,6 +27,8 @@ from .fan_based import (
     XavierNormal,
     XavierUniform,
 )
+from .indexed import Indexed
+from .joint import FunctionOfSeveral, GlowLU, Joint, Mimetic, Olora, Pissa, read_scheme_of
 from .matrices import DeltaOrthogonal, Dirac, Eye, Orthogonal, Sparse
 from .positional import (
     Arange,
@@ -34,10 +36,12 @@ from .positional import (
     InverseSoftplusOf,
     LogOf,
     LogUniform,
+    RadialOffsets,
     RotatedFrequencies,
     Sincos2d,
     Sinusoids,
 )
+from .products import Product, Rounded
 from .read import blocks, is_scheme_table, per_module, read_scheme, read_scheme_call
 from .registry import (
     canonical_name,
@@ -50,23 +54,44 @@ from .registry import (
     scheme_names,
     unregister_scheme,
 )
+from .renaming import renamed
 from .resolution import Needs, needs_of, resolve
+from .rows import CopiedRows, MeanResizing
 from .site import FansOf, Site
+from .stored import FromTensor, Pretrained
+from .structured import (
+    BilinearUpsampling,
+    Icnr,
+    MelBands,
+    RandomFeatures,
+    Reservoir,
+    Stft,
+    ZerO,
+)
 from .table import Table
 from .truncated import TruncNormal
 
 __all__ = [
     "Arange",
+    "BilinearUpsampling",
     "Blocks",
     "Constant",
+    "CopiedRows",
     "CopyOf",
     "DeltaOrthogonal",
     "Dirac",
     "ExpOf",
     "Eye",
     "FansOf",
+    "FromTensor",
     "Function",
+    "FunctionOfSeveral",
+    "Gates",
+    "GlowLU",
+    "Icnr",
+    "Indexed",
     "InverseSoftplusOf",
+    "Joint",
     "KaimingNormal",
     "KaimingUniform",
     "Keep",
@@ -74,20 +99,33 @@ __all__ = [
     "LecunUniform",
     "LogOf",
     "LogUniform",
+    "MeanResizing",
+    "MelBands",
+    "Mimetic",
     "Needs",
     "Normal",
+    "Olora",
     "Ones",
     "Orthogonal",
     "PerModule",
+    "Pissa",
+    "Pretrained",
     "PriorBias",
+    "Product",
+    "RadialOffsets",
+    "RandomFeatures",
+    "Reservoir",
     "RotatedFrequencies",
+    "Rounded",
     "Scaled",
     "Scheme",
     "SchemeInfo",
+    "Shifted",
     "Sincos2d",
     "Sinusoids",
     "Site",
     "Sparse",
+    "Stft",
     "Table",
     "TorchDefault",
     "TruncNormal",
@@ -95,6 +133,7 @@ __all__ = [
     "VarianceScaling",
     "XavierNormal",
     "XavierUniform",
+    "ZerO",
     "ZeroMaskUniform",
     "Zeros",
     "blocks",
@@ -110,8 +149,10 @@ __all__ = [
     "plain_name",
     "read_scheme",
     "read_scheme_call",
+    "read_scheme_of",
     "refuse_taken",
     "register_scheme",
+    "renamed",
     "resolve",
     "scheme_names",
     "unknown_scheme",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack, get_args
 
 from .. import distributions
 from ..numbers import Formula, Number, Value, frozen, read_number
+from ..render import Table, html_page
 from .options import Option, option_error, options_of
 from .site import Site
 
@@ -54,6 +55,8 @@ class Scheme(Value):
     reads: ClassVar[Reads] = "site"
     positional: ClassVar[tuple[str, ...]] = ()
     synonyms: ClassVar[Mapping[str, str]] = {}
+    whole: ClassVar[bool] = False
+    """Whether it stands for a whole tensor as it is, and for no block or row of one."""
 
     def __init_subclass__(cls, **about: Unpack[About]) -> None:
         if unknown := about.keys() - About.__annotations__.keys():
@@ -103,17 +106,32 @@ class Scheme(Value):
     @property
     def inner(self) -> tuple[Scheme, ...]:
         """The schemes that this one is made of."""
+        return tuple(value for value in self._values if isinstance(value, Scheme))
+
+    @property
+    def _values(self) -> list[object]:
+        """What the options hold: a value alone (scaled, log_of), or several (those of blocks)."""
         values = (getattr(self, f.name) for f in fields(self))
-        # Schemes stand in fields alone (scaled, log_of) or in a tuple (blocks).
         groups = (value if isinstance(value, tuple) else (value,) for value in values)
-        return tuple(part for group in groups for part in group if isinstance(part, Scheme))
+        return [value for group in groups for value in group]
 
     @property
     def formulas(self) -> tuple[Formula, ...]:
         """The options that are formulas, those of inner schemes first."""
         inner = [formula for scheme in self.inner for formula in scheme.formulas]
-        values = (getattr(self, f.name) for f in fields(self))
-        return (*inner, *(v for v in values if isinstance(v, Formula)))
+        return (*inner, *(v for v in self._values if isinstance(v, Formula)))
+
+    def with_names(self, values: Mapping[str, float]) -> Scheme:
+        """Return this scheme with some names of its formulas replaced by numbers."""
+        if not any(name in values for formula in self.formulas for name in formula.names):
+            return self
+        changed = {f.name: _with_names(getattr(self, f.name), values) for f in fields(self)}
+        return replace(self, **changed)
+
+    def _repr_html_(self) -> str:
+        rows = [("formula", self.formula), ("moments", self.moments), ("source", self.source)]
+        about = Table(("", ""), [(what, text) for what, text in rows if text])
+        return html_page(str(self), [(self.__doc__ or "").partition("\n")[0], about])
 
     @classmethod
     def _options(cls) -> Mapping[str, Option]:
@@ -152,6 +170,36 @@ class Scaled(
 
     def __str__(self) -> str:
         return f"scaled({self.scheme}, {option_text(self.factor)})"
+
+
+@frozen
+class Shifted(
+    Scheme,
+    name="shifted",
+    formula="x + by",
+    source="initkit; YOLO's detection biases",
+    moments="the mean moves by as much, the std stays",
+    reads="options",
+    positional=("scheme", "by"),
+):
+    """Add a number to every value of another scheme."""
+
+    scheme: Scheme
+    by: Number
+
+    def resolve(self, site: Site) -> distributions.Distribution:
+        return self.scheme.resolve(site).shifted(self.number(site, "by"))
+
+    def __str__(self) -> str:
+        return f"shifted({self.scheme}, {option_text(self.by)})"
+
+
+def _with_names(value: object, values: Mapping[str, float]) -> object:
+    if isinstance(value, Formula | Scheme):
+        return value.with_names(values)
+    if isinstance(value, tuple):
+        return tuple(_with_names(part, values) for part in value)
+    return value
 
 
 def option_text(value: object) -> str:

@@ -18,6 +18,8 @@ from .site import Site
 class Keep(Scheme, name="keep", formula="x", source="initkit", reads="options"):
     """Leave the tensor as it is."""
 
+    whole = True
+
     def resolve(self, site: Site) -> distributions.Distribution:
         # Only an inner scheme comes here: plans do not resolve a rule that keeps.
         raise site.mismatch(
@@ -250,6 +252,7 @@ class PerModule(Function, source="the user's own function", reads="axes"):
     """
 
     owners: bool = field(default=False, compare=False, repr=False)
+    whole = True
 
     def resolve(self, site: Site) -> distributions.Distribution:
         if site.shape_only:

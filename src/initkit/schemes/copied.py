@@ -29,6 +29,7 @@ class CopyOf(
     """
 
     parameter: str
+    whole = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -38,15 +39,20 @@ class CopyOf(
             raise OptionError(message, owner=self.name, option="parameter")
 
     def resolve(self, site: Site) -> distributions.Distribution:
-        pieces = self.parameter.split("*")
-        wanted, taken = len(pieces) - 1, len(site.stars)
-        if wanted and wanted != taken:
-            raise site.mismatch(
-                f"{self.parameter!r} has {wanted} '*', and the name in its rule {taken or 'none'}; "
-                "write as many in both, as in {'target.*': \"copy_of('q.*')\"}"
-            )
-        filled = pieces[0]
-        for star, piece in zip(site.stars, pieces[1:], strict=False):
-            filled += star + piece
-        # A first "*." may stand for nothing, and so may the one that it fills.
-        return distributions.Copy(re.sub(r"\.{2,}", ".", filled).strip("."))
+        return distributions.Copy(fill_stars(self.parameter, site))
+
+
+def fill_stars(text: str, site: Site) -> str:
+    """Return a name with what the wildcards of the rule took in place of its stars."""
+    pieces = text.split("*")
+    wanted, taken = len(pieces) - 1, len(site.stars)
+    if wanted and wanted != taken:
+        raise site.mismatch(
+            f"{text!r} has {wanted} '*', and the name in its rule {taken or 'none'}; "
+            "write as many in both, as in {'target.*': \"copy_of('q.*')\"}"
+        )
+    filled = pieces[0]
+    for star, piece in zip(site.stars, pieces[1:], strict=False):
+        filled += star + piece
+    # A first "*." may stand for nothing, and so may the one that it fills.
+    return re.sub(r"\.{2,}", ".", filled).strip(".")

@@ -8,6 +8,8 @@ from dataclasses import MISSING
 from typing import Any
 
 from ..numbers import Value, frozen
+from ..render import Table, html_page
+from .base import Scheme
 from .elsewhere import unknown_scheme
 from .registry import (
     SYNONYMS,
@@ -36,14 +38,20 @@ class SchemeInfo(Value):
     def signature(self) -> str:
         """The scheme as a rule writes it, with every option."""
         if self.name == "blocks":
-            return "blocks(s0, s1, ...)"
+            return "blocks(s0, s1, ..., dim=0, sizes=None)"
         options = (f"{k}" if v is MISSING else f"{k}={_default(v)}" for k, v in self.options)
         return f"{self.name}({', '.join(options)})"
 
-    def __str__(self) -> str:
+    def _repr_html_(self) -> str:
+        return html_page(self.signature, [self.summary, Table(("", ""), self._rows())])
+
+    def _rows(self) -> list[tuple[str, str]]:
         rows = [("formula", self.formula), ("moments", self.moments), ("source", self.source)]
         rows += [("also", ", ".join(self.synonyms))]
-        body = "\n".join(f"  {k:<8} {v}" for k, v in rows if v)
+        return [(what, text) for what, text in rows if text]
+
+    def __str__(self) -> str:
+        body = "\n".join(f"  {what:<8} {text}" for what, text in self._rows())
         return f"{self.signature}\n  {self.summary}\n{body}"
 
 
@@ -81,4 +89,4 @@ def describe_scheme(name: str) -> SchemeInfo:
 def _default(value: object) -> str:
     if isinstance(value, float) and math.isfinite(value):
         return format(value, "g")
-    return repr(value)
+    return str(value) if isinstance(value, Scheme) else repr(value)

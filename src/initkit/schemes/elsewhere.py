@@ -29,7 +29,7 @@ _MEANT = {
     "bias_init_with_prob": "Write prior_bias(p=...).",
     "trunc_normal_tf": "Write trunc_normal(std=..., cutoff=2).",
     # AllenNLP
-    "lstm_hidden_bias": "Write blocks(0, 1, 0, 0).",
+    "lstm_hidden_bias": "Write gates(forget=1).",
     "block_orthogonal": "Write blocks('orthogonal', 'orthogonal'), one part for each block.",
     "pretrained": "What a checkpoint brings is kept, and only=load_result.missing_keys starts the "
     "rest.",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from .. import distributions
 from ..distributions import Grid
-from ..numbers import frozen
+from ..numbers import Number, frozen
 from .base import Scheme
 from .options import Count, Gain, NonNegative, Share, option_error
 from .site import FansOf, Site
@@ -71,32 +71,36 @@ class DeltaOrthogonal(
 class Eye(
     Scheme,
     name="eye",
-    formula="1 where row = column, else 0",
+    formula="gain where row = column, else 0",
     source="torch.nn.init.eye_",
-    moments="one 1 per row or column",
+    moments="one gain per row or column",
     reads="axes",
 ):
-    """Start with the identity, per block."""
+    """Start with the identity times ``gain``, per block; ``dirac`` is that of a convolution."""
 
+    gain: Number = 1.0
     fans: FansOf = "module"
 
     def resolve(self, site: Site) -> distributions.Distribution:
         _need_plain_matrices(site, self.fans)
-        return _matrices(site, self.fans, distributions.Eye)
+        found = _matrices(site, self.fans, distributions.Eye)
+        gain = self.number(site, "gain")
+        return found if gain == 1 else found.scaled(gain)
 
 
 @frozen(kw_only=True)
 class Dirac(
     Scheme,
     name="dirac",
-    formula="1 in the middle of the window where input = output, else 0",
+    formula="gain in the middle of the window where input = output, else 0",
     source="torch.nn.init.dirac_",
-    moments="one 1 per output channel, as far as there are inputs",
+    moments="one gain per output channel, as far as there are inputs",
     reads="axes",
 ):
-    """Start a convolution as the identity, per group."""
+    """Start a convolution as the identity times ``gain``, per group."""
 
     groups: Count = 1
+    gain: Number = 1.0
 
     def resolve(self, site: Site) -> distributions.Distribution:
         copies, rows, *rest = _kernel(site)
@@ -105,7 +109,9 @@ class Dirac(
             what = f"{self.groups} do not divide the {rows} entries of dimension 0"
             raise option_error(self.name, "groups", what)
         shape = (copies * rows, *rest)
-        return _arranged(site, distributions.Dirac(shape, copies * self.groups))
+        found = _arranged(site, distributions.Dirac(shape, copies * self.groups))
+        gain = self.number(site, "gain")
+        return found if gain == 1 else found.scaled(gain)
 
 
 @frozen(kw_only=True)

@@ -10,7 +10,7 @@ from .site import Site
 
 # What each word of `Reads` shows, beside what those before it do. Whoever shares distributions
 # between tensors must hold all of it in the key.
-_SHAPE = frozenset(("shape", "numel", "need", "default", "owner"))
+_SHAPE = frozenset(("shape", "numel", "need", "default", "owner", "gates"))
 _AXES = _SHAPE | {"layout", "sibling", "shape_only", "fans", "grid", "matrices"}
 _SHOWN: dict[str, frozenset[str]] = {"options": frozenset(), "shape": _SHAPE, "axes": _AXES}
 
@@ -41,11 +41,15 @@ class _NarrowSite:
         """Return the error that a scheme does not fit this tensor: it ends the reading."""
         return self._site.mismatch(message)
 
-    def part(self, count: int) -> Site:
-        """Return the site of one of ``count`` equal blocks, which shows as much."""
+    def part(self, dim: int, size: int) -> Site:
+        """Return the site of a block, which shows as much."""
         if self._reads == "options":
             self._refuse("part")
-        return narrowed(self._site.part(count), self._reads)
+        return narrowed(self._site.part(dim, size), self._reads)
+
+    def check_blocks(self, count: int) -> None:
+        """Raise where the module has another number of blocks, which its shape cannot tell."""
+        self._site.check_blocks(count)
 
     def lookup(self, name: str) -> float:
         """Refuse a formula's name: formulas with names make a scheme read all."""

@@ -6,6 +6,8 @@ import math
 from dataclasses import field
 from typing import ClassVar
 
+import torch
+
 from .. import distributions
 from ..distributions import Constant, Distribution, Uniform
 from ..numbers import Number, frozen
@@ -223,6 +225,40 @@ class RotatedFrequencies(
             message = f"{self.name} needs x and y in dimension 0, which has {site.shape[0]} entries"
             raise site.mismatch(message)
         return distributions.Rotated(site.shape, self.number(site, "base"))
+
+
+@frozen(kw_only=True)
+class RadialOffsets(
+    Scheme,
+    name="radial_offsets",
+    formula="(k + 1) u/max |u|, u = (cos a, sin a), a = 2 pi head/heads, k the point",
+    source="Zhu et al. 2021, Deformable DETR; fundamentalvision/Deformable-DETR: ms_deform_attn.py",
+    moments="those of the table",
+    reads="shape",
+):
+    """Let the sampling points of each attention head lie on a ray of its own, a step apart.
+
+    The tensor holds x and y of ``heads`` times any number of levels times ``points``.
+    """
+
+    heads: AtLeastOne
+    points: AtLeastOne
+
+    def resolve(self, site: Site) -> Distribution:
+        heads, points = (int(self.number(site, name)) for name in ("heads", "points"))
+        levels, rest = divmod(math.prod(site.shape), heads * points * 2)
+        if rest:
+            message = f"{list(site.shape)} holds no x and y of {heads} heads times {points} points"
+            raise site.mismatch(f"{self.name}: {message}")
+        if not levels:  # a tensor without elements
+            return Constant(0.0)
+        # In float32 from the start, as the published code reckons.
+        angles = torch.arange(heads, dtype=torch.float32) * (2 * math.pi / heads)
+        rays = torch.stack([angles.cos(), angles.sin()], -1)
+        rays = rays / rays.abs().amax(-1, keepdim=True)
+        steps = torch.arange(1, points + 1, dtype=torch.float32)
+        offsets = rays[:, None, None] * steps[:, None]
+        return distributions.Table.of(offsets.expand(-1, levels, -1, -1).reshape(site.shape))
 
 
 def _need_table(scheme: Scheme, site: Site, pairs: int) -> None:

@@ -16,6 +16,7 @@ from .base import Scheme
 from .basic import Constant, Function, PerModule
 from .composite import Blocks
 from .elsewhere import unknown_scheme
+from .options import options_of
 from .registry import (
     Factory,
     canonical_name,
@@ -72,20 +73,29 @@ def read_scheme_call(call: Call) -> Scheme:
     return _make(name, factory_of(name), call.args, call.kwargs)
 
 
-def blocks(*parts: object) -> Blocks:
-    """Start each of as many equal blocks of dimension 0 in its own way.
+def blocks(*parts: object, dim: int = 0, sizes: Sequence[float | str] | None = None) -> Blocks:
+    """Start each of as many blocks of a dimension in its own way.
 
-    Each part is a scheme or a number, in the order of the blocks. torch's LSTM gates are input,
-    forget, cell, output, so that the forget gate's bias starts at 1 with:
+    Each part is a scheme or a number, in the order of the blocks; a part may be ``blocks`` itself.
+    ``dim`` is the dimension that is cut, ``sizes`` the entries of each block where they are not
+    equal: numbers or formulas. torch's LSTM gates are input, forget, cell, output, so that the
+    forget gate's bias starts at 1 with:
 
     >>> str(blocks(0, 1, 0, 0))
     'blocks(0, 1, 0, 0)'
 
-    Raises :class:`OptionError` where there is no part, or one is ``keep``.
+    Grouped-query attention has fewer keys and values than queries:
+
+    >>> str(blocks("orthogonal", "normal", "normal", sizes=(512, "owner.kv_size", "owner.kv_size")))
+    "blocks(orthogonal, normal, normal, sizes=(512, 'owner.kv_size', 'owner.kv_size'))"
+
+    Raises :class:`OptionError` where there is no part, or one is ``keep``, and where ``sizes`` are
+    not as many.
     """
     if len(parts) == 1 and isinstance(parts[0], list | tuple):
         parts = tuple(parts[0])
-    return Blocks(tuple(read_scheme(part) for part in parts))
+    given: Any = sizes if sizes is None or isinstance(sizes, str) else tuple(sizes)
+    return Blocks(tuple(read_scheme(part) for part in parts), dim=dim, sizes=given)
 
 
 def per_module(function: Callable[..., object], **options: Any) -> PerModule:
@@ -197,9 +207,10 @@ def _make(name: str, factory: Factory, args: Sequence[Any], kwargs: Mapping[str,
         raise OptionError(message, owner=name, option="generator")
     # Its arguments are schemes and not options, as many as there are blocks.
     if factory is Blocks:
-        if kwargs:
-            raise OptionError("blocks takes schemes or numbers, no options", owner=name)
-        return blocks(*args)
+        if strange := kwargs.keys() - {"dim", "sizes"}:
+            what = "takes schemes or numbers, and the options dim and sizes"
+            raise OptionError(f"blocks {what}, not {min(strange)}", owner=name)
+        return blocks(*args, **kwargs)
     defaults = defaults_of(factory)
     places = getattr(factory, "positional", ())
     _check_places(name, places, defaults, args)
@@ -210,9 +221,12 @@ def _make(name: str, factory: Factory, args: Sequence[Any], kwargs: Mapping[str,
     if missing:
         message = f"{name} needs the option {missing[0]}: {name}({missing[0]}=...)"
         raise OptionError(message, owner=name, option=missing[0])
-    # A user's function may call an option `scheme` and mean something else.
-    if "scheme" in options and isinstance(factory, type):
-        options["scheme"] = read_scheme(options["scheme"])
+    # Of a class: a user's function may call an option `scheme` and mean something else.
+    if isinstance(factory, type):
+        known: Any = factory  # or mypy takes the hash of instances for that of the class
+        for option, declared in options_of(known).items():
+            if declared.kind is Scheme and options.get(option) is not None:
+                options[option] = read_scheme(options[option])
     return factory(**options)
 
 

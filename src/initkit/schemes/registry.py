@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, TypeAlias, TypeVar
 
-from ..errors import DuplicateNameError, FormulaError, RuleError, UnknownNameError
-from ..numbers import Formula, Value, frozen, read_number
+from ..errors import (
+    DuplicateNameError,
+    FormulaError,
+    OptionError,
+    RuleError,
+    UnknownNameError,
+    did_you_mean,
+)
+from ..numbers import Call, Formula, Value, frozen, read_number, slot_parameter
 from .base import Scheme
 from .basic import Function
 
@@ -49,6 +56,23 @@ class RegisteredFunction(Value):
         }
         # Sorted: written in another order, the same options make an equal scheme.
         return Function(self.function, tuple(sorted(read.items())), self.name)
+
+
+def read_options(
+    factory: RegisteredFunction, call: Call, members: Collection[str]
+) -> tuple[tuple[str, Any], ...]:
+    """Return the options that a call gives a function of several tensors, formulas read.
+
+    Raises :class:`OptionError` for what is none: ``members`` are the tensors.
+    """
+    takes = [name for name in factory.options if name not in members and name != "slot"]
+    for name in (*map(repr, call.args), *call.kwargs):
+        if name not in takes:
+            what = did_you_mean(name, takes) or f"; it takes {', '.join(takes) or 'none'}"
+            message = f"{factory.name} has no option {name}{what}"
+            raise OptionError(message, owner=factory.name, option=name)
+    read = {k: v if k in factory.texts else _formula_or_same(v) for k, v in call.kwargs.items()}
+    return tuple(sorted(read.items()))
 
 
 Factory: TypeAlias = type[Scheme] | RegisteredFunction
@@ -116,10 +140,12 @@ def canonical_name(name: str) -> str | None:
 def register_scheme(name: str) -> Callable[[T], T]:
     """Register a scheme under ``name``: a function, or a class that resolves to a distribution.
 
-    A function writes into the tensor it is given; its further parameters are the options, of which
-    a text that is a formula (``fan_in="fan_in"``) becomes its number for the tensor, unless the
-    parameter is annotated as ``str`` or has another text for a default. A class is a frozen
-    dataclass deriving from :class:`initkit.schemes.Scheme`.
+    A function writes into the tensor it is given; a parameter called ``slot``, without a default,
+    gets the slot (its name, owner and layer). Further parameters are the options, of which a text
+    that is a formula (``fan_in="fan_in"``) becomes its number for the tensor, unless the parameter
+    is annotated as ``str`` or has another text for a default. A function of several tensors,
+    ``def glow(p, l, u)``, starts as one what a key with as many names in braces takes,
+    ``"*.{p,l,u}"``. A class is a frozen dataclass deriving from :class:`initkit.schemes.Scheme`.
 
     Raises :class:`DuplicateNameError` where a scheme or a recipe has the name already, unless this
     is the same definition run again, as a notebook's cell or a reload does, and :class:`RuleError`
@@ -178,9 +204,11 @@ def _named_function(name: str, function: Callable[..., object]) -> RegisteredFun
     if not parameters:
         message = f"{name}: a scheme's function writes into the tensor it is given; it takes none"
         raise RuleError(message)
-    # The first parameter is the tensor, whatever it is called.
-    options = {p.name: MISSING if p.default is p.empty else p.default for p in parameters[1:]}
-    texts = frozenset(p.name for p in parameters[1:] if _takes_text(p))
+    # The first parameter is the tensor, whatever it is called; one for the slot is no option.
+    slot = slot_parameter(function, registered=True)
+    further = [p for p in parameters[1:] if p.name != slot]
+    options = {p.name: MISSING if p.default is p.empty else p.default for p in further}
+    texts = frozenset(p.name for p in further if _takes_text(p))
     return RegisteredFunction(name, function, options, texts)
 
 

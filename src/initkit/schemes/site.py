@@ -31,10 +31,13 @@ class Site(Value):
 
     ``shape`` is that of the whole tensor; ``name`` its full name, and ``owner`` the class name of
     its module; ``layout`` says which axes are inputs and outputs, or None; ``default`` what torch's
-    own constructor draws, or None; ``sibling`` are, for a bias, the fans of its weight; ``context``
+    own constructor draws, or None; ``sibling`` are, for a bias, the fans of its weight; ``gates``
+    name the equal blocks of dimension 0 of a recurrent layer, in their order; ``context``
     gives the names of formulas that only the model knows; ``stars`` are what the wildcards of the
     rule's name took of this one; ``shape_only`` is set where there is no module, so that fans are
-    torch's shape-only arithmetic.
+    torch's shape-only arithmetic; ``aliases`` are all names of a tied parameter, its own included;
+    ``member`` is the place among the names in braces of the rule's key; ``within`` says of rows
+    that start by themselves which they are: the first, the one behind the last, and of how many.
 
     >>> Site((16, 8, 3, 3), layout=Layout.parse("out in ...", groups=4)).fans()
     Fans(fan_in=72, fan_out=36)
@@ -46,9 +49,18 @@ class Site(Value):
     layout: Layout | None = None
     default: DefaultDistribution | None = None
     sibling: Fans | None = None
+    gates: tuple[str, ...] = ()
     context: Lookup | None = None
     stars: tuple[str, ...] = ()
     shape_only: bool = False
+    aliases: tuple[str, ...] = ()
+    member: int | None = None
+    within: tuple[int, int, int] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name of the parameter, in the order of the model."""
+        return self.aliases or (self.name,)
 
     @property
     def numel(self) -> int:
@@ -106,16 +118,36 @@ class Site(Value):
             raise FormulaError(f"{name} has no value without a model", formula=name)
         return self.context(name)
 
-    def part(self, count: int) -> Site:
-        """Return the site of one of ``count`` equal blocks of dimension 0."""
-        self.need(1)
-        rows = self.shape[0]
-        if rows % count:
-            message = f"dimension 0 has {rows} entries, which are no {count} equal blocks"
-            raise self.mismatch(message)
+    def check_blocks(self, count: int) -> None:
+        """Raise unless so many equal blocks of dimension 0 are the module's own, or parts of them.
+
+        Four gates are cut into four or eight blocks, and no two or three of them would be any.
+        """
+        layout = self.layout
+        stacked = len(self.gates) or (layout.blocks if layout and not layout.copies else 1)
+        if count % stacked:
+            named = f" ({', '.join(self.gates)})" if self.gates else ""
+            what = f"the {stacked} gates{named}" if self.gates else f"the {stacked} equal matrices"
+            whose = f" of {self.owner}" if self.owner else ""
+            ways = f"blocks(s0, s1, ...) of {stacked} schemes"
+            ways += f", or gates({self.gates[1]}=...)" if self.gates else ", or their sizes=(...)"
+            raise self.mismatch(f"{count} blocks are not {what}{whose}; write {ways}")
+
+    def part(self, dim: int, size: int) -> Site:
+        """Return the site of a block: ``size`` entries of dimension ``dim``, and all of others."""
         # Of four gates in four blocks each block is one matrix; fans are per matrix and stay.
-        layout = self.layout.part(count) if self.layout is not None else None
-        return replace(self, shape=(rows // count, *self.shape[1:]), layout=layout)
+        whole = self.shape[dim]
+        layout = self.layout.part(dim, size, whole) if self.layout is not None else None
+        shape = (*self.shape[:dim], size, *self.shape[dim + 1 :])
+        gates = () if dim == 0 else self.gates
+        return replace(self, shape=shape, layout=layout, gates=gates)
+
+    def rows(self, start: int, stop: int) -> Site:
+        """Return the site of some rows of dimension 0, as a tensor of their own."""
+        # Rows of several gates are no whole number of them: they are one matrix.
+        layout = replace(self.layout, blocks=1) if self.layout is not None else None
+        within = (start, stop, self.shape[0])
+        return replace(self, shape=(stop - start, *self.shape[1:]), layout=layout, within=within)
 
     @property
     def _shape(self) -> str:

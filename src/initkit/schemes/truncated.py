@@ -9,7 +9,6 @@ from typing import Annotated
 
 from .. import distributions
 from ..numbers import Number, frozen
-from ..stream import trunc_bounds
 from .base import Scheme, check_order
 from .options import Extended, Limits, NonNegative, option_error
 from .site import Site
@@ -56,13 +55,15 @@ class TruncNormal(
                 return distributions.Constant(mean)
             # Bounds at a multiple of the scale grow with it, so the answer is one division.
             scale = std / _cut_std(cutoff) if self.preserve_std else std
-            return _truncated(mean, scale, mean - cutoff * scale, mean + cutoff * scale)
+            return distributions.TruncatedNormal(
+                mean, scale, mean - cutoff * scale, mean + cutoff * scale
+            )
         low, high = self.number(site, "low"), self.number(site, "high")
         check_order(self, low, high)
         if low == high:
             return distributions.Constant(low)
         scale = self._wider(mean, std, low, high) if self.preserve_std else std
-        return _truncated(mean, scale, low, high)
+        return distributions.TruncatedNormal(mean, scale, low, high)
 
     def _wider(self, mean: float, std: float, low: float, high: float) -> float:
         """Return the scale whose distribution, cut at the bounds, has ``std``."""
@@ -78,11 +79,6 @@ class TruncNormal(
 
         # A cut only narrows, so std itself is a lower end to begin with.
         return _solve(std_of, std, std, std * 2)
-
-
-def _truncated(mean: float, scale: float, low: float, high: float) -> distributions.Distribution:
-    trunc_bounds(mean, scale, low, high)  # raises where too little is left to draw from
-    return distributions.TruncatedNormal(mean, scale, low, high)
 
 
 @lru_cache(maxsize=256)

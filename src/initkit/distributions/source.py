@@ -1,0 +1,46 @@
+"""The random streams that a parameter is written from, and where its elements lie."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+from .. import stream
+
+Runs: TypeAlias = stream.Runs
+_PARTS = 1 << 10  # far more parts than anybody writes, and three in each other fit in 32 bits
+
+
+class Source:
+    """The random streams of one parameter under one seed; ``prefix`` goes before every name.
+
+    >>> Source(0, "fc.weight").values
+    Key(k0=2399063857, k1=1648840308)
+    """
+
+    __slots__ = ("name", "pair", "prefix", "seed", "values")
+
+    def __init__(self, seed: int, name: str, prefix: str = "", pair: int = 0) -> None:
+        self.seed, self.name, self.prefix, self.pair = seed, name, prefix, pair
+        self.values = stream.key(seed, prefix + name, 2 * pair)  # stream 0: one word per element
+
+    @property
+    def choices(self) -> stream.Key:
+        """Stream 1: masks and choices."""
+        return stream.key(self.seed, self.prefix + self.name, 2 * self.pair + 1)
+
+    def of(self, name: str) -> Source:
+        """Return the streams of another parameter, under the same seed and prefix."""
+        return Source(self.seed, name, self.prefix)
+
+    def block(self, index: int) -> Source:
+        """Return streams of their own for what draws beside other parts of one parameter."""
+        return Source(self.seed, self.name, self.prefix, self.pair * _PARTS + index + 1)
+
+
+class Spot(NamedTuple):
+    """A run of a block's elements: in local memory, in the block, and in the whole tensor."""
+
+    local: int
+    place: int
+    word: int
+    length: int

@@ -1,0 +1,223 @@
+"""Schemes over a group of parameters, which one key with braces names and which start as one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import field
+from typing import Any, ClassVar
+
+from .. import distributions
+from ..errors import RuleError
+from ..numbers import Formula, Number, frozen, read_call
+from .base import Scheme, option_text
+from .basic import Keep
+from .options import AtLeastOne, NonNegative, Positive
+from .read import read_scheme
+from .registry import RegisteredFunction, canonical_name, factory_of, read_options
+from .site import Site
+
+
+@frozen
+class Joint(Scheme):
+    """Base of schemes over several parameters: a key such as ``"*.{lora_A,lora_B}.weight"``.
+
+    Its braces list the members in the order that the scheme has them. Parameters for which the
+    stars of the key took the same are one group: planned, drawn and checked as one.
+    """
+
+    whole = True
+    example: ClassVar[str] = "*.{a,b}"
+
+    def resolve(self, site: Site) -> distributions.Distribution:
+        if site.member is None:
+            raise site.mismatch(
+                "it starts several parameters as one; list them in braces, in their order, as in "
+                f"{self.example!r}"
+            )
+        return self.of_member(site, site.member)
+
+    def of_member(self, site: Site, member: int) -> distributions.Joint:
+        """Return the distribution of a member, which knows nothing of the others yet."""
+        raise NotImplementedError
+
+
+@frozen
+class _LowRank(Joint):
+    """Base of adapters that take a part of their weight out of it."""
+
+    scaling: Positive = field(default=1.0, kw_only=True)
+    weight: Any = field(default="keep", kw_only=True)
+    example = "*.{base_layer,lora_A.default,lora_B.default}.weight"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "weight", read_scheme(self.weight))
+
+    def _start(self, site: Site, member: int) -> tuple[float, distributions.Distribution | None]:
+        """Return the scaling, and what draws the weight; None where it is read."""
+        # The weight's own site decides, which its member alone sees; a group goes by its first.
+        drawn = not member and not isinstance(self.weight, Keep)
+        return self.number(site, "scaling"), self.weight.resolve(site) if drawn else None
+
+    def __str__(self) -> str:
+        options = [] if self.scaling == 1 else [f"scaling={option_text(self.scaling)}"]
+        options += [] if isinstance(self.weight, Keep) else [f"weight={str(self.weight)!r}"]
+        return f"{self.name}({', '.join(options)})" if options else self.name
+
+
+@frozen
+class Pissa(
+    _LowRank,
+    name="pissa",
+    formula="A = sqrt(S_r / scaling) V_r', B = U_r sqrt(S_r / scaling), W = U S V' - scaling B A",
+    source="Meng et al. 2024, PiSSA; peft, init_lora_weights='pissa'",
+    moments="the singular values of the weight decide",
+    reads="site",
+):
+    """Start low-rank adapters as the principal part of a weight, which loses it (PiSSA).
+
+    Over the weight (out x in), A (rank x in) and B (out x rank), in this order. The weight is what
+    the model holds, or, with ``weight=`` a scheme, drawn by that. ``scaling`` is what the layer
+    multiplies B A by, such as lora_alpha / rank. Each weight is factored whole, on every rank.
+    """
+
+    def of_member(self, site: Site, member: int) -> distributions.Joint:
+        return distributions.Pissa(site.shape, member, *self._start(site, member))
+
+
+@frozen
+class Olora(
+    _LowRank,
+    name="olora",
+    formula="A = R_r, B = Q_r, W = Q R - scaling B A",
+    source="Buyukakyuz 2024, OLoRA; peft, init_lora_weights='olora'",
+    moments="the columns of B are orthonormal",
+    reads="site",
+):
+    """Start low-rank adapters as the first part of a weight's QR factors, which it loses (OLoRA).
+
+    Over the weight (out x in), A (rank x in) and B (out x rank), in this order; the options and the
+    costs are those of ``pissa``.
+    """
+
+    def of_member(self, site: Site, member: int) -> distributions.Joint:
+        return distributions.Olora(site.shape, member, *self._start(site, member))
+
+
+@frozen
+class Mimetic(
+    Joint,
+    name="mimetic",
+    formula="of each head query' key ~ alpha_qk Z + beta_qk I; projection value = alpha_vp Z - "
+    "beta_vp I; Z of N(0, 1/width)",
+    source="Trockman & Kolter 2023, Mimetic Initialization of Self-Attention Layers",
+    moments="the trace of projection value is -beta_vp width, with the std alpha_vp",
+    reads="site",
+):
+    """Start attention as trained attention looks: products of its weights near the identity.
+
+    Over query, key, value and projection, in this order, or over a packed ``in_proj_weight`` and
+    the projection. Each head costs a singular value decomposition of width x width, on every rank.
+    """
+
+    heads: AtLeastOne
+    alpha_qk: NonNegative = field(default=0.7, kw_only=True)
+    beta_qk: Number = field(default=0.7, kw_only=True)
+    alpha_vp: NonNegative = field(default=0.4, kw_only=True)
+    beta_vp: Number = field(default=0.4, kw_only=True)
+    example = "*.attn.{qkv,proj}.weight"
+
+    def of_member(self, site: Site, member: int) -> distributions.Joint:
+        names = ("alpha_qk", "beta_qk", "alpha_vp", "beta_vp")
+        numbers = (self.number(site, name) for name in names)
+        return distributions.Mimetic(site.shape, member, int(self.number(site, "heads")), *numbers)
+
+
+@frozen
+class GlowLU(
+    Joint,
+    name="glow_lu",
+    formula="P L U = a random rotation",
+    source="Kingma & Dhariwal 2018, Glow, section 3.2",
+    moments="P L U is orthogonal",
+    reads="site",
+):
+    """Start the factors of an invertible 1x1 convolution as those of a random rotation (Glow).
+
+    Over P, L and U, in this order, U with its diagonal; or over P, L, U, the sign and the logarithm
+    of the diagonal, which U then lacks. Buffers among them need ``buffers=True``.
+    """
+
+    example = "*.{p,l,u}"
+
+    def of_member(self, site: Site, member: int) -> distributions.Joint:
+        return distributions.GlowLU(site.shape, member)
+
+
+@frozen
+class FunctionOfSeveral(Joint, source="the user's own function", reads="site"):
+    """Let a user's own function write into several parameters at once."""
+
+    function: Callable[..., object]
+    options: tuple[tuple[str, Any], ...] = ()
+    label: str = ""
+
+    @property
+    def formulas(self) -> tuple[Formula, ...]:
+        return tuple(value for _, value in self.options if isinstance(value, Formula))
+
+    def of_member(self, site: Site, member: int) -> distributions.Joint:
+        options = tuple(
+            (name, value.value(site.lookup) if isinstance(value, Formula) else value)
+            for name, value in self.options
+        )
+        return distributions.FunctionOfSeveral(
+            site.shape, member, self.function, options, self.label
+        )
+
+    def __str__(self) -> str:
+        options = ", ".join(f"{k}={option_text(v)}" for k, v in self.options)
+        name = self.label or distributions.function_name(self.function)
+        return f"{name}({options})" if options or not self.label else name
+
+
+def read_scheme_of(value: object, count: int) -> Scheme:
+    """Return the scheme of a key with ``count`` members.
+
+    A function that takes so many tensors, by parameters without defaults, is one over all of them;
+    everything else is a scheme for each by itself, or one that says itself that it is over several.
+    """
+    if count > 1:
+        if isinstance(value, str) and (found := _registered(value, count)) is not None:
+            return found
+        if inspect.isfunction(value) and _tensors(value) == count:
+            return FunctionOfSeveral(value)
+    return read_scheme(value)
+
+
+def _registered(text: str, count: int) -> Scheme | None:
+    """Return the scheme of a registered function over so many tensors, where a text calls one."""
+    try:
+        call = read_call(text)
+        name = canonical_name(call.name)
+    except RuleError:
+        return None  # to be refused where it is read as a scheme
+    factory = factory_of(name) if name is not None else None
+    if not isinstance(factory, RegisteredFunction) or _tensors(factory.function) != count:
+        return None
+    options = read_options(factory, call, _needed(factory.function))
+    return FunctionOfSeveral(factory.function, options, factory.name)
+
+
+def _tensors(function: Callable[..., object]) -> int:
+    return len(_needed(function))
+
+
+def _needed(function: Callable[..., object]) -> list[str]:
+    """Return the parameters that a call must give; ``slot`` says where the first tensor stands."""
+    return [
+        p.name
+        for p in inspect.signature(function).parameters.values()
+        if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD and p.name != "slot"
+    ]

@@ -1,0 +1,132 @@
+"""New rows like the others: near their mean, or copies of named ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from initkit import Rule, apply_init, check_init, plan_init, verify_report
+from initkit.errors import FillError, OptionError
+from initkit.schemes import read_scheme
+
+OLD, NEW = 400, 440
+
+
+def rules(scheme: str, rows: str = f"{OLD}:") -> list[Rule]:
+    return [Rule(scheme, name="*weight", rows=rows)]
+
+
+def grown(width: int = 8, **options: Any) -> nn.Embedding:
+    torch.manual_seed(0)
+    model = nn.Embedding(NEW, width, **options)
+    with torch.no_grad():  # features that go together, of a mean of their own
+        model.weight.copy_(3 + torch.randn(NEW, width) @ torch.randn(width, width))
+    return model
+
+
+def covariance(rows: Tensor) -> Tensor:
+    return rows.detach().double().mT.cov(correction=0)
+
+
+def test_new_rows_have_the_mean_and_so_much_of_the_covariance_of_the_others() -> None:
+    model = grown(4)
+    before = model.weight.detach().clone()
+    # As many as to tell a covariance: each element is known to 5 of its standard errors.
+    apply_init(model, rules("mean_resizing(scale=1)", "40:"), seed=0)
+    assert torch.equal(model.weight[:40], before[:40])
+    old, new = covariance(model.weight[:40]), covariance(model.weight[40:])
+    size = old.diagonal()
+    room = 5 * ((size[:, None] * size + old**2) / 400).sqrt()
+    assert bool(((new - old).abs() <= room).all())
+    means = model.weight.detach()[40:].mean(0) - before[:40].mean(0)
+    assert bool((means.abs() <= 5 * (size / 400).sqrt()).all())
+
+
+def test_by_default_they_are_near_the_mean_and_not_alike() -> None:
+    model = grown()
+    apply_init(model, rules("mean_resizing"), seed=0)
+    new = model.weight.detach()[OLD:]
+    torch.testing.assert_close(
+        new, model.weight.detach()[:OLD].mean(0).expand_as(new), rtol=1e-3, atol=1e-3
+    )
+    assert len(new.unique(dim=0)) > 1
+    assert check_init(model, rules("mean_resizing")).ok
+    with torch.no_grad():
+        model.weight[OLD + 3, 2] += 0.1
+    assert [f.kind for f in check_init(model, rules("mean_resizing")).failures] == ["mean"]
+
+
+@pytest.mark.models
+def test_what_transformers_writes_passes_for_it() -> None:
+    transformers = pytest.importorskip("transformers")
+    config = transformers.GPT2Config(vocab_size=300, n_embd=16, n_layer=1, n_head=2, n_positions=8)
+    model = transformers.GPT2LMHeadModel(config)
+    before = model.transformer.wte.weight.detach().clone()
+    model.resize_token_embeddings(320, mean_resizing=True)
+    like = [Rule("mean_resizing", name="*wte.weight", rows="300:")]
+    assert check_init(model, like).ok
+    apply_init(model, like, seed=0)
+    assert torch.equal(model.transformer.wte.weight[:300], before)
+    torch.testing.assert_close(
+        model.lm_head.weight[300:], before.mean(0).expand(20, -1), rtol=1e-3, atol=1e-4
+    )
+    other = transformers.GPT2LMHeadModel(config)
+    other.resize_token_embeddings(320, mean_resizing=False)
+    assert not check_init(other, like).ok
+
+
+def test_rows_are_copied_by_turns_or_averaged() -> None:
+    model = grown()
+    apply_init(model, rules("copied_rows([3, 7])"))
+    weight = model.weight.detach()
+    assert torch.equal(weight[OLD::2], weight[3].expand(20, -1))
+    assert torch.equal(weight[OLD + 1 :: 2], weight[7].expand(20, -1))
+    assert check_init(model, rules("copied_rows([3, 7])")).ok
+    assert not check_init(model, rules("copied_rows([7, 3])")).ok
+    apply_init(model, rules("copied_rows([3, 7], average=True)"))
+    torch.testing.assert_close(model.weight[OLD:], ((weight[3] + weight[7]) / 2).expand(40, -1))
+    assert check_init(model, rules("copied_rows([3, 7], average=True)")).ok
+
+
+def test_a_report_proves_them_by_their_digest(tmp_path: Path) -> None:
+    model = grown()
+    path = apply_init(model, rules("mean_resizing"), seed=0).save(tmp_path / "report.json")
+    assert verify_report(model, path).proven
+    with torch.no_grad():
+        model.weight[OLD] += 1
+    assert verify_report(model, path).changed == ("weight",)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "rows", "text"),
+    [
+        ("mean_resizing", ":", "these are all of its rows"),
+        ("copied_rows([500])", "400:", "there is no row 500 among its 440"),
+        ("copied_rows([410])", "400:", "row 410 is itself one of those that are written"),
+    ],
+)
+def test_rows_that_cannot_be_like_others_are_problems(scheme: str, rows: str, text: str) -> None:
+    assert text in str(plan_init(grown(), rules(scheme, rows)).problems[0])
+
+
+def test_without_rows_they_are_told_how() -> None:
+    said = str(plan_init(grown(), {"weight": "mean_resizing"}).problems[0])
+    assert "say which: Rule('mean_resizing', name=..., rows='50257:')" in said
+
+
+def test_others_that_are_not_finite_start_nothing() -> None:
+    model = grown()
+    with torch.no_grad():
+        model.weight[0, 0] = torch.nan
+    with pytest.raises(FillError, match="what the model holds, which is not finite"):
+        apply_init(model, rules("mean_resizing"))
+
+
+@pytest.mark.parametrize("of", ["[]", "'a'", "[-1]", "[1.5]"])
+def test_what_names_no_rows_is_refused(of: str) -> None:
+    with pytest.raises(OptionError, match=r"of must be rows such as \[3, 7\]"):
+        read_scheme(f"copied_rows({of})")
