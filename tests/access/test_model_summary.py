@@ -208,7 +208,7 @@ def test_what_should_train_is_a_problem_and_a_constant_a_note() -> None:
         "scales['a']",
     ]
     assert [text.partition(" ")[0] for text in found.notes] == ["weight2"]
-    text = str(found)
+    text = found.text()
     assert "  ! layers[0] is a Linear in a list of Planted, not registered" in text
     assert "note: weight2 is a plain tensor of Planted, not a parameter" in text
     assert text.count(CONSEQUENCE) == 4
@@ -225,7 +225,7 @@ def test_before_a_backward_there_is_none_yet() -> None:
     model = perceptron()
     found = summary(model)
     assert all(row.gradient is None for row in found) and found.notes == []
-    assert str(found).splitlines()[0].endswith("gradients: none yet")
+    assert found.text().splitlines()[0].endswith("gradients: none yet")
 
 
 def test_after_a_backward_none_zero_and_frozen_are_told_apart() -> None:
@@ -339,7 +339,7 @@ def test_repeated_layers_fold_and_what_differs_stands_out() -> None:
     names = [line.split()[0] for line in lines]
     assert names == ["h.{0..6,8..47}.0.weight", "h.{0..47}.0.bias", "h.7.0.weight"]
     assert lines[1].split()[1] == "x48"
-    assert len(summary(model).table(folded=False).splitlines()) == 2 + 96
+    assert len(summary(model).table(fold=False).splitlines()) == 2 + 96
 
 
 def test_every_line_opens_to_its_rows() -> None:
@@ -382,7 +382,7 @@ def test_the_text_of_a_row() -> None:
 def test_ten_thousand_parameters_are_one_screen_and_take_little_time() -> None:
     model = blocks(5_000)
     began = time.process_time()
-    text = str(summary(model, values=False))
+    text = summary(model, values=False).text()
     assert time.process_time() - began < 5  # a tenth of that on an idle machine
     assert len(text.splitlines()) == 5
 

@@ -144,7 +144,7 @@ def test_a_summary_tells_it_first(name: str) -> None:
     found = summary(model, optimizer=optimizer)
     problems = optimizer_problems(model, optimizer)
     assert not found.ok and found.problems[-len(problems) :] == problems
-    assert f"  ! {problems[0]}" in str(found)
+    assert f"  ! {problems[0]}" in found.text()
 
 
 def sound_tied() -> tuple[nn.Module, Any]:

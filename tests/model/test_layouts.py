@@ -74,8 +74,9 @@ BUILDS: dict[str, Build] = {
     "TransformerEncoderLayer": lambda: nn.TransformerEncoderLayer(8, 2, 12),
     "TransformerDecoderLayer": lambda: nn.TransformerDecoderLayer(8, 2, 12),
     "AdaptiveLogSoftmaxWithLoss": lambda: nn.AdaptiveLogSoftmaxWithLoss(16, 40, [10, 20]),
-    "LinearCrossEntropyLoss": lambda: nn.LinearCrossEntropyLoss(16, 12),
 }
+if hasattr(nn, "LinearCrossEntropyLoss"):  # younger than the oldest torch that is supported
+    BUILDS["LinearCrossEntropyLoss"] = lambda: nn.LinearCrossEntropyLoss(16, 12)
 # Classes whose constructor makes no parameter, or that users only derive from.
 BASES = {"Module", "RNNBase", "RNNCellBase", "Container"}
 

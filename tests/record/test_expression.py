@@ -224,7 +224,7 @@ def test_what_no_distribution_explains_is_listed_with_what_was_seen(draw: Draw, 
     step = plan["weight"]
     assert (step.status, step.start) == ("unexplained", "not explained")
     assert step.note.startswith(seen)
-    assert f"not explained: weight {list(step.shape)}: {step.note}" in str(plan)
+    assert f"not explained: weight {list(step.shape)}: {step.note}" in plan.text()
 
 
 def test_python_and_numpy_randomness_is_named() -> None:

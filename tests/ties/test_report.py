@@ -22,7 +22,7 @@ def tied() -> nn.Module:
 def test_the_text_has_counts_a_row_for_each_name_and_what_follows() -> None:
     model = tied()
     model.register_buffer("mirror", model[0].weight.data.t())
-    lines = str(tie_report(model)).splitlines()
+    lines = tie_report(model).text().splitlines()
     assert lines[0] == "1 tie; 20 elements (80 bytes), as parameters() says"
     assert [line.split() for line in lines[3:6]] == [
         ["view", "mirror", "3x5", "float32", "Sequential", "(buffer)", "15"],
@@ -117,3 +117,17 @@ def test_lazy_parameters_have_no_size_yet() -> None:
     assert report.to_dict()["groups"][0]["slots"][0]["shape"] is None
     with pytest.raises(TargetError, match="0.weight is lazy and would take its shape"):
         tie_report(model, torch.ones(1, 3))
+
+
+def test_the_page_has_an_arc_between_the_names_of_each_tie() -> None:
+    one, other = nn.Linear(2, 2, bias=False), nn.Linear(3, 3, bias=False)
+    report = tie_report(nn.ModuleList([one, one, other, other, one]))
+    picture = report.pictures()[0]
+    assert picture.svg.count("<path") == 3  # two between three names, one between two
+    assert ">4.weight</text>" in picture.svg and picture.svg in report.to_html()
+
+
+def test_of_no_ties_or_very_many_there_is_no_picture() -> None:
+    one = nn.Linear(2, 2, bias=False)
+    assert tie_report(nn.Linear(2, 2)).pictures() == []
+    assert tie_report(nn.ModuleList([one] * 100)).pictures() == []

@@ -201,7 +201,7 @@ def test_a_constructor_that_reads_values_is_told() -> None:
         lambda weight: torch.unique(weight),
         lambda weight: f"{weight.sum():.3f}",
         lambda weight: setattr(weight, "data", torch.eye(3)),
-        lambda weight: torch.utils.dlpack.to_dlpack(weight.detach()),
+        lambda weight: torch.from_dlpack(weight.detach()),
         lambda weight: weight.share_memory_(),
         lambda weight: weight.to("cpu"),
         lambda weight: torch.cat([weight, torch.ones(3, 3)]),

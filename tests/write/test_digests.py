@@ -9,6 +9,7 @@ from torch import nn
 
 from initkit import model_digest
 from initkit.errors import TensorProblem
+from initkit.write.digests import contract_of
 
 
 def test_digests_are_frozen() -> None:
@@ -69,3 +70,22 @@ def test_swapped_elements_change_a_digest() -> None:
 def test_a_tensor_without_values_has_no_digest() -> None:
     with pytest.raises(TensorProblem, match="^on the meta device, which holds no values: weight, "):
         model_digest(nn.Linear(2, 2, device="meta"))
+
+
+def test_the_second_contract_has_128_bits_and_says_which_it_is() -> None:
+    values = torch.arange(4.0)
+    digest = model_digest({"w": values}, contract=2)
+    assert digest == "2:cdf05b29c9319073b3266bb2e9854f30"
+    assert contract_of(digest) == 2
+    assert contract_of(model_digest({"w": values})) == 1
+
+
+def test_the_second_contract_sees_bits_places_shapes_and_dtypes() -> None:
+    x = torch.arange(600.0)
+    others = [x.clone(), x.roll(1), x.view(20, 30), x.view(torch.int32), x[:-1], x[::2], -x]
+    others[0][599] = -0.0
+    others += [x.to(torch.complex64), torch.cat([x, torch.zeros(1)])]
+    seen = {model_digest({"w": tensor}, contract=2) for tensor in (x, *others)}
+    assert len(seen) == 1 + len(others)
+    strided = torch.stack([x, x], 1)[:, 0]
+    assert model_digest({"w": strided}, contract=2) == model_digest({"w": x}, contract=2)

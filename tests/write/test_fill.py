@@ -36,7 +36,6 @@ def test_chunks_and_threads_change_no_number(
     whole = torch.empty(30, 14)
     apply_init({"w": whole}, {"w": scheme}, seed=1)
     monkeypatch.setattr(fill, "CHUNK", 11)
-    monkeypatch.setattr(fill, "SMALL", 2)
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(threads)

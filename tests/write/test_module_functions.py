@@ -299,7 +299,7 @@ def test_what_it_wrote_is_known_again_by_its_bits_and_no_distribution_is(tmp_pat
     verified = verify_report(model, tmp_path / "init.json")
     assert {outcome for _, outcome in verified.rows} == {"as initialised"}
     report = check_init(model, RULES)
-    assert report.ok and "a function's values: only looked for garbage" in str(report)
+    assert report.ok and "a function's values: only looked for garbage" in report.text()
     model.scale.data[0] = torch.nan
     assert not check_init(model, RULES).ok
     with pytest.raises(ReadError, match="JSON cannot carry the function that starts"):

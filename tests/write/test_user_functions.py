@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from initkit import FillError, apply_init
+from initkit import FillError, apply_init, describe_scheme, register_scheme
+from initkit.model import Slot
+from initkit.schemes import unregister_scheme
 
 GET = "functions here get a tensor, not a module; per_module(function) is for one of modules"
 WRONG: dict[str, tuple[Any, str]] = {
@@ -81,3 +83,53 @@ def test_the_scratch_is_of_a_dtype_that_rounds_once(
     apply_init({"w": weight}, {"w": look}, seed=0)
     assert seen == [scratch]
     assert torch.equal(weight, torch.full((2,), 1 / 3, dtype=scratch).to(dtype))
+
+
+class _Blocks(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.h = nn.ModuleList(nn.Linear(2, 3) for _ in range(3))
+
+
+def _told(weight: Tensor, slot: Slot) -> None:
+    assert isinstance(slot.owner, nn.Linear)
+    assert slot.name == f"h.{slot.layer}.weight"
+    weight.fill_(slot.layer + slot.owner.out_features / 10)
+
+
+def test_a_second_parameter_of_a_function_gets_the_slot() -> None:
+    model = _Blocks()
+    apply_init(model, {"*.bias": lambda t, place: t.fill_(place.layer), "*": _told}, seed=0)
+    assert [float(layer.weight[0, 0]) for layer in model.h] == pytest.approx([0.3, 1.3, 2.3])
+    assert [float(layer.bias[0]) for layer in model.h] == [0, 1, 2]
+
+
+def test_a_registered_function_gets_the_slot_beside_its_options() -> None:
+    @register_scheme("by_layer")
+    def by_layer(weight: Tensor, slot: Slot, size: float = 1.0) -> None:
+        weight.fill_(size * slot.layer)
+
+    try:
+        model = _Blocks()
+        apply_init(model, {"*.weight": "by_layer(size=2)", "*": 0}, seed=0)
+        assert [float(layer.weight[0, 0]) for layer in model.h] == [0, 2, 4]
+        assert "slot" not in describe_scheme("by_layer").signature
+    finally:
+        unregister_scheme("by_layer")
+
+
+def test_a_copy_is_made_with_the_slot_of_its_source() -> None:
+    model = _Blocks()
+    rules = {"h.2.weight": "copy_of('h.1.weight')", "*.bias": 0, "*": _told}
+    apply_init(model, rules, seed=0)
+    assert torch.equal(model.h[2].weight, model.h[1].weight)
+
+
+def test_options_with_defaults_are_no_slots() -> None:
+    def fill(weight: Tensor, value: float = 3.0, slot: object = None) -> None:
+        assert slot is None
+        weight.fill_(value)
+
+    model = nn.Linear(2, 2)
+    apply_init(model, {"*": fill}, seed=0)
+    assert model.weight.tolist() == [[3.0] * 2] * 2

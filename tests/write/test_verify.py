@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -17,6 +17,7 @@ from torch.nn.utils import parametrizations, parametrize, prune
 
 from initkit import apply_init, verify_report
 from initkit.errors import FileError, OptionError
+from initkit.write.digests import values_digest
 from initkit.write.report import checksum
 
 RULES = {"*.weight": "normal(std=0.02)", "*.bias": "uniform(-1, 1)"}
@@ -78,6 +79,21 @@ def test_a_users_function_is_proven_by_a_digest_of_what_it_wrote(tmp_path: Path)
     model = nn.Linear(2, 2)
     rules = {"weight": lambda t: t.normal_(), "bias": 0}
     path = apply_init(model, rules, seed=0).save(tmp_path / "init.json")
+    assert verify_report(model, path).proven
+    with torch.no_grad():
+        model.weight[1, 1].neg_()
+    assert verify_report(model, path).changed == ("weight",)
+
+
+@pytest.mark.parametrize("contract", [1, 2])
+def test_a_report_with_digests_of_either_contract_is_verified(
+    tmp_path: Path, contract: Literal[1, 2]
+) -> None:
+    model = nn.Linear(2, 2)
+    report = apply_init(model, {"weight": lambda t: t.normal_(), "bias": 0}, seed=0)
+    assert report.values["weight"].startswith("2:")
+    report.values["weight"] = values_digest([model.weight], contract)
+    path = report.save(tmp_path / "init.json")
     assert verify_report(model, path).proven
     with torch.no_grad():
         model.weight[1, 1].neg_()

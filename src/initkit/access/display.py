@@ -28,7 +28,7 @@ def folds_of(rows: Sequence[Row]) -> list[Fold[Row]]:
 
 def one_each(rows: Sequence[Row]) -> list[Fold[Row]]:
     """Return one line a row."""
-    return [Fold((row.name,), (), (row,)) for row in rows]
+    return [Fold.single(row.name, row) for row in rows]
 
 
 def _usual_std(rows: Sequence[Row]) -> dict[Hashable, float]:

@@ -18,7 +18,7 @@ from ..model import (
     named_unregistered,
 )
 from ..numbers import no_collecting
-from ..render import Fold, Notes, Table, column_html, column_table, fold, html_page
+from ..render import Fold, Notes, Table, column_html, column_table, fold, html_page, terminal_width
 from ..rules import compile_glob
 from ..ties import memories
 from ..write import rules_that_started
@@ -236,7 +236,7 @@ class Summary:
         }
 
     def __str__(self) -> str:
-        return self.text()
+        return self.text(terminal_width())
 
     def text(self, width: int | None = None) -> str:
         """Return the summary as text: problems first, then the folded table, then notes."""
@@ -245,9 +245,9 @@ class Summary:
         table = [self.table(width)] if self.rows else []
         return "\n".join([*(fold(t, width) for t in head), *table, *(fold(t, width) for t in tail)])
 
-    def table(self, width: int | None = None, *, folded: bool = True) -> str:
-        """Return a line for rows that differ in numbers alone, or ``folded=False`` for each row."""
-        lines = self.folds if folded else one_each(self.rows)
+    def table(self, width: int | None = None, *, fold: bool = True) -> str:
+        """Return a line for rows that differ in numbers alone, or ``fold=False`` for each row."""
+        lines = self.folds if fold else one_each(self.rows)
         return column_table(columns_for(self.rows), lines, width)
 
     def to_html(self, *, whole: bool = True) -> str:

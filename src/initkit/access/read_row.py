@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..check.measure import Measured, measure
-from ..model import Slot, components, reading_problem
+from ..model import Slot, components, has_number, reading_problem
 from ..plan import slot_info
 from ..ties import TieGroup
 from .row import Row
@@ -104,7 +104,7 @@ def _note(slot: Slot, tensor: Tensor, lazy: bool) -> str:
 def _padding(slots: tuple[Slot, ...]) -> int | None:
     for slot in slots:
         # A quick no for nearly every module, before the layout table is asked.
-        if slot.owner is not None and slot.owner.__dict__.get("padding_idx") is not None:
+        if slot.owner is not None and has_number(slot.owner, "padding_idx"):
             info = slot_info(slot)
             if info is not None and info.padding is not None:
                 return info.padding

@@ -1,5 +1,6 @@
 """What a model holds: every named place, and what is known of it."""
 
+from .adapters import adapter_part, holds_adapters
 from .calls import (
     Call,
     FunctionMode,
@@ -15,6 +16,7 @@ from .computed_weights import find_computed_weights
 from .guard import preserved
 from .layouts import ParameterInfo, fans, layout_row, parameter_info, register_layout
 from .layouts import Role as ParameterRole
+from .originals import has_number, kind_of
 from .sharding import (
     LocalShard,
     device_type,
@@ -25,6 +27,7 @@ from .sharding import (
     rank_count,
     shape_problem,
     values_problem,
+    whole_values,
 )
 from .slots import (
     WRAPPERS,
@@ -66,6 +69,7 @@ __all__ = [
     "SharedWeight",
     "Slot",
     "Unregistered",
+    "adapter_part",
     "children_of",
     "chunks",
     "components",
@@ -75,12 +79,15 @@ __all__ = [
     "find_computed_weights",
     "find_unregistered",
     "fold_unregistered",
+    "has_number",
+    "holds_adapters",
     "in_backward",
     "is_counted",
     "is_elsewhere",
     "is_fake",
     "is_sharded",
     "is_wrapper_segment",
+    "kind_of",
     "layout_row",
     "local_shard",
     "module_names",
@@ -100,5 +107,6 @@ __all__ = [
     "values_problem",
     "walk",
     "walk_state_dict",
+    "whole_values",
     "writing_problem",
 ]

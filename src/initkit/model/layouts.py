@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache, partial
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
@@ -16,6 +16,7 @@ from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from ..errors import LayoutError, did_you_mean
 from ..numbers import DefaultDistribution, Fans, Layout, is_count, module_fans, tensor_fans
 from .bias_names import bare_name, is_bias_of
+from .originals import kind_of, number_of
 from .torch_draws import (
     Draw,
     Shape,
@@ -41,7 +42,8 @@ class ParameterInfo:
     """Hold what is known about one parameter of a known module.
 
     ``default`` is what the module's own constructor draws, None where that is unknown; ``padding``
-    is the embedding's padding row, counted from 0; ``sibling`` are a bias's fans: its weight's.
+    is the embedding's padding row, counted from 0; ``sibling`` are a bias's fans: its weight's;
+    ``gates`` name the equal blocks of dimension 0, in their order.
     """
 
     role: Role
@@ -49,6 +51,7 @@ class ParameterInfo:
     default: DefaultDistribution | None
     padding: int | None
     sibling: Fans | None
+    gates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # compared by identity: rows are keys of caches
@@ -68,18 +71,20 @@ class ParameterRow:
     needs: str | None = None  # an attribute that tells this type from its namesakes
     origin: str | None = None  # whose registration this is; None for the table below
     guessed: bool = False  # whether only its shape tells that it is a bias
+    gates: tuple[str, ...] = ()
 
     def parameter_info(self, owner: nn.Module, key: str, shape: Shape) -> ParameterInfo | None:
         sibling, sibling_fans = _sibling(self, owner, key) if self.of else (None, None)
         if self.guessed and not is_bias_of(shape, sibling, self._weight_layout(owner, sibling)):
             return None
-        row = None if not self.padding else getattr(owner, "padding_idx", None)
+        row: Any = number_of(owner, "padding_idx") if self.padding else None
+        value: Any = number_of(owner, self.value) if self.value else 0
         return _info(
             self,
             shape,
             self._count(owner, self.groups),
             self._count(owner, self.blocks),
-            getattr(owner, self.value) if self.value else 0,
+            0 if value is None else value,
             row,
             sibling,
             sibling_fans,
@@ -103,9 +108,11 @@ class ParameterRow:
     def _count(self, owner: nn.Module, count: Count) -> int:
         if not isinstance(count, str):
             return count
-        value: object = getattr(owner, count, None)
+        value = number_of(owner, count)
         if isinstance(value, int) and is_count(value):
             return value
+        if value is None and self.origin is None:  # no operation of a trace tells it
+            return 1
         raise LayoutError(
             f"the layout registered for {self.origin} takes a count from {count!r}, "
             "which must be an attribute with a positive int"
@@ -142,7 +149,8 @@ def _info(
     default = row.draw(shape, sibling, value) if row.draw and fits else None
     if padding is not None and padding < 0:
         padding += shape[0]
-    return ParameterInfo(row.role, layout, default, padding, sibling_fans)
+    gates = row.gates if fits else ()
+    return ParameterInfo(row.role, layout, default, padding, sibling_fans, gates)
 
 
 def _sibling(row: ParameterRow, owner: nn.Module, key: str) -> tuple[Shape | None, Fans | None]:
@@ -157,13 +165,14 @@ def _sibling(row: ParameterRow, owner: nn.Module, key: str) -> tuple[Shape | Non
 
 def _shape(owner: nn.Module, key: str) -> Shape | None:
     """Read the shape of a parameter without computing it, parametrized or not."""
-    stores = owner._parameters
+    stores, modules = owner._parameters, owner._modules
     # Raw tensors of the weight's own shape: `weight_v` and `original1` of a weight norm, whose
     # `weight_g` and `original0` are lengths; `weight_orig` of pruning and of spectral norm.
-    chain = getattr(owner._modules.get("parametrizations"), key, None)
+    # Looked for with `in`, since a scripted module's are no real dictionaries.
+    chained = "parametrizations" in modules
+    chain = getattr(modules["parametrizations"], key, None) if chained else None
     found = (
-        stores.get(key),
-        *(stores.get(key + end) for end in ("_v", "_orig")),
+        *(stores[name] for name in (key, f"{key}_v", f"{key}_orig") if name in stores),
         *(getattr(chain, name, None) for name in ("original1", "original")),
     )
     tensor = next((t for t in found if t is not None), None)
@@ -181,13 +190,16 @@ _RECURRENT = partial(
 _MHA = partial(ParameterRow, role="weight", axes="out in", draw=partial(xavier, "uniform"))
 
 
-def _recurrent_rows(blocks: int) -> tuple[ParameterRow, ...]:
+def _recurrent_rows(gates: tuple[str, ...] = ()) -> tuple[ParameterRow, ...]:
+    blocks = len(gates) or 1
     return (
-        _RECURRENT("weight_ih*", blocks=blocks),
-        _RECURRENT("weight_hh*", blocks=blocks),
+        _RECURRENT("weight_ih*", blocks=blocks, gates=gates),
+        _RECURRENT("weight_hh*", blocks=blocks, gates=gates),
         # torch draws all from U(-1/sqrt(hidden), 1/sqrt(hidden)), whatever their fans are.
         _RECURRENT("weight_hr*"),  # the projection of an LSTM has no gates
-        ParameterRow("bias_?h*", "bias", draw=recurrent, value="hidden_size", of=_BIAS),
+        ParameterRow(
+            "bias_?h*", "bias", draw=recurrent, value="hidden_size", of=_BIAS, gates=gates
+        ),
     )
 
 
@@ -200,7 +212,10 @@ _NORM = (
     ParameterRow("num_batches_tracked", "buffer", draw=_ZERO),
 )
 _EMBEDDING = (ParameterRow("weight", "weight", "out in", partial(normal, 1.0), padding=True),)
-_GATES = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1, nn.LSTMCell: 4, nn.GRUCell: 3, nn.RNNCell: 1}
+# In the order in which torch stacks them.
+_LSTM = _recurrent_rows(("input", "forget", "cell", "output"))
+_GRU = _recurrent_rows(("reset", "update", "new"))
+_RNN = _recurrent_rows()
 
 # The key is a class, or the name of one where importing it would cost. A subclass finds its base.
 _TABLE: dict[type | str, tuple[ParameterRow, ...]] = {
@@ -228,7 +243,9 @@ _TABLE: dict[type | str, tuple[ParameterRow, ...]] = {
         # One more key and value for every sequence: drawn, unlike any other bias.
         ParameterRow("bias_[kv]", "bias", draw=partial(xavier, "normal")),
     ),
-    **{cell: _recurrent_rows(gates) for cell, gates in _GATES.items()},
+    **dict.fromkeys((nn.LSTM, nn.LSTMCell), _LSTM),
+    **dict.fromkeys((nn.GRU, nn.GRUCell), _GRU),
+    **dict.fromkeys((nn.RNN, nn.RNNCell), _RNN),
     _NormBase: _NORM,
     nn.LayerNorm: _NORM,
     nn.GroupNorm: _NORM,
@@ -262,7 +279,7 @@ def parameter_info(
     >>> parameter_info(nn.Linear(16, 32), "bias", (32,)).default
     DefaultDistribution(kind='uniform', value=0.25)
     """
-    row, by_shape = _row_of.get((type(owner), key)) or _remember_row(owner, key)
+    row, by_shape = _row_of.get((kind_of(owner), key)) or _remember_row(owner, key)
     if row is None:
         return None
     size = tuple(shape)
@@ -282,19 +299,19 @@ def layout_row(owner: nn.Module | None, key: str) -> tuple[object, bool]:
     """
     if owner is None:
         return None, True
-    return _row_of.get((type(owner), key)) or _remember_row(owner, key)
+    return _row_of.get((kind_of(owner), key)) or _remember_row(owner, key)
 
 
 def _remember_row(owner: nn.Module, key: str) -> tuple[ParameterRow | None, bool]:
     row = _find_row(owner, key)
-    entry = _row_of[type(owner), key] = row, row is None or row.decided_by_shape
+    entry = _row_of[kind_of(owner), key] = row, row is None or row.decided_by_shape
     return entry
 
 
 def _find_row(owner: nn.Module, key: str) -> ParameterRow | None:
     # The nearest class with a row for this key decides, whoever wrote it; of one class's rows the
     # user's come first.
-    for cls in type(owner).__mro__:
+    for cls in kind_of(owner).__mro__:
         for table in (_REGISTERED, _TABLE):
             for row in (*table.get(cls, ()), *table.get(cls.__name__, ())):
                 if fnmatchcase(key, row.key) and (not row.needs or hasattr(owner, row.needs)):
@@ -305,7 +322,7 @@ def _find_row(owner: nn.Module, key: str) -> ParameterRow | None:
 
 def _weight_beside(owner: nn.Module, key: str) -> str | None:
     """Return the weight of a registered layout that a parameter is the bias of by its name."""
-    rows = [row for cls in type(owner).__mro__ for table in (cls, cls.__name__)
+    rows = [row for cls in kind_of(owner).__mro__ for table in (cls, cls.__name__)
             for row in _REGISTERED.get(table, ()) if row.role == "weight"]  # fmt: skip
     named = bare_name(key, "bias", "b")
     if not rows or named is None:
@@ -353,7 +370,7 @@ def fans(
 
 
 def _unknown(owner: nn.Module, key: str, shape: Shape | None) -> str:
-    name = type(owner).__name__
+    name = kind_of(owner).__name__
     if shape is None:
         own = [n for n in owner._parameters if _shape(owner, n) is not None]
         near = did_you_mean(key, own) or (f"; it has {', '.join(own)}" if own else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from ..numbers import loaded
+from ..torch_compat import strides_over_chunks
 from .tensors import FAKE, is_fake, storage_problem
 
 Range: TypeAlias = tuple[int, int]
@@ -74,6 +75,11 @@ class LocalShard:
                 return before + index - first
             before += count
         return None
+
+    def places(self, start: int, stop: int) -> list[int]:
+        """Return where those of some indices of the first dimension are held that are held."""
+        found = map(self.place, range(start, stop))
+        return [place for place in found if place is not None]
 
     # ---- rows: the last dimension that is held in part, and all within it
 
@@ -151,6 +157,17 @@ def local_shard(tensor: Tensor) -> LocalShard | None:
     return LocalShard(local, shape, ranges)
 
 
+def whole_values(tensor: Tensor) -> Tensor | None:
+    """Return all values of a tensor, gathered from every process that holds a part of it.
+
+    None where they cannot be: all processes must ask, and in one order.
+    """
+    if not is_sharded(tensor):
+        return tensor.detach()
+    gather: Callable[[], Tensor] | None = getattr(tensor, "full_tensor", None)
+    return gather().detach() if gather is not None else None
+
+
 def is_sharded(tensor: object) -> bool:
     """Say whether a tensor is a ``DTensor``; cheap, and imports nothing."""
     # Who made a DTensor has loaded its module, so that where it is not loaded there is none.
@@ -204,9 +221,13 @@ def _order(tensor: Any) -> Iterator[int]:
 def _shard(ranges: Ranges, placement: Any, parts: int, index: int) -> Ranges:
     """Split indices as a placement does; a strided one splits each of ``split_factor`` pieces."""
     # DTensor's _StridedShard: FSDP2 on a dimension that tensor parallelism splits as well.
-    factor = int(getattr(placement, "split_factor", 1))
+    factor = _split_factor(placement)
     pieces = [split(ranges, factor, i) for i in range(factor)]
     return _joined([r for piece in pieces for r in split(piece, parts, index)])
+
+
+def _split_factor(placement: Any) -> int:
+    return int(getattr(placement, "split_factor", 1))
 
 
 def split(ranges: Ranges, parts: int, index: int) -> Ranges:
@@ -270,7 +291,7 @@ def shape_problem(tensor: Tensor) -> str:
 
 
 def _unsupported_placement(tensor: Any) -> str:
-    for placement in tensor.placements:
+    for mesh_dim, placement in enumerate(tensor.placements):
         if placement.is_partial():
             return (
                 f"its placement {placement} means that every rank holds a summand, not elements; "
@@ -278,7 +299,24 @@ def _unsupported_placement(tensor: Any) -> str:
             )
         if not (hasattr(placement, "dim") or placement.is_replicate()):
             return f"its placement {placement} is unknown here"
+        if _split_factor(placement) > 1 and not _strides_agree(tensor, mesh_dim):
+            return (
+                f"its placement {placement} splits {tensor.shape[placement.dim]} unevenly, which "
+                f"torch {torch.__version__} does in one way under FSDP2 and in another in "
+                "distribute_tensor; choose a size that divides, or a newer torch"
+            )
     return ""
+
+
+def _strides_agree(tensor: Any, strided: int) -> bool:
+    """Say whether this torch has one reading of a strided placement: the same on every rank."""
+    if not strides_over_chunks():
+        return True
+    mesh, dim = tensor.device_mesh, tensor.placements[strided].dim
+    cut = [i for i, p in enumerate(tensor.placements) if getattr(p, "dim", None) == dim]
+    sizes = [mesh.size(mesh_dim) for mesh_dim in cut]
+    own = mesh.size(strided) * _split_factor(tensor.placements[strided])
+    return int(tensor.shape[dim]) % math.lcm(math.prod(sizes), own) == 0
 
 
 def _local_shape_problem(tensor: Tensor) -> str:

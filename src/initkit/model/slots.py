@@ -17,8 +17,10 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
 
 from ..errors import TargetError
+from .adapters import ADAPTERS
 from .computed_base import ComputedWeight
 from .computed_weights import find_computed_weights, legacy_keys
+from .originals import learn_originals
 from .parametrized_weights import original_keys
 
 WRAPPERS: Mapping[str, str] = {
@@ -165,6 +167,7 @@ def walk_modules(
     """List the slots of a model, and each module that holds some or leads to some, once."""
     # Most models are trees, for which the simple walk is enough.
     visits = _tree(model) or _graph(model, buffers)
+    learn_originals(visit.module for visit in visits)
     slots: list[Slot] = []
     for visit in visits:
         _emit(visit, slots, buffers, raw)
@@ -226,7 +229,7 @@ def _tree(model: nn.Module) -> list[_Visit] | None:
 def _step(visit: _Visit, name: str, child: nn.Module, counted: bool) -> _Visit:
     """Go from a module to its child on the first of its paths."""
     prefixes = [f"{visit.prefixes[0]}{name}."]
-    if name in WRAPPERS and is_wrapper_segment(visit.module, name):
+    if is_wrapper_segment(visit.module, name):
         canonicals = visit.canonicals[:1]
     elif visit.canonicals is visit.prefixes:
         canonicals = prefixes
@@ -331,9 +334,9 @@ def is_counted(module: nn.Module) -> bool:
 
 def is_wrapper_segment(module: nn.Module, name: str) -> bool:
     """Say whether the module is a wrapper and holds under this name what it wraps."""
-    if name not in WRAPPERS:
+    if name not in WRAPPERS and name not in ADAPTERS:  # asked of every module
         return False
-    wrappers = WRAPPERS[name].split()
+    wrappers = (WRAPPERS.get(name) or ADAPTERS[name]).split()
     return any(cls.__name__ in wrappers for cls in type(module).__mro__)
 
 

@@ -129,12 +129,42 @@ def writing_problem(tensor: Tensor) -> str:
         return FAKE
     if tensor._is_zerotensor():
         return "it is a zero tensor without memory; .clone() it"
+    if library := _quantized_by(tensor):
+        what = f"it is quantized by {library}, and {type(tensor).__name__} holds codes, no values"
+        return f"{what}; initialise the model before it is quantized, or write 'keep'"
     if _is_foreign(tensor):
         try:
             _none_of(tensor).zero_()
         except Exception as error:  # whatever the class of a wrapper raises
             return f"its class {type(tensor).__name__} takes no values: {error!r}; write 'keep'"
     return storage_problem(tensor)
+
+
+# Where the classes of tensors stand that libraries put in the place of quantised parameters. Of
+# those that train, some (torchao.float8) wrap values in full precision, and are not among them.
+_QUANTIZERS = (
+    *("torchao.dtypes.", "torchao.quantization.", "torchao.prototype."),
+    *("bitsandbytes.", "optimum.quanto.", "quanto."),
+)
+
+
+def _quantized_by(tensor: Tensor) -> str:
+    """Return the library whose quantised tensor this is, told by its class, or nothing."""
+    if type(tensor) in _ORDINARY:
+        return ""
+    modules = (kind.__module__ for kind in type(tensor).__mro__)
+    found = next((m for m in modules if f"{m}.".startswith(_QUANTIZERS)), "")
+    if found.startswith("bitsandbytes") and not _packed(tensor):
+        return ""  # it holds values still, and is quantised on its way to the device
+    return found.partition(".")[0]
+
+
+def _packed(tensor: Tensor) -> bool:
+    """Whether a parameter of bitsandbytes has been quantised, whatever dtype its codes lie in."""
+    # Its classes say so in one of these, by their kind; codes may be stored as floats.
+    state = (getattr(tensor, name, None) for name in ("quant_state", "CB"))
+    said = getattr(tensor, "bnb_quantized", False) is True
+    return said or not tensor.is_floating_point() or any(each is not None for each in state)
 
 
 def storage_problem(tensor: Tensor) -> str:

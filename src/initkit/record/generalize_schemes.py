@@ -125,17 +125,18 @@ def _with_gain(name: str, distribution: Distribution, site: Site) -> Iterator[Sc
 
 def _blocks(distribution: distributions.Blocks, site: Site) -> Iterator[Scheme]:
     """Yield blocks of each part's own scheme, all by their numbers or all by their names."""
-    count = len(distribution.parts)
-    try:
-        part_site = site.part(count)
-    except InitkitError:
+    dim, count = distribution.dim, len(distribution.parts)
+    if not site.shape or (not distribution.sizes and site.shape[0] % count):
         return
+    sizes = distribution.sizes or (site.shape[0] // count,) * count
     choices = []
-    for part in distribution.parts:
+    for part, size in zip(distribution.parts, sizes, strict=True):
+        part_site = site.part(dim, size)
         fitting = (s for s in candidates(part, part_site, "") if same(resolved(s, part_site), part))
         choices.append(sorted(fitting, key=cost))
     if all(choices):
-        yield schemes.Blocks(tuple(options[0] for options in choices))
+        cut = tuple(map(float, sizes)) if len(set(sizes)) > 1 else None
+        yield schemes.Blocks(tuple(options[0] for options in choices), dim=dim, sizes=cut)
 
 
 # ------------------------------------------------------------------------ by the numbers themselves

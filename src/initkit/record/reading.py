@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..distributions import Distribution
 from ..errors import InitkitError
-from ..model import ModelView, Slot, parameter_info, shape_problem
+from ..model import ModelView, Slot, has_number, parameter_info, shape_problem
 from ..numbers import Fans, module_fans, no_collecting
 from ..plan import (
     EMPTY,
@@ -129,7 +129,7 @@ def _explain(
 
 def _padding(held: Sequence[Slot]) -> tuple[int | None, Slot | None]:
     for slot in held:
-        if slot.owner is not None and slot.owner.__dict__.get("padding_idx") is not None:
+        if slot.owner is not None and has_number(slot.owner, "padding_idx"):
             known = slot_info(slot)
             if known is not None and known.padding is not None:
                 return known.padding, slot

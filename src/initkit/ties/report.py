@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,18 +13,26 @@ from ..errors import visible
 from ..model import Slot, walk
 from ..render import (
     Column,
+    Fold,
+    Line,
     Notes,
-    Table,
+    Picture,
+    Section,
+    Shown,
+    arcs,
     column_html,
-    column_table,
-    fold,
+    column_lines,
+    fold_rows,
     format_shape,
     html_page,
+    lines_of,
 )
 from .groups import KINDS, TieGroup, find_tied_parameters
 from .reuse import Reuse, find_reused_parameters
 from .storage import self_overlapping, unique_bytes
 
+_MOST_ARCS = 60  # names that a picture has room for
+_FEW = 6  # ties that are read at a glance: folding them would only hide names
 MEANING: Mapping[str, str] = {
     "module": "one module under several names: one parameter, one gradient; nothing unties it "
     "but replacing the module",
@@ -42,8 +50,8 @@ MEANING: Mapping[str, str] = {
 """What follows from a tie of each kind."""
 
 
-@dataclass(frozen=True, slots=True)
-class TieReport:
+@dataclass(frozen=True)
+class TieReport(Shown):
     """The ties of a model, the true size of its parameters, and what a forward uses again.
 
     ``counted`` is how many elements ``parameters()`` says there are; ``elements`` how many there
@@ -70,22 +78,43 @@ class TieReport:
         """Return the report as one page that needs nothing else."""
         return html_page("Ties", self._sections(), whole=True)
 
+    def pictures(self) -> list[Picture]:
+        """Return the page's picture, as SVG: an arc for each tie; of very many there is none."""
+        names = sorted((name for group in self.groups for name in group.names), key=_by_number)
+        if not names or len(names) > _MOST_ARCS:
+            return []
+        places = {name: i for i, name in enumerate(names)}
+        ties = [[places[name] for name in group.names] for group in self.groups]
+        return [Picture(arcs(names, ties, label="ties between names"), "Ties")]
+
     def _repr_html_(self) -> str:
         return html_page("Ties", self._sections())
 
-    def __str__(self) -> str:
-        return self.text()
-
-    def text(self, width: int | None = None) -> str:
-        """Return the report as text, folded to ``width`` where one is given."""
-        blocks = [fold(self._head(), width)]
+    def lines(self, width: int | None = None, *, fold: bool = True) -> list[Line]:
+        """Return the lines of ``text()``, each with what it is to the reader."""
+        lines = lines_of(self._head(), "title", width)
         if self.groups:
-            blocks.append(column_table(COLUMNS, _rows(self.groups), width))
-            blocks += [fold(line, width) for line in self._meanings()]
+            lines += self._table(width, fold)
+            lines += [line for text in self._meanings() for line in lines_of(text, "", width)]
         if self.reused is not None:
             reused = [f"  {visible(name)}: {reuse}" for name, reuse in self.reused.items()]
-            blocks.append(fold("\n".join([self._reused_head(), *reused]), width))
-        return "\n".join(blocks)
+            lines += lines_of("\n".join([self._reused_head(), *reused]), "", width)
+        return lines
+
+    def text(self, width: int | None = None, *, fold: bool = True) -> str:
+        """Return the report as text that fits into ``width`` columns, where one is given.
+
+        With ``fold=False`` every tie has lines of its own.
+        """
+        return "\n".join(line.text for line in self.lines(width, fold=fold))
+
+    def _table(self, width: int | None, fold: bool) -> list[Line]:
+        return column_lines(COLUMNS, self._rows(fold), width)
+
+    def _rows(self, fold: bool = True) -> list[_Row]:
+        """Return the lines of the table: ties whose names differ in numbers alone are one."""
+        folds = _fold_groups(self.groups) if fold else [Fold.single("", g) for g in self.groups]
+        return _rows(folds)
 
     def _head(self) -> str:
         count = len(self.groups)
@@ -105,10 +134,11 @@ class TieReport:
         )
         return f"one forward uses {what} more than once{':' if count else ''}"
 
-    def _sections(self) -> Iterator[Table | Notes | str]:
+    def _sections(self) -> Iterator[Section]:
         yield self._head()
         if self.groups:
-            yield column_html(COLUMNS, _rows(self.groups))
+            yield from self.pictures()
+            yield column_html(COLUMNS, self._rows())
             yield Notes(self._meanings(), "what follows")
         if self.reused is not None:
             yield self._reused_head()
@@ -168,6 +198,11 @@ def _members(group: TieGroup) -> Iterator[tuple[Slot, Tensor]]:
             yield slot, slot.tensor
 
 
+def _by_number(name: str) -> list[str]:
+    """Return what sorts names as people do, 2 before 10."""
+    return [part.zfill(9) if part.isdigit() else part for part in name.split(".")]
+
+
 def _group(group: TieGroup) -> dict[str, Any]:
     return {
         "kind": group.kind,
@@ -189,12 +224,17 @@ def _group(group: TieGroup) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One name of a group; ``place`` counts over all groups, ``bracket`` is a piece of its edge."""
+    """One name of a group, or of several alike; ``bracket`` is a piece of the group's edge.
+
+    ``place`` counts over all groups.
+    """
 
     group: TieGroup
+    count: int
     place: int
     bracket: str
     name: str
+    names: tuple[str, ...]
     tensor: Tensor
     slot: Slot
 
@@ -211,13 +251,31 @@ class _Row:
 _TOP, _SIDE, _BOTTOM = "\u250c", "\u2502", "\u2514"
 
 
-def _rows(groups: Iterable[TieGroup]) -> list[_Row]:
+def _fold_groups(groups: Sequence[TieGroup]) -> list[Fold[TieGroup]]:
+    """Fold groups whose members are alike, and whose names differ in numbers alone."""
+    if len(groups) <= _FEW:
+        return [Fold.single("", group) for group in groups]
+    return fold_rows(groups, name=lambda g: " ".join(g.names), key=_alike, ragged=True)
+
+
+def _alike(group: TieGroup) -> Hashable:
+    members = ((type(s.owner), s.kind, t.dtype, _shape(t)) for _, t, s in group.reached())
+    return (group.kind, *members)
+
+
+def _shape(tensor: Tensor) -> str:
+    return "lazy" if is_lazy(tensor) else format_shape(tensor.shape)
+
+
+def _rows(folds: Iterable[Fold[TieGroup]]) -> list[_Row]:
     rows: list[_Row] = []
-    for group in groups:
-        reached = list(group.reached())
-        edge = [_TOP, *[_SIDE] * (len(reached) - 2), _BOTTOM]
-        for bracket, (name, tensor, slot) in zip(edge, reached, strict=True):
-            rows.append(_Row(group, len(rows), bracket, name, tensor, slot))
+    for fold in folds:
+        reached = [list(group.reached()) for group in fold.rows]
+        edge = [_TOP, *[_SIDE] * (len(reached[0]) - 2), _BOTTOM]
+        for bracket, members in zip(edge, zip(*reached, strict=True), strict=True):
+            (_, tensor, slot), names = members[0], tuple(name for name, *_ in members)
+            label = fold_rows(names, name=str, key=lambda _: None, ragged=True)[0].label
+            rows.append(_Row(fold.first, len(fold), len(rows), bracket, label, names, tensor, slot))
     return rows
 
 
@@ -233,8 +291,9 @@ COLUMNS: tuple[Column[_Row], ...] = (
         order=lambda row: row.place,
         only="html",
     ),
-    Column("name", lambda row: row.name),
-    Column("shape", lambda row: "lazy" if is_lazy(row.tensor) else format_shape(row.tensor.shape)),
+    Column("name", lambda r: r.name, inside=lambda r: r.names if r.count > 1 else ()),
+    Column("", lambda row: f"x{row.count}" if row.count > 1 else "", "r"),
+    Column("shape", lambda row: _shape(row.tensor)),
     Column("dtype", lambda row: str(row.tensor.dtype).removeprefix("torch.")),
     Column("owner", _owner),
     Column(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,10 +21,9 @@ from ..model import is_sharded
 from .copies import CopyWatch, copies_text
 from .materializer import DEVICES, swap
 from .recorded_rules import leave_plan
+from .value_reads import ValueReads
 
 _weak: Any = StorageWeakRef
-_OF_META = re.compile(r"\bmeta\b|set_data|Tensor\.__format__|_share_fd_", re.IGNORECASE)
-"""What torch's errors name where a tensor on the meta device is asked for its values."""
 _cuda: Any = torch.cuda
 _RECORD_ONCE = "record it once with values, by initkit.record_init, and apply that plan"
 
@@ -53,13 +51,14 @@ def deferred(*, record: bool = False) -> Iterator[None]:
     devices = list(range(torch.cuda.device_count())) if _cuda.is_initialized() else []
     defer = _RecordedDefer() if record else _WatchedDefer()
     handle = register_module_parameter_registration_hook(defer)
+    reads = ValueReads()
     try:
         # Constructors draw all the same. CUDA is not woken only to put its generators back.
-        with torch.random.fork_rng(devices=devices), defer.watching():
+        with torch.random.fork_rng(devices=devices), defer.watching(), reads:
             yield
-    except (NotImplementedError, RuntimeError, TypeError, BufferError) as error:
+    except Exception as error:
         # Any other error is the constructor's own and passes unchanged.
-        if not _OF_META.search(str(error)):
+        if not reads.caused(error):
             raise
         way_out = f"; {_RECORD_ONCE}" if record else ""
         raise DeferredError(

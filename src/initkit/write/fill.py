@@ -13,13 +13,12 @@ from torch.autograd.graph import increment_version
 from torch.nn import Parameter
 
 from .. import stream
-from ..distributions import Distribution, Runs, Source
+from ..distributions import Distribution, Rows, Runs, Source
 from ..errors import FillError
 from ..model import CHUNK, LocalShard, Slot, chunks, local_shard
 from ..plan import WRITE, Plan, Step, Target
 
 Task: TypeAlias = Callable[[], object]
-SMALL = 1 << 12  # below, the kernel keeps the interpreter's lock, and threads would only wait
 observers: list[Callable[[Sequence[Slot]], object]] = []
 """Called with the slots of every step that was written, since torch does not see the kernel."""
 
@@ -39,10 +38,13 @@ def fill(
     """
     todo = [pair for pair in plan.pairs if pair[0].status == WRITE]
     drawn = drawn or {}
-    queue = _WriteQueue(advance)
+    queue, specs = _WriteQueue(seed, advance), _specs(todo)
     with torch.inference_mode() if _needs_inference_mode(todo) else nullcontext():
         for step, target in todo:
-            if not _add_plain(queue, step, target.writer, seed, prefix):
+            spec, tensor = specs[id(step.distribution)], _plain(target.writer)
+            if spec is not None and tensor is not None:
+                queue.add_row((tensor, prefix + step.seed_name, spec), tensor.numel())
+            else:
                 source = Source(seed, step.seed_name, prefix)
                 _add(queue, step, target.writer, source, drawn.get(step.name))
         stream.run(queue.tasks())
@@ -60,13 +62,17 @@ def refresh_computed(slots: Sequence[Slot], plan: Plan) -> None:
 
     Whoever wrote them: the weight's own step, one of a raw tensor, or one of a tensor tied to it.
     """
+    slots = [slot for slot in slots if slot.computed is not None]
+    if not slots:
+        return
     todo = [pair for pair in plan.pairs if pair[0].status == WRITE]
     # The targets keep the tensors alive, so that an id stands for one of them.
     written = {id(raw) for _, t in todo for slot in (*t.slots, t.writer) for raw in slot.raw}
     with torch.inference_mode() if _needs_inference_mode(todo) else nullcontext():
         for slot in slots:
             computed = slot.computed
-            if computed is None or written.isdisjoint(map(id, computed.raw)):
+            assert computed is not None
+            if written.isdisjoint(map(id, computed.raw)):
                 continue
             # A rule may name a vector or a mask literally, and then means it.
             if written.isdisjoint(map(id, computed.state)):
@@ -81,24 +87,26 @@ def _needs_inference_mode(todo: Sequence[tuple[Step, Target]]) -> bool:
 class _WriteQueue:
     """Gather writes into tasks of about one chunk each; whole matrices go first."""
 
-    def __init__(self, advance: Callable[[int], object] | None) -> None:
-        self.advance = advance
+    def __init__(self, seed: int, advance: Callable[[int], object] | None) -> None:
+        self.seed, self.advance = seed, advance
         self.whole: list[Task] = []
         self.chunks: list[Task] = []
         self.batch: list[Task] = []
-        self.small: list[Task] = []
-        self.size = self.small_size = 0
+        self.rows: list[stream.Row] = []
+        self.size = self.row_size = 0
 
     def add(self, write: Task, elements: int) -> None:
-        # Hundreds of biases and norms make one task: handing each to a thread would cost more.
-        if elements < SMALL:
-            self.small.append(write)
-            self.small_size += elements
-            return
         self.batch.append(write)
         self.size += elements
         if self.size >= CHUNK:
             self._close()
+
+    def add_row(self, row: stream.Row, elements: int) -> None:
+        """Add a whole tensor; many of them make one call of the kernel."""
+        self.rows.append(row)
+        self.row_size += elements
+        if self.row_size >= CHUNK:
+            self._close_rows()
 
     def add_whole(self, write: Task, elements: int) -> None:
         self.whole.append(_task([write], self.advance, elements))
@@ -108,11 +116,17 @@ class _WriteQueue:
             self.chunks.append(_task(self.batch, self.advance, self.size))
         self.batch, self.size = [], 0
 
+    def _close_rows(self) -> None:
+        if self.rows:
+            write = partial(stream.write_many, self.rows, self.seed)
+            self.chunks.append(_task([write], self.advance, self.row_size))
+        self.rows, self.row_size = [], 0
+
     def tasks(self) -> list[Task]:
         """Return all tasks, the longest first: begun last, they would leave other threads idle."""
         self._close()
-        small = [_task(self.small, self.advance, self.small_size)] if self.small else []
-        return self.whole + self.chunks + small
+        self._close_rows()
+        return self.whole + self.chunks
 
 
 def _task(writes: Sequence[Task], advance: Callable[[int], object] | None, elements: int) -> Task:
@@ -126,30 +140,20 @@ def _task(writes: Sequence[Task], advance: Callable[[int], object] | None, eleme
     return task
 
 
-def _add_plain(queue: _WriteQueue, step: Step, slot: Slot, seed: int, prefix: str) -> bool:
-    """Add the write of a small plain parameter, which most are; say whether it was one."""
-    distribution, tensor = step.distribution, slot.tensor
+def _plain(slot: Slot) -> Parameter | None:
+    """Return a parameter that can be written whole and as it is, which most can."""
+    tensor = slot.tensor
     # The exact type: a subclass may be sharded, or catch operations.
     if type(tensor) is not Parameter or slot.computed is not None:
-        return False
-    elements = tensor.numel()
-    # A large one is cut into chunks, which threads share.
-    if elements > CHUNK:
-        return False
-    value = distribution.constant if distribution is not None else None
-    if value is not None:
-        queue.add(partial(tensor.fill_, value) if value else tensor.zero_, elements)
-        return True
-    if (
-        distribution is not None
-        and distribution.any_shape
-        and tensor.is_contiguous()
-        and not tensor.is_complex()
-    ):
-        source = Source(seed, step.seed_name, prefix)
-        queue.add(partial(distribution.write, tensor, source), elements)
-        return True
-    return False
+        return None
+    # A large one is cut into chunks, which threads share; a complex number is two real ones.
+    return None if tensor.dtype.is_complex or tensor.numel() > CHUNK else tensor
+
+
+def _specs(todo: Sequence[tuple[Step, Target]]) -> dict[int, stream.Spec | None]:
+    """Return what makes values of words by the id of each distribution; many steps share one."""
+    found = {id(step.distribution): step.distribution for step, _ in todo}
+    return {key: d.spec if d is not None else None for key, d in found.items()}
 
 
 def _add(queue: _WriteQueue, step: Step, slot: Slot, source: Source, drawn: Tensor | None) -> None:
@@ -206,6 +210,8 @@ def _write(
     """Write a chunk; the place of each element in the whole tensor decides its value."""
     if out.is_conj():
         scratch = torch.empty(out.shape, dtype=out.dtype, device=out.device)
+        if isinstance(distribution, Rows):
+            scratch.copy_(out)
         pairs = distribution.complex_as_pairs
         first = 2 * start if pairs else start
         _write(_real(scratch, distribution), distribution, source, first, part)
@@ -215,8 +221,11 @@ def _write(
     if out.is_contiguous():
         distribution.write(out.view(-1), source, runs)
         return
-    # The kernel writes contiguous memory; strides are left to torch's copy.
+    # The kernel writes contiguous memory; strides are left to torch's copy. Where some rows alone
+    # are written, the others are what they were.
     scratch = torch.empty(out.numel(), dtype=out.dtype, device=out.device)
+    if isinstance(distribution, Rows):
+        scratch.copy_(out.flatten())
     distribution.write(scratch, source, runs)
     out.copy_(scratch.view(out.shape))
 
@@ -231,7 +240,22 @@ def _write_whole(
 ) -> None:
     """Write values that can only be drawn all at once, or what this process holds of them."""
     values = _whole(distribution, source, drawn, like)
-    _copy(out, values if part is None else part.cut(values))
+    if isinstance(distribution, Rows):
+        _copy_rows(out, distribution, values, part)
+    else:
+        _copy(out, values if part is None else part.cut(values))
+
+
+def _copy_rows(out: Tensor, rows: Rows, values: Tensor, part: LocalShard | None) -> None:
+    """Write the values of some rows, or what this process holds of them."""
+    values = values.reshape(rows.stop - rows.start, *rows.shape[1:])
+    if part is None:
+        _copy(rows.of(out), values)
+        return
+    whole = values.new_zeros(rows.shape)
+    rows.of(whole).copy_(values)
+    cut, held = part.cut(whole), part.places(rows.start, rows.stop)
+    out[held] = cut[held].to(out)
 
 
 def _copy(out: Tensor, values: Tensor) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from ..errors import PlanError
+from ..distributions import Distribution, Stored
+from ..errors import FileError, FillError, PlanError, Problem, TensorProblem
 from ..model import ModelView
 from ..numbers import no_collecting
 from ..plan import EMPTY, WRITE, InitOptions, Plan, Step, Target
 from . import distributed
 from .fill import fill, refresh_computed
+from .held import draw_held
 from .materializer import Materializer
 from .progress import ProgressBar
 from .recorded_rules import settle_recorded_rules
@@ -38,7 +40,7 @@ class Job:
         slots += [t.writer for _, t in written if t.writer not in t.slots]  # made up over overlaps
         with distributed.raise_together(self.verify):
             memory = Materializer(self.view, self.settings["device"], slots, own)
-            if problems := [*plan.problems, *memory.problems]:
+            if problems := [*plan.problems, *memory.problems, *_without_values(written)]:
                 raise PlanError(problems)
             distributed.require_seed(self.seed, plan)
         # After all problems were raised: a refused call leaves torch's generator alone.
@@ -60,9 +62,10 @@ class Job:
 
     def _write(self, plan: Plan, seed: int, memory: Materializer) -> None:
         prefix = with_prefix(self.prefix, "")
-        drawn = run_functions(plan, seed, prefix)
+        _require_files(plan)
+        drawn = run_functions(plan, seed, prefix) | draw_held(plan, seed, prefix)
         memory.give()
-        total = sum(step.numel for step in plan.with_status(WRITE))
+        total = sum(step.elements for step in plan.with_status(WRITE))
         with ProgressBar(self.settings["progress"], total) as bar:
             fill(plan, seed, prefix, drawn=drawn, advance=bar.advance)
         refresh_computed(self.view.slots, plan)
@@ -76,13 +79,48 @@ class Job:
         return off_reset(self.view.slots, owners)
 
 
+def _without_values(written: Sequence[tuple[Step, Target]]) -> Iterator[Problem]:
+    """Yield a problem for each tensor of which some rows are to stay, and which holds none."""
+    for step, target in written:
+        tensor = target.writer.tensor
+        if step.rows is not None and tensor is not None and tensor.is_meta:
+            text = f"{step.name}: {step.start}, and on the meta device the others hold no values"
+            yield TensorProblem(f"{text}; load them first (rule {step.rule!r})", names=step.names)
+
+
+def _require_files(plan: Plan) -> None:
+    """Raise before anything is written where a file is gone, or not as it was planned."""
+    # Like parameters share one distribution, which is asked once.
+    named = {id(s.distribution): s for s in plan.with_status(WRITE) if s.distribution is not None}
+    for step in named.values():
+        for part in _parts(step.distribution):
+            if isinstance(part, Stored):
+                try:
+                    part.require()
+                except FileError as error:
+                    message = f"{step.name}: {error}; nothing was written"
+                    raise FillError(message, name=step.name) from None
+
+
+def _parts(distribution: Distribution | None) -> Iterator[Distribution]:
+    if distribution is not None:
+        yield distribution
+        for part in distribution.inner():
+            yield from _parts(part)
+
+
 def _digests(written: Sequence[tuple[Step, Target]]) -> dict[str, str]:
     """Return a digest of the values of each step that no report can draw again."""
-    own = [
-        pair for pair in written if (d := pair[0].distribution) is not None and not d.serializable
-    ]
+    found = {id(step.distribution): step.distribution for step, _ in written}
+    own = {
+        key for key, d in found.items() if d is not None and not (d.serializable and d.repeatable)
+    }
     if not own:
         return {}
     from .digests import values_digest  # few programs need it
 
-    return {step.name: values_digest(target.writer.raw) for step, target in own}
+    return {
+        step.name: values_digest(target.writer.raw, contract=2)
+        for step, target in written
+        if id(step.distribution) in own
+    }

@@ -12,19 +12,20 @@ import torch
 
 from ..errors import visible
 from ..files import write_text
-from ..plan import WRITE, Plan, Step, plain_data, plan_page
-from ..render import fold
+from ..plan import WRITE, Plan, Step, first_to_know, plain_data, plan_lines, plan_page
+from ..render import Line, Shown, lines_of
+from ..stream import backend
 
 FORMAT = "initkit-report-1"
 CONTRACT = "initkit-v1"  # of the stream: which values follow from seed, name and place
 
 
-class Report:
+class Report(Shown):
     """What an initialisation did: the plan that was carried out, and the seed.
 
-    Printing it shows one line per parameter that was written. ``seed`` is the one that was used,
-    ``written`` the names of all parameters that were, ``plan`` the plan, ``buffers_off_reset`` the
-    running statistics of a model that was trained before.
+    Printing it folds like layers into one line; ``table(fold=False)`` has one per parameter.
+    ``seed`` is the one that was used, ``written`` the names of all parameters that were, ``plan``
+    the plan, ``buffers_off_reset`` the running statistics of a model that was trained before.
 
     >>> from torch import nn
     >>> from initkit import apply_init
@@ -95,6 +96,7 @@ class Report:
             "prefix": self.prefix,
             "initkit": __version__,
             "torch": torch.__version__,
+            "backend": backend(),
             "seconds": self.seconds,
             "buffers_off_reset": self.buffers_off_reset,
             **self.plan.to_dict(),
@@ -102,22 +104,32 @@ class Report:
 
     def _head(self) -> list[str]:
         lines = [visible(f"{self.plan.title}; seed {self.seed}; digest {self.digest}")]
-        if self.frozen:
-            names = ", ".join(map(visible, self.frozen))
-            lines.append(f"frozen, and written all the same: {names}")
         if self.buffers_off_reset:
             names = ", ".join(map(visible, self.buffers_off_reset))
             lines.append(f"running statistics not reset (reset_buffers=True does it): {names}")
         return lines
 
-    def __str__(self) -> str:
-        return self.text()
+    def lines(self, width: int | None = None, *, fold: bool = True) -> list[Line]:
+        """Return the lines of ``text()``, each with what it is to the reader."""
+        title, *notes = self._head()
+        return [
+            *lines_of(title, "title", width),
+            *first_to_know(self.steps, width),
+            *(line for text in notes for line in lines_of(text, "warning", width)),
+            *plan_lines(self.steps, width, fold=fold),
+            *(line for t in self.plan.summary(done=True) for line in lines_of(t, "", width)),
+        ]
 
-    def text(self, width: int | None = None) -> str:
-        """Return the report as text, folded to ``width`` where one is given."""
-        head = fold("\n".join(self._head()), width)
-        tail = (fold(line, width) for line in self.plan.summary(done=True))
-        return "\n".join([head, self.plan.table(width), *tail])
+    def text(self, width: int | None = None, *, fold: bool = True) -> str:
+        """Return the report as text that fits into ``width`` columns, where one is given.
+
+        With ``fold=False`` the table has one line per parameter.
+        """
+        return "\n".join(line.text for line in self.lines(width, fold=fold))
+
+    def table(self, width: int | None = None, *, fold: bool = True) -> str:
+        """Return a line for parameters that are alike, or with ``fold=False`` one for each."""
+        return self.plan.table(width, fold=fold)
 
     def save(self, path: str | Path) -> Path:
         """Write seed, versions, rules, and every parameter's outcome and digest as JSON.
@@ -139,7 +151,7 @@ class Report:
     def to_html(self, *, whole: bool = True) -> str:
         """Return the report as one self-contained HTML document, or as a piece of one."""
         title, *lines = self._head()
-        lines += self.plan.summary(done=True, uncovered=False)
+        lines += self.plan.summary(done=True)
         return plan_page(title, self.steps, (), lines, whole=whole)
 
     def _repr_html_(self) -> str:
@@ -161,5 +173,5 @@ def step_digest(step: Step, seed: int, prefix: str) -> str | None:
         return None
     # Saved reports carry this text: what goes into it is part of their format.
     parts = [seed % 2**64, prefix, step.seed_name, step.shape, str(step.dtype), step.padding]
-    text = json.dumps([*parts, plain_data(step.distribution.to_dict())])
+    text = json.dumps([*parts, plain_data(step.distribution.sealed().to_dict())])
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import cache
+from types import NoneType
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -155,27 +157,22 @@ class _WriteMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if any(is_sharded(leaf) for leaf in tree_leaves((args, kwargs))):
+        if not _all_plain(args, kwargs) and any(map(is_sharded, tree_leaves((args, kwargs)))):
             return NotImplemented  # seen again as operations on the local tensors
         result = func(*args, **kwargs)
-        name = func._schema.name.partition("::")[2]
+        does = _effects(func)
         # empty, empty_like, new_empty, ...: unwritten memory that a parameter may get next.
-        if "empty" in name:
+        if does.makes_empty:
             for leaf in tree_leaves(result):
                 if isinstance(leaf, Tensor):
                     self.tracked.add(leaf)
-        elif func._schema.is_mutable:
-            self._mark(func, name, args, kwargs)
+        elif does.written:
+            self._mark(does, args, kwargs)
         return result
 
-    def _mark(self, func: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        partly = _PARTLY.get(name)
-        for i, argument in enumerate(func._schema.arguments):
-            if argument.alias_info is None or not argument.alias_info.is_write:
-                continue
-            value = args[i] if i < len(args) else kwargs.get(argument.name)
-            # An out= argument is overwritten, whatever was there.
-            out = argument.kwarg_only or argument.is_out
+    def _mark(self, does: _Effects, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        for place, name, wholly in does.written:
+            value = args[place] if place < len(args) else kwargs.get(name)
             for tensor in value if isinstance(value, list | tuple) else [value]:
                 if not isinstance(tensor, Tensor):
                     continue
@@ -183,10 +180,44 @@ class _WriteMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 if found is None or found.full:
                     continue
                 # All else, such as `mul_`, only changes what is there, and marks nothing.
-                if out or name.strip("_").removeprefix("foreach_") in _WHOLLY:
+                if wholly:
                     found.write(tensor)
-                elif partly is not None:
-                    _mark_partly(found.view(tensor), tensor, partly, args, kwargs)
+                elif does.partly is not None:
+                    _mark_partly(found.view(tensor), tensor, does.partly, args, kwargs)
+
+
+class _Effects(NamedTuple):
+    """What an operation does to memory: by place and name what it writes, and whether wholly."""
+
+    makes_empty: bool
+    written: tuple[tuple[int, str, bool], ...]
+    partly: Partly | None
+
+
+@cache  # there are few operations, and reading a schema takes longer than a small one runs
+def _effects(func: Any) -> _Effects:
+    schema = func._schema
+    name = schema.name.partition("::")[2]
+    fills = name.strip("_").removeprefix("foreach_") in _WHOLLY
+    written = tuple(
+        # An out= argument is overwritten, whatever was there.
+        (place, argument.name, fills or argument.kwarg_only or argument.is_out)
+        for place, argument in enumerate(schema.arguments)
+        if argument.alias_info is not None and argument.alias_info.is_write
+    )
+    return _Effects("empty" in name, written if schema.is_mutable else (), _PARTLY.get(name))
+
+
+# By identity: a subclass may be sharded, and a list may hold one.
+_PLAIN = frozenset(
+    {Tensor, nn.Parameter, int, float, bool, str, NoneType, torch.dtype, torch.device}
+    | {torch.layout, torch.memory_format, torch.Generator}
+)
+
+
+def _all_plain(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether no argument can be or hold a sharded tensor, told by the types at a glance."""
+    return _PLAIN.issuperset(map(type, args)) and _PLAIN.issuperset(map(type, kwargs.values()))
 
 
 def _mark_partly(

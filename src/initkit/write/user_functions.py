@@ -8,6 +8,7 @@ from torch import Tensor
 from ..distributions import Copy, Distribution, Source, UserFunction
 from ..errors import FillError
 from ..model import Slot
+from ..numbers import SLOT, slot_parameter
 from ..plan import WRITE, Plan, Step
 from .module_functions import Pair, run_module_functions
 from .scratch import ELSEWHERE, OwnGenerator, keyed_generator, one_generator, scratch_like
@@ -21,6 +22,7 @@ def run_functions(plan: Plan, seed: int, prefix: str = "") -> dict[str, Tensor]:
     They run before anything is written, so that one that fails leaves the model as it was.
     """
     drawn: dict[str, Tensor] = {}
+    slots = {step.name: target.writer for step, target in plan.pairs}
     of_modules: list[Pair] = []
     copies: list[tuple[str, str]] = []
     for step, target in plan.pairs:
@@ -32,7 +34,10 @@ def run_functions(plan: Plan, seed: int, prefix: str = "") -> dict[str, Tensor]:
         elif made.per_module:
             of_modules.append((step, target))
         elif step.status == WRITE:
-            drawn[step.name] = run_function(step, target.writer, seed, prefix)
+            # A copy's function is called as that of its source: with the source's slot.
+            copied = isinstance(step.distribution, Copy) and step.distribution.parameter
+            slot = slots.get(copied or step.name, target.writer)
+            drawn[step.name] = run_function(step, slot, seed, prefix)
     drawn |= run_module_functions(of_modules, seed, prefix)
     # No function of modules is called for a copy, whose module is another.
     return drawn | {name: drawn[source] for name, source in copies if source in drawn}
@@ -40,7 +45,7 @@ def run_functions(plan: Plan, seed: int, prefix: str = "") -> dict[str, Tensor]:
 
 def _origin(step: Step) -> tuple[Distribution | None, str]:
     """Return what makes the values of a step, and the name that they depend on."""
-    made = step.distribution
+    made = step.distribution if step.rows is None else step.rows.part
     return (made.part, made.name) if isinstance(made, Copy) else (made, step.seed_name)
 
 
@@ -56,7 +61,7 @@ def run_function(step: Step, slot: Slot, seed: int, prefix: str) -> Tensor:
     try:
         source = Source(seed, name, prefix)
         with keyed_generator(source), one_generator([slot]), torch.no_grad():
-            returned = distribution.function(scratch, **dict(distribution.options))
+            returned = _call(distribution, scratch, slot)
     except OwnGenerator:
         message = f"{step.name}: {distribution.describe()} {ELSEWHERE}; nothing was written"
         raise FillError(message, name=step.name) from None
@@ -70,6 +75,17 @@ def run_function(step: Step, slot: Slot, seed: int, prefix: str) -> Tensor:
     made = scratch if distribution.factor == 1 else scratch * distribution.factor
     _check_fits(step, distribution, made, slot.tensor.dtype)
     return made
+
+
+def _call(distribution: UserFunction, scratch: Tensor, slot: Slot) -> object:
+    """Call a function with the tensor, its options, and the slot where it takes one."""
+    options = dict(distribution.options)
+    name = slot_parameter(distribution.function, registered=bool(distribution.label))
+    if name is None:
+        return distribution.function(scratch, **options)
+    if name == SLOT:
+        return distribution.function(scratch, **options, slot=slot)
+    return distribution.function(scratch, slot, **options)
 
 
 def _check_fits(step: Step, distribution: UserFunction, made: Tensor, dtype: torch.dtype) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..distributions import WRITTEN
+from ..distributions import WRITTEN, Rows
 from ..errors import FileError, OptionError, ReadError
 from ..files import parse_json, read_text
 from ..model import (
@@ -27,7 +27,7 @@ from ..model import (
 from ..plan import WRITE, Plan, SlotLookup, Step, padding_mask, read_steps, rich_data
 from ..render import text_table
 from .apply import apply_plan
-from .digests import values_digest
+from .digests import contract_of, values_digest
 from .report import CONTRACT, FORMAT, checksum, step_digest
 
 AS_WRITTEN, ROUNDED, CHANGED, MISSING, OTHER, UNKNOWN, HIDDEN, UNREPORTED = (
@@ -267,16 +267,17 @@ class _Verifier:
             # Saved and loaded, overlaps and views are tensors by themselves, and no longer parts.
             apart = step.tie_kind in ("view", "overlap") and slot.name != step.name
             return HIDDEN if apart or step.tie_kind == "overlap" else OTHER
-        if step.distribution is None:
+        if step.distribution is None or not step.distribution.repeatable:
             digest = self.data["values"].get(step.name)
             if not isinstance(digest, str):
                 return UNKNOWN
-            return AS_WRITTEN if values_digest(slot.raw) == digest else CHANGED
+            found = values_digest(slot.raw, contract_of(digest))
+            return AS_WRITTEN if found == digest else CHANGED
         wanted = _drawn(step, self.data["seed"], self.data["prefix"])
         if not self._zero_padding(step, slot, wanted):
             return UNKNOWN
         try:
-            pairs = _held(slot, wanted)
+            pairs = _held(slot, wanted, step.rows)
         except Exception:  # a user's own inverse may raise anything
             return UNKNOWN
         if all(same_bits(found, drawn) for found, drawn in pairs):
@@ -299,16 +300,21 @@ class _Verifier:
         return True
 
 
-def _held(slot: Slot, wanted: Tensor) -> list[tuple[Tensor, Tensor]]:
+def _held(slot: Slot, wanted: Tensor, rows: Rows | None) -> list[tuple[Tensor, Tensor]]:
     """Return what this process holds of a slot, beside what it was written as."""
     assert slot.tensor is not None
     if slot.computed is not None:
         pairs = slot.computed.would_hold(wanted.to(slot.tensor.device))
         return [(found.detach().cpu(), drawn.to(found.dtype).cpu()) for found, drawn in pairs]
     part = local_shard(slot.tensor)
-    if part is None:
-        return [(slot.tensor.detach().cpu(), wanted)]
-    return [(part.local.detach().cpu(), part.cut(wanted))]
+    found, wanted = (
+        (slot.tensor.detach(), wanted) if part is None else (part.local, part.cut(wanted))
+    )
+    if rows is not None:  # of the others nothing is known
+        every = list(range(rows.start, rows.stop))
+        places = every if part is None else part.places(rows.start, rows.stop)
+        found, wanted = found[places], wanted[places]
+    return [(found.detach().cpu(), wanted)]
 
 
 def _near(found: Tensor, wanted: Tensor) -> bool:
