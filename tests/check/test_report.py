@@ -14,11 +14,11 @@ def test_a_report_prints_failures_first_and_every_parameter() -> None:
     model = started(net())
     with torch.no_grad():
         model[1].bias.fill_(1)
-    text = str(check_init(model, RULES))
+    text = check_init(model, RULES).text()
     lines = text.splitlines()
     assert lines[0] == "Sequential: 1 of 4 parameters are not as planned"
     assert lines[1].startswith("  ! 1.bias [60]: every element is 1 where constant 0 was planned")
-    assert lines[-1].endswith("FAILS: constant")
+    assert "FAILS: constant" in lines[-1]
     assert sum(" ok" in line for line in lines) == 3
 
 

@@ -88,4 +88,4 @@ def test_a_layer_that_is_not_registered_fails_with_or_without_a_plan(rules: str 
     assert str(failure).startswith(
         "layers[0] is a Linear in a list of Hiding, not registered, with"
     )
-    assert not report.ok and "FAILS: unregistered" in str(report)
+    assert not report.ok and "FAILS: unregistered" in report.text()

@@ -15,8 +15,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import initkit
 from initkit import Plan, apply_init, record_init, verify_report
 from initkit.cli.main import main
+from initkit.stream import backend
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -30,8 +32,16 @@ def test_describe_shows_a_scheme_or_a_recipe(run: Run) -> None:
     code, _, err = run("describe", "gtp2")
     assert (code, err) == (
         2,
-        "initkit: there is no scheme or recipe 'gtp2'; did you mean 'gpt2'?\n",
+        "initkit: there is no scheme or recipe 'gtp2'; did you mean 'gpt2' or 'tipsv2'?\n",
     )
+
+
+def test_the_version_names_what_writes_the_values(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"initkit {initkit.__version__} ({backend()}; torch {torch.__version__}")
 
 
 @pytest.mark.parametrize("target", ["cli_net:Net", "cli_net.py:Net"])
@@ -48,7 +58,7 @@ def test_plan_shows_who_gets_what_and_exits_1_for_problems(target: str, run: Run
 
 def test_show_lists_what_a_model_has(run: Run) -> None:
     code, out, _ = run("show", "cli_net:Net")
-    assert code == 0 and "embed.weight" in out and "= head.weight" in out
+    assert code == 0 and "embed.weight" in out and "head.weight" in out
     assert max(map(len, out.splitlines())) <= 80
     code, out, _ = run("show", "cli_net:Net", "norm.weight")
     assert code == 0 and out.startswith("norm.weight: 4 float32 on cpu, LayerNorm parameter\n")
@@ -268,3 +278,13 @@ def test_calibrate_saves_a_plan_that_travels(probed: Path, run) -> None:
 def test_inputs_that_cannot_be_made_are_refused(probed: Path, run, inputs: str, text: str) -> None:
     code, _, err = run("probe", "probed.py:deep", "--inputs", inputs)
     assert (code, err) == (2, f"initkit: {text}\n")
+
+
+def test_convert_writes_the_rules_of_another_librarys_configuration(run: Run, place: Path) -> None:
+    (place / "mm.py").write_text("init_cfg = dict(type='Constant', layer='LayerNorm', val=1)")
+    code, out, _ = run("convert", "mm.py", "--out", "mm.toml")
+    assert code == 0 and "LayerNorm.weight  1" in out
+    code, out, _ = run("plan", "cli_net:Net", "--rules", "mm.toml")
+    assert code == 0 and "constant 1" in out
+    code, _, err = run("convert", "missing.py")
+    assert code == 2 and err.startswith("initkit: missing.py")

@@ -300,7 +300,7 @@ def test_buffers_that_only_lists_are_reported() -> None:
     assert (
         "listed in only, and left: 1.running_mean, 1.num_batches_tracked; buffers keep their "
         "values (buffers=True lets rules start them)"
-    ) in str(report)
+    ) in report.text()
     assert "listed in only" not in str(apply_init(net(), {"*": 1}, only="1", seed=0))
 
 

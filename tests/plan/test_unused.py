@@ -128,7 +128,7 @@ def test_every_plan_remarks_on_what_is_not_registered() -> None:
     first, second = plan.notes
     assert first.startswith("layers[0] is a Linear in a list of Hiding, not registered, with layer")
     assert second == "not registered, so that no rule starts them: weight2"
-    assert plan.notes[0] in str(plan) and str(plan).endswith("starts them: weight2")
+    assert plan.notes[0] in plan.text() and plan.text().endswith("starts them: weight2")
 
 
 def test_strict_refuses_what_should_train_and_lets_constants_be() -> None:

@@ -28,7 +28,7 @@ grids = st.integers(1, 4).flatmap(
 class Reader(HTMLParser):
     """Collect cells and balance tags."""
 
-    VOID = frozenset({"meta", "input", "br"})
+    VOID = frozenset({"meta", "input", "br", "wbr"})
 
     def __init__(self, text: str) -> None:
         super().__init__()

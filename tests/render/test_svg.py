@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from initkit.render import Picture, Series, html_page, line_chart, strips
+from initkit.render import Picture, Series, Spot, arcs, html_page, line_chart, scatter, strips
 
 
 def parsed(svg: str) -> ET.Element:
@@ -57,3 +57,52 @@ def test_strips_have_a_row_a_layer() -> None:
 def test_a_picture_is_a_section_of_a_page() -> None:
     page = html_page("", [Picture("<svg></svg>", "Depth & more")])
     assert "<figure><h3>Depth &amp; more</h3><svg></svg></figure>" in page
+
+
+def _scatter(spots: list[Spot], guide: dict[int, float]) -> ET.Element:
+    groups = [("a<b", "one"), ("others", "dim")]
+    return parsed(scatter(spots, groups, ("law", guide), x="x & y", y="y"))
+
+
+def test_a_scatter_has_a_mark_for_each_spot_in_the_colour_of_its_group() -> None:
+    root = _scatter([Spot(0, 0.02, 0, "fc<1>"), Spot(1, 0.5, 1)], {1: 0.1})
+    assert [c.get("class") for c in root.findall("circle")] == ["ink-one", "ink-dim"]
+    assert root.findtext("circle/title") == "fc<1>"
+    assert {"a<b", "others", "law"} <= {node.text for node in root.findall("text")}
+
+
+@pytest.mark.parametrize("height", [0.0, -1.0, math.nan, math.inf])
+def test_a_spot_without_a_logarithm_is_left_out(height: float) -> None:
+    assert len(_scatter([Spot(0, height, 0), Spot(1, 1.0, 0)], {0: height}).findall("circle")) == 1
+
+
+def test_spots_that_lie_on_one_another_are_drawn_once() -> None:
+    spots = [Spot(i, 0.02, 0, str(i)) for i in range(100_000)]
+    circles = _scatter(spots, dict.fromkeys(range(100_000), 0.1)).findall("circle")
+    assert len(circles) < 1_000
+    assert circles[0].findtext("title") == "0"
+
+
+def test_a_larger_height_stands_higher() -> None:
+    low, high = _scatter([Spot(0, 0.01, 0), Spot(1, 0.1, 0)], {}).findall("circle")
+    assert float(high.get("cy")) < float(low.get("cy"))
+    assert float(low.get("cx")) < float(high.get("cx"))
+
+
+def test_a_picture_is_a_file_of_its_own_in_light_and_dark() -> None:
+    text = Picture(line_chart([Series("", [1.0])], x="", y=""), "A & B").document()
+    root = ET.fromstring(text)
+    svg = "{http://www.w3.org/2000/svg}"
+    assert root.tag == f"{svg}svg" and root.findtext(f"{svg}title") == "A & B"
+    style = root.findtext(f"{svg}style")
+    assert "prefers-color-scheme:dark" in style and "svg .ink-one" in style and "@@" not in style
+
+
+def test_arcs_join_neighbours_of_a_group_and_lie_within_the_picture() -> None:
+    names = ["wte.weight", "x" * 60, "head.weight", "a<b"]
+    root = parsed(arcs(names, [[2, 0], [1, 3]], label="ties"))
+    assert [path.get("class") for path in root.findall("path")] == ["line ink-one", "line ink-two"]
+    assert [node.text for node in root.findall("text")][::3] == ["wte.weight", "a<b"]
+    wide = float(root.get("viewBox").split()[2])
+    for path in root.findall("path"):
+        assert max(map(float, re.findall(r"[\d.]+", path.get("d")))) <= wide

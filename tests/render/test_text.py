@@ -58,31 +58,42 @@ def test_a_very_long_name_is_not_cut() -> None:
     assert name in text_table(["name"], [[name]])
 
 
-def test_rows_that_are_wider_than_the_page_stand_upright() -> None:
+def test_rows_that_are_wider_than_the_page_break_or_hang() -> None:
     headers, row = ["name", "shape", "seen", ""], ["h.0.weight", "3x4", "mean 0, std 1", "a remark"]
     assert text_table(headers, [row], width=80) == text_table(headers, [row])
-    assert (
-        text_table(headers, [row, row], width=30).splitlines()
-        == [
-            "h.0.weight",
-            "    shape 3x4",
-            "    seen mean 0, std 1",
-            "    a remark",
-        ]
-        * 2
-    )
-    assert text_table(headers, [row], width=40).splitlines()[1:] == [
-        "    shape 3x4  seen mean 0, std 1",
-        "    a remark",
+    assert text_table(headers, [row, row], width=30).splitlines() == [
+        "name        shape  seen",
+        "----------  -----  -----------",
+        *["h.0.weight  3x4    mean 0, std", "                   1", "    a remark"] * 2,
+    ]
+    assert text_table(headers, [row], width=40).splitlines()[2:] == [
+        "h.0.weight  3x4    mean 0, std  a remark",
+        "                   1",
     ]
     long = ["name", "one two three four five"]
-    assert text_table(["name", "text"], [long], width=20).splitlines() == [
-        "name",
-        "    text one two",
-        "        three four",
-        "        five",
+    assert text_table(["name", "text"], [long], width=20).splitlines()[2:] == [
+        "name  one two three",
+        "      four five",
     ]
+
+
+def test_a_name_breaks_behind_a_dot_and_a_number_never() -> None:
+    rows = [["layer1.0.conv1.weight", "N(0, 0.5)"], ["fc", "1,000,000.5"]]
+    assert text_table(["name", "start"], rows, width=30).splitlines()[2:] == [
+        "layer1.0.conv1.    N(0, 0.5)",
+        "  weight",
+        "fc                 1,000,000.5",
+    ]
+
+
+@PROPERTIES
+@given(grids, st.integers(10, 60))
+def test_nothing_is_lost_whatever_the_width(rows: list[list[str]], width: int) -> None:
+    text = text_table(["h"] * len(rows[0]), rows, width=width)
+    said = sorted("".join(cell for row in rows for cell in row))
+    found = sorted(re.sub(r"[\s-]", "", text))
+    assert all(found.count(letter) >= said.count(letter) for letter in set(said) - {"-"})
 
 
 def test_line_breaks_do_not_break_the_table() -> None:
-    assert text_table(["a", "b"], [["x\ny", "z"]]).splitlines()[-1] == "x y  z"
+    assert text_table(["a", "b"], [["x\ny", "z"]]).splitlines()[-1] == r"x\ny  z"

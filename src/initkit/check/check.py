@@ -10,12 +10,14 @@ from typing import Unpack
 
 from ..errors import OptionError
 from ..model import Model, ModelView
+from ..numbers import no_collecting
 from ..plan import DEFAULTS, Plan, PlanOptions, plan_view, takes
 from ..rules import Rules
 from ..ties import tie_slots
 from ..write import Report
 from .copies import copy_tests
 from .diagnosis import diagnose, looks_trained
+from .groups import group_tests
 from .independence import compare_planned, compare_unplanned
 from .planned import check_step
 from .report import CheckReport
@@ -68,7 +70,8 @@ def check_init(
         rules = rules.plan
     plan = rules if isinstance(rules, Plan) else plan_view(view, rules, {**DEFAULTS, **options})
     plan.check()
-    return _against(plan, view, level)
+    with no_collecting():  # of many small tensors a third of the time went there
+        return _against(plan, view, level)
 
 
 def _against(plan: Plan, view: ModelView, level: float) -> CheckReport:
@@ -76,6 +79,7 @@ def _against(plan: Plan, view: ModelView, level: float) -> CheckReport:
     checked = [check_step(step, index) for step in plan.steps]
     for c in checked:
         c.tests += copy_tests(c, index)
+        c.tests += group_tests(c, index)
     unknown, behind = index.unplanned(plan)
     checked += [unknown_parameter(slot) for slot in unknown]
     checked += [check_behind(slot) for slot in behind]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from ..distributions import Distribution, Test, short
+from ..distributions import Distribution, Rows, Test, short
 from ..model import Slot
 from ..plan import Step
 from .measure import Measured
@@ -47,6 +47,8 @@ class Checked:
         Of complex numbers it is that of each part, since both are measured as real numbers.
         """
         planned = self.step.distribution if self.step is not None else None
+        if isinstance(planned, Rows):  # nothing is known of the others
+            planned = planned.part
         return planned.in_pairs if planned is not None and self._is_complex else planned
 
     @property

@@ -6,13 +6,11 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.nn.parameter import is_lazy
 
 from ..distributions import Copy, Test, exact_test
-from ..model import Slot
 from .checked import Checked
 from .slot_index import SlotIndex
-from .values import local_values
+from .values import held_values
 
 
 def copy_tests(checked: Checked, index: SlotIndex) -> Iterator[Test]:
@@ -21,7 +19,7 @@ def copy_tests(checked: Checked, index: SlotIndex) -> Iterator[Test]:
     if not isinstance(planned, Copy) or slot is None or not checked.pieces:
         return
     source = index.by_name.get(planned.parameter)
-    values, others = _held(slot), _held(source)
+    values, others = held_values(slot), held_values(source)
     if values is None or others is None or values.shape != others.shape:
         return
     computed = slot.computed is not None or (source is not None and source.computed is not None)
@@ -35,12 +33,3 @@ def _different(values: Tensor, others: Tensor, computed: bool) -> int:
     """Count the elements that differ; what is computed from others is exact but for rounding."""
     same = torch.isclose(values, others, rtol=1e-4, atol=1e-6) if computed else values == others
     return values.numel() - int(same.count_nonzero())
-
-
-def _held(slot: Slot | None) -> Tensor | None:
-    """Return what this process holds of a slot's values; None where nobody can read them."""
-    tensor = slot.tensor if slot is not None else None
-    if slot is None or tensor is None or is_lazy(tensor) or tensor.is_meta:
-        return None
-    values = slot.computed.read() if slot.computed is not None else tensor.detach()
-    return local_values(values) if values is not None else None

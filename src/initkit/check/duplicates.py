@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch import Tensor
 from ..distributions import Distribution
 from ..model import chunks
 from .measure import plain
+from .native_pass import memory, native
 from .slices import CERTAIN, log_chance_of_meeting
 
 _FEWEST = 8  # elements that must vary for two tensors to be compared
@@ -40,6 +42,9 @@ class _Oriented:
     transposed: bool = False
 
 
+_Key: TypeAlias = tuple[bool, ...]
+
+
 def duplicates(tensors: Sequence[Tensor]) -> list[Duplicate]:
     """Find tensors that hold or begin with the same values, up to scale, shift and transposition.
 
@@ -49,18 +54,18 @@ def duplicates(tensors: Sequence[Tensor]) -> list[Duplicate]:
     >>> [(c.first, c.second, c.text) for c in duplicates([x, x.clone(), x * 2])]
     [(0, 1, 'holds the same values as'), (0, 2, 'holds 2 times the values of')]
     """
-    transposed = [
-        (place, t.mT) for place, t in enumerate(tensors) if t.dim() == 2 and min(t.shape) > 1
-    ]
-    groups: dict[tuple[bool, ...], list[_Oriented]] = {}
-    for place, tensor in enumerate(tensors):
-        for key in _keys(tensor):
-            groups.setdefault(key, []).append(_Oriented(place, tensor))
+    groups: dict[_Key, list[_Oriented]] = {}
+    for key, oriented in _keyed([_Oriented(place, t) for place, t in enumerate(tensors)]):
+        groups.setdefault(key, []).append(oriented)
     # A transpose is only compared with what stands upright: it joins groups and begins none.
-    for place, tensor in transposed:
-        for key in _keys(tensor):
-            if key in groups:
-                groups[key].append(_Oriented(place, tensor, True))
+    transposed = [
+        _Oriented(place, t.mT, True)
+        for place, t in enumerate(tensors)
+        if t.dim() == 2 and min(t.shape) > 1
+    ]
+    for key, oriented in _keyed(transposed):
+        if key in groups:
+            groups[key].append(oriented)
     # Any two of the tensors may meet: the chance of one pair counts as often as there are pairs.
     log_pairs = math.log(max(len(tensors), 2)) * 2
     found: dict[int, Duplicate] = {}
@@ -74,30 +79,41 @@ def duplicates(tensors: Sequence[Tensor]) -> list[Duplicate]:
     return [found[place] for place in sorted(found)]
 
 
-def _keys(tensor: Tensor) -> Iterator[tuple[bool, ...]]:
-    """Yield what scale and shift leave alike: where the first elements rise and fall."""
-    head = _head(tensor, _HEAD).double()
-    rises = head.diff()
-    moving = rises != 0
-    if int(moving.sum()) < min(_FEWEST, len(rises)) or len(rises) < _FEWEST - 1:
-        return
-    up = rises > 0
-    # Relative to the first move, since a negative factor turns every rise into a fall.
-    yield tuple((up == up[moving.nonzero()[0]]).tolist())
+def _keyed(tensors: Sequence[_Oriented]) -> list[tuple[_Key, _Oriented]]:
+    """Return tensors with what scale and shift leave alike: where the first elements rise."""
+    by_length: dict[int, list[tuple[int, Tensor]]] = {}
+    for at, oriented in enumerate(tensors):
+        head = _head(oriented.tensor, _HEAD)
+        if len(head) >= _FEWEST:
+            by_length.setdefault(len(head), []).append((at, head.double()))
+    found: list[tuple[int, _Key]] = []
+    for length, heads in by_length.items():
+        # All of one length at once: of a small tensor each look costs more than its elements.
+        rises = torch.stack([head for _, head in heads]).diff()
+        moving = rises != 0
+        up = rises > 0
+        # Relative to the first move, since a negative factor turns every rise into a fall.
+        first = up.gather(1, moving.int().argmax(1, keepdim=True))
+        rows = (up == first).tolist()
+        enough = (moving.sum(1) >= min(_FEWEST, length - 1)).tolist()
+        found += [
+            (at, tuple(row)) for (at, _), row, kept in zip(heads, rows, enough, strict=True) if kept
+        ]
+    return [(key, tensors[at]) for at, key in sorted(found)]
 
 
 def _head(tensor: Tensor, count: int) -> Tensor:
     """Return the first elements that vary, in order."""
     tensor = tensor.detach()
     # Each round drops a leading dimension or a row, so this ends.
-    while tensor.dim() > 1 and tensor[0].numel() >= 4 * count:
+    while tensor.dim() > 1 and math.prod(tensor.shape[1:]) >= 4 * count:
         lead = tensor[0]
         if bool((lead == lead.reshape(-1)[0]).all()) and tensor.shape[0] > 1:
             tensor = tensor[1:]  # a padding row, or a block of constants
             continue
         tensor = lead
     if tensor.dim() > 1:
-        rows = -(-count // max(tensor[0].numel(), 1))
+        rows = -(-count // max(math.prod(tensor.shape[1:]), 1))
         tensor = tensor[: rows + 1]
     return plain(tensor.reshape(-1)[:count]).cpu()
 
@@ -185,7 +201,8 @@ def shared_runs(
     [(0, 1)]
     """
     found = [_run_keys(tensor) for tensor in tensors]
-    owner = torch.cat([torch.full_like(keys, i) for i, (keys, _) in enumerate(found)] or [_NONE])
+    counts = torch.tensor([len(keys) for keys, _ in found], dtype=torch.int64, device="cpu")
+    owner = torch.repeat_interleave(counts)
     keys = torch.cat([keys for keys, _ in found] or [_NONE])
     places = torch.cat([places for _, places in found] or [_NONE])
     # Equal keys lie side by side once sorted; stable, so that the earlier place comes first.
@@ -216,18 +233,34 @@ _LOW = -(1 << 31) + (1 << 32) // _RARE
 
 def _run_keys(tensor: Tensor) -> tuple[Tensor, Tensor]:
     """Return a key for each run of elements that begins as one in ``_RARE`` does, and its place."""
-    keys, places, start = [_NONE], [_NONE], 0
+    found, start = [], 0
     for chunk, _ in chunks(tensor):
-        bits = plain(chunk).float().view(torch.int32)
-        mixed = bits[: 1 - _RUN] * _MIX[0]
-        if tensor.dtype.itemsize <= 2:  # one value alone is too often the same
-            mixed += bits[1 : len(mixed) + 1] * _MIX[1]
-        begins = (mixed < _LOW).nonzero().flatten()
-        key = torch.zeros_like(begins)
-        for step in range(_RUN):
-            # A polynomial in the bits without their signs, modulo 2**64.
-            key = key * 0x5851F42D4C957F2D + (bits[begins + step] & 0x7FFFFFFF)
-        keys.append(key.cpu())
-        places.append(begins.cpu() + start)
-        start += bits.numel()
-    return torch.cat(keys), torch.cat(places)
+        keys, places = _chunk_keys(chunk)
+        if len(keys):
+            found.append((keys, places + start))
+        start += chunk.numel() * (2 if chunk.is_complex() else 1)
+    if not found:
+        return _NONE, _NONE
+    return torch.cat([keys for keys, _ in found]), torch.cat([places for _, places in found])
+
+
+def _chunk_keys(chunk: Tensor) -> tuple[Tensor, Tensor]:
+    module, where = native(), memory(chunk)
+    if module is not None and where is not None:
+        keys, places = module.runs(*where)
+        return (_integers(keys), _integers(places)) if keys else (_NONE, _NONE)
+    bits = plain(chunk).float().view(torch.int32)
+    mixed = bits[: 1 - _RUN] * _MIX[0]
+    if chunk.dtype.itemsize <= 2:  # one value alone is too often the same
+        mixed += bits[1 : len(mixed) + 1] * _MIX[1]
+    begins = (mixed < _LOW).nonzero().flatten()
+    key = torch.zeros_like(begins)
+    for step in range(_RUN):
+        # A polynomial in the bits without their signs, modulo 2**64.
+        key = key * 0x5851F42D4C957F2D + (bits[begins + step] & 0x7FFFFFFF)
+    return key.cpu(), begins.cpu()
+
+
+def _integers(memory: bytes) -> Tensor:
+    # Of a copy, since torch takes no memory that cannot be written.
+    return torch.frombuffer(bytearray(memory), dtype=torch.int64)

@@ -6,20 +6,32 @@ itself, with the room that rounding needs.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..distributions import Distribution
+from ..torch_compat import grain
+from .chernoff import MeanBound
 
 _SHARES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.1, 0.2, 0.3, 0.4)
 _TARGETS = (*_SHARES, 0.5, *(1 - share for share in reversed(_SHARES)))
 _GRID = 8192  # points that stand for a distribution where sums over it are needed
 _FINE = 1 << 17  # as many representable values are listed one by one
-_NEVER = 2.0**-22  # chance of an exact 0 where no atom is: words of 24 bits give some
+
+
+class Region(NamedTuple):
+    """Values above the edge at ``left``, if any, up to that at ``right``; between which chances."""
+
+    left: int | None
+    right: int
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,11 @@ class Expectation:
     def eps(self) -> float:
         """The relative distance of neighbouring values of the dtype."""
         return float(torch.finfo(self.dtype).eps)
+
+    @cached_property
+    def _words(self) -> float:
+        """The chance of a few of torch's own random words: of all that lead to an exact 0."""
+        return 4 * grain(self.dtype)
 
     @cached_property
     def span(self) -> tuple[float, float]:
@@ -78,6 +95,20 @@ class Expectation:
         return mean, std, float((((points - mean) / std) ** 4 * mass).sum())
 
     @cached_property
+    def mean_bound(self) -> MeanBound:
+        """What bounds the mean of standardised values."""
+        mean, std, _ = self.moments
+        points, mass = self.grid
+        return MeanBound((points - mean) / std, mass)
+
+    @cached_property
+    def square_bound(self) -> MeanBound:
+        """What bounds the mean of squares of standardised values, less 1."""
+        mean, std, _ = self.moments
+        points, mass = self.grid
+        return MeanBound(((points - mean) / std) ** 2 - 1, mass)
+
+    @cached_property
     def edges(self) -> Tensor:
         """Thresholds that the dtype can hold: quantiles, and both sides of zero."""
         points, mass = self.grid
@@ -119,6 +150,20 @@ class Expectation:
         return [(a, b) for a, b in pairs.tolist()]
 
     @cached_property
+    def regions(self) -> list[Region]:
+        """Below each edge, which finds a shift; between it and its mirror: tails and peaks."""
+        windows = self.windows
+        count = len(windows)
+        # Intervals subtract end from opposite end, so that the window is never too narrow.
+        between = (
+            Region(i, count - 1 - i, right[0] - left[1], right[1] - left[0])
+            for i, (left, right) in enumerate(zip(windows, reversed(windows), strict=True))
+        )
+        found = [Region(None, i, *window) for i, window in enumerate(windows)]
+        found += itertools.islice(between, count // 2)
+        return [r._replace(low=max(r.low, 0.0), high=min(r.high, 1.0)) for r in found]
+
+    @cached_property
     def middle(self) -> int | None:
         """The place of the edge that halves the distribution; None where none does."""
         for place, (low, high) in enumerate(self.windows):
@@ -132,12 +177,12 @@ class Expectation:
         # Among representable values 0 has neighbours; beyond all of them no value rounds to it.
         seen = self.distribution.bounds if self.steps is None else self.steps[[0, -1]].tolist()
         if seen[0] > 0 or seen[1] < 0:
-            return 0.0, _NEVER
+            return 0.0, self._words
         low, high = self._around(0.0)
         mass = self.distribution.cdf(high) - self.distribution.cdf(low)
         if self.distribution.atoms.get(0.0):
             return mass * (1 - 1e-6), mass * (1 + 1e-6)
-        return mass / 4 if self.steps is not None else 0.0, 2 * mass + _NEVER
+        return mass / 4 if self.steps is not None else 0.0, 2 * mass + self._words
 
     def _around(self, value: float, count: int = 1) -> tuple[float, float]:
         """Return the representable values so many steps below and above."""
@@ -145,7 +190,12 @@ class Expectation:
             step = count * max(abs(value) * 1.2e-7, 1.5e-45)
             return value - step, value + step
         here = torch.tensor([value], dtype=torch.float64, device="cpu")
-        return float(self._beside(here, -count)), float(self._beside(here, count))
+        below, above = float(self._beside(here, -count)), float(self._beside(here, count))
+        # At the ends there is none beyond, where an atom must be told from what lies below it.
+        return (
+            min(below, math.nextafter(value, -math.inf)),
+            max(above, math.nextafter(value, math.inf)),
+        )
 
     def tails(self, low: float, high: float) -> tuple[float, float, float, float]:
         """Return P(X < low) and P(X > high), each as much as rounding allows, then as little."""
@@ -154,7 +204,8 @@ class Expectation:
         (under, _), (_, above) = self._around(low, far), self._around(high, far)
         places = torch.tensor((over, beneath, under, above), dtype=torch.float64, device="cpu")
         shares = self.distribution.cdf(places).tolist()
-        return shares[0], 1 - shares[1], shares[2], 1 - shares[3]
+        room = self._words
+        return shares[0], 1 - shares[1], max(shares[2] - room, 0), max(1 - shares[3] - room, 0)
 
     @cached_property
     def bounds(self) -> tuple[float, float]:

@@ -64,13 +64,13 @@ def _followers(
 ) -> Iterator[Follower]:
     if len(tensors) < 2:
         return
-    heads = [_head(tensor) for tensor in tensors]
+    heads = _Heads([_head(tensor) for tensor in tensors])
     middles = [_middle(*pair) for pair in zip(distributions, tensors, strict=True)]
     # The planned median, so that each element falls like a coin whatever the other sample is.
-    drawn = _signs([(h, m[0] if m else None) for h, m in zip(heads, middles, strict=True)])
+    drawn = heads.signs([middle[0] if middle else math.nan for middle in middles])
     for way in _WAYS:
-        turned = heads if not way else [_turned(tensor, way) for tensor in tensors]
-        sides = _signs([(h, float(h.median()) if h.numel() else None) for h in turned])
+        turned = heads if not way else _Heads([_turned(tensor, way) for tensor in tensors])
+        sides = turned.signs(turned.medians())
         score = drawn @ sides.T
         count = drawn.abs() @ sides.abs().T
         likely = score.square() > -2 * CERTAIN * count
@@ -98,17 +98,31 @@ def _middle(distribution: Distribution, tensor: Tensor) -> tuple[float, float] |
     return float(expected.edges[expected.middle]), room
 
 
-def _signs(samples: Sequence[tuple[Tensor, float | None]]) -> Tensor:
-    """Return +1 and -1 for the elements above a middle and not, a row a sample; 0 for none."""
-    signs = torch.zeros(len(samples), _ELEMENTS, device="cpu")
-    for row, (values, middle) in zip(signs, samples, strict=True):
-        if middle is None or len(values) < _FEWEST:
-            continue
-        above = (values > middle).float()
+class _Heads:
+    """The first elements of samples, a row each; what is too short to compare has none."""
+
+    def __init__(self, heads: Sequence[Tensor]) -> None:
+        shape = len(heads), _ELEMENTS
+        self.values = torch.full(shape, math.nan, dtype=torch.float64, device="cpu")
+        by_length: dict[int, list[int]] = {}
+        for place, head in enumerate(heads):
+            by_length.setdefault(len(head), []).append(place)
+        for length, places in by_length.items():
+            if length >= _FEWEST:
+                rows = torch.stack([heads[place].double() for place in places])
+                self.values[places, :length] = rows
+
+    def medians(self) -> Tensor:
+        return self.values.nanmedian(1).values
+
+    def signs(self, middles: Tensor | Sequence[float]) -> Tensor:
+        """Return +1 and -1 for the elements above a middle and not, a row a sample; 0 for none."""
+        middle = torch.as_tensor(middles, dtype=torch.float64, device="cpu")[:, None]
+        there, above = ~self.values.isnan(), self.values > middle
+        share = above.sum(1) / there.sum(1)
         # What lies on one side is no sample, and another test says so.
-        if 0.25 < float(above.mean()) < 0.75:
-            row[: len(values)] = above * 2 - 1
-    return signs
+        told = (share > 0.25) & (share < 0.75)
+        return (above.float() * 2 - 1) * (there & told[:, None])
 
 
 def _head(tensor: Tensor) -> Tensor:
@@ -127,4 +141,4 @@ def _turned(tensor: Tensor, way: str) -> Tensor:
 
 
 def _rows(tensor: Tensor) -> int:
-    return -(-_ELEMENTS // max(tensor[0].numel(), 1))
+    return -(-_ELEMENTS // max(math.prod(tensor.shape[1:]), 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..model import chunks
+from .native_pass import memory, native
 
 _WHOLLY = 1 << 19  # that many elements are sorted into cells, and one in _SHARE of the others
 _SHARE = 16
@@ -96,14 +98,32 @@ def measure(
     # Every chunk gives its first elements, so that no part of the tensor goes unseen.
     share = min(1.0, _WHOLLY / total + 1 / _SHARE)
     tally = _Tally(centre, edges, middle, stride, share)
-    for chunk in plain_chunks(listed):
-        tally.add(chunk)
+    if edges is None and len(listed) == 1 and (held := _held_once(listed[0])) is not None:
+        return _times(measure([held], centre=centre), listed[0].numel() // held.numel())
+    for tensor in listed:
+        for chunk, _ in chunks(tensor):
+            tally.add(chunk)
     found = tally.result()
     # torch's aminmax hands on NaN, so finite extremes mean that all is finite: no second pass.
     if math.isfinite(found.low) and math.isfinite(found.high):
         return found
     nans, infinities = _non_finite(listed)
     return replace(found, nans=nans, infinities=infinities)
+
+
+def _held_once(tensor: Tensor) -> Tensor | None:
+    """Return the elements that an expanded tensor shows several times; None for any other."""
+    if tensor.layout is not torch.strided or 0 not in tensor.stride():
+        return None
+    sizes = zip(tensor.stride(), tensor.shape, strict=True)
+    held = tensor[tuple(slice(None if step else 1) for step, _ in sizes)]
+    return held if held.numel() < tensor.numel() else None
+
+
+def _times(found: Measured, count: int) -> Measured:
+    """Return what elements that come so many times are together."""
+    counts = ("n", "zeros", "nans", "infinities", "tiny")
+    return replace(found, **{name: count * getattr(found, name) for name in counts})
 
 
 def _non_finite(tensors: Sequence[Tensor]) -> tuple[int, int]:
@@ -116,7 +136,7 @@ def _non_finite(tensors: Sequence[Tensor]) -> tuple[int, int]:
 
 
 class _Tally:
-    """Add up chunks; numbers stay on the device until the end."""
+    """Add up chunks; what torch reckons stays on the device until the end."""
 
     def __init__(
         self,
@@ -130,23 +150,50 @@ class _Tally:
         self.strides = (1, stride) if stride > 1 else (1,)
         self.share = share
         self.n = self.sampled = 0
-        self.numbers: list[Tensor] = []
-        self.counts: list[Tensor] = []
+        self.sums: list[Sequence[float]] = []  # low, high, sum, squares, zeros, tiny of a chunk
+        self.unread: list[Tensor] = []  # such sums, on the device
+        self.counts: list[Tensor | Sequence[int]] = []
         self.agreeing = [0] * len(self.strides)
-        self.agreements: list[list[Tensor]] = [[] for _ in self.strides]
+        self.agreements: list[list[Tensor | int]] = [[] for _ in self.strides]
 
-    def add(self, x: Tensor) -> None:
+    def add(self, chunk: Tensor) -> None:
+        """Count one chunk, in C where its memory is in a row."""
+        if self.centre is None:  # near the mean, so that squares around it don't cancel
+            first = float(plain(chunk.reshape(-1)[: 1 << 12]).mean())
+            self.centre = first if math.isfinite(first) else 0.0
+        if not self._add_in_c(chunk):
+            self._add(plain(chunk))
+
+    def _add_in_c(self, chunk: Tensor) -> bool:
+        module, where = native(), memory(chunk)
+        if module is None or where is None:
+            return False
+        n = where[2]
+        taken = math.ceil(n * self.share) if self.edges is not None else 0
+        middle = -1 if self.middle is None or not taken else self.middle
+        edges = _as_doubles(self.edges)
+        found = module.tally(*where, self.centre, taken, edges, middle, self.strides[-1])
+        if found is None:  # not all is finite
+            return False
+        *sums, below, beside, apart = found
+        self.n += n
+        self.sums.append(sums)
+        if self.edges is not None:
+            self.sampled += taken
+            self.counts.append(below)
+        if middle >= 0:
+            self._agree(taken, (beside, apart))
+        return True
+
+    def _add(self, x: Tensor) -> None:
         self.n += x.numel()
         low, high = torch.aminmax(x)
-        if self.centre is None:  # near the mean, so that squares around it don't cancel
-            first = float(x[: 1 << 12].mean())
-            self.centre = first if math.isfinite(first) else 0.0
         y = x - self.centre if self.centre else x
         zeros = x.numel() - torch.count_nonzero(x)
         tiny = torch.count_nonzero(x.abs() < TINY) - zeros
         found = (low, high, y.sum(), (y * y).sum(), zeros, tiny)
         # On the device and unread: reading each would wait for it once a chunk.
-        self.numbers.append(torch.stack([v.to(x.dtype) for v in found]))
+        self.unread.append(torch.stack([v.to(x.dtype) for v in found]))
         if self.edges is not None:
             self._sort(x)
 
@@ -167,37 +214,46 @@ class _Tally:
             # Cell i holds edge i-1 < x <= edge i: sums of cells count what is at most an edge.
             self.counts.append(counts.cumsum(0)[:-1])
             side = cell > self.middle if self.middle is not None else None
-        if side is None:
-            return
-        for place, step in enumerate(self.strides):
-            if len(side) > step:
-                self.agreeing[place] += len(side) - step
-                same = torch.count_nonzero(side[step:] == side[:-step])
-                self.agreements[place].append(same)
+        if side is not None:
+            n = len(side)
+            same = [torch.count_nonzero(side[s:] == side[:-s]) for s in self.strides if s < n]
+            self._agree(n, same)
+
+    def _agree(self, n: int, same: Sequence[Tensor | int]) -> None:
+        for place, (step, found) in enumerate(zip(self.strides, same, strict=False)):
+            if n > step:
+                self.agreeing[place] += n - step
+                self.agreements[place].append(found)
 
     def result(self) -> Measured:
-        table = torch.stack(self.numbers).cpu().double()  # not every device has float64
-        sums = table.sum(0).tolist()
-        low, high = float(table[:, 0].min()), float(table[:, 1].max())
+        rows = list(self.sums)
+        if self.unread:
+            rows += torch.stack(self.unread).cpu().double().tolist()  # not all have float64
+        lows, highs, sums, squares, zeros, tiny = zip(*rows, strict=True)
         centre = self.centre or 0.0
-        below: tuple[int, ...] = ()
-        if self.counts:
-            below = tuple(torch.stack(self.counts).sum(0).tolist())
         pairs = tuple(
-            (count, int(torch.stack(same).sum()))
+            (count, sum(map(int, same)))
             for count, same in zip(self.agreeing, self.agreements, strict=True)
             if count
         )
         return Measured(
             self.n,
-            low,
-            high,
-            centre + sums[2] / self.n,
-            sums[3] / self.n,
+            math.nan if any(map(math.isnan, lows)) else min(lows),
+            math.nan if any(map(math.isnan, highs)) else max(highs),
+            centre + sum(sums) / self.n,
+            sum(squares) / self.n,
             centre,
-            int(sums[4]),
+            int(sum(zeros)),
             sampled=self.sampled,
-            below=below,
+            below=tuple(map(sum, zip(*map(_listed, self.counts), strict=True))),
             pairs=pairs,
-            tiny=int(sums[5]),
+            tiny=int(sum(tiny)),
         )
+
+
+def _listed(counts: Tensor | Sequence[int]) -> Sequence[int]:
+    return counts.tolist() if isinstance(counts, Tensor) else counts
+
+
+def _as_doubles(edges: Tensor | None) -> array[float]:
+    return array("d", () if edges is None else edges.tolist())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from ..distributions import Distribution, Test
+from ..distributions import Distribution, Rows, Test
 from ..model import chunks, local_shard
 from ..numbers import Layout
 from ..plan import EMPTY, WRITE, Step, padding_mask, slot_info
@@ -23,8 +24,12 @@ from .values import local_values, read_values, snapped, tells
 _PROBE = 1 << 12  # elements that show whether all went through 16 bits
 
 
-def check_step(step: Step, index: SlotIndex) -> Checked:
-    """Compare what a model holds at the names of a step with what the step plans for it."""
+def check_step(step: Step, index: SlotIndex, most: int = 0) -> Checked:
+    """Compare what a model holds at the names of a step with what the step plans for it.
+
+    With ``most``, about so many elements of an independent sample are looked at, and no more is
+    asked than whether they are drawn from it.
+    """
     slot = index.find(step)
     if slot is None:
         text = "the model has no parameter of this name"
@@ -39,7 +44,7 @@ def check_step(step: Step, index: SlotIndex) -> Checked:
     if tuple(slot.shape) != step.shape:
         checked.tests.append(_shape_test(list(step.shape), list(slot.shape)))
     elif step.status == WRITE and (distribution := checked.distribution) is not None:
-        _compare(step, distribution, values, checked, index)
+        _compare(step, distribution, values, checked, index, most)
     else:
         checked.remark = step.start
         checked.measured = measure([local_values(values)])
@@ -53,12 +58,18 @@ def _shape_test(planned: list[int], held: list[int]) -> Test:
 
 
 def _compare(
-    step: Step, distribution: Distribution, values: Tensor, checked: Checked, index: SlotIndex
+    step: Step,
+    distribution: Distribution,
+    values: Tensor,
+    checked: Checked,
+    index: SlotIndex,
+    most: int,
 ) -> None:
     """Add the tests of one tensor against its distribution."""
     assert checked.slot is not None
     local = local_values(values)
     sharded = local.shape != values.shape
+    local = _of_rows(step.rows, values, local)
     if not local.numel():
         checked.remark = "not checked: this process holds none of it"
         return
@@ -75,6 +86,7 @@ def _compare(
     if not pieces:
         _look_over(checked, local)
         return
+    pieces = _some(pieces, distribution, most)
     # `pieces` is the whole tensor itself unless a row was taken out.
     rounded, incomplete = _rounded(distribution, pieces[0]), pieces[0] is not local
     layout = _layout(step, checked)
@@ -91,12 +103,39 @@ def _compare(
             checked.remark = f"ok, but its values have only the precision of {str(rounded)[6:]}"
         checked.compared = True
         checked.tests += sample.tests()
-        checked.tests += _independence_tests(sample, checked.most)
+        checked.tests += _independence_tests(sample, checked.most, most)
+
+
+def _some(pieces: list[Tensor], distribution: Distribution, most: int) -> list[Tensor]:
+    """Return some of a tensor where that is enough: of elements that are drawn one by one."""
+    if not most or not distribution.iid or not distribution.random:
+        return pieces
+    return [first_rows(piece, most) for piece in pieces]
+
+
+def first_rows(piece: Tensor, most: int) -> Tensor:
+    """Return the first rows of a tensor, about ``most`` elements."""
+    if piece.numel() <= most or not piece.dim():
+        return piece
+    return piece[: max(1, most * len(piece) // piece.numel())]
+
+
+def _of_rows(rows: Rows | None, values: Tensor, local: Tensor) -> Tensor:
+    """Return the rows that are written, where not all are, or what this process holds of them."""
+    if rows is None:
+        return local
+    part = local_shard(values)
+    return rows.of(local) if part is None else local[part.places(rows.start, rows.stop)]
 
 
 def _layout(step: Step, checked: Checked) -> Layout | None:
     """Return the layout of the module, where the plan goes by that and no tie by another."""
-    if step.fans_from != "module" or len(step.names) > 1 or checked.slot is None:
+    if (
+        step.fans_from != "module"
+        or step.rows is not None
+        or len(step.names) > 1
+        or checked.slot is None
+    ):
         return None
     info = slot_info(checked.slot)
     return info.layout if info is not None else None
@@ -108,8 +147,10 @@ def _look_over(checked: Checked, values: Tensor) -> None:
     checked.tests += sanity_tests(checked.measured, values.dtype)
 
 
-def _independence_tests(sample: TensorSample, piece: Tensor) -> Iterator[Test]:
-    """Compare rows, columns and other slices of a sample with each other."""
+def _independence_tests(sample: TensorSample, piece: Tensor, most: int) -> Iterator[Test]:
+    """Compare rows, columns and other slices of a sample with each other, where it is whole."""
+    if most:
+        return
     distribution = sample.distribution
     if distribution.iid:
         yield from norm_tests(piece, distribution, sample.rounded or piece.dtype)
@@ -128,13 +169,18 @@ def _rounded(distribution: Distribution, tensor: Tensor) -> torch.dtype | None:
     ):
         return None
     some = plain(next(chunks(tensor, _PROBE))[0])
-    if some.numel() < 16:
+    if some.numel() < 16 or any(map(_is_fine, some[:16].tolist())):
         return None
     for dtype in (torch.bfloat16, torch.float16):
         # 16 values that end in as many zero bits by chance: as good as never.
         if torch.equal(some, some.to(dtype).to(some.dtype)):
             return dtype
     return None
+
+
+def _is_fine(value: float) -> bool:
+    """Whether a value has more digits than any dtype of 16 bits holds."""
+    return not (math.frexp(value)[0] * (1 << 11)).is_integer()
 
 
 def _without_padding(
@@ -146,9 +192,8 @@ def _without_padding(
     """
     assert checked.slot is not None
     if step.tie_kind not in ("view", "overlap"):
-        part = local_shard(values)
         # Of a sharded tensor a row may be held in part, or by other processes.
-        places = [(row, row if part is None else part.place(row)) for row in step.padding_rows]
+        places = [(row, _place(step, values, row)) for row in step.padding_rows]
         held = [(row, place) for row, place in places if place is not None]
         for row, place in held:
             checked.tests += _padding_test(local[place], row)
@@ -162,6 +207,14 @@ def _without_padding(
         assert slot.tensor is not None
         checked.tests += _padding_test(slot.tensor.detach()[row], row)
     return [local[~mask.to(local.device)]]
+
+
+def _place(step: Step, values: Tensor, row: int) -> int | None:
+    """Return where a row stands among those of a step that this process holds, or None."""
+    part, first = local_shard(values), 0 if step.rows is None else step.rows.start
+    if part is None:
+        return row - first
+    return None if part.place(row) is None else len(part.places(first, row))
 
 
 def _padding_test(values: Tensor, row: int) -> Iterator[Test]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,22 +10,31 @@ from ..distributions import short
 from ..errors import visible
 from ..render import (
     Column,
+    Fold,
+    Line,
+    Mark,
     Notes,
+    Shown,
     Table,
+    Tone,
     column_html,
-    column_table,
-    fold,
+    column_lines,
+    fold_alike,
     format_shape,
     html_page,
+    lines_of,
+    spanned,
+    template,
 )
 from .checked import Checked
 from .failures import Failure, failed_tests, kind_of, make_failure
 
+_FEW = 12  # parameters that are read at a glance: folding them would only hide names
 _MOST_NAMED = 5  # parameters in the verdict
 _MOST_DIAGNOSED = 24  # failures whose values are compared with other distributions
 
 
-class CheckReport:
+class CheckReport(Shown):
     """What :func:`initkit.check_init` found; true where everything is as planned.
 
     ``ok`` says whether nothing failed, and ``not_compared`` names the parameters of which nothing
@@ -143,11 +152,10 @@ class CheckReport:
         """One row of text per parameter."""
         return [tuple(str(c.text(row)) for c in COLUMNS) for row in self._judged()]
 
-    def _judged(self) -> list[_Judged]:
+    def _judged(self) -> list[Judged]:
         failed = {failure.name: failure.kind for failure in self.failures}
         return [
-            _Judged(c, failed.get(c.name, ""), bool(c.tests) and self.planned)
-            for c in self._checked
+            Judged(c, failed.get(c.name, ""), bool(c.tests) and self.planned) for c in self._checked
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -166,18 +174,39 @@ class CheckReport:
             ],
         }
 
-    def __str__(self) -> str:
-        return self.text()
+    @property
+    def folds(self) -> list[Fold[Judged]]:
+        """The lines of the printed report, each with its ``label``, ``names`` and ``rows``."""
+        judged = self._judged()
+        if len(judged) <= _FEW:
+            return [Fold.single(row.checked.name, row) for row in judged]
+        return fold_alike(judged, name=lambda row: row.checked.name, kin=_kin, exact=_exact)
 
-    def text(self, width: int | None = None) -> str:
-        """Return the report as text, folded to ``width`` where one is given."""
-        lines = [f"{visible(self.title)}: {self.verdict}"]
-        lines += [f"  ! {failure}" for failure in self.failures]
-        return "\n".join([fold("\n".join(lines), width), "", self.table(width)])
+    def lines(self, width: int | None = None, *, fold: bool = True) -> list[Line]:
+        """Return the lines of ``text()``, each with what it is to the reader."""
+        tone: Tone = "good" if self.ok else "warning" if self.trained else "error"
+        return [
+            *lines_of(f"{visible(self.title)}: {self.verdict}", tone, width),
+            *(line for f in self.failures for line in lines_of(f"  ! {f}", tone, width)),
+            Line(""),
+            *self._table(width, fold),
+        ]
 
-    def table(self, width: int | None = None) -> str:
-        """Return one aligned line per parameter; where they need more than ``width``, several."""
-        return column_table(COLUMNS, self._judged(), width)
+    def text(self, width: int | None = None, *, fold: bool = True) -> str:
+        """Return the report as text that fits into ``width`` columns, where one is given.
+
+        With ``fold=False`` the table has one line per parameter.
+        """
+        return "\n".join(line.text for line in self.lines(width, fold=fold))
+
+    def table(self, width: int | None = None, *, fold: bool = True) -> str:
+        """Return a line for parameters that are alike, or with ``fold=False`` one for each."""
+        return "\n".join(line.text for line in self._table(width, fold))
+
+    def _table(self, width: int | None, fold: bool) -> list[Line]:
+        if not fold:
+            return column_lines(COLUMNS, self._judged(), width)
+        return column_lines(_FOLDED, self.folds, width)
 
     def __repr__(self) -> str:
         state = "ok" if self.ok else f"{len(self.failures)} failures"
@@ -192,13 +221,13 @@ class CheckReport:
         sections: list[Table | Notes | str] = [
             self.verdict,
             Notes(notes, "Failures", "warning" if self.trained else "error"),
-            column_html(COLUMNS, self._judged()),
+            column_html(_FOLDED, self.folds, mark=_mark),
         ]
         return html_page(f"Check of {self.title}", sections, whole=whole)
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
+class Judged:
     """One row of the report: a tensor, the kind of its failure, whether its tests say ``ok``."""
 
     checked: Checked
@@ -224,7 +253,7 @@ class _Judged:
         return short(measured.low), short(measured.high)
 
 
-COLUMNS: tuple[Column[_Judged], ...] = (
+COLUMNS: tuple[Column[Judged], ...] = (
     Column("name", lambda row: row.checked.name),
     Column("shape", lambda row: format_shape(row.checked.shape), html_align="r"),
     Column("planned", lambda row: row.checked.planned),
@@ -233,4 +262,58 @@ COLUMNS: tuple[Column[_Judged], ...] = (
     Column("max", lambda row: row.spread[1], html_align="r"),
     Column("verdict", lambda row: row.verdict, tone=lambda row: "error" if row.failure else ""),
 )
-"""What a report says of each parameter, in its text and on its page."""
+"""What a report says of each parameter."""
+
+
+def _kin(row: Judged) -> Hashable:
+    # What fails stands by itself.
+    failed = row.checked.name if row.failure else ""
+    verdict, planned = template(row.verdict), template(row.checked.planned)
+    module = row.checked.name.split(".")[-2:-1] if len(row.checked.shape) > 1 else []
+    own = [] if "".join(module).isdigit() else module
+    return (failed, verdict, planned, len(row.checked.shape), *own)
+
+
+def _exact(row: Judged) -> Hashable:
+    return row.checked.shape, row.checked.planned, row.verdict
+
+
+def _all(told: Callable[[Judged], str], digits: int | None = None) -> Callable[[Fold[Judged]], str]:
+    """Return what tells of a line what one tells of each row, with the ranges of its numbers."""
+    return lambda fold: spanned([told(row) for row in fold.rows], digits)
+
+
+def _extreme(fold: Fold[Judged], place: int, choose: Callable[..., str]) -> str:
+    found = [text for row in fold.rows if (text := row.spread[place])]
+    return choose(found, key=float, default="")
+
+
+def _verdict(fold: Fold[Judged]) -> str:
+    return spanned([row.verdict for row in fold.rows])
+
+
+def _mark(fold: Fold[Judged]) -> Mark:
+    name = fold.first.checked.name
+    return Mark(name.rpartition(".")[2], ["failed"] if fold.first.failure else [])
+
+
+_FOLDED: tuple[Column[Fold[Judged]], ...] = (
+    Column(
+        "name",
+        lambda fold: fold.label,
+        inside=lambda fold: fold.names if len(fold) > 1 else (),
+    ),
+    Column("", lambda fold: f"x{len(fold)}" if len(fold) > 1 else "", "r"),
+    Column("planned", _all(lambda row: row.checked.planned)),
+    Column(
+        "seen",
+        _all(lambda row: row.checked.summary, digits=3),
+        order=lambda fold: fold.first.std,
+        bar=True,
+    ),
+    Column("verdict", _verdict, tone=lambda fold: "error" if fold.first.failure else ""),
+    Column("shape", _all(lambda row: format_shape(row.checked.shape)), html_align="r"),
+    Column("min", lambda fold: _extreme(fold, 0, min), html_align="r"),
+    Column("max", lambda fold: _extreme(fold, 1, max), html_align="r"),
+)
+"""What a report says of each line, the most important first."""

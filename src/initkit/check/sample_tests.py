@@ -7,12 +7,12 @@ small, for one element as for 10^9; what it gives away for that is about half a 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor
 
-from ..distributions import Distribution, Test, binomial, short
+from ..distributions import Distribution, Test, binomial, passed, short
+from .chernoff import MeanBound
 from .expectation import Expectation, expectation
 from .measure import TINY, Measured
 
@@ -66,12 +66,15 @@ def _ends(expected: Expectation, measured: Measured) -> Iterator[Test]:
 
 def _zeros(expected: Expectation, measured: Measured) -> Test:
     window = expected.zero
+    p = min(1.0, 2 * binomial(measured.zeros, measured.n, window))
+    if p == 1:
+        return passed("zeros")
     share, planned = measured.zeros / measured.n, (window[0] + window[1]) / 2
     planned = planned if planned > 1e-5 else 0.0
     text = f"{measured.zeros:,} of {measured.n:,} elements are exactly 0 ({_percent(share)})"
     return Test(
         "zeros",
-        min(1.0, 2 * binomial(measured.zeros, measured.n, window)),
+        p,
         f"{_percent(planned)} zeros",
         f"{_percent(share)} zeros",
         f"{text}, where {_percent(planned)} should be",
@@ -99,48 +102,46 @@ def _sums(expected: Expectation, measured: Measured) -> Iterator[Test]:
     mean, std, _ = expected.moments
     if not std:
         return
-    n, (points, mass) = measured.n, expected.grid
+    n = measured.n
     off = _shrunk((measured.mean - mean) / std, expected.eps)
-    text = f"the mean is {short(measured.mean)}"
-    yield Test(
-        "mean",
-        _sum_test(off, 1.0, n, lambda: ((points - mean) / std, mass)),
-        f"mean {short(mean)}",
-        f"mean {short(measured.mean)}",
-        f"{text} where {short(mean)} was planned ({abs(off) * math.sqrt(n):.3g} standard errors)",
-    )
+    p = _sum_test(off, 1.0, n, lambda: expected.mean_bound)
+    yield passed("mean") if p == 1 else _mean_test(p, measured, mean, abs(off) * math.sqrt(n))
     # From squares around the centre to squares around the planned
     # mean m: E(x-m)^2 = E(x-c)^2 + (m-c)(m - 2 E(x) + c).
     second = measured.second + (mean - measured.centre) * (
         mean - 2 * measured.mean + measured.centre
     )
-    ratio = measured.std / std
-    yield Test(
-        "std",
-        squares_p_value(expected, second / std**2 - 1, n),
-        f"std {short(std)}",
-        f"std {short(measured.std)}",
-        f"the std is {short(measured.std)} where {short(std)} was planned ({_times(ratio)})",
-    )
+    p = squares_p_value(expected, second / std**2 - 1, n)
+    yield passed("std") if p == 1 else _std_test(p, measured, std)
+
+
+def _mean_test(p: float, measured: Measured, mean: float, errors: float) -> Test:
+    seen, planned = short(measured.mean), short(mean)
+    text = f"the mean is {seen} where {planned} was planned ({errors:.3g} standard errors)"
+    return Test("mean", p, f"mean {planned}", f"mean {seen}", text)
+
+
+def _std_test(p: float, measured: Measured, std: float) -> Test:
+    seen, planned = short(measured.std), short(std)
+    text = f"the std is {seen} where {planned} was planned ({_times(measured.std / std)})"
+    return Test("std", p, f"std {planned}", f"std {seen}", text)
 
 
 def squares_p_value(expected: Expectation, off: float, n: int) -> float:
     """Return the p-value of n squares, in units of the variance, whose mean is ``off`` from 1."""
-    (mean, std, kurtosis), (points, mass) = expected.moments, expected.grid
+    _, _, kurtosis = expected.moments
     # torch reckons in the parameter's dtype: its truncated normals in bfloat16 are 0.3 % too wide
     off = _shrunk(off, 2e-5 + expected.eps)
     # The variance of a squared standardised value is its kurtosis less 1.
     spread = max(kurtosis - 1, 1e-6)
-    return _sum_test(off, spread, n, lambda: (((points - mean) / std) ** 2 - 1, mass))
+    return _sum_test(off, spread, n, lambda: expected.square_bound)
 
 
 def _shrunk(off: float, slack: float) -> float:
     return math.copysign(max(abs(off) - slack, 0.0), off)
 
 
-def _sum_test(
-    off: float, variance: float, n: int, distribution: Callable[[], tuple[Tensor, Tensor]]
-) -> float:
+def _sum_test(off: float, variance: float, n: int, bound: Callable[[], MeanBound]) -> float:
     """Return the p-value of a mean of n values that should be 0."""
     if not math.isfinite(off):
         return 0.0
@@ -148,23 +149,28 @@ def _sum_test(
     # No sensible level fails so near, and most tensors are spared the bound.
     if abs(z) < _QUIET:
         return 1.0
-    return min(1.0, 2 * _chernoff(*distribution(), off, off / variance, n))
+    return min(1.0, 2 * bound().p_value(off, off / variance, n))
 
 
 def _shape(expected: Expectation, measured: Measured) -> Test:
     """Compare the share of values below each edge, and between the edges of each pair."""
-    below, n = measured.below, measured.sampled
-    count = len(below)
-    # Below each edge finds a shift; between an edge and its mirror finds tails and peaks.
-    regions = [(None, i) for i in range(count)] + [(i, count - 1 - i) for i in range(count // 2)]
-    found = [(_region(expected, below, n, *region), region) for region in regions]
-    p, (left, right) = min(found, key=lambda pair: pair[0])
-    start = -math.inf if left is None else float(expected.edges[left])
-    stop = float(expected.edges[right])
-    hits = below[right] - (below[left] if left is not None else 0)
-    low, high = _window(expected, left, right)
-    where = f"at most {short(stop)}" if left is None else f"in ({short(start)}, {short(stop)}]"
-    share, planned = hits / n, min(max(hits / n, low), high)
+    below, n, regions = measured.below, measured.sampled, expected.regions
+    quiet, found = math.log(2 * len(regions)) / n if regions else 0.0, []
+    for region in regions:
+        hits = below[region.right] - (below[region.left] if region.left is not None else 0)
+        share = hits / n
+        chance = min(max(share, region.low), region.high)
+        # The relative entropy is below (share - chance)^2 / (chance (1 - chance)), and most
+        # regions are spared their logarithms: what stays below adds up to no evidence.
+        if (share - chance) ** 2 > quiet * chance * (1 - chance):
+            found.append((binomial(hits, n, (region.low, region.high)), share, region))
+    if not found:
+        return passed("distribution")
+    p, share, region = min(found, key=lambda entry: entry[0])
+    start = -math.inf if region.left is None else float(expected.edges[region.left])
+    stop = short(float(expected.edges[region.right]))
+    where = f"at most {stop}" if region.left is None else f"in ({short(start)}, {stop}]"
+    planned = min(max(share, region.low), region.high)
     return Test(
         "distribution",
         min(1.0, 2 * len(regions) * p),
@@ -173,22 +179,6 @@ def _shape(expected: Expectation, measured: Measured) -> Test:
         f"the distribution is another: {_percent(share)} of the values are {where}, where "
         f"{_percent(planned)} should be",
     )
-
-
-def _window(expected: Expectation, left: int | None, right: int) -> tuple[float, float]:
-    low, high = expected.windows[right]
-    if left is not None:
-        under = expected.windows[left]
-        # Intervals subtract end from opposite end, so that the window is never too narrow.
-        low, high = low - under[1], high - under[0]
-    return max(low, 0.0), min(high, 1.0)
-
-
-def _region(
-    expected: Expectation, below: Sequence[int], n: int, left: int | None, right: int
-) -> float:
-    hits = below[right] - (below[left] if left is not None else 0)
-    return binomial(hits, n, _window(expected, left, right))
 
 
 def _neighbours(expected: Expectation, measured: Measured) -> Iterator[Test]:
@@ -200,9 +190,13 @@ def _neighbours(expected: Expectation, measured: Measured) -> Iterator[Test]:
     worst = max(abs(low - 0.5), abs(high - 0.5))
     window = (0.5 - 2 * worst - 1e-6, 0.5 + 2 * worst + 1e-6)
     for count, same in measured.pairs:
+        p = min(1.0, 2 * binomial(same, count, window))
+        if p == 1:
+            yield passed("order")
+            continue
         yield Test(
             "order",
-            min(1.0, 2 * binomial(same, count, window)),
+            p,
             "independent neighbours",
             f"{_percent(same / count)} of neighbours on one side of the median",
             f"the values are not independent: {_percent(same / count)} of neighbours lie on one "
@@ -219,14 +213,3 @@ def _times(ratio: float) -> str:
     if 0.8 < ratio < 1.25:
         return f"{abs(ratio - 1):.2%} too {'large' if ratio > 1 else 'small'}"
     return f"{ratio:.3g} times"
-
-
-def _chernoff(points: Tensor, mass: Tensor, level: float, guess: float, n: int) -> float:
-    """Return at most how likely the mean of n values is so far from 0 as ``level``."""
-    # Every t of the sign of ``level`` gives a valid bound, exp(-n (t level - log E exp(t x))), so
-    # the grid need not hold the best one. The guess is the best for normal values.
-    tries = guess * torch.logspace(-2, 2, 97, dtype=torch.float64, device="cpu")
-    kept = mass > 0
-    grown = tries[:, None] * points[kept] + mass[kept].log()
-    best = float((tries * level - grown.logsumexp(1)).max())
-    return min(1.0, math.exp(-n * max(best, 0.0)))

@@ -7,7 +7,8 @@ cannot tell apart is compared whole.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -19,6 +20,11 @@ from .measure import plain
 CERTAIN = -30.0  # log of a chance that need not be considered
 _KEYS = 8  # elements that stand for a slice
 _CANDIDATES = 64  # pairs whose keys agree that are compared whole
+_LISTED = 4096  # slices whose keys are compared without sorting them
+# Odd, and without a pattern; two for each element, as a complex number has two parts.
+_FACTORS = torch.tensor(
+    [pow(0x5851F42D4C957F2D, k + 1, 1 << 63) for k in range(2 * _KEYS)], device="cpu"
+)
 
 
 def slice_tests(tensor: Tensor, distribution: Distribution) -> Iterator[Test]:
@@ -78,18 +84,14 @@ def _repeated(pair: tuple[int, int, int], view: Tensor, dim: int, dims: int, p: 
 def _alike(view: Tensor, dim: int) -> tuple[int, int, int] | None:
     """Return two equal slices, and about how many repeat another."""
     moved = view.movedim(dim, 0)
-    rest = moved.shape[1:]
-    length = math.prod(rest)
-    keys = min(_KEYS, length)
-    mixed: Tensor | float = 0.0
-    for key in range(keys):  # one by one: each slice is rounded alike
-        column = moved
-        for index in _unravel(key * (length - 1) // max(keys - 1, 1), rest):
-            column = column.select(1, index)
-        values = plain(column).view(len(moved), -1).cpu().double()
-        # Unequal slices may have equal sums, too: a pair is compared whole before it counts.
-        mixed = values.abs().sum(1) + mixed * 1.61803398875
-    assert isinstance(mixed, Tensor)
+    places: tuple[slice | Tensor, ...] = _places(tuple(moved.shape[1:]), moved.device)
+    values = plain(moved[(slice(None), *places)])
+    bits = values.view(len(moved), -1).cpu().double().abs().view(torch.int64)
+    # Whole numbers modulo 2**64, so that equal slices have equal sums in whatever order. Unequal
+    # ones may, too: a pair is compared whole before it counts.
+    mixed = (bits * _FACTORS[: bits.shape[1]]).sum(1)
+    if len(mixed) <= _LISTED and len(set(mixed.tolist())) == len(mixed):
+        return None
     value, order = mixed.sort(stable=True)
     same = value[1:] == value[:-1]
     near = same.nonzero().flatten()
@@ -103,9 +105,10 @@ def _alike(view: Tensor, dim: int) -> tuple[int, int, int] | None:
     return None
 
 
-def _unravel(index: int, shape: Sequence[int]) -> list[int]:
-    places = []
-    for size in reversed(shape):
-        index, place = divmod(index, size)
-        places.append(place)
-    return places[::-1]
+@lru_cache(maxsize=256)  # of small tensors that reckoning costs more than looking
+def _places(shape: tuple[int, ...], device: torch.device) -> tuple[Tensor, ...]:
+    """Return the indices of the elements that stand for a slice of this shape."""
+    length = math.prod(shape)
+    keys = min(_KEYS, length)
+    flat = [key * (length - 1) // max(keys - 1, 1) for key in range(keys)]
+    return torch.unravel_index(torch.tensor(flat, device=device), shape)

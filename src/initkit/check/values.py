@@ -101,3 +101,12 @@ def is_floating(slot: Slot) -> bool:
     if reading_problem(tensor) or number_problem(tensor.dtype):
         return False
     return tensor.is_floating_point() or tensor.is_complex()
+
+
+def held_values(slot: Slot | None) -> Tensor | None:
+    """Return what this process holds of a slot's values; None where nobody can read them."""
+    tensor = slot.tensor if slot is not None else None
+    if slot is None or tensor is None or nn.parameter.is_lazy(tensor) or tensor.is_meta:
+        return None
+    values = slot.computed.read() if slot.computed is not None else tensor.detach()
+    return local_values(values) if values is not None else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -14,20 +15,25 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from .._version import __version__
 from ..access import Summary, summary
 from ..check.check import check_init
 from ..errors import FileError, InitkitError, OptionError
 from ..plan import DEFAULTS, UNEXPLAINED, Plan, PlanOptions, of_kind, plan_init
-from ..plan.suggest import suggest_recipe
 from ..record import recording
-from ..render import fold
+from ..render import fold, lines_of, terminal_width
 from ..rules import Recipe, Rules, aliases, describe_recipe, list_recipes, recipe_named
+from ..rules.convert import convert_config
 from ..rules.recipe_files import load_recipe, save_recipe
 from ..schemes import canonical_name, describe_scheme, list_schemes, unknown_scheme
 from ..signal import calibrate_init, probe_init
+from ..stream import backend
+from ..suggest import suggest_recipe
 from ..ties.report import tie_report
 from ..write import apply_init
-from .printing import Output, coloured, page_width, print_output, recipe_text, two_columns
+from .printing import Output, judged, print_output, recipe_text, two_columns
 from .targets import (
     check_folder,
     check_weights_path,
@@ -69,6 +75,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FINE
 
 
+class _Version(argparse.Action):
+    """Print the version and what writes the values; asked for late, since it loads the kernel."""
+
+    def __init__(self, option_strings: list[str], dest: str, help: str) -> None:  # noqa: A002
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        python = platform.python_version()
+        versions = f"torch {torch.__version__}, Python {python}"
+        print(f"initkit {__version__} ({backend()}; {versions})")
+        parser.exit(FINE)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "initkit",
@@ -78,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="TARGET is package.module:callable, path/to/file.py:callable, or a state_dict in a "
         ".safetensors, .pt or .pth file. Exit codes: 0 fine, 1 a check failed, 2 wrong use.",
     )
+    parser.add_argument("--version", action=_Version, help="show versions, and which kernel writes")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _command(commands, _schemes, "schemes", "list all schemes")
     _command(commands, _recipes, "recipes", "list all recipes")
@@ -91,21 +111,26 @@ def _parser() -> argparse.ArgumentParser:
     what = "show who gets what, and why; without rules, what the model's own code does"
     plan = _command(commands, _plan, "plan", what)
     _takes_rules(plan, required=False)
+    _folds(plan)
     record = _command(commands, _record, "record", "watch a model's own code start it")
     record.add_argument("target", metavar="TARGET")
+    _folds(record)
     record.add_argument("--out", metavar="FILE", help="write it as rules, .toml or .json")
     record.add_argument("--history", metavar="NAME", help="show every write of one parameter")
     record.add_argument("--html", metavar="FILE", help="write a page with all histories")
     diff = _command(commands, _diff, "diff", "compare how two models start")
     for side in ("first", "second"):
         diff.add_argument(side, metavar="TARGET|PLAN", help="a target, or a plan as .json")
+    _folds(diff)
     ties = _command(commands, _ties, "ties", "show which names share memory")
     ties.add_argument("target", metavar="TARGET")
     check = _command(commands, _check, "check", "compare a model with rules")
     _takes_rules(check, required=False)
+    _folds(check)
     check.add_argument("--weights", metavar="FILE", help="check these weights in TARGET")
     apply = _command(commands, _apply, "apply", "initialise a model and save its state_dict")
     _takes_rules(apply)
+    _folds(apply)
     apply.add_argument("--seed", type=int, required=True, help="any integer")
     apply.add_argument("--out", metavar="FILE", required=True, help=".safetensors, .pt or .pth")
     apply.add_argument("--report", metavar="FILE", help="save the report here, as JSON")
@@ -119,6 +144,9 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--rules", metavar="FILE|NAME", required=True, help="what is scaled")
     calibrate.add_argument("--seed", type=int, default=0, help="any integer")
     calibrate.add_argument("--out", metavar="FILE", help="save the calibrated plan here, as JSON")
+    convert = _command(commands, _convert, "convert", "turn a foreign configuration into rules")
+    convert.add_argument("config", metavar="CONFIG", help="of MMEngine (.py) or AllenNLP (.json)")
+    convert.add_argument("--out", metavar="FILE", help="write the rules here, .toml or .json")
     suggest = _command(commands, _suggest, "suggest", "name the recipes that fit a model")
     suggest.add_argument("target", metavar="TARGET")
     return parser
@@ -133,6 +161,10 @@ def _command(
     command.add_argument("--json", action="store_true", help="print JSON for programs")
     command.set_defaults(run=run)
     return command
+
+
+def _folds(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--full", action="store_true", help="print one line per parameter")
 
 
 def _takes_inputs(command: argparse.ArgumentParser) -> None:
@@ -200,7 +232,7 @@ def _show(options: argparse.Namespace) -> Output:
     found = summary(model, values=not options.no_values, buffers=options.buffers)
     shown = found if options.name is None else found[options.name]
     text = shown.text if isinstance(shown, Summary) else lambda _: str(shown)
-    return Output(shown.to_dict(), lambda: text(page_width()))
+    return Output(shown.to_dict(), lambda: text(terminal_width()))
 
 
 def _plan(options: argparse.Namespace) -> Output:
@@ -208,7 +240,9 @@ def _plan(options: argparse.Namespace) -> Output:
         return _record(options)
     plan = plan_init(load_target(options.target), _rules(options), **_plan_options(options))
     data = plan.to_dict() | {"problems": list(map(str, plan.problems))}
-    return Output(data, lambda: plan.text(page_width()), ok=not plan.problems)
+    return Output(
+        data, lambda: plan.lines(terminal_width(), fold=not options.full), ok=not plan.problems
+    )
 
 
 def _record(options: argparse.Namespace) -> Output:
@@ -224,13 +258,17 @@ def _record(options: argparse.Namespace) -> Output:
         lines = [f"{i}. {write}" for i, write in enumerate(writes, 1)] or ["no write was seen"]
         return Output(
             [write.to_dict() for write in writes],
-            lambda: "\n".join(fold(line, page_width()) for line in lines),
+            lambda: "\n".join(fold(line, terminal_width()) for line in lines),
         )
     if getattr(options, "html", None):
         Path(options.html).write_text(plan.to_html(), encoding="utf-8")
     if getattr(options, "out", None):
         save_recipe(plan.to_recipe(Path(options.out).stem), options.out)
-    return Output(data, lambda: plan.text(page_width()), ok=not plan.with_status(UNEXPLAINED))
+    return Output(
+        data,
+        lambda: plan.lines(terminal_width(), fold=not options.full),
+        ok=not plan.with_status(UNEXPLAINED),
+    )
 
 
 def _recorded(target: str) -> Plan:
@@ -242,8 +280,12 @@ def _recorded(target: str) -> Plan:
 
 def _diff(options: argparse.Namespace) -> Output:
     first, second = map(_read_plan, (options.first, options.second))
-    text = first.diff(second)
-    return Output(text.splitlines(), lambda: text or "no difference", ok=not text)
+    diff = first.diff(second)
+    return Output(
+        diff.text(fold=False).splitlines(),
+        lambda: diff.lines(terminal_width(), fold=not options.full) or "no difference",
+        ok=not diff,
+    )
 
 
 def _read_plan(text: str) -> Plan:
@@ -258,7 +300,7 @@ def _read_plan(text: str) -> Plan:
 
 def _ties(options: argparse.Namespace) -> Output:
     report = tie_report(load_module(options.target))
-    return Output(report.to_dict(), lambda: report.text(page_width()))
+    return Output(report.to_dict(), lambda: report.lines(terminal_width()))
 
 
 def _check(options: argparse.Namespace) -> Output:
@@ -268,7 +310,9 @@ def _check(options: argparse.Namespace) -> Output:
     rules = _rules(options) if options.rules else None
     report = check_init(model, rules, **_plan_options(options))
     return Output(
-        report.to_dict(), lambda: coloured(report.text(page_width()), report.ok), ok=report.ok
+        report.to_dict(),
+        lambda: report.lines(terminal_width(), fold=not options.full),
+        ok=report.ok,
     )
 
 
@@ -283,8 +327,11 @@ def _apply(options: argparse.Namespace) -> Output:
     save_weights(model, options.out)
     if options.report:
         report.save(options.report)
-    saved = fold(f"saved to {options.out}", page_width())
-    return Output(report.to_dict(), lambda: f"{report.text(page_width())}\n{saved}")
+    saved = lines_of(f"saved to {options.out}", "", terminal_width())
+    return Output(
+        report.to_dict(),
+        lambda: [*report.lines(terminal_width(), fold=not options.full), *saved],
+    )
 
 
 def _probe(options: argparse.Namespace) -> Output:
@@ -297,7 +344,7 @@ def _probe(options: argparse.Namespace) -> Output:
     if options.html:
         Path(options.html).write_text(probe.to_html(), encoding="utf-8")
     return Output(
-        probe.to_dict(), lambda: coloured(probe.text(page_width()), probe.ok), ok=probe.ok
+        probe.to_dict(), lambda: judged(probe.text(terminal_width()), probe.ok), ok=probe.ok
     )
 
 
@@ -309,13 +356,19 @@ def _calibrate(options: argparse.Namespace) -> Output:
     found = calibrate_init(model, _rules(options), *args, seed=options.seed, **kwargs)
     if options.out:
         found.save(options.out)
-    return Output(found.to_dict(), lambda: found.text(page_width()), ok=found.converged)
+    return Output(found.to_dict(), lambda: found.text(terminal_width()), ok=found.converged)
 
 
 def _suggest(options: argparse.Namespace) -> Output:
     found = suggest_recipe(load_module(options.target))
-    data = [asdict(one) for one in found]
-    return Output(data, lambda: found.text(page_width()))
+    return Output(found.to_dict(), lambda: found.text(terminal_width()))
+
+
+def _convert(options: argparse.Namespace) -> Output:
+    recipe = convert_config(options.config)
+    if options.out:
+        save_recipe(recipe, options.out)
+    return Output(_recipe_data(recipe) | {"rules": recipe.rows}, lambda: recipe_text(recipe))
 
 
 def _rules(options: argparse.Namespace) -> Rules:

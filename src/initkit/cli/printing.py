@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import visible
 from ..plan import plain_data
+from ..render import Line, lines_of, show, terminal_width
 from ..rules import Recipe
 
 
@@ -19,7 +17,7 @@ class Output(NamedTuple):
     """What a command found: data, text that is made where it is wanted, and whether all is well."""
 
     data: Any
-    text: Callable[[], str]
+    text: Callable[[], str | Sequence[Line]]
     ok: bool = True
 
 
@@ -29,7 +27,8 @@ def print_output(output: Output, *, as_json: bool) -> None:
         # JSON has no infinities, and other types (paths, formulas) are shown as their text.
         print(json.dumps(plain_data(output.data), indent=1, default=str))
     else:
-        print(output.text())
+        text = output.text()
+        show(lines_of(text) if isinstance(text, str) else text)
 
 
 def recipe_text(recipe: Recipe) -> str:
@@ -39,19 +38,14 @@ def recipe_text(recipe: Recipe) -> str:
         line
         # A recipe's text ends in one line per rule; those are laid out below.
         for text in head[: len(head) - len(rows)]
-        for line in textwrap.wrap(text, page_width(), subsequent_indent=" " * 10)
+        for line in textwrap.wrap(text, terminal_width(), subsequent_indent=" " * 10)
     ]
     for rule, scheme in rows:
         short = f"  {rule}  {scheme}"
-        wide = textwrap.wrap(scheme, page_width() - 6) or [""]
+        wide = textwrap.wrap(scheme, terminal_width() - 6) or [""]
         long = [f"  {rule}", *(f"      {line}" for line in wide)]
-        lines += [short] if len(short) <= page_width() else long
+        lines += [short] if len(short) <= terminal_width() else long
     return "\n".join(lines)
-
-
-def page_width() -> int:
-    """Return how many columns the terminal has."""
-    return shutil.get_terminal_size((80, 24)).columns
 
 
 def two_columns(rows: Sequence[tuple[str, str]]) -> str:
@@ -59,7 +53,7 @@ def two_columns(rows: Sequence[tuple[str, str]]) -> str:
     left = min(max((len(name) for name, _ in rows), default=0), 24) + 2
     lines = []
     for name, text in rows:
-        folded = textwrap.wrap(text, max(page_width() - left, 30)) or [""]
+        folded = textwrap.wrap(text, max(terminal_width() - left, 30)) or [""]
         # At least one space must stand between the two.
         first = folded.pop(0) if len(name) < left - 1 else ""
         lines.append(f"{name:<{left}}{first}".rstrip())
@@ -67,9 +61,7 @@ def two_columns(rows: Sequence[tuple[str, str]]) -> str:
     return "\n".join(lines)
 
 
-def coloured(text: str, ok: bool) -> str:
-    """Colour the first line, on a terminal that wants it."""
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
-        return text
+def judged(text: str, ok: bool) -> list[Line]:
+    """Return the lines of a text, the first in the colour of its verdict."""
     first, _, rest = text.partition("\n")
-    return f"\x1b[{32 if ok else 31}m{first}\x1b[0m\n{rest}"
+    return [Line(first, "good" if ok else "error"), *lines_of(rest)]

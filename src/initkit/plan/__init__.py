@@ -2,7 +2,8 @@
 
 from .binding import bind_view
 from .copies import copied
-from .display import plan_page
+from .diff import Change, Diff
+from .display import first_to_know, plan_lines, plan_page
 from .history import Write
 from .lookup import SlotLookup, padding_mask
 from .matching import RuleTable
@@ -23,9 +24,10 @@ from .outcome import is_frozen, step_head
 from .plan import Plan
 from .planner import plan_init, plan_view
 from .renaming import Rename
-from .resolve import SiteReader, slot_info
+from .resolve import Resolver, SiteReader, slot_info
 from .serialization import plain_data, read_steps, rich_data
 from .step import EMPTY, UNCOVERED, UNEXPLAINED, WRITE, Status, Step, Target
+from .tree import Tree
 
 __all__ = [
     "DEFAULTS",
@@ -33,13 +35,16 @@ __all__ = [
     "UNCOVERED",
     "UNEXPLAINED",
     "WRITE",
+    "Change",
     "DecoratorOptions",
     "Device",
+    "Diff",
     "InitOptions",
     "MaterializeOptions",
     "Plan",
     "PlanOptions",
     "Rename",
+    "Resolver",
     "RuleTable",
     "Selection",
     "SiteReader",
@@ -47,16 +52,19 @@ __all__ = [
     "Status",
     "Step",
     "Target",
+    "Tree",
     "Write",
     "WriteOptions",
     "bind_view",
     "check_options",
     "copied",
+    "first_to_know",
     "is_frozen",
     "of_kind",
     "padding_mask",
     "plain_data",
     "plan_init",
+    "plan_lines",
     "plan_page",
     "plan_view",
     "read_steps",

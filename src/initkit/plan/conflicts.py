@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ..distributions import Distribution
+from ..distributions import Distribution, Rows
 from ..errors import Problem, TensorProblem, TieConflict
 from ..model import Slot, is_sharded, placement_problem, writing_problem
 from ..ties import TieGroup, self_overlapping
@@ -155,7 +155,9 @@ def memory_problems(
     for slot in live:
         if text := memory_problem(slot, distribution) if id(slot) in asked else place_problem(slot):
             texts.setdefault(text, slot.name)
-    if group is not None and not _writable(group, distribution):
+    if group is not None and group.kind in ("view", "overlap") and isinstance(distribution, Rows):
+        texts["rows of memory that others see in another shape cannot be told apart"] = names[0]
+    elif group is not None and not _writable(group, distribution):
         what = "its members overlap and none holds the others, so it cannot be written once"
         texts[what] = names[0]
     rule = choice.clause.label
@@ -177,6 +179,10 @@ def _writable(group: TieGroup, distribution: Distribution) -> bool:
 def memory_problem(slot: Slot, distribution: Distribution) -> str:
     """Return why this memory cannot hold the distribution, or nothing."""
     assert slot.tensor is not None
+    if slot.computed is not None and isinstance(distribution, Rows):
+        return (
+            "it is computed from other tensors, which no row of it has to itself; write all of it"
+        )
     return place_problem(slot) or dtype_problem(slot.tensor.dtype, distribution)
 
 

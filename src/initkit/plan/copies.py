@@ -12,15 +12,15 @@ from ..ties import memories
 from .step import EMPTY, WRITE, Step, Target
 
 
-def shared_names(slots: Sequence[Slot]) -> dict[str, str]:
-    """Return for each name of what has several the first of them, so that copies of it agree."""
-    first: dict[str, str] = {}
+def tied_names(slots: Sequence[Slot]) -> dict[str, tuple[str, ...]]:
+    """Return for each name of what has several all of them, so that schemes agree about it."""
+    found: dict[str, tuple[str, ...]] = {}
     for members, group in memories(slots):
         if group is None or group.kind in ("view", "overlap"):  # whose elements lie otherwise
             continue
-        for slot in members:
-            first |= dict.fromkeys((*slot.paths, *slot.canonicals), members[0].name)
-    return first
+        names = tuple(dict.fromkeys(n for s in members for n in (*s.paths, *s.canonicals)))
+        found |= dict.fromkeys(names, names)
+    return found
 
 
 def copied(step: Step, source: Step) -> Step:
@@ -118,6 +118,8 @@ def _misfit(step: Step, source: Step, name: str) -> str:
             f"no rule starts {name!r} here ({source.start}), so that what it holds is not the "
             "plan's to copy; give it a rule, or copy the values by load_state_dict"
         )
+    if source.rows is not None:
+        return f"only some rows of {name!r} are written, and the others are not the plan's to copy"
     viewed = source.tie_kind in ("view", "overlap")
     if viewed and (name != source.name or source.padding is not None):
         what = "with a padding row " if source.padding is not None else ""

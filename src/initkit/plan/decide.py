@@ -88,6 +88,9 @@ class _Decider:
     def _alone(self, slot: Slot) -> Decision | None:
         """Return the step of a tensor that nothing is tied to; be quick."""
         tensor = slot.tensor
+        if tensor is None and slot.kind != "buffer":
+            self._first(slot)  # registered as None: a rule may match it, and is not idle then
+            return None
         if tensor is None or slot.kind == "buffer" or (not self.untied and shape_problem(tensor)):
             return self._together((slot,), None)
         place = self.table.first(slot, slot.name, slot.canonicals[0])

@@ -1,12 +1,43 @@
-"""Steps of a plan -> a table, totals, and a page of HTML that shows problems first."""
+"""Steps of a plan -> a table that folds, totals, and a page of HTML that shows problems first."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ..distributions import short
 from ..errors import visible
-from ..render import Column, Notes, Table, column_html, column_table, format_shape, html_page
+from ..numbers import no_collecting
+from ..render import (
+    Column,
+    Fold,
+    Line,
+    Notes,
+    Section,
+    Tone,
+    column_html,
+    column_lines,
+    format_shape,
+    html_page,
+    lines_of,
+    spanned,
+)
+from .folding import (
+    brief_names,
+    brief_rules,
+    brief_shapes,
+    brief_starts,
+    fold_steps,
+    labels,
+    remarks,
+    rule,
+    rule_word,
+    shapes,
+    short_rule,
+    starts,
+    tie_labels,
+)
+from .page import mark, opener, page_folds
 from .step import EMPTY, KEEP, LEFT_OUT, PROTECTED, UNCOVERED, UNEXPLAINED, WRITE, Step
 
 _TOTALS = (
@@ -24,45 +55,98 @@ def _fans(step: Step) -> str:
     return f"{step.fans.fan_in}/{step.fans.fan_out}" if step.fans else ""
 
 
-def _std(step: Step) -> float | None:
+def std_of(step: Step) -> float | None:
+    """Return the std of what is written, or None where nothing is."""
     written = step.distribution is not None and step.status == WRITE
     return step.distribution.std if written and step.distribution is not None else None
 
 
-def _std_text(step: Step) -> str:
-    std = _std(step)
-    return "" if std is None else short(std)
+def _largest_std(fold: Fold[Step]) -> float | None:
+    return max((std for step in fold.rows if (std := std_of(step)) is not None), default=None)
+
+
+def _stds(fold: Fold[Step]) -> str:
+    return spanned([short(std) for step in fold.rows if (std := std_of(step)) is not None] or [""])
+
+
+def _tone(step: Step) -> Tone:
+    return "warning" if step.status in (UNCOVERED, UNEXPLAINED) else ""
 
 
 def _history(step: Step) -> str:
     return "; ".join(f"{number}. {write}" for number, write in enumerate(step.history, 1))
 
 
-COLUMNS: tuple[Column[Step], ...] = (
+def _count(fold: Fold[Step]) -> str:
+    return f"x{len(fold)}" if len(fold) > 1 else ""
+
+
+_ONE_EACH: tuple[Column[Step], ...] = (
     Column("name", lambda step: step.name),
+    Column("shape", lambda step: format_shape(step.shape)),
+    Column("fan_in/out", _fans),
+    Column("rule", lambda step: step.rule),
+    Column("start", lambda step: step.start, tone=_tone),
+    Column("remarks", lambda step: step.remarks),
+)
+"""What a plan says of each parameter in a line of its own."""
+
+COLUMNS: tuple[Column[Fold[Step]], ...] = (
+    Column("name", lambda fold: fold.label, brief=brief_names),
+    Column("", _count, "r", only="text"),
+    Column("count", _count, "r", order=lambda fold: float(len(fold)), only="html"),
+    Column("starts as", starts, tone=lambda fold: _tone(fold.first), brief=brief_starts),
     Column(
         "shape",
-        lambda step: format_shape(step.shape),
+        shapes,
         html_align="r",
-        order=lambda step: float(step.numel),
+        order=lambda fold: float(fold.first.numel),
+        brief=brief_shapes,
     ),
-    Column("fan_in/out", _fans, html_align="r"),
-    Column("rule", lambda step: step.rule),
     Column(
-        "start",
-        lambda step: step.start,
-        tone=lambda step: "warning" if step.status in (UNCOVERED, UNEXPLAINED) else "",
+        "rule",
+        lambda fold: short_rule(rule(fold)),
+        hover=rule,
+        brief=brief_rules,
+        loose="cut",
+        only="text",
     ),
-    Column("std", _std_text, "r", order=_std, bar=True, only="html"),
-    Column("remarks", lambda step: step.remarks, tone=lambda _: "muted"),
-    Column("history", _history, tone=lambda _: "muted", only="html"),
+    Column("rule", rule_word, hover=rule, only="html"),
+    Column("std", _stds, "r", order=_largest_std, bar=True, only="html"),
+    Column(
+        "fan_in/out", lambda f: spanned([_fans(s) for s in f.rows]), html_align="r", only="html"
+    ),
+    Column("remarks", remarks, tone=lambda _: "muted", hover=remarks, loose="note"),
+    Column("history", lambda fold: _history(fold.first), tone=lambda _: "muted", only="html"),
 )
-"""What a plan says of each parameter; a new column of its text and its page is a row here."""
+"""What a plan says of each line, the most important first; a new column is a row here."""
 
 
-def plan_table(steps: Sequence[Step], width: int | None = None) -> str:
-    """Return one aligned line per step; where they need more than ``width``, several."""
-    return column_table(COLUMNS, steps, width)
+def plan_lines(steps: Sequence[Step], width: int | None = None, *, fold: bool = True) -> list[Line]:
+    """Return the table: like steps in one line, or without ``fold`` each in its own."""
+    if not fold:
+        return column_lines(_ONE_EACH, steps, width)
+    with no_collecting():
+        return column_lines(COLUMNS, fold_steps(steps), width)
+
+
+def first_to_know(steps: Sequence[Step], width: int | None = None) -> list[Line]:
+    """Return what is to be known before the table: uncovered, frozen and tied parameters."""
+    said: list[tuple[str, Tone]] = [(text, "warning") for text in uncovered_lines(steps)]
+    frozen = labels(step for step in steps if step.frozen and step.status == WRITE)
+    if frozen:
+        said.append((f"frozen, and written all the same: {', '.join(frozen)}", "warning"))
+    said += [(f"tied: {text}", "title") for text in tie_labels(steps)]
+    return [line for text, tone in said for line in lines_of(visible(text), tone, width)]
+
+
+def uncovered_lines(steps: Sequence[Step]) -> list[str]:
+    """Return a line for what no rule covers, like parameters in one."""
+    bare = [step for step in steps if step.status == UNCOVERED]
+    return [
+        visible(f"no rule covers {fold.label} [{shapes(fold).replace('x', ', ')}]")
+        for fold in fold_steps(bare)
+    ]
 
 
 def totals(steps: Sequence[Step], *, done: bool = False) -> list[str]:
@@ -71,7 +155,7 @@ def totals(steps: Sequence[Step], *, done: bool = False) -> list[str]:
     for status, what in _TOTALS:
         found = [step for step in steps if step.status == status]
         if found:
-            count = sum(step.numel for step in found)
+            count = sum(step.elements if status == WRITE else step.numel for step in found)
             tensors = "tensor" if len(found) == 1 else "tensors"
             verb = "written" if done and status == WRITE else what
             lines.append(f"{verb}: {len(found):,} {tensors}, {count:,} elements")
@@ -82,20 +166,26 @@ def plan_page(
     title: str,
     steps: Sequence[Step],
     problems: Sequence[object],
-    lines: Sequence[str],
+    lines: Sequence[Section],
     *,
     whole: bool = False,
+    kinds: Mapping[str, str] | None = None,
 ) -> str:
-    """Return a page of steps: a piece for a notebook, or with ``whole`` a document of its own."""
-    uncovered = [
-        f"{visible(step.name)} {list(step.shape)}" for step in steps if step.status == UNCOVERED
-    ]
-    tied = [" = ".join(map(visible, step.names)) for step in steps if len(step.names) > 1]
-    sections: list[Notes | Table | str] = [
+    """Return a page of steps: a piece for a notebook, or with ``whole`` a document of its own.
+
+    ``kinds`` are the classes of the modules by the names of their parameters.
+    """
+    with no_collecting():
+        folds = page_folds(steps)
+    columns = [replace(COLUMNS[0], inside=opener(folds)), *COLUMNS[1:]]
+    frozen = labels(step for step in steps if step.frozen and step.status == WRITE)
+    sections: list[Section] = [
+        # Notes without lines leave no trace.
         Notes([str(problem) for problem in problems], "Problems", "error"),
-        Notes(uncovered, "No rule covers", "warning"),
+        Notes(uncovered_lines(steps), "No rule covers", "warning"),
+        Notes(frozen, "Frozen, and written all the same", "warning"),
         *lines,
-        column_html(COLUMNS, steps, "Parameters"),
-        Notes(tied, "Tied: one memory under several names"),  # notes without lines leave no trace
+        Notes(tie_labels(steps), "Tied: one memory under several names"),
+        column_html(columns, folds, "Parameters", mark(folds, kinds or {})),
     ]
     return html_page(title, sections, whole=whole)

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import torch
 
-from ..distributions import Blocks, Distribution, Mapped, short
+from ..distributions import Blocks, Distribution, Grown, Mapped, Rows, Stored, short
 
 _FLOAT16, _BFLOAT16, _FLOAT32 = torch.float16, torch.bfloat16, torch.float32
 _COMPLEX = (torch.complex32, torch.complex64, torch.complex128)
@@ -29,6 +29,8 @@ _NORMAL = 2.0**-14  # what is as large is 0 in none of these dtypes
 
 def dtype_problem(dtype: torch.dtype, distribution: Distribution) -> str:
     """Return why a tensor of this dtype cannot hold the distribution, or nothing."""
+    if isinstance(distribution, Rows):
+        return dtype_problem(dtype, distribution.part)
     if distribution.complex_valued and not dtype.is_complex:
         return f"its dtype is {dtype}, and {distribution} needs complex numbers"
     if dtype in _DRAWN:
@@ -49,6 +51,13 @@ def _too_large(dtype: torch.dtype, distribution: Distribution) -> str:
     """Return which value of the distribution a floating dtype cannot hold, or nothing."""
     if isinstance(distribution, Blocks):  # each by itself, since one may be an infinite constant
         return next(filter(None, (_too_large(dtype, part) for part in distribution.parts)), "")
+    if isinstance(distribution, Grown):
+        return _too_large(dtype, distribution.first) or _too_large(dtype, distribution.rest)
+    if isinstance(distribution, Stored):
+        limit = torch.finfo(dtype).max
+        # Its values are read where their dtype holds more than this one.
+        beyond = _beyond(distribution.reach, limit) and _beyond(distribution.bounds, limit)
+        return f"its dtype is {dtype}, which cannot hold {short(beyond[0])}" if beyond else ""
     if isinstance(distribution, Mapped) and (text := _too_large(_FLOAT32, distribution.part)):
         return text
     if distribution.constant is not None and math.isinf(distribution.constant):
@@ -94,6 +103,9 @@ def dtype_note(dtype: torch.dtype, distribution: Distribution) -> str:
     """Return what rounding to a dtype does that a reader should know, or nothing."""
     if not distribution.known:
         return ""
+    if isinstance(distribution, Stored):
+        lost = torch.promote_types(distribution.held_in, dtype) != dtype
+        return f"{_name(distribution.held_in)} in the file, rounded" if lost else ""
     if _vanishes(dtype, distribution):
         return f"all of it rounds to 0 in {_name(dtype)}"
     if dtype.is_complex:
@@ -114,6 +126,8 @@ def _vanishes(dtype: torch.dtype, distribution: Distribution) -> bool:
     """Whether every value becomes 0, though not every value is."""
     if distribution.constant is not None:
         return bool(distribution.constant) and _stored(dtype, distribution.constant) == 0
+    if isinstance(distribution, Stored | Grown):  # whose reach says no more than their dtype
+        return False
     written = distribution.in_pairs if dtype.is_complex else distribution
     largest = max(map(abs, written.reach))
     if dtype not in _DRAWN or not 0 < largest < _NORMAL:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from ..errors import FormulaError
-from ..model import ModelView, Slot, is_counted
+from ..model import ModelView, Slot, is_counted, kind_of
 
 
 class FormulaNames:
@@ -44,7 +44,7 @@ class FormulaNames:
             modules = self.view.root.modules() if self.view.root is not None else ()
             self._counts[kinds] = sum(
                 # By name and with bases, so that no library has to be imported to count its blocks.
-                any(cls.__name__ in wanted for cls in type(m).__mro__)
+                any(cls.__name__ in wanted for cls in kind_of(m).__mro__)
                 for m in modules
             )
         return self._counts[kinds]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from ..model import Slot
+from ..model import Slot, adapter_part, holds_adapters
 from ..rules import Clause, LandmarkIndex, has_wildcard
 
 
@@ -14,16 +14,47 @@ def to_the_letter(clauses: Sequence[Clause], slots: Sequence[Slot]) -> list[Clau
 
     Few models have a ``[``, ``*`` or ``?`` in a name, but a dict of modules may have it in a key.
     """
-    odd = {n for slot in slots for n in {*slot.paths, *slot.canonicals} if has_wildcard(n)}
-    if not odd:
+    names = {name for slot in slots for name in slot.paths}
+    names.update(
+        name for slot in slots if slot.canonicals is not slot.paths for name in slot.canonicals
+    )
+    if not has_wildcard("".join(names)):
         return list(clauses)
+    odd = set(filter(has_wildcard, names))
     return [replace(c, matcher=c.matcher.to_the_letter(odd)) for c in clauses]
+
+
+def adapter_slots(slots: Sequence[Slot]) -> dict[int, str]:
+    """Return the slots that an adapter holds beside what it wraps, by id: ``lora_A`` and others."""
+    kinds = {type(module) for slot in slots for module in slot.lineage}
+    if not any(map(holds_adapters, kinds)):  # most models: nothing of PEFT is in them
+        return {}
+    return {id(slot): part for slot in slots if (part := adapter_part(slot))}
+
+
+def _beside(clause: Clause, adapters: Mapping[int, str]) -> Callable[[Slot, str], bool]:
+    """Return what a clause takes in a model with adapters: of a recipe only those that it names.
+
+    A recipe is about the model that is wrapped, and what it says of every Linear is not meant for
+    the factors beside one.
+    """
+    matches = clause.matcher.matches
+    if clause.recipe is None:
+        return matches
+    text = clause.text
+
+    def takes(slot: Slot, name: str) -> bool:
+        part = adapters.get(id(slot))
+        return (part is None or part in text) and matches(slot, name)
+
+    return takes
 
 
 class RuleTable:
     """Clauses in order, to be asked which of them takes a slot; asking changes nothing.
 
     A clause is known by its place, since two may be equal and only the first of them decides.
+    ``adapters`` are what :func:`adapter_slots` finds in the model.
 
     >>> from torch import nn
     >>> from initkit.model import ModelView
@@ -33,17 +64,19 @@ class RuleTable:
     [1, 0]
     """
 
-    def __init__(self, clauses: Sequence[Clause]) -> None:
+    def __init__(self, clauses: Sequence[Clause], adapters: Mapping[int, str] = {}) -> None:
         self.clauses = clauses
-        self._takers = [clause.matcher.matches for clause in clauses]
+        self._takers: list[Callable[[Slot, str], bool]] = [
+            _beside(clause, adapters) if adapters else clause.matcher.matches for clause in clauses
+        ]
         self._index = LandmarkIndex([clause.matcher.landmark for clause in clauses])
 
     def first(self, slot: Slot, name: str, canonical: str) -> int | None:
         """Return the place of the first clause that takes the slot under this name, or None."""
-        for place in self._candidates(name, canonical):
-            if self.takes(place, slot, name, canonical):
-                return place
-        return None
+        takers = self._takers
+        if canonical is name:  # spelt out, since this is asked of every parameter
+            return next((p for p in self._index.candidates(name) if takers[p](slot, name)), None)
+        return next(self.every(slot, name, canonical), None)
 
     def every(self, slot: Slot, name: str, canonical: str) -> Iterator[int]:
         """Yield the places of all clauses that take the slot under this name, in order."""

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch.nn.parameter import is_lazy
 
+from ..distributions import Rows
 from ..errors import InitkitError
-from ..model import Slot, parameter_info
+from ..model import Slot, has_number, parameter_info
 from ..numbers import Fans, module_fans, tensor_fans
 from ..rules import Clause
 from ..ties import TieGroup
@@ -50,7 +51,11 @@ def written_step(
     held: tuple[Slot, ...], writer: Slot, chosen: Choice, group: TieGroup | None
 ) -> tuple[Step, Target]:
     """Return the step of a tensor that a rule starts, to be written through one of its slots."""
-    padded = tuple(_padding(held, chosen.clause))
+    padded = tuple(
+        (slot, row)
+        for slot, row in _padding(held, chosen.clause)
+        if not isinstance(rows := chosen.distribution, Rows) or rows.start <= row < rows.stop
+    )
     names, seed_name, shape, dtype = step_head(held, writer, group)
     clause = chosen.clause
     step = Step(
@@ -121,7 +126,7 @@ def _padding(slots: Sequence[Slot], clause: Clause) -> Iterator[tuple[Slot, int]
         return
     for slot in slots:
         # A quick no for nearly every module, before the layout table is asked.
-        if slot.owner is not None and slot.owner.__dict__.get("padding_idx") is not None:
+        if slot.owner is not None and has_number(slot.owner, "padding_idx"):
             known = slot_info(slot)
             if known is not None and known.padding is not None:
                 yield slot, known.padding

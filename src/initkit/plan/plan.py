@@ -12,14 +12,19 @@ from ..errors import (
     TargetError,
     TensorProblem,
     did_you_mean,
+    told_together,
     visible,
 )
-from ..render import fold
-from .display import plan_page, plan_table, totals
+from ..render import Fold, Line, Picture, Shown, lines_of
+from .diff import Diff, compared
+from .display import first_to_know, plan_lines, plan_page, totals
+from .folding import fold_steps
 from .options import WriteOptions
+from .picture import depth_pictures, plot_depth
 from .renaming import Rename, read_rename
 from .serialization import read_json, steps_digest, write_json
-from .step import UNCOVERED, Step, Target, changes
+from .step import Step, Target
+from .tree import DEFAULT_COLUMNS, Tree, make_tree
 
 if TYPE_CHECKING:
     import torch
@@ -29,19 +34,20 @@ if TYPE_CHECKING:
     from ..write import Report
 
 
-class Plan:
+class Plan(Shown):
     """Who gets what, and why; nothing has been written.
 
-    Printing it shows one line per parameter. ``steps`` holds them as data, ``problems`` what is
+    Printing it folds like layers into one line and fits the terminal; ``table(fold=False)`` has one
+    line per parameter, ``show()`` colours. ``steps`` holds them as data, ``problems`` what is
     wrong between rules and model (applying raises all of it as one error).
 
     >>> from torch import nn
     >>> print(plan_init(nn.Linear(3, 4), {"weight": "xavier_normal", "bias": 0}))
     Linear
-    name    shape  fan_in/out  rule    start
-    ------  -----  ----------  ------  ------------
-    weight  4x3    3/4         weight  N(0, 0.5345)
-    bias    4                  bias    constant 0
+    name    starts as     shape  rule
+    ------  ------------  -----  ------
+    weight  N(0, 0.5345)  4x3    weight
+    bias    constant 0    4      bias
     to write: 2 tensors, 16 elements
     """
 
@@ -188,26 +194,35 @@ class Plan:
         """Return the steps of one status."""
         return [step for step in self.steps if step.status == status]
 
-    def diff(self, other: Plan, rename: Rename = None) -> str:
-        """Return what ``other`` does differently, one line a difference; empty where nothing.
+    def diff(self, other: Plan, rename: Rename = None) -> Diff:
+        """Return what ``other`` does differently, like differences in one line.
 
-        ``rename`` leads from a name of ``other`` to this plan's, as in :meth:`apply`, where two
-        libraries call one architecture's parameters by different names.
+        It is false where nothing differs. ``rename`` leads from a name of ``other`` to this plan's,
+        as in :meth:`apply`, where two libraries call one architecture's parameters by different
+        names.
 
         >>> from torch import nn
         >>> model = nn.Linear(4, 4)
         >>> print(plan_init(model, {"*": 0}).diff(plan_init(model, {"weight": 1, "bias": 0})))
         ~ weight  constant 0 -> constant 1
         """
-        mine = {s.name: s for s in self.steps}
-        theirs = {s.name: s for s in _as_named(other.steps, rename)}
-        lines = [f"- {name}  {mine[name].start}" for name in mine if name not in theirs]
-        for name, step in theirs.items():
-            if name not in mine:
-                lines.append(f"+ {name}  {step.start}")
-            elif changed := changes(mine[name], step):
-                lines.append(f"~ {name}  {changed}")
-        return "\n".join(lines)
+        return compared(self.steps, list(_as_named(other.steps, rename)))
+
+    def tree(self, *, columns: Sequence[str] = DEFAULT_COLUMNS, depth: int | None = 3) -> Tree:
+        """Return the module tree: what each module holds, and how that starts, in ``columns``.
+
+        Modules that are alike are one line; ``depth`` says how deep the tree goes, None to the
+        last parameter. Raises :class:`OptionError` for a column that there is not.
+
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
+        >>> print(plan_init(model, {"*weight": "normal(std=0.02)", "*": 0}).tree())
+        Sequential
+        module      type    tensors  elements  starts as                   std
+        ------  --  ------  -------  --------  ----------------------  -------
+        {0,2}   x2  Linear        4        40  N(0, 0.02), constant 0  0.01789
+        """
+        return make_tree(self.title, self.steps, self._kinds(), columns, depth)
 
     def to_recipe(self, name: str, *, vary: Plan | Sequence[Plan] | None = None) -> Recipe:
         """Return readable rules that plan the same, as a recipe of this name.
@@ -254,9 +269,9 @@ class Plan:
         True
         """
         self.check()
-        data = {"digest": self.digest(), **self.to_dict()}
-        data |= {"rules": list(self.rules), "idle": list(self.idle)}
-        return write_json(self.steps, data)
+        head = {"digest": self.digest(), "title": self.title}
+        lists = {"rules": list(self.rules), "idle": list(self.idle)}
+        return write_json(self.steps, head | lists)
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
@@ -280,41 +295,80 @@ class Plan:
         """
         return self.whole or steps_digest(self.steps)
 
-    def __str__(self) -> str:
-        return self.text()
+    @property
+    def folds(self) -> list[Fold[Step]]:
+        """The lines of the printed plan, each with its ``label``, ``names`` and ``rows``."""
+        return fold_steps(self.steps)
 
-    def text(self, width: int | None = None) -> str:
-        """Return the plan as text, folded to ``width`` where one is given."""
-        lines = [f"{len(self.problems)} problem(s); applying this plan will raise:"]
-        lines += [f"  ! {problem}" for problem in self.problems] + [""]
-        head = fold("\n".join([*(lines if self.problems else []), visible(self.title)]), width)
-        return "\n".join([head, self.table(width), *(fold(t, width) for t in self.summary())])
+    def lines(self, width: int | None = None, *, fold: bool = True) -> list[Line]:
+        """Return the lines of ``text()``, each with what it is to the reader."""
+        problems: list[Line] = []
+        if self.problems:
+            said = [f"{len(self.problems)} problem(s); applying this plan will raise:"]
+            said += [f"  ! {text}" for text in told_together(self.problems)]
+            problems = [*lines_of("\n".join(said), "error", width), Line("")]
+        return [
+            *problems,
+            *lines_of(visible(self.title), "title", width),
+            *first_to_know(self.steps, width),
+            *plan_lines(self.steps, width, fold=fold),
+            *(line for text in self.summary() for line in lines_of(text, "", width)),
+        ]
 
-    def table(self, width: int | None = None) -> str:
-        """Return one aligned line per parameter; where they need more than ``width``, several.
+    def text(self, width: int | None = None, *, fold: bool = True) -> str:
+        """Return the plan as text that fits into ``width`` columns, where one is given.
 
-        Columns that say nothing are left out.
+        What is wrong, uncovered, frozen or tied comes first. With ``fold=False`` the table has one
+        line per parameter.
         """
-        return plan_table(self.steps, width)
+        return "\n".join(line.text for line in self.lines(width, fold=fold))
 
-    def summary(self, *, done: bool = False, uncovered: bool = True) -> list[str]:
-        """Return the totals, what no rule covers, and idle rules, in lines of text.
+    def table(self, width: int | None = None, *, fold: bool = True) -> str:
+        """Return a line for parameters that are alike, or with ``fold=False`` one for each.
 
-        ``done`` says that the plan has been carried out; ``uncovered=False`` leaves out the names
-        that no rule covers.
+        Columns that say nothing are left out; where the lines need more than ``width``, long cells
+        break, and the last columns hang below.
         """
-        bare = self.with_status(UNCOVERED) if uncovered else []
+        return "\n".join(line.text for line in plan_lines(self.steps, width, fold=fold))
+
+    def summary(self, *, done: bool = False) -> list[str]:
+        """Return the totals, the notes, and idle rules, in lines of text.
+
+        ``done`` says that the plan has been carried out.
+        """
         return [
             *totals(self.steps, done=done),
-            *(visible(f"no rule covers {step.name} {list(step.shape)}") for step in bare),
             *map(visible, self.notes),
             *(f"idle rule: {text}" for text in self.idle),
         ]
 
     def to_html(self, *, whole: bool = True) -> str:
         """Return the plan as one self-contained HTML document, or as a piece of one."""
-        lines = self.summary(uncovered=False)  # the page lists them by itself
-        return plan_page(self.title, self.steps, self.problems, lines, whole=whole)
+        sections: list[str | Picture] = [*self.summary(), *self.pictures()]
+        kinds = self._kinds()
+        return plan_page(self.title, self.steps, self.problems, sections, whole=whole, kinds=kinds)
+
+    def pictures(self) -> list[Picture]:
+        """Return the pictures of the page, as SVG: std against depth, a colour for each kind.
+
+        The dashes behind are 1/sqrt(fan_in), with which a linear layer keeps its signal's size.
+        """
+        return depth_pictures(self.steps, self._kinds())
+
+    def plot(self) -> Any:
+        """Return a figure of matplotlib: std against depth, as :meth:`to_html` shows it.
+
+        Raises :class:`OptionError` where matplotlib is not installed (the extra ``plots``).
+        """
+        return plot_depth(self.steps, self._kinds(), self.title)
+
+    def _kinds(self) -> dict[str, str]:
+        """Return the class of each parameter's module; a plan without a model knows none."""
+        return {
+            step.name: type(target.writer.owner).__name__
+            for step, target in zip(self.steps, self.targets, strict=False)
+            if target.writer.owner is not None
+        }
 
     def _repr_html_(self) -> str:
         return self.to_html(whole=False)

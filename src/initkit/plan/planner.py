@@ -21,7 +21,9 @@ from ..numbers import no_collecting
 from ..rules import Rules, read_rules
 from .copies import settle_copies
 from .decide import decide
-from .matching import RuleTable, to_the_letter
+from .groups import settle_groups
+from .marks import find_misfits
+from .matching import RuleTable, adapter_slots, to_the_letter
 from .options import DEFAULTS, InitOptions, PlanOptions, takes
 from .overridden import remark_overridden
 from .plan import Plan
@@ -56,7 +58,7 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
     guarded = read_selection("protect", settings["protect"])
     clauses = to_the_letter(read_rules(rules), view.slots)
     with no_collecting():  # of many parameters half the time went there
-        table = RuleTable(clauses)
+        table = RuleTable(clauses, adapter_slots(view.slots))
         resolver = Resolver(view, table)
         decided = decide(resolver, view.slots, settings)
         remarked = remark_overridden(resolver, decided.steps, decided.targets, view.slots)
@@ -66,12 +68,16 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
     # After deciding: a rule for what `only` leaves out is not idle, and ties are known.
     steps, wrong = select(remarked, decided.targets, view, wanted, guarded)
     problems += wrong
+    steps, wrong = settle_groups(steps, decided.targets, table)
+    problems += wrong
     # After selecting: the values of a source that is not written here are not the plan's.
     steps, targets, wrong = settle_copies(steps, decided.targets)
     problems += wrong
     unused = unused_rules(table, decided.used, view, settings)
     if settings["idle"] == "error":
         problems += unused
+    wrong, remarks = find_misfits(clauses, decided.used, view, settings["strict"])
+    problems += wrong
     if settings["strict"]:
         problems += _uncovered(steps)
     missed = [found for found in view.unregistered if found.problem]
@@ -87,6 +93,7 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
         rules=[str(clause) for clause in clauses],
         targets=targets,
         notes=[
+            *remarks,
             *([] if settings["buffers"] else listed_buffers(view.slots, wanted)),
             *beside,
             *name_unregistered(view.unregistered),

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from ..errors import OptionError, did_you_mean
 from ..model import Slot
 from ..rules import paths_above
+from ..schemes import renamed
 
 Rename: TypeAlias = "Mapping[str, str | None] | Callable[[str], str | None] | None"
 
@@ -23,22 +24,10 @@ def read_rename(rename: Rename, names: Iterable[str]) -> Callable[[str], str | N
         return lambda name: name
     if isinstance(rename, Mapping):
         _refuse_idle(rename, set(names))
-        return lambda name: _renamed(rename, name)
+        return lambda name: renamed(rename, name)
     if callable(rename):
         return rename
     raise OptionError(f"rename takes a mapping or a function, not {rename!r}", option="rename")
-
-
-def _renamed(table: Mapping[str, str | None], name: str) -> str | None:
-    """Return the name under the longest entry that is the name or a module around it."""
-    # From the full name upwards, so that the longest entry is met first.
-    for head in (name, *paths_above(name)):
-        if head in table:
-            new = table[head]
-            return new if new is None else (new + name[len(head) :]).removeprefix(".")
-    if "" in table:
-        return None if table[""] is None else f"{table['']}.{name}"
-    return name
 
 
 def _refuse_idle(table: Mapping[str, str | None], names: set[str]) -> None:

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from ..distributions import Copy, Distribution
+from ..distributions import Copy, Distribution, Rows, Stored
+from ..distributions import Joint as Group
 from ..errors import FormulaError, InitkitError, Problem, SchemeMismatch, visible
-from ..model import ModelView, ParameterInfo, Slot, parameter_info
+from ..model import ModelView, ParameterInfo, Slot, kind_of, parameter_info
 from ..numbers import Layout
 from ..rules import Clause
-from ..schemes import FansOf, Site, needs_of, resolve
-from .copies import shared_names
+from ..schemes import FansOf, Pretrained, Site, needs_of, resolve
+from .copies import tied_names
 from .formula_names import FormulaNames
 from .matching import RuleTable
 
@@ -67,7 +68,10 @@ class Resolver:
         self._view, self._reader = view, SiteReader(view)
         self._needs = [needs_of(clause.scheme) for clause in table.clauses]
         # Whether a clause gives every slot the same distribution; asked for every parameter.
-        self.same_everywhere = [needs.reads == "options" for needs in self._needs]
+        self.same_everywhere = [
+            needs.reads == "options" and clause.rows is None
+            for needs, clause in zip(self._needs, table.clauses, strict=True)
+        ]
         self._shared: dict[object, Distribution] = {}  # None is no key, and never here
 
     def choices(self, slot: Slot) -> Iterator[Choice]:
@@ -110,15 +114,20 @@ class Resolver:
         clause, slot, name = choice.clause, choice.slot, choice.name
         stars = _stars(clause, slot, name)
         site = self._reader.site(slot, name, info, layout=clause.layout, stars=stars)
+        if clause.matcher.members > 1:
+            site = replace(site, member=member_of(clause, slot, name))
+        if isinstance(clause.scheme, Pretrained):  # which finds a tied one under any of its names
+            site = replace(site, aliases=self._tied_names.get(name, slot.paths))
         try:
-            distribution = resolve(choice.clause.scheme, site)
+            distribution = _resolved(clause, site)
             if text := distribution.misfit(site.shape):
                 raise SchemeMismatch(f"it gives {distribution}, and {text}")
         except Exception as error:  # a user's own class may raise anything
             choice.error = _mismatch(error, choice)
             return
-        if isinstance(distribution, Copy):  # whose fans are those of its source
+        if isinstance(distribution, Copy | Stored | Group):  # which ask for no fans here
             choice.fans, choice.fans_from = None, ""
+        if isinstance(distribution, Copy):
             distribution = self._of_first(distribution)
         choice.distribution = distribution
         if key is not None:
@@ -126,11 +135,24 @@ class Resolver:
 
     def _of_first(self, copy: Copy) -> Copy:
         """Let a copy of what has several names be one of the first, so that tied copies agree."""
-        return replace(copy, parameter=self._shared_names.get(copy.parameter, copy.parameter))
+        names = self._tied_names.get(copy.parameter, (copy.parameter,))
+        return replace(copy, parameter=names[0])
 
     @cached_property
-    def _shared_names(self) -> dict[str, str]:
-        return shared_names(self._view.slots)
+    def _tied_names(self) -> dict[str, tuple[str, ...]]:
+        return tied_names(self._view.slots)
+
+
+def _resolved(clause: Clause, site: Site) -> Distribution:
+    """Return the distribution of a clause, of the rows alone that it writes."""
+    if clause.rows is None:
+        return resolve(clause.scheme, site)
+    count = site.shape[0] if site.shape else 0
+    start, stop = clause.rows.within(count)
+    if start == stop:
+        raise site.mismatch(f"rows {clause.rows} are not among its {count} rows")
+    part = resolve(clause.scheme, site.rows(start, stop))
+    return Rows(part, start, stop, site.shape)
 
 
 class SiteReader:
@@ -156,6 +178,7 @@ class SiteReader:
             layout=layout or (info.layout if info is not None else None),
             default=info.default if info is not None else None,
             sibling=info.sibling if info is not None else None,
+            gates=info.gates if info is not None else (),
             context=lambda what: self._names.look_up(slot, name, what),
             stars=stars,
             shape_only=slot.owner is None,
@@ -163,13 +186,19 @@ class SiteReader:
 
 
 def _class_name(slot: Slot) -> str:
-    return type(slot.owner).__name__ if slot.owner is not None else ""
+    return kind_of(slot.owner).__name__ if slot.owner is not None else ""
 
 
 def _stars(clause: Clause, slot: Slot, name: str) -> tuple[str, ...]:
     """Return what the wildcards of a rule took of a name, with or without wrappers."""
     canonical = slot.canonicals[slot.paths.index(name)] if name in slot.paths else name
     return clause.matcher.stars(slot, name) or clause.matcher.stars(slot, canonical)
+
+
+def member_of(clause: Clause, slot: Slot, name: str) -> int:
+    """Return which of the names in a rule's braces takes a slot, with or without wrappers."""
+    canonical = slot.canonicals[slot.paths.index(name)] if name in slot.paths else name
+    return clause.matcher.member(slot, name) or clause.matcher.member(slot, canonical)
 
 
 def slot_info(slot: Slot) -> ParameterInfo | None:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import torch
 
-from ..distributions import Distribution, from_dict
+from ..distributions import Distribution, Rows, from_dict
 from ..errors import OptionError, TargetError
 from ..model import Slot
 from ..numbers import Fans
@@ -74,6 +74,16 @@ class Step:
     def numel(self) -> int:
         """The number of elements."""
         return math.prod(self.shape)
+
+    @property
+    def rows(self) -> Rows | None:
+        """The rows that are written, where the others keep their values; None for all."""
+        return self.distribution if isinstance(self.distribution, Rows) else None
+
+    @property
+    def elements(self) -> int:
+        """The number of elements that are written, where any are."""
+        return self.numel if self.rows is None else self.rows.elements
 
     @property
     def padding_rows(self) -> tuple[int, ...]:
@@ -146,6 +156,12 @@ class Step:
         parts = [f"= {name}" for name in self.names[1:4]]
         if len(self.names) > 4:
             parts.append(f"and {len(self.names) - 4} more names")
+        return ", ".join([*parts, *filter(None, [self.own_remarks])])
+
+    @property
+    def own_remarks(self) -> str:
+        """What a reader should know besides the other names."""
+        parts = []
         if self.tie_kind and self.tie_kind not in ("module", "parameter"):
             parts.append(f"tied by {self.tie_kind}")
         if self.padding is not None and self.status == WRITE:
@@ -164,7 +180,7 @@ class Step:
             "shape": list(self.shape),
             "dtype": str(self.dtype).removeprefix("torch."),
             "status": self.status,
-            "distribution": self.distribution.to_dict() if self.distribution is not None else None,
+            "distribution": self.distribution and self.distribution.sealed().to_dict(),
             "scheme": self.scheme,
             "rule": self.rule,
             "fans": [self.fans.fan_in, self.fans.fan_out] if self.fans else None,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 
 from ..errors import IdleRule, Problem, affordable_hints
 from ..model import ModelView, Slot, named_unregistered
-from ..rules import Clause, Recipe, Scope, hint_module
+from ..render import fold_rows
+from ..rules import Clause, Name, Recipe, Scope, compile_glob, hint_module, mended_glob
 from .matching import RuleTable
 from .options import InitOptions
 
@@ -38,7 +40,10 @@ def unused_rules(
         # A rule that stands below its match is moved, and needs no other name.
         hint = "" if others else hinter.ask(_hint_of(clause, view))
         labels = [table.clauses[other].label for other in others]
-        found.append(_idle(clause, labels, hint, _advice(table, others, used)))
+        advice = _advice(table, others, used)
+        found.append(
+            _idle(clause, labels, hint, advice, hinter.show(clause, advice if labels else ""))
+        )
     return found + _idle_recipes(judged, used, hinter)
 
 
@@ -48,6 +53,18 @@ class _Hinter:
     def __init__(self, slots: Sequence[Slot], wanted: bool) -> None:
         self.slots = slots
         self.left = affordable_hints(len(slots)) if wanted else 0
+
+    def show(self, clause: Clause, advice: str) -> list[str]:
+        """Return a user's own rule as it was written, what it would match, and what to paste.
+
+        ``advice`` is what to do about rules above it, if there are any.
+        """
+        if self.left < 0 or clause.recipe is not None:
+            return []
+        if not advice:
+            return _misspelt(clause, self.slots)
+        shown = _shadowed(clause, self.slots)
+        return shown if advice.startswith(_ABOVE) else shown[:-1]
 
     def ask(self, hint: Callable[[Sequence[Slot]], str]) -> str:
         """Return what a hint says of the slots, or nothing where too many were asked."""
@@ -74,7 +91,51 @@ def types_in_state_dict(clauses: Sequence[Clause]) -> list[Problem]:
     ]
 
 
-def _idle(clause: Clause, above: Sequence[str], hint: str, advice: str) -> Problem:
+def _shadowed(clause: Clause, slots: Sequence[Slot]) -> list[str]:
+    """Show a rule whose parameters others take."""
+    names = [s.name for s in slots if any(clause.matcher.matches(s, path) for path in s.paths)]
+    written = f"{clause.text!r}: {_value(clause)}"
+    return [
+        f"as written:   {written}",
+        f"would match:  {_listed(names)}",
+        f"to paste:     [{{{written}}}, ...]  in front of your other rules",
+    ]
+
+
+def _misspelt(clause: Clause, slots: Sequence[Slot]) -> list[str]:
+    """Show a rule by name that matches nothing, where a part of it is spelt in another way here."""
+    if not isinstance(clause.matcher, Name):
+        return []
+    mended = mended_glob(slots, clause.text)
+    if not mended:
+        return []
+    matches = compile_glob(mended)
+    names = [s.name for s in slots if s.kind != "buffer" and any(map(matches, s.paths))]
+    return [
+        f"as written:   {clause.text!r}: {_value(clause)}",
+        f"would match:  {_listed(names)}",
+        f"to paste:     {mended!r}: {_value(clause)}",
+    ]
+
+
+def _value(clause: Clause) -> str:
+    text = clause.scheme_text
+    return text if re.fullmatch(r"[-+.\de]+", text) else repr(text)
+
+
+def _listed(names: Sequence[str]) -> str:
+    folds = fold_rows(names, name=str, key=lambda _: None, ragged=True)
+    more = f" and {len(folds) - _MOST} more" if len(folds) > _MOST else ""
+    return ", ".join(fold.label for fold in folds[:_MOST]) + more
+
+
+_ABOVE = "put it above"
+_MOST = 4  # labels of names that a line of advice shows
+
+
+def _idle(
+    clause: Clause, above: Sequence[str], hint: str, advice: str, shown: Sequence[str]
+) -> Problem:
     """Return the problem of a rule: rules above it take all that it matches, or it matches none."""
     if above:
         rules = ", ".join(repr(text) for text in dict.fromkeys(above))
@@ -82,8 +143,10 @@ def _idle(clause: Clause, above: Sequence[str], hint: str, advice: str) -> Probl
             f"the rule {clause.label!r} never decides: what it matches is taken by {rules}; "
             f"{advice}",
             rule=clause.label,
+            advice=shown,
         )
-    return IdleRule(f"the rule {clause.label!r} matches no parameter{hint}", rule=clause.label)
+    text = f"the rule {clause.label!r} matches no parameter{hint}"
+    return IdleRule(text, rule=clause.label, advice=shown)
 
 
 def _hint_of(clause: Clause, view: ModelView) -> Callable[[Sequence[Slot]], str]:
@@ -120,7 +183,7 @@ def _advice(table: RuleTable, above: Mapping[int, bool], used: Container[int]) -
     """Return what to do about a rule that others shadow: move it, unless it would shadow one."""
     whom = "that" if len({table.clauses[place].label for place in above}) == 1 else "those"
     if all(_left_something(table, place, above, used) for place in above):
-        return f"put it above {whom}"
+        return f"{_ABOVE} {whom}"
     which = "that one" if whom == "that" else "one of those"
     return f"put above, it would leave {which} nothing, so leave one of them out"
 
@@ -153,8 +216,8 @@ def _idle_recipes(
 
 
 def _idle_recipe(clause: Clause, hinter: _Hinter) -> Problem:
-    recipe, matcher = clause.mention, clause.matcher
-    assert recipe is not None
+    assert clause.mention is not None
+    recipe, matcher = clause.mention.recipe, clause.matcher
     where, hint = "here", _fits(recipe)
     if isinstance(matcher, Scope):
         path = matcher.path

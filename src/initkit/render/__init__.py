@@ -1,27 +1,47 @@
 """Rows become text for a terminal or a page of HTML."""
 
-from .columns import Column, column_html, column_table
-from .folding import Fold, fold_rows, split_name
-from .html import Notes, Section, Table, html_page
-from .svg import Picture, Series, line_chart, strips
+from .columns import Column, column_html, column_lines, column_table
+from .folding import Fold, fold_alike, fold_rows, split_name
+from .html import Mark, Notes, Section, Table, html_page
+from .plots import figure
+from .ranges import common_start, spanned, template
+from .svg import Ink, Picture, Series, Spot, arcs, line_chart, scatter, strips
+from .terminal import Line, Shown, Tone, lines_of, show, terminal_width
 from .text import fold, format_shape, text_table
 
 __all__ = [
     "Column",
     "Fold",
+    "Ink",
+    "Line",
+    "Mark",
     "Notes",
     "Picture",
     "Section",
     "Series",
+    "Shown",
+    "Spot",
     "Table",
+    "Tone",
+    "arcs",
     "column_html",
+    "column_lines",
     "column_table",
+    "common_start",
+    "figure",
     "fold",
+    "fold_alike",
     "fold_rows",
     "format_shape",
     "html_page",
     "line_chart",
+    "lines_of",
+    "scatter",
+    "show",
+    "spanned",
     "split_name",
     "strips",
+    "template",
+    "terminal_width",
     "text_table",
 ]

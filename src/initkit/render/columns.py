@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, Literal, TypeVar
 
-from .html import Cell, Table, Tone, bars
-from .text import text_table
+from .html import Cell, Mark, Table, bars
+from .terminal import Line, Tone, lines_of
+from .text import Sheet, str_of, table_lines
 
 R = TypeVar("R")
 Align = Literal["l", "r"]
+_LEAST_CUT = 8  # letters that a cut cell keeps
 
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[R]):
     """What a table says of each row under one header.
 
-    ``html_align`` is for HTML alone, as are ``order``, by which a click on the header sorts,
-    ``bar``, which draws that number behind the text, and ``tone``, which colours it. ``only`` keeps
-    a column to one of the two forms.
+    ``tone`` colours what is said. ``html_align`` is for HTML alone, as are ``order``, by which a
+    click on the header sorts, ``bar``, which draws that number behind the text, ``hover``, the
+    whole of what ``text`` shortens, and ``inside``, the lines that a click on the cell opens.
+    ``only`` keeps a column to one of the two forms.
+
+    Where text is too wide, ``brief`` says all cells in fewer letters, under a header; the cells of
+    ``"note"`` columns become numbers of notes below the table; those that may be ``"cut"`` are.
     """
 
     header: str
@@ -30,6 +37,10 @@ class Column(Generic[R]):
     bar: bool = False
     tone: Callable[[R], Tone] | None = None
     only: Literal["", "text", "html"] = ""
+    hover: Callable[[R], str] | None = None
+    inside: Callable[[R], Sequence[str]] | None = None
+    brief: Callable[[Sequence[R]], tuple[str, Sequence[str]]] | None = None
+    loose: Literal["", "note", "cut"] = ""
 
 
 def column_table(columns: Sequence[Column[R]], rows: Sequence[R], width: int | None = None) -> str:
@@ -42,17 +53,96 @@ def column_table(columns: Sequence[Column[R]], rows: Sequence[R], width: int | N
     fan      3
     gain     4
     """
+    return "\n".join(line.text for line in column_lines(columns, rows, width))
+
+
+def column_lines(
+    columns: Sequence[Column[R]], rows: Sequence[R], width: int | None = None
+) -> list[Line]:
+    """Return the lines of that table; each has the first warning or error of its row's cells."""
     kept, cells = _saying([c for c in columns if c.only != "html"], rows)
-    align = "".join(column.align for column in kept)
-    return text_table([c.header for c in kept], list(zip(*cells, strict=True)), align, width)
+    sheet = Sheet(
+        [c.header for c in kept],
+        [list(map(str_of, texts)) for texts in cells],
+        [c.align for c in kept],
+    )
+    for tighten in _measures(kept, rows):
+        if width is None or sheet.width <= width:
+            break
+        tighten(sheet, width)
+    texts = list(zip(*sheet.cells, strict=True))
+    head, *body = table_lines(sheet.headers, texts, "".join(sheet.sides), width)
+    lines = [Line(text, "muted") for text in head]
+    for row, told in zip(rows, body, strict=True):
+        lines += [Line(text, _urgent(columns, row)) for text in told]
+    notes = (f"[{i}] {note}" for i, note in enumerate(sheet.notes, 1))
+    return [*lines, *(line for note in notes for line in lines_of(note, "muted", width))]
 
 
-def column_html(columns: Sequence[Column[R]], rows: Sequence[R], title: str = "") -> Table:
-    """Return the section of a page that shows rows, without the columns that say nothing."""
+def _measures(
+    columns: Sequence[Column[R]], rows: Sequence[R]
+) -> Iterator[Callable[[Sheet, int], None]]:
+    """Yield what is done about a table that is too wide, the mildest first."""
+    places = range(len(columns))
+    yield from (partial(_to_notes, place=i) for i in places if columns[i].loose == "note")
+    for i in reversed(places):
+        if (brief := columns[i].brief) is not None:
+            yield partial(_replaced, place=i, brief=partial(brief, rows))
+        if columns[i].loose == "cut":
+            yield partial(_cut, place=i, least=2 * _LEAST_CUT)
+    yield from (partial(_cut, place=i) for i in places if columns[i].loose == "cut")
+    yield from (partial(_beside_names, place=i) for i in places if columns[i].loose == "note")
+
+
+def _beside_names(sheet: Sheet, _: int, place: int) -> None:
+    names = zip(sheet.cells[0], sheet.cells[place], strict=True)
+    sheet.cells[0] = [f"{name} {note}".rstrip() for name, note in names]
+    for texts in (sheet.headers, sheet.cells, sheet.sides):
+        del texts[place]
+
+
+def _to_notes(sheet: Sheet, _: int, place: int) -> None:
+    sheet.notes = list(dict.fromkeys(filter(None, sheet.cells[place])))
+    sheet.headers[place] = "note"
+    sheet.cells[place] = [
+        f"[{sheet.notes.index(cell) + 1}]" if cell else "" for cell in sheet.cells[place]
+    ]
+
+
+def _replaced(
+    sheet: Sheet, _: int, place: int, brief: Callable[[], tuple[str, Sequence[str]]]
+) -> None:
+    sheet.headers[place], sheet.cells[place] = brief()
+
+
+def _cut(sheet: Sheet, width: int, place: int, least: int = _LEAST_CUT) -> None:
+    longest = max(map(len, sheet.cells[place]))
+    room = max(longest - (sheet.width - width), least)
+    sheet.cells[place] = [
+        cell if len(cell) <= room else f"{cell[: room - 1]}\u2026" for cell in sheet.cells[place]
+    ]
+
+
+def column_html(
+    columns: Sequence[Column[R]],
+    rows: Sequence[R],
+    title: str = "",
+    mark: Callable[[R], Mark] | None = None,
+) -> Table:
+    """Return the section of a page that shows rows, without the columns that say nothing.
+
+    ``mark`` says of a row by which filters it is found, and which rule it copies as.
+    """
     kept, cells = _saying([c for c in columns if c.only != "text"], rows)
     drawn = [_drawn(c, rows, texts) for c, texts in zip(kept, cells, strict=True)]
     align = "".join(column.html_align or column.align for column in kept)
-    return Table([c.header for c in kept], list(zip(*drawn, strict=True)), align, title)
+    marks = [mark(row) for row in rows] if mark is not None else ()
+    return Table([c.header for c in kept], list(zip(*drawn, strict=True)), align, title, marks)
+
+
+def _urgent(columns: Sequence[Column[R]], row: R) -> Tone:
+    tones = (column.tone(row) for column in columns if column.tone is not None)
+    return next((tone for tone in tones if tone in ("warning", "error")), "")
 
 
 def _saying(
@@ -69,8 +159,14 @@ def _drawn(column: Column[R], rows: Sequence[R], texts: Sequence[object]) -> lis
     orders = [column.order(row) if column.order else None for row in rows]
     # A bar is drawn against the largest of its column, so all rows are needed first.
     lengths = bars(orders) if column.bar else [None] * len(rows)
-    tones: list[Tone] = [column.tone(row) if column.tone else "" for row in rows]
     return [
-        Cell(text, bar, tone, order)
-        for text, bar, tone, order in zip(texts, lengths, tones, orders, strict=True)
+        Cell(
+            text,
+            bar,
+            column.tone(row) if column.tone else "",
+            order,
+            column.hover(row) if column.hover else "",
+            column.inside(row) if column.inside else (),
+        )
+        for text, bar, order, row in zip(texts, lengths, orders, rows, strict=True)
     ]

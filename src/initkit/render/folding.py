@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, TypeAlias, TypeVar
 
 R = TypeVar("R")
 Numbers: TypeAlias = tuple[int, ...]
+Grid: TypeAlias = tuple[Numbers, ...]
+"""Which numbers stand in each gap of a name, in every combination."""
 
 # A number as it is counted: of "007" nothing, since 7 would not bring it back.
 _NUMBER = re.compile(r"(?<![0-9])(0|[1-9][0-9]*)(?![0-9])")
@@ -20,8 +23,8 @@ _NUMBER = re.compile(r"(?<![0-9])(0|[1-9][0-9]*)(?![0-9])")
 class Fold(Generic[R]):
     """Rows that one line stands for.
 
-    ``texts`` are the pieces of their names between numbers, ``numbers`` what stands in each gap;
-    the names are all combinations, and ``rows`` are in their order.
+    ``texts`` are the pieces of their names between numbers, each of ``grids`` what stands in the
+    gaps; the names are all combinations, grid by grid, and ``rows`` are in their order.
 
     >>> fold = fold_rows(["h.0.w", "h.1.w", "h.2.w"], name=str, key=len)[0]
     >>> fold.label, fold.names
@@ -29,18 +32,40 @@ class Fold(Generic[R]):
     """
 
     texts: tuple[str, ...]
-    numbers: tuple[Numbers, ...]
+    grids: tuple[Grid, ...]
     rows: tuple[R, ...]
+
+    @classmethod
+    def single(cls, name: str, row: R) -> Fold[R]:
+        """Return the fold of one row."""
+        return cls((name,), ((),), (row,))
 
     @cached_property
     def label(self) -> str:
-        """The names in one text, such as ``h.{0..47}.attn.{1,3}.weight``."""
-        return self._joined(tuple(map(_span, self.numbers)))
+        """The names in one text, such as ``h.{0..47}.attn.{1,3}.weight``.
+
+        Of several grids the numbers of the first gap that differs; those behind it depend on it,
+        and are ``*``.
+        """
+        gaps = [set(gap) for gap in zip(*self.grids, strict=True)]
+        first = next((i for i, gap in enumerate(gaps) if len(gap) > 1), len(gaps))
+        return self._joined(
+            [
+                "*" if len(gap) > 1 and i > first else _span(sorted(set().union(*gap)))
+                for i, gap in enumerate(gaps)
+            ]
+        )
+
+    @property
+    def labels(self) -> list[str]:
+        """The names in one text a grid; together they are the names, and no others."""
+        return [self._joined([_span(numbers) for numbers in grid]) for grid in self.grids]
 
     @property
     def names(self) -> list[str]:
         """The names of the rows, made anew from the pieces."""
-        return [self._joined(tuple(map(str, n))) for n in itertools.product(*self.numbers)]
+        found = (numbers for grid in self.grids for numbers in itertools.product(*grid))
+        return [self._joined([str(number) for number in numbers]) for numbers in found]
 
     @property
     def first(self) -> R:
@@ -50,36 +75,97 @@ class Fold(Generic[R]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def _joined(self, between: tuple[str, ...]) -> str:
+    def _joined(self, between: Sequence[str]) -> str:
         return "".join(map("".join, zip(self.texts, (*between, ""), strict=True)))
 
 
 def fold_rows(
-    rows: Sequence[R], *, name: Callable[[R], str], key: Callable[[R], Hashable]
+    rows: Sequence[R],
+    *,
+    name: Callable[[R], str],
+    key: Callable[[R], Hashable],
+    ragged: bool = False,
 ) -> list[Fold[R]]:
     """Fold rows that have one ``key``, and whose names differ in numbers alone.
 
     Each row is in exactly one fold, and folds come in the order of their first rows. Where the
-    numbers form no grid (three blocks in one stage, four in another), several folds cover them.
+    numbers form no grid (three blocks in one stage, four in another), several folds cover them, or
+    with ``ragged`` one fold of several grids.
 
     >>> names = ["a.0.w", "a.0.b", "a.1.w", "a.1.b", "head"]
     >>> [fold.label for fold in fold_rows(names, name=str, key=lambda _: None)]
     ['a.{0,1}.w', 'a.{0,1}.b', 'head']
     """
+    split = [split_name(name(row)) for row in rows]
+    return _folded(rows, split, [key(row) for row in rows], ragged)
+
+
+def fold_alike(
+    rows: Sequence[R],
+    *,
+    name: Callable[[R], str],
+    kin: Callable[[R], Hashable],
+    exact: Callable[[R], Hashable],
+) -> list[Fold[R]]:
+    """Fold rows of one ``kin``, unless most are alike: then what is ``exact``ly so stands apart.
+
+    In forty-seven layers of one width and one of another, the one has a line by itself. In a
+    pyramid, where every stage has a width of its own, no row is odd, and one line holds them all.
+
+    >>> rows = [("h.0", 8), ("h.1", 8), ("h.2", 8), ("h.3", 9), *((f"s.{i}", i) for i in range(4))]
+    >>> pairs = fold_alike(rows, name=lambda r: r[0], kin=lambda _: 0, exact=lambda r: r[1])
+    >>> [fold.label for fold in pairs]
+    ['h.{0..2}', 'h.3', 's.{0..3}']
+    """
+    split = [split_name(name(row)) for row in rows]
+    # Numbers in place of what is compared: it is long, and there may be a hundred thousand rows.
+    families = _numbered((texts, kin(row)) for (texts, _), row in zip(split, rows, strict=True))
+    variants = _numbered(map(exact, rows))
+    counts: dict[int, Counter[int]] = {}
+    for family, variant in zip(families, variants, strict=True):
+        counts.setdefault(family, Counter())[variant] += 1
+    apart = {family: _apart_from_the_rest(found) for family, found in counts.items()}
+    keys = [(f, v if v in apart[f] else -1) for f, v in zip(families, variants, strict=True)]
+    return _folded(rows, split, keys, ragged=True)
+
+
+def _numbered(values: Iterable[Hashable]) -> list[int]:
+    known: dict[Hashable, int] = {}
+    return [known.setdefault(value, len(known)) for value in values]
+
+
+def _folded(
+    rows: Sequence[R],
+    split: Sequence[tuple[tuple[str, ...], Numbers]],
+    keys: Sequence[Hashable],
+    ragged: bool,
+) -> list[Fold[R]]:
+    """Fold rows whose names are split, by their keys."""
     groups: dict[Hashable, dict[Numbers, tuple[int, R]]] = {}
-    for place, row in enumerate(rows):
-        texts, numbers = split_name(name(row))
-        group = groups.setdefault((texts, key(row)), {})
+    for place, (row, (texts, numbers), key) in enumerate(zip(rows, split, keys, strict=True)):
+        group = groups.setdefault((texts, key), {})
         if numbers in group:  # a second row of this name is a group by itself
-            group = groups.setdefault((texts, key(row), place), {})
+            group = groups.setdefault((texts, key, place), {})
         group[numbers] = place, row
     folds: list[tuple[int, Fold[R]]] = []
     for (texts, *_), group in groups.items():  # type: ignore[misc]
-        for box in _boxes(list(group)):
-            inside = [group[numbers] for numbers in itertools.product(*box)]
-            fold = Fold(texts, box, tuple(row for _, row in inside))
+        grids = tuple(_grids(list(group)))
+        for one in [grids] if ragged else [(grid,) for grid in grids]:
+            inside = [group[numbers] for grid in one for numbers in itertools.product(*grid)]
+            fold = Fold(texts, one, tuple(row for _, row in inside))
             folds.append((min(place for place, _ in inside), fold))
     return [fold for _, fold in sorted(folds, key=lambda entry: entry[0])]
+
+
+def _apart_from_the_rest(counts: Counter[int]) -> set[int]:
+    """Return the variants of a family that have a line each; the others share one."""
+    if len(counts) < 3:
+        return set(counts)
+    (usual, most), *_ = counts.most_common(1)
+    if 2 * most <= counts.total():
+        return set()
+    rest = set(counts) - {usual}
+    return {usual} if len(rest) > 2 else set(counts)
 
 
 def split_name(name: str) -> tuple[tuple[str, ...], Numbers]:
@@ -92,7 +178,7 @@ def split_name(name: str) -> tuple[tuple[str, ...], Numbers]:
     return tuple(pieces[::2]), tuple(map(int, pieces[1::2]))
 
 
-def _boxes(points: Sequence[Numbers]) -> Iterator[tuple[Numbers, ...]]:
+def _grids(points: Sequence[Numbers]) -> Iterator[Grid]:
     """Yield grids of numbers that cover the points, each once."""
     # What all have in common goes first, so that the depth below grows with their number alone.
     common = next(
@@ -102,11 +188,11 @@ def _boxes(points: Sequence[Numbers]) -> Iterator[tuple[Numbers, ...]]:
     head = tuple((number,) for number in points[0][:common])
     if common:
         points = [numbers[common:] for numbers in points]
-    for box in _apart(points):
-        yield (*head, *box)
+    for grid in _apart(points):
+        yield (*head, *grid)
 
 
-def _apart(points: Sequence[Numbers]) -> Iterator[tuple[Numbers, ...]]:
+def _apart(points: Sequence[Numbers]) -> Iterator[Grid]:
     """Yield grids that cover points whose first numbers differ."""
     if len(points[0]) < 2:  # nothing, or one row of numbers, is a grid as it is
         yield tuple(tuple(sorted(numbers)) for numbers in zip(*points, strict=True))
@@ -119,11 +205,11 @@ def _apart(points: Sequence[Numbers]) -> Iterator[tuple[Numbers, ...]]:
     for first, rests in tails.items():
         alike.setdefault(frozenset(rests), []).append(first)
     for rest_set, firsts in alike.items():
-        for box in _boxes(sorted(rest_set)):
-            yield (tuple(sorted(firsts)), *box)
+        for grid in _grids(sorted(rest_set)):
+            yield (tuple(sorted(firsts)), *grid)
 
 
-def _span(numbers: Numbers) -> str:
+def _span(numbers: Sequence[int]) -> str:
     """Return numbers as a label shows them: ``7``, ``{0,2}``, ``{0..3,5}``."""
     if len(numbers) == 1:
         return str(numbers[0])

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import html
+import itertools
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from ..errors import visible_lines
 from .style import PAGE, SCRIPT, STYLE
 from .svg import Picture
+from .terminal import Tone
 from .text import Row, check_widths
-
-Tone: TypeAlias = Literal["", "warning", "error", "muted"]
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
     """Show ``text``; in HTML with a bar (0 to 1), a tone, and sorted by ``order``.
+
+    ``hover`` is the whole of a text that is shortened, ``inside`` are lines that a click opens.
 
     >>> str(Cell("0.059", bar=0.5))
     '0.059'
@@ -28,22 +31,38 @@ class Cell:
     bar: float | None = None
     tone: Tone = ""
     order: float | str | None = None
+    hover: str = ""
+    inside: Sequence[str] = ()
 
     def __str__(self) -> str:
         return "" if self.text is None else str(self.text)
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """What a row is found by: its kind, its states (such as ``tied``), and the rule it copies as.
+
+    A page offers a filter for each kind and state that some row has, and a button that copies the
+    rules of the rows that were clicked, or of those in sight.
+    """
+
+    kind: str = ""
+    states: Sequence[str] = ()
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A section of a page: a table under its title.
 
-    ``align`` has one letter a column, ``l`` or ``r``.
+    ``align`` has one letter a column, ``l`` or ``r``; ``marks`` are none, or one a row.
     """
 
     headers: Sequence[str]
     rows: Sequence[Row]
     align: str = ""
     title: str = ""
+    marks: Sequence[Mark] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +89,9 @@ def bars(values: Iterable[float | None]) -> list[float | None]:
     return [None if v is None or not largest else abs(v) / largest for v in found]
 
 
-def html_table(headers: Sequence[str], rows: Iterable[Row], align: str = "") -> str:
+def html_table(
+    headers: Sequence[str], rows: Iterable[Row], align: str = "", marks: Sequence[Mark] = ()
+) -> str:
     """Write rows as one HTML table, everything escaped.
 
     Alone it is plain; within :func:`html_page` a click on a header sorts it and a box searches it.
@@ -85,9 +106,10 @@ def html_table(headers: Sequence[str], rows: Iterable[Row], align: str = "") -> 
         f"<th scope=col{' class=r' * r}>{_escaped(str(h))}</th>"
         for h, r in zip(headers, right, strict=True)
     )
+    opened = (_tr(mark) for mark in marks) if marks else itertools.repeat("<tr>")
     trs = (
-        "<tr>" + "".join(_td(cell, r) for cell, r in zip(row, right, strict=True)) + "</tr>"
-        for row in body
+        tr + "".join(_td(cell, r) for cell, r in zip(row, right, strict=True)) + "</tr>"
+        for tr, row in zip(opened, body, strict=False)
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(trs)}</tbody></table>"
 
@@ -121,6 +143,12 @@ def _escaped(text: str) -> str:
     return html.escape(visible_lines(text))
 
 
+def _tr(mark: Mark) -> str:
+    told = {"k": mark.kind, "s": " ".join(mark.states), "r": mark.rule}
+    marks = (f' data-{key}="{_escaped(text)}"' for key, text in told.items() if text)
+    return f"<tr{''.join(marks)}>"
+
+
 def _td(value: object, right: bool) -> str:
     cell = value if isinstance(value, Cell) else Cell(value)
     kinds = " ".join(filter(None, ("r" * right, cell.tone)))
@@ -131,7 +159,25 @@ def _td(value: object, right: bool) -> str:
         marks += f' data-o="{_escaped(str(order))}"'
     if cell.bar is not None:
         marks += f' style="--b:{100 * min(max(cell.bar, 0.0), 1.0):.4g}%"'
-    return f"<td{marks}>{_escaped(str(cell))}</td>"
+    shown = str(cell)
+    if cell.hover:
+        marks += f' title="{_escaped(cell.hover)}"'
+    if not cell.inside:
+        return f"<td{marks}>{_breakable(shown)}</td>"
+    lines = _escaped("\n".join(cell.inside))
+    return f"<td{marks}><details><summary>{_breakable(shown)}</summary>{lines}</details></td>"
+
+
+def _breakable(text: str) -> str:
+    """Return a text that may break behind the dots of a name, but not of a number."""
+    return _NAME_DOT.sub(".<wbr>", _escaped(text)) if len(text) > _LONG else _escaped(text)
+
+
+_LONG = 24  # letters of a name that may take several lines
+
+
+# A dot between what are no digits, or the one that a number of a module's path ends with.
+_NAME_DOT = re.compile(r"\.(?=[A-Za-z_{*])")
 
 
 def _urgency(section: Section) -> int:
@@ -147,7 +193,7 @@ def _section(section: Section) -> str:
     if isinstance(section, Picture):
         return f"<figure>{title}{section.svg}</figure>"
     if isinstance(section, Table):
-        table = html_table(section.headers, section.rows, section.align)
+        table = html_table(section.headers, section.rows, section.align, section.marks)
         return f"<section>{title}<div class=scroll>{table}</div></section>"
     if not section.lines:
         return ""

@@ -6,11 +6,11 @@ import re
 
 _LIGHT = (
     "--ink:#1c2024;--dim:#667;--line:#dde;--bar:#bcd3f5;--warn:#9a6700;--bad:#b42318;--page:#fff;"
-    "--one:#2563c9;--two:#c2410c;--three:#0f8a5f;color-scheme:light"
+    "--one:#2563c9;--two:#c2410c;--three:#0f8a5f;--four:#8b3fc7;--five:#b0286d;color-scheme:light"
 )
 _DARK = (
     "--ink:#e6e8ec;--dim:#99a;--line:#334;--bar:#2d4a78;--warn:#e3b341;--bad:#ff8a80;"
-    "--page:#14171b;--one:#7cb0ff;--two:#ff9e64;--three:#5fd3a3;color-scheme:dark"
+    "--page:#14171b;--one:#7cb0ff;--two:#ff9e64;--three:#5fd3a3;--four:#c49bff;--five:#ff8ac0;color-scheme:dark"
 )
 # How JupyterLab, VS Code, Colab and documentation themes say what they are: a notebook may be dark
 # on a light system, and the other way round.
@@ -21,6 +21,20 @@ _SAYS_DARK = ":is([data-jp-theme-light=false],.vscode-dark,[theme=dark],[data-th
 PAGE = (
     "html{background:#fff}body{margin:0}@media(prefers-color-scheme:dark){html{background:#14171b}}"
 )
+
+
+_PICTURE = """
+@@ .grid{stroke:var(--line);fill:none}@@ .line{fill:none;stroke-width:1.6}
+@@ .ink-one{--c:var(--one)}@@ .ink-two{--c:var(--two)}
+@@ .ink-three{--c:var(--three)}@@ .ink-four{--c:var(--four)}
+@@ .ink-five{--c:var(--five)}@@ .ink-dim{--c:var(--dim)}
+@@ path.line{stroke:var(--c)}@@ circle,@@ rect{fill:var(--c)}
+""".replace("\n", "")
+PICTURE = (
+    f"svg{{{_LIGHT};font:11px system-ui,sans-serif;fill:var(--dim);background:var(--page)}}"
+    f"@media(prefers-color-scheme:dark){{svg{{{_DARK}}}}}{_PICTURE.replace('@@', 'svg')}"
+)
+"""What a picture looks like that is a file of its own."""
 
 
 # The class stands three times, so that no style sheet of a notebook's beats it by specificity.
@@ -38,7 +52,13 @@ background:var(--page);font:inherit;table-layout:auto}
 @@ th,@@ td{text-align:left;vertical-align:top;padding:.2em .7em;border:0;color:var(--ink);
 border-bottom:1px solid var(--line);white-space:nowrap;font-variant-numeric:tabular-nums;
 background-color:transparent;max-width:none}
-@@ td:first-child{white-space:normal;overflow-wrap:anywhere;min-width:14em}
+@@ td:first-child{white-space:normal;min-width:14em}
+@@ td[title]{max-width:20em;overflow:clip;text-overflow:ellipsis}
+@@ td details{white-space:pre-wrap}@@ td summary{cursor:pointer;white-space:normal}
+@@ tr[aria-selected=true]{background:var(--bar)}
+@@ .tools{display:flex;flex-wrap:wrap;gap:.3em 1em;align-items:center;margin:.2em 0}
+@@ select,@@ button{font:inherit;color:var(--ink);background:var(--page);
+border:1px solid var(--line);padding:.2em .5em}
 @@ th{position:sticky;top:0;background:var(--page)}@@ th[aria-sort]{cursor:pointer}
 @@ th[aria-sort=ascending]:after{content:" \\2191"}
 @@ th[aria-sort=descending]:after{content:" \\2193"}
@@ -48,14 +68,11 @@ background-color:transparent;max-width:none}
 @@ section.warning,@@ section.error{border-left:4px solid;padding-left:.8em}
 @@ figure{display:inline-block;vertical-align:top;margin:.3em 1.4em .6em 0}
 @@ svg{max-width:100%;height:auto;display:block;font-size:11px;fill:var(--dim)}
-@@ .grid{stroke:var(--line);fill:none}@@ .line{fill:none;stroke-width:1.6}
-@@ .ink-one{--c:var(--one)}@@ .ink-two{--c:var(--two)}
-@@ .ink-three{--c:var(--three)}@@ .ink-dim{--c:var(--dim)}
-@@ path.line{stroke:var(--c)}@@ circle,@@ rect{fill:var(--c)}
+%PICTURE
 @@ ul{margin:.2em 0;padding-left:1.3em}@@ li{white-space:pre-wrap}
 @@ input{font:inherit;padding:.2em .5em;margin:.2em 0;min-width:16em;color:var(--ink);
 background:var(--page);border:1px solid var(--line)}
-""".replace("\n", "")
+""".replace("\n", "").replace("%PICTURE", _PICTURE)
 _WORDS = {
     "@@": ".initkit" * 3,
     "%LIGHT": _LIGHT,
@@ -70,17 +87,73 @@ STYLE = re.sub("|".join(_WORDS), lambda found: _WORDS[found[0]], _TEMPLATE)
 SCRIPT = """
 document.querySelectorAll(".initkit:not([data-live]) table").forEach(function (table) {
   var body = table.tBodies[0], heads = Array.from(table.tHead.rows[0].cells);
-  var box = document.createElement("input");
-  box.type = "search";
-  box.placeholder = "search " + body.rows.length + " rows";
-  box.setAttribute("aria-label", "search this table");
-  box.oninput = function () {
-    var wanted = box.value.toLowerCase();
-    Array.from(body.rows).forEach(function (row) {
-      row.hidden = row.textContent.toLowerCase().indexOf(wanted) < 0;
+  var rows = Array.from(body.rows), filters = [], tools = make("div");
+  tools.className = "tools";
+  table.parentNode.parentNode.insertBefore(tools, table.parentNode);
+  function make(tag, text) {
+    var made = document.createElement(tag);
+    if (text) made.textContent = text;
+    return made;
+  }
+  function offer(node, wants) { filters.push(wants); tools.appendChild(node); }
+  function refresh() {
+    rows.forEach(function (row) {
+      row.hidden = !filters.every(function (wants) { return wants(row); });
     });
-  };
-  table.parentNode.parentNode.insertBefore(box, table.parentNode);
+  }
+  var box = make("input");
+  box.type = "search";
+  box.placeholder = "search " + rows.length + " rows";
+  box.setAttribute("aria-label", "search this table");
+  box.oninput = refresh;
+  offer(box, function (row) {
+    return !box.value || row.textContent.toLowerCase().indexOf(box.value.toLowerCase()) >= 0;
+  });
+  function told(key) {
+    var found = {};
+    rows.forEach(function (row) {
+      (row.dataset[key] || "").split(" ").forEach(function (word) { if (word) found[word] = 1; });
+    });
+    return Object.keys(found).sort();
+  }
+  if (told("k").length > 1) {
+    var kinds = make("select");
+    kinds.setAttribute("aria-label", "show one kind");
+    kinds.appendChild(new Option("every kind", ""));
+    told("k").forEach(function (kind) { kinds.appendChild(new Option(kind)); });
+    kinds.onchange = refresh;
+    offer(kinds, function (row) { return !kinds.value || row.dataset.k === kinds.value; });
+  }
+  told("s").forEach(function (state) {
+    var label = make("label"), tick = make("input");
+    tick.type = "checkbox";
+    tick.style.minWidth = 0;
+    tick.onchange = refresh;
+    label.append(tick, " " + state);
+    offer(label, function (row) {
+      return !tick.checked || (row.dataset.s || "").split(" ").indexOf(state) >= 0;
+    });
+  });
+  if (rows.some(function (row) { return row.dataset.r; })) {
+    var copy = make("button", "copy rules");
+    copy.title = "rules for the rows that you clicked, or for all in sight";
+    copy.onclick = function () {
+      var seen = rows.filter(function (row) { return !row.hidden; });
+      var picked = seen.filter(function (row) { return row.ariaSelected === "true"; });
+      var lines = (picked.length ? picked : seen).map(function (row) { return row.dataset.r; });
+      var text = "{\\n    " + lines.join("\\n    ") + "\\n}\\n";
+      function done() { copy.textContent = "copied " + lines.length; }
+      function byHand() { window.prompt("copy", text); }
+      if (navigator.clipboard) navigator.clipboard.writeText(text).then(done, byHand);
+      else byHand();
+    };
+    tools.appendChild(copy);
+    body.addEventListener("click", function (event) {
+      var row = event.target.closest("tr");
+      if (!row || event.target.closest("summary")) return;
+      row.ariaSelected = row.ariaSelected === "true" ? "false" : "true";
+    });
+  }
   heads.forEach(function (head, i) {
     function key(row) {
       var cell = row.cells[i];
@@ -95,7 +168,7 @@ document.querySelectorAll(".initkit:not([data-live]) table").forEach(function (t
       var sign = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
       heads.forEach(function (other) { other.setAttribute("aria-sort", "none"); });
       head.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
-      Array.from(body.rows).sort(function (one, two) { return sign * order(one, two); })
+      rows.sort(function (one, two) { return sign * order(one, two); })
         .forEach(function (row) { body.appendChild(row); });
     }
     head.tabIndex = 0;

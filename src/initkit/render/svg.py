@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
-Ink: TypeAlias = Literal["one", "two", "three", "dim"]
-_WIDTH, _HEIGHT = 560.0, 240.0
+from ..errors import visible
+from .style import PICTURE
+
+Ink: TypeAlias = Literal["one", "two", "three", "four", "five", "dim"]
+_WIDTH, _WIDE, _HEIGHT = 560.0, 760.0, 240.0
+_INKS: tuple[Ink, ...] = ("one", "two", "three", "four", "five")
+_LETTER = 6.4  # how wide a letter is, at most
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 12.0, 24.0, 40.0
 
 
@@ -34,6 +40,17 @@ class Picture:
 
     svg: str
     title: str = ""
+
+    def document(self) -> str:
+        """Return the picture as a file of its own, in the colours of a light or a dark system.
+
+        >>> Picture(line_chart([Series("rms", [1.0])], x="depth", y="rms")).document()[:38]
+        '<svg xmlns="http://www.w3.org/2000/svg'
+        """
+        opened = '<svg xmlns="http://www.w3.org/2000/svg" '
+        named = f"<title>{_escape(self.title)}</title>" if self.title else ""
+        start = f"><style>{PICTURE}</style>{named}"
+        return self.svg.replace("<svg ", opened, 1).replace(">", start, 1) + "\n"
 
 
 def line_chart(
@@ -74,7 +91,7 @@ def strips(rows: Sequence[tuple[str, Sequence[float]]], *, x: str, ends: tuple[s
         for j, share in enumerate(shares):
             if share > 0:
                 parts.append(
-                    f'<rect class=ink-one x="{left + j * cell:.1f}" y="{top:.1f}" '
+                    f'<rect class="ink-one" x="{left + j * cell:.1f}" y="{top:.1f}" '
                     f'width="{cell + 0.3:.1f}" height="{tall - 0.6:.1f}" '
                     f'fill-opacity="{share / most:.3f}"/>'
                 )
@@ -85,15 +102,88 @@ def strips(rows: Sequence[tuple[str, Sequence[float]]], *, x: str, ends: tuple[s
 
 
 @dataclass(frozen=True, slots=True)
+class Spot:
+    """One mark of a scatter: its place from left to right, its height, and what it says."""
+
+    place: int
+    height: float
+    group: int
+    says: str = ""
+
+
+def scatter(
+    spots: Sequence[Spot],
+    groups: Sequence[tuple[str, Ink]],
+    guide: tuple[str, Mapping[int, float]],
+    *,
+    x: str,
+    y: str,
+) -> str:
+    """Draw marks in the colours of their groups, heights as logarithms, before the guide's dashes.
+
+    ``guide`` has a label, and a height for some places. Marks that would lie on one another are
+    drawn once, so that a picture of very many stays small.
+
+    >>> scatter([Spot(0, 0.02, 0, "fc")], [("Linear", "one")], ("law", {0: 0.1}), x="x", y="y")[:5]
+    '<svg '
+    """
+    label, heights = guide
+    drawn = [(s, h) for s in spots if (h := _height(s.height, True)) is not None]
+    dashes = [(i, h) for i, v in heights.items() if (h := _height(v, True)) is not None]
+    low, high = _range([h for _, h in (*drawn, *dashes)], True)
+    count = max((s.place for s in spots), default=0) + 1
+    place = _Places(low, high, max(count, 2), _WIDE, 14.0)
+    half = min(12.0, max(0.6, 0.4 * (_WIDE - _LEFT - _RIGHT) / place.count))
+    parts = [*_grid(place, True), *_marks(place, count, ()), *_axes(x, y, _WIDE)]
+    paths = dict.fromkeys(
+        f"M{place.x(i) - half:.0f} {place.y(h):.0f}h{2 * half:.1f}" for i, h in dashes
+    )
+    parts.append(f'<path class="line ink-dim" stroke-opacity=".55" d="{"".join(paths)}"/>')
+    marks = {(round(place.x(s.place)), round(place.y(h)), s.group): s for s, h in reversed(drawn)}
+    for (cx, cy, group), spot in reversed(marks.items()):
+        said = f"<title>{_escape(spot.says)}</title>" if spot.says else ""
+        parts.append(
+            f'<circle class="ink-{groups[group][1]}" cx="{cx}" cy="{cy}" r="3">{said}</circle>'
+        )
+    keys = [Series(name, (), ink) for name, ink in groups]
+    parts += _legend([*keys, Series(label, (), "dim")])
+    return _svg(parts, _WIDE, _HEIGHT, f"{y} against {x}")
+
+
+def arcs(names: Sequence[str], groups: Sequence[Sequence[int]], *, label: str) -> str:
+    """Draw names below one another, and an arc between neighbours of each group by their places.
+
+    >>> arcs(["wte", "head"], [[0, 1]], label="ties")[:5]
+    '<svg '
+    """
+    left, row = 8 + _LETTER * max((len(_short(name)) for name in names), default=0), 18.0
+    parts = [_text(4, i * row + 14, _short(name), "start") for i, name in enumerate(names)]
+    widest = 0.0
+    for number, group in enumerate(groups):
+        for one, other in pairwise(sorted(group)):
+            top, bottom = one * row + 10, other * row + 10
+            out = 16 + (bottom - top) * 0.5
+            widest = max(widest, out)
+            curve = f"M{left:.0f} {top:.0f}C{left + out:.0f} {top:.0f} {left + out:.0f} "
+            curve += f"{bottom:.0f} {left:.0f} {bottom:.0f}"
+            ink = _INKS[number % len(_INKS)]
+            parts.append(f'<path class="line ink-{ink}" d="{curve}"/>')
+    return _svg(parts, left + widest + 8, len(names) * row + 6, label)
+
+
+@dataclass(frozen=True, slots=True)
 class _Places:
     """Where a number lies on the paper."""
 
     low: float
     high: float
     count: int
+    width: float = _WIDTH
+    inset: float = 0.0
 
     def x(self, i: int) -> float:
-        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * i / (self.count - 1)
+        wide = self.width - _LEFT - _RIGHT - 2 * self.inset
+        return _LEFT + self.inset + wide * i / (self.count - 1)
 
     def y(self, height: float) -> float:
         share = (height - self.low) / (self.high - self.low)
@@ -121,7 +211,7 @@ def _range(held: Sequence[float], log: bool) -> tuple[float, float]:
 def _grid(place: _Places, log: bool) -> Iterable[str]:
     for tick in _decades(place.low, place.high) if log else _ticks(place.low, place.high):
         y = place.y(tick)
-        yield f'<path class=grid d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>'
+        yield f'<path class="grid" d="M{_LEFT} {y:.1f}H{place.width - _RIGHT}"/>'
         yield _text(_LEFT - 6, y + 4, f"{10**tick:.4g}" if log else f"{tick:.3g}", "end")
 
 
@@ -150,12 +240,12 @@ def _ticks(low: float, high: float) -> list[float]:
     return [i * step for i in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def _axes(x: str, y: str) -> list[str]:
-    middle = (_LEFT + _WIDTH - _RIGHT) / 2
+def _axes(x: str, y: str, width: float = _WIDTH) -> list[str]:
+    middle = (_LEFT + width - _RIGHT) / 2
     turn = f'transform="rotate(-90 12 {_HEIGHT / 2 - 10})"'
     return [
         _text(middle, _HEIGHT - 6, x, "middle"),
-        f'<text x="12" y="{_HEIGHT / 2 - 10}" text-anchor="middle" {turn}>{escape(y)}</text>',
+        f'<text x="12" y="{_HEIGHT / 2 - 10}" text-anchor="middle" {turn}>{_escape(y)}</text>',
     ]
 
 
@@ -173,9 +263,9 @@ def _drawn(one: Series, place: _Places, log: bool) -> list[str]:
     for i, height in enumerate(heights):
         if height is not None:
             name = f"{one.names[i]}: " if i < len(one.names) else ""
-            said = f"<title>{escape(name)}{one.ys[i]:.4g}</title>"
+            said = f"<title>{_escape(name)}{one.ys[i]:.4g}</title>"
             at = f'cx="{place.x(i):.1f}" cy="{place.y(height):.1f}"'
-            parts.append(f"<circle class=ink-{one.ink} {at} r=2.4>{said}</circle>")
+            parts.append(f'<circle class="ink-{one.ink}" {at} r="2.4">{said}</circle>')
     return parts
 
 
@@ -185,18 +275,24 @@ def _legend(series: Sequence[Series]) -> list[str]:
         style = " stroke-dasharray='5 4'" if one.dashed else ""
         parts.append(f'<path class="line ink-{one.ink}"{style} d="M{left} 8h18"/>')
         parts.append(_text(left + 23, 12, one.label, "start"))
-        left += 38 + 6.4 * len(one.label)
+        left += 38 + _LETTER * len(one.label)
     return parts
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{_escape(text)}</text>'
+
+
+def _escape(text: str) -> str:
+    """Return a text as a page shows it: names come from files of any origin."""
+    return html.escape(visible(text))
 
 
 def _short(label: str) -> str:
+    label = visible(label)
     return label if len(label) <= 22 else f"…{label[-21:]}"
 
 
 def _svg(parts: Iterable[str], width: float, height: float, label: str) -> str:
     box = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
-    return f'<svg role=img aria-label="{escape(label)}" {box}>{"".join(parts)}</svg>'
+    return f'<svg role="img" aria-label="{_escape(label)}" {box}>{"".join(parts)}</svg>'

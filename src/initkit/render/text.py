@@ -1,15 +1,22 @@
-"""Rows -> aligned text, folded to a width."""
+"""Rows -> aligned text that fits a width."""
 
 from __future__ import annotations
 
 import itertools
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ..errors import visible, visible_lines
 
 Row: TypeAlias = Sequence[object]
+Lines: TypeAlias = list[str]
+
+_GAP = "  "
+_MANY = 400  # rows for which the best arrangement is looked for
+_MANY_NUMBERS = 24  # letters of numbers between braces that may break
+_LEAST = 8  # columns narrower than this are not read, they are spelt
 
 
 def text_table(
@@ -17,10 +24,10 @@ def text_table(
 ) -> str:
     """Lay rows out in aligned columns under their headers.
 
-    Nothing is cut, line breaks in a cell become spaces, other control characters are shown by their
-    escapes, and no line ends in a space. ``align`` has
-    one letter a column, ``l`` or ``r``; columns without one are left-aligned. Where the columns
-    need more than ``width``, each row has lines of its own.
+    Nothing is cut, line breaks and other control characters are shown by their escapes, and no line
+    ends in a space. ``align`` has one letter a column, ``l`` or ``r``; columns without one are
+    left-aligned. Where the columns need more than ``width``, long cells break and the last columns
+    hang below their rows, in the way that takes the fewest lines.
 
     >>> print(text_table(["name", "std"], [["conv1.weight", 0.059], ["fc.bias", 0]], align="lr"))
     name            std
@@ -28,22 +35,157 @@ def text_table(
     conv1.weight  0.059
     fc.bias           0
     """
+    head, *body = table_lines(headers, rows, align, width)
+    return "\n".join([*head, *itertools.chain.from_iterable(body)])
+
+
+def table_lines(
+    headers: Sequence[str], rows: Iterable[Row], align: str = "", width: int | None = None
+) -> list[Lines]:
+    """Return the lines of the head, and those of each row, as :func:`text_table` joins them."""
     # Everything is text from here on, so that widths are those of what is printed.
-    body = [[_one_line(cell) for cell in row] for row in rows]
+    body = [[str_of(cell) for cell in row] for row in rows]
     check_widths(len(headers), body)
-    columns = list(zip(*([str(h) for h in headers], *body), strict=True))
-    # Headers are a first row here, so that they count for the widths.
-    widths = [max(map(len, column)) for column in columns]
-    sides = itertools.chain(align, itertools.repeat("l"))
-    aligned = [
-        [text.rjust(length) if side == "r" else text.ljust(length) for text in column]
-        for column, length, side in zip(columns, widths, sides, strict=False)
-    ]
-    lines = ["  ".join(line).rstrip() for line in zip(*aligned, strict=True)]
-    if width is not None and max(map(len, lines)) > width:
-        return "\n".join(line for row in body for line in _upright(headers, row, width))
-    lines.insert(1, "  ".join("-" * length for length in widths))
-    return "\n".join(lines)
+    sides = list(align.ljust(len(headers), "l"))
+    table = _Texts(list(map(str, headers)), body, sides)
+    return table.laid_out(table.arranged(width), width)
+
+
+@dataclass(slots=True)
+class Sheet:
+    """The texts of a table, column by column, while they are made to fit."""
+
+    headers: list[str]
+    cells: list[Sequence[str]]
+    sides: list[str]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def width(self) -> int:
+        """How wide the table is, with all columns side by side."""
+        columns = zip(self.headers, self.cells, strict=True)
+        return _total([max(map(len, (header, *cells))) for header, cells in columns])
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """The texts of a table, all of one row's length."""
+
+    headers: list[str]
+    body: list[list[str]]
+    sides: list[str]
+
+    def arranged(self, width: int | None) -> list[int]:
+        """Return the widths of the columns that stand side by side; the others hang below."""
+        columns = list(zip(self.headers, *self.body, strict=True))
+        natural = [max(map(len, column)) for column in columns]
+        if width is None or _total(natural) <= width:
+            return natural
+        found = [
+            (self._height(widths, width), -len(widths), widths)
+            for count in range(1, len(natural) + 1)
+            if (widths := self._narrowed(natural[:count], width))
+        ]
+        # The fewest lines; among equals as many columns as there is room for.
+        return min(found)[2] if found else natural[:1]
+
+    def _narrowed(self, natural: list[int], width: int) -> list[int]:
+        """Return widths that fit, each step the one that breaks the fewest cells; or nothing."""
+        widths, places = list(natural), range(len(natural))
+        if len(self.body) > _MANY:
+            return widths if _total(widths) <= width else []
+        least = [self._least(i) for i in places]
+        while (over := _total(widths) - width) > 0:
+            able = [i for i in places if widths[i] > least[i]]
+            if not able:
+                return []
+            place = min(able, key=lambda i: (self._broken(i, widths[i], over, least[i]), -i))
+            widths[place] = self._next(place, widths[place], over, least[place])
+        return widths
+
+    def _least(self, place: int) -> int:
+        pieces = [len(p.rstrip()) for row in self.body for p in _pieces(row[place], dots=not place)]
+        return max([*pieces, len(self.headers[place]), _LEAST])
+
+    def _next(self, place: int, now: int, over: int, least: int) -> int:
+        """Return the width of a column without its longest cells, or one that fits."""
+        shorter = max((n for row in self.body if (n := len(row[place])) < now), default=least)
+        return max(shorter, least, now - over)
+
+    def _broken(self, place: int, now: int, over: int, least: int) -> int:
+        to = self._next(place, now, over, least)
+        return sum(len(row[place]) > to for row in self.body)
+
+    def _height(self, widths: list[int], width: int) -> int:
+        return sum(len(self._row(row, widths, width)) for row in self.body)
+
+    def laid_out(self, widths: list[int], width: int | None) -> list[Lines]:
+        """Return the lines of the head, and those of each row."""
+        if len(widths) == 1 < len(self.headers):  # everything hangs, and says what it is
+            return [[], *(self._row(row, widths, width) for row in self.body)]
+        count = len(widths)
+        titles = self._side_by_side([[h] for h in self.headers[:count]], widths)
+        return [
+            [*titles, _GAP.join("-" * length for length in widths)],
+            *(self._row(row, widths, width) for row in self.body),
+        ]
+
+    def _row(self, row: list[str], widths: list[int], width: int | None) -> Lines:
+        count = len(widths)
+        # Broken names hang a little, so that no piece of one is taken for the next.
+        cells = [
+            _filled(cell, length, _GAP if i == 0 else "")
+            for i, (cell, length) in enumerate(zip(row, widths, strict=False))
+        ]
+        # Where no width is given, no column hangs.
+        below = _hung(self.headers[count:], row[count:], width or 0)
+        return [*self._side_by_side(cells, widths), *below]
+
+    def _side_by_side(self, cells: list[Lines], widths: list[int]) -> Lines:
+        lines = itertools.zip_longest(*cells, fillvalue="")
+        return [
+            _GAP.join(
+                text.rjust(length) if side == "r" else text.ljust(length)
+                for text, length, side in zip(line, widths, self.sides, strict=False)
+            ).rstrip()
+            for line in lines
+        ]
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + len(_GAP) * (len(widths) - 1)
+
+
+def _pieces(text: str, *, dots: bool = True) -> Lines:
+    """Return what a cell may be broken into: words, and names behind their dots.
+
+    >>> _pieces("layer1.0.conv1.weight"), _pieces("N(0, 0.5) of it")
+    (['layer1.0.', 'conv1.', 'weight'], ['N(0, 0.5) ', 'of ', 'it'])
+    """
+    pieces, start, depth, braces = [], 0, 0, 0
+    for i, letter in enumerate(text[:-1], 1):
+        depth += (letter == "(") - (letter == ")")
+        braces += (letter == "{") - (letter == "}")
+        if depth > 0:  # numbers that are read together
+            continue
+        name = dots and letter == "." and text[i] not in ".0123456789"  # and no decimals
+        many = letter == "," and braces > 0 and i - start > _MANY_NUMBERS
+        if letter in " |/" or name or many:
+            pieces.append(text[start:i])
+            start = i
+    return [*pieces, text[start:]]
+
+
+def _filled(text: str, length: int, indent: str) -> Lines:
+    """Return a cell in lines of a length, but for pieces that are longer by themselves."""
+    if len(text) <= length:
+        return [text]
+    lines = [""]
+    for piece in _pieces(text, dots=bool(indent)):
+        if lines[-1].strip() and len((lines[-1] + piece).rstrip()) > length:
+            lines.append(indent)
+        lines[-1] += piece
+    return [line.rstrip() for line in lines]
 
 
 def fold(text: str, width: int | None) -> str:
@@ -80,27 +222,27 @@ def _broken(line: str, width: int) -> list[str]:
     )
 
 
-def _upright(headers: Sequence[str], row: Sequence[str], width: int) -> Iterator[str]:
-    """Yield a row as its first cell, and the others below it after their headers."""
-    yield row[0]
+def _hung(headers: Sequence[str], cells: Sequence[str], width: int) -> Iterator[str]:
+    """Yield the lines of cells that hang below a row, after their headers."""
     line = "  "
-    for header, cell in zip(headers[1:], row[1:], strict=True):
+    for header, cell in zip(headers, cells, strict=True):
+        if not cell:
+            continue
         entry = f"  {header} {cell}" if header else f"  {cell}"
         if len(line + entry) > width and line.strip():
             yield line
             line = "  "
         # Only the last line can take another cell; those before it are full.
-        *full, last = _broken(line + entry, width) if cell else [line]
+        *full, last = _broken(line + entry, width)
         yield from full
         line = last
     if line.strip():
         yield line
 
 
-def _one_line(cell: object) -> str:
-    text = "" if cell is None else str(cell)
-    # Most cells have no line break, and looking for one is cheaper than splitting.
-    return visible(" ".join(text.splitlines()) if "\n" in text or "\r" in text else text)
+def str_of(cell: object) -> str:
+    """Return a cell as one line of text."""
+    return visible("" if cell is None else str(cell))
 
 
 def check_widths(width: int, body: Sequence[Sequence[object]]) -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import OptionError
+from ..render import figure as new_figure
 from .pictures import histogram_rows
 from .report import Probe
-
-_MISSING = "plot() needs matplotlib: pip install 'torch-initkit[plots]'; to_html() needs nothing"
 
 
 def plot_probe(probe: Probe) -> Any:
     """Return a figure with the pictures of a probe."""
-    figure, axes = _figure(2, 2)
+    figure, axes = new_figure(2, 2)
     _trunk(axes[0][0], probe, "forward")
     _trunk(axes[0][1], probe, "backward")
     _branches(axes[1][0], probe)
@@ -24,22 +22,13 @@ def plot_probe(probe: Probe) -> Any:
 
 def plot_lines(panels: list[tuple[str, str, dict[str, tuple[list[float], list[float]]]]]) -> Any:
     """Return a figure with one panel of lines each: title, x label, label -> (xs, ys)."""
-    figure, axes = _figure(1, len(panels))
+    figure, axes = new_figure(1, len(panels))
     for axis, (title, label, lines) in zip(axes[0], panels, strict=True):
         for name, (xs, ys) in lines.items():
             axis.plot(xs, ys, marker="o", markersize=3, label=name)
         axis.set(xscale="log", yscale="log", title=title, xlabel=label)
         axis.legend()
     return figure
-
-
-def _figure(rows: int, columns: int) -> Any:
-    try:
-        from matplotlib import pyplot as plt
-    except ImportError:
-        raise OptionError(_MISSING) from None
-    size = (5.6 * columns, 3.4 * rows)
-    return plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
 
 
 def _trunk(axis: Any, probe: Probe, way: str) -> None:

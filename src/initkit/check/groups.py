@@ -1,0 +1,51 @@
+"""Compare parameters that start as one with each other, as the model holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from ..distributions import Joint, LikeRows, Test
+from .checked import Checked
+from .slot_index import SlotIndex
+from .values import held_values
+
+
+def group_tests(checked: Checked, index: SlotIndex) -> Iterator[Test]:
+    """Yield the tests of a group with its first member, where this process holds all of it."""
+    planned = checked.distribution
+    if isinstance(planned, LikeRows):
+        yield from _row_tests(checked, planned)
+    if not isinstance(planned, Joint) or planned.member or not planned.names:
+        return
+    values: list[Tensor] = []
+    eps = 0.0
+    for name, shape in zip(planned.names, planned.shapes, strict=True):
+        held = held_values(index.by_name.get(name))
+        if held is None or tuple(held.shape) != shape:
+            return
+        eps = max(eps, float(torch.finfo(held.dtype).eps))
+        values.append(held.detach().cpu().double())
+    if all(bool(one.isfinite().all()) for one in values):
+        tests = list(planned.tests_of(values, 1e-5 + 32 * eps))
+        checked.compared = checked.compared or bool(tests)
+        yield from tests
+
+
+def _row_tests(checked: Checked, planned: LikeRows) -> Iterator[Test]:
+    """Yield the tests of rows against the others, where this process holds all of them."""
+    step, whole = checked.step, held_values(checked.slot)
+    if (
+        step is None
+        or step.rows is None
+        or whole is None
+        or step.padding_rows
+        or tuple(whole.shape) != step.shape
+    ):
+        return
+    whole = whole.detach().cpu().double()
+    if bool(whole.isfinite().all()):
+        checked.compared = True
+        yield from planned.tests_like(step.rows, whole)

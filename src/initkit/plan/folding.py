@@ -1,0 +1,212 @@
+"""Steps of a plan that are alike become one line, which opens to all of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from functools import lru_cache
+
+from ..render import Fold, common_start, fold_alike, fold_rows, format_shape, spanned, template
+from .step import LEFT_OUT, PROTECTED, Status, Step
+
+_FEW = 12  # steps that are read at a glance: folding them would only hide names
+
+
+def fold_steps(steps: Sequence[Step]) -> list[Fold[Step]]:
+    """Return the lines of a plan: what is written first, then what is left as it is.
+
+    Steps whose names differ in numbers alone are one line where one rule starts them by one scheme;
+    their shapes, numbers and remarks may differ where no two of three are alike. What is odd in its
+    family has a line by itself. A module of which nothing is selected is one line.
+    """
+    if len(steps) <= _FEW:
+        return one_each(steps)
+    chosen = [step for step in steps if step.status not in (LEFT_OUT, PROTECTED)]
+    aside = [step for step in steps if step.status in (LEFT_OUT, PROTECTED)]
+    folds = fold_alike(chosen, name=_name, kin=_kin, exact=exact)
+    return [*folds, *_whole_modules(aside, chosen)]
+
+
+def one_each(steps: Sequence[Step]) -> list[Fold[Step]]:
+    """Return one line a step."""
+    return [Fold.single(step.name, step) for step in steps]
+
+
+def exact(step: Step) -> tuple[Hashable, ...]:
+    """Return what a line says of a step besides its name."""
+    return step.shape, step.start, step.own_remarks
+
+
+def variants(fold: Fold[Step]) -> Iterator[tuple[str, list[Fold[Step]]]]:
+    """Yield what the steps of one line differ in, and the steps of each kind, folded."""
+    groups: dict[Hashable, list[Step]] = {}
+    for step in fold.rows:
+        groups.setdefault(exact(step), []).append(step)
+    for alike in groups.values():
+        said = f"{format_shape(alike[0].shape)}  {alike[0].start}" if len(groups) > 1 else ""
+        yield said, fold_rows(alike, name=_name, key=lambda _: None)
+
+
+def labels(steps: Iterable[Step]) -> list[str]:
+    """Return the names of steps, folded."""
+    folds = fold_rows(list(steps), name=_name, key=lambda _: None, ragged=True)
+    return [fold.label for fold in folds]
+
+
+def tie_labels(steps: Iterable[Step]) -> list[str]:
+    """Return the names of each tied step in one text, and of steps that are tied alike in one."""
+    tied = [step for step in steps if len(step.names) > 1]
+    folds = fold_rows(tied, name=_tie, key=lambda s: s.tie_kind, ragged=True)
+    return [
+        fold.label + (f"  x{len(fold)}" if len(fold) > 1 else "") + _tied_by(fold.first)
+        for fold in folds
+    ]
+
+
+def shapes(fold: Fold[Step]) -> str:
+    """Return the shape of a line's steps, or the range of each size; how many, of unlike ones."""
+    different = {step.shape for step in fold.rows}
+    if len({len(shape) for shape in different}) > 1:
+        return f"{len(different)} shapes"
+    return spanned([format_shape(step.shape) for step in fold.rows])
+
+
+def starts(fold: Fold[Step]) -> str:
+    """Return how a line's steps start, or the range of each number in it."""
+    return spanned([step.start for step in fold.rows])
+
+
+def remarks(fold: Fold[Step]) -> str:
+    """Return what should be known of all of a line's steps."""
+    text = spanned([step.own_remarks for step in fold.rows])
+    return "" if text == "…" else text
+
+
+def rule(fold: Fold[Step]) -> str:
+    """Return the rule of a line's steps; nothing where a module is left alone by several."""
+    first, *others = dict.fromkeys(step.rule for step in fold.rows)
+    return "" if others else first
+
+
+def short_rule(rule: str) -> str:
+    """Return a rule as a narrow column shows it: many classes as what their names begin with.
+
+    >>> short_rule("mine: Conv1d|Conv2d|Conv3d.weight"), short_rule("Linear|Conv1d|Bilinear.bias")
+    ('mine: Conv*.weight', 'Linear|….bias')
+    """
+    return _CLASSES.sub(_begin, rule)
+
+
+# Names of classes, which may be globs, between bars.
+_CLASSES = re.compile(r"[\w*]+(?:\|[\w*]+){2,}")
+
+
+def _begin(found: re.Match[str]) -> str:
+    first, *others = found[0].split("|")
+    same = len(common_start([first, *others]))
+    return f"{first[:same]}*" if same > 2 else f"{first}|…"
+
+
+def brief_names(folds: Sequence[Fold[Step]]) -> tuple[str, Sequence[str]]:
+    """Return the header and the names of lines, without the module that all are in."""
+    names = [fold.label for fold in folds]
+    around = common_start(names).rpartition(".")[0]
+    if not around or "{" in around:
+        return "name", names
+    return f"name in {around}", [name[len(around) + 1 :] for name in names]
+
+
+def brief_starts(folds: Sequence[Fold[Step]]) -> tuple[str, Sequence[str]]:
+    """Return the header, and how lines start, with the ends of ranges rounded."""
+    ranges = (spanned([step.start for step in f.rows], digits=2) for f in folds)
+    return "starts as", [_BOUNDS.sub(_around_zero, text) for text in ranges]
+
+
+_BOUNDS = re.compile(r"\((-[^,()]+), ([^,()]+)\)")
+
+
+def _around_zero(found: re.Match[str]) -> str:
+    """Return bounds, or ranges of bounds, as one where they mirror each other."""
+    low, high = found.groups()
+    mirrored = "..".join(end.removeprefix("-") for end in reversed(low.split("..")))
+    return f"(±{high})" if mirrored == high else found[0]
+
+
+def brief_shapes(folds: Sequence[Fold[Step]]) -> tuple[str, Sequence[str]]:
+    """Return the header, and shapes; where they differ in more than one size, their number."""
+    found = [(shapes(fold), len({step.shape for step in fold.rows})) for fold in folds]
+    return "shape", [f"{n} shapes" if text.count("..") > 1 else text for text, n in found]
+
+
+def brief_rules(folds: Sequence[Fold[Step]]) -> tuple[str, Sequence[str]]:
+    """Return the header, and rules in a word; without the recipe, where all are of one."""
+    rules = list(map(rule, folds))
+    recipes = {text.partition(": ")[0] if ": " in text else "" for text in rules if text}
+    words = map(rule_word, folds)
+    return "rule", [
+        word.partition(": ")[2] or word if len(recipes) == 1 else word for word in words
+    ]
+
+
+def rule_word(fold: Fold[Step]) -> str:
+    """Return the recipe of a line's rule, and its word: without what the name ends with, too."""
+    whole = rule(fold)
+    recipe, colon, key = whole.partition(": ") if ": " in whole else ("", "", whole)
+    end = f".{fold.first.name.rpartition('.')[2]}"
+    word = short_rule(key).removeprefix("every ")
+    return recipe + colon + (word.removesuffix(end) or word if word != f"*{end}" else word)
+
+
+def _name(step: Step) -> str:
+    return step.name
+
+
+def _kin(step: Step) -> tuple[Hashable, ...]:
+    # Of several names what they are called is told by each, and numbers of theirs may go together.
+    others = tuple(map(template, step.names[1:]))
+    about = (step.status, step.rule, step.scheme, step.dtype, step.frozen, step.padding)
+    law = _law(step.start), len(step.shape), _law(step.own_remarks)
+    # Numbers of containers count likes; conv1 and conv2 of one block are not alike by their names.
+    module = step.name.split(".")[-2:-1] if len(step.shape) > 1 else []
+    own = [] if "".join(module).isdigit() else module
+    return (*about, *law, step.tie_kind, others, *own)
+
+
+_law = lru_cache(maxsize=4096)(template)  # of few texts, asked for by each of many steps
+
+
+def _tie(step: Step) -> str:
+    more = f" and {len(step.names) - 4} more names" if len(step.names) > 4 else ""
+    return " = ".join(step.names[:4]) + more
+
+
+def _tied_by(step: Step) -> str:
+    return f" ({step.tie_kind})" if step.tie_kind in ("alias", "view", "overlap") else ""
+
+
+def _whole_modules(aside: Sequence[Step], chosen: Sequence[Step]) -> list[Fold[Step]]:
+    """Return a line for each module that is left as it is in whole, and for like modules one."""
+    if not aside:
+        return []
+    touched = {path for step in chosen for path in _paths(step.name)}
+    modules: dict[tuple[str, Status], list[Step]] = {}
+    for step in aside:
+        whole = next((path for path in _paths(step.name) if path not in touched), step.name)
+        modules.setdefault((whole, step.status), []).append(step)
+    bundles = [
+        # A glob for all that a module holds.
+        (held[0].name if len(held) == 1 else f"{path}.*", status, held)
+        for (path, status), held in modules.items()
+    ]
+    folds = fold_rows(bundles, name=lambda b: b[0], key=lambda b: b[1], ragged=True)
+    return [
+        # What a glob stands for is told by the names of the steps, not by the pieces of its label.
+        Fold(f.texts, f.grids, tuple(step for *_, held in f.rows for step in held))
+        for f in folds
+    ]
+
+
+def _paths(name: str) -> Iterator[str]:
+    """Yield the paths of the modules that hold a parameter, outermost first."""
+    for found in re.finditer(r"\.", name):
+        yield name[: found.start()]

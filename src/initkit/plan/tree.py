@@ -1,0 +1,247 @@
+"""A plan as the tree of its modules: what each holds, and how that starts."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..distributions import short
+from ..errors import OptionError, did_you_mean
+from ..render import (
+    Column,
+    Fold,
+    Line,
+    Shown,
+    column_html,
+    column_lines,
+    fold_rows,
+    html_page,
+    lines_of,
+)
+from .folding import short_rule
+from .step import WRITE, Step
+
+DEFAULT_COLUMNS = ("type", "tensors", "elements", "starts as", "std")
+_MOST_LAWS = 2  # distributions that a line names
+
+
+@dataclass(slots=True)
+class _Module:
+    """A module, or a parameter of a module that holds others."""
+
+    name: str
+    path: str = ""
+    kind: str = ""
+    own: list[Step] = field(default_factory=list)
+    inner: dict[str, _Module] = field(default_factory=dict)
+
+    def steps(self) -> Iterator[Step]:
+        """Yield the steps of all that the module holds."""
+        yield from self.own
+        for module in self.inner.values():
+            yield from module.steps()
+
+    def alike(self) -> Hashable:
+        """Return all that modules of one line have in common."""
+        skip = len(self.path)
+        about = ((s.name[skip:], s.shape, s.start, s.rule, s.frozen) for s in self.steps())
+        return (self.kind, *about)
+
+
+@dataclass(frozen=True, slots=True)
+class TreeRow:
+    """One line of a tree: modules that are alike, ``depth`` deep, and the steps in them."""
+
+    label: str
+    depth: int
+    count: int
+    kind: str
+    steps: tuple[Step, ...]
+
+    @property
+    def elements(self) -> int:
+        """How many elements the modules hold together."""
+        return sum(step.numel for step in self.steps)
+
+    @property
+    def starts(self) -> str:
+        """How they start: the laws of most elements, and how many more there are."""
+        laws: Counter[str] = Counter()
+        for step in self.steps:
+            laws[step.start] += step.numel
+        named = [law for law, _ in laws.most_common(_MOST_LAWS)]
+        more = len(laws) - len(named)
+        return ", ".join(named) + (f", {more} more" if more else "")
+
+    @property
+    def std(self) -> float | None:
+        """The std of all elements that are written, taken together; None where one is unknown."""
+        count, first, second = 0, 0.0, 0.0
+        for step in self.steps:
+            if step.status != WRITE or step.distribution is None or not step.numel:
+                continue
+            mean, std = step.distribution.mean, step.distribution.std
+            if mean is None or std is None:
+                return None
+            count += step.numel
+            first += step.numel * mean
+            second += step.numel * (mean * mean + std * std)
+        if not count:
+            return None
+        return math.sqrt(max(second / count - (first / count) ** 2, 0.0))
+
+    def common(self, told: Callable[[Step], str]) -> str:
+        """Return what all steps say, or how many different things."""
+        said = dict.fromkeys(map(told, self.steps))
+        return next(iter(said)) if len(said) == 1 else f"{len(said)} different"
+
+
+def _std(row: TreeRow) -> str:
+    return "" if row.std is None else short(row.std)
+
+
+def _frozen(row: TreeRow) -> int:
+    return sum(step.frozen for step in row.steps)
+
+
+_COUNT: Column[TreeRow] = Column("", lambda r: f"x{r.count}" if r.count > 1 else "", "r")
+_ALL: tuple[Column[TreeRow], ...] = (
+    Column("type", lambda row: row.kind),
+    Column("tensors", lambda r: f"{len(r.steps):,}", "r", order=lambda r: float(len(r.steps))),
+    Column(
+        "elements", lambda r: f"{r.elements:,}", "r", order=lambda r: float(r.elements), bar=True
+    ),
+    Column("starts as", lambda row: row.starts, loose="cut"),
+    Column("std", _std, "r", order=lambda row: row.std),
+    Column("rule", lambda row: row.common(lambda step: short_rule(step.rule))),
+    Column("dtype", lambda row: row.common(lambda s: str(s.dtype).removeprefix("torch."))),
+    Column("status", lambda row: row.common(lambda step: step.status)),
+    Column("frozen", lambda row: _frozen(row) or "", "r"),
+)
+"""What a tree can say of each line; a new column is a row here."""
+_COLUMNS: Mapping[str, Column[TreeRow]] = {column.header: column for column in _ALL}
+
+
+class Tree(Shown):
+    """The modules of a plan, as :meth:`Plan.tree` returns them; ``rows`` are its lines."""
+
+    def __init__(self, title: str, rows: Sequence[TreeRow], columns: Sequence[str]) -> None:
+        self.title, self.rows = title, tuple(rows)
+        unknown = [name for name in columns if name not in _COLUMNS]
+        if unknown:
+            raise OptionError(
+                f"a tree has no column {unknown[0]!r}{did_you_mean(unknown[0], _COLUMNS)}; "
+                f"it has {', '.join(_COLUMNS)}",
+                owner="tree",
+                option="columns",
+            )
+        self.columns = tuple(columns)
+
+    def _chosen(self) -> list[Column[TreeRow]]:
+        name: Column[TreeRow] = Column("module", lambda row: "  " * row.depth + row.label)
+        return [name, _COUNT, *(_COLUMNS[name] for name in self.columns)]
+
+    def lines(self, width: int | None = None) -> list[Line]:
+        """Return the lines of ``text()``, each with what it is to the reader."""
+        head = lines_of(self.title, "title", width) if self.title else []
+        return [*head, *column_lines(self._chosen(), self.rows, width)]
+
+    def __repr__(self) -> str:
+        return f"<Tree: {len(self.rows)} lines>"
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """Return the lines as plain data."""
+        return [
+            {"module": row.label, "depth": row.depth, "count": row.count, "names": row_names(row)}
+            | {name: str(_COLUMNS[name].text(row)) for name in self.columns}
+            for row in self.rows
+        ]
+
+    def to_html(self, *, whole: bool = True) -> str:
+        """Return the tree as one self-contained HTML document, or as a piece of one."""
+        # Spaces at the start of a cell are not seen on a page.
+        name: Column[TreeRow] = Column(
+            "module",
+            lambda row: "\u2003" * row.depth + row.label,
+            inside=lambda row: row_names(row) if row.count > 1 else (),
+        )
+        chosen = [name, _COUNT, *(_COLUMNS[name] for name in self.columns)]
+        return html_page(self.title, [column_html(chosen, self.rows)], whole=whole)
+
+    def _repr_html_(self) -> str:
+        return self.to_html(whole=False)
+
+
+def row_names(row: TreeRow) -> list[str]:
+    """Return the names of the parameters that a line of a tree stands for."""
+    return [step.name for step in row.steps]
+
+
+def make_tree(
+    title: str,
+    steps: Sequence[Step],
+    kinds: Mapping[str, str],
+    columns: Sequence[str],
+    depth: int | None,
+) -> Tree:
+    """Return the tree of the modules that hold these steps.
+
+    ``kinds`` are the classes of the modules by the names of their parameters.
+    """
+    root = _Module("")
+    for step in steps:
+        _place(root, step, kinds)
+    return Tree(title, list(_rows([root], "(model)", 0, depth)), columns)
+
+
+def _place(root: _Module, step: Step, kinds: Mapping[str, str]) -> None:
+    module = root
+    for part in step.name.split(".")[:-1]:
+        path = f"{module.path}{part}."
+        module = module.inner.setdefault(part, _Module(part, path))
+    module.own.append(step)
+    module.kind = kinds.get(step.name, "")
+
+
+def _rows(
+    modules: Sequence[_Module], label: str, depth: int, deepest: int | None
+) -> Iterator[TreeRow]:
+    """Yield the line of modules that are alike, and those of what the first of them holds."""
+    steps = tuple(step for module in modules for step in module.steps())
+    folds = _within(modules[0])
+    if len(folds) == 1 and not modules[0].own:
+        # A container that holds nothing else has no line of its own.
+        inner = [one for module in modules for one in _within(module)[0].rows]
+        inner_label = f"{label}.{folds[0].label}" if depth else folds[0].label
+        yield from _rows(inner, inner_label, depth, deepest)
+        return
+    yield TreeRow(label, depth, len(modules), modules[0].kind, steps)
+    if deepest is not None and depth >= deepest:
+        return
+    for fold in folds:
+        # Of every module that the line above stands for.
+        names = {module.name for module in fold.rows}
+        inner = [one for module in modules for name in names for one in _named(module, name)]
+        yield from _rows(inner, fold.label, depth + 1, deepest)
+
+
+def _within(module: _Module) -> list[Fold[_Module]]:
+    """Return what a module holds, like modules together; a parameter beside modules is one."""
+    if not module.inner:
+        return []
+    beside = [_parameter(step) for step in module.own]
+    held = [*beside, *module.inner.values()]
+    return fold_rows(held, name=lambda one: one.name, key=lambda one: one.alike(), ragged=True)
+
+
+def _parameter(step: Step) -> _Module:
+    return _Module(step.name.rpartition(".")[2], f"{step.name}.", "", [step])
+
+
+def _named(module: _Module, name: str) -> list[_Module]:
+    if name in module.inner:
+        return [module.inner[name]]
+    return [_parameter(s) for s in module.own if s.name.rpartition(".")[2] == name]

@@ -1,0 +1,103 @@
+"""What a terminal is wide and which colours it wants: as rich says where it is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from .text import fold
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
+    from rich.text import Text
+
+Tone: TypeAlias = Literal["", "warning", "error", "good", "muted", "title"]
+
+# Colours alone: under NO_COLOR, which takes them away, nothing of a style is left to be written.
+_STYLES: Mapping[Tone, str] = {
+    "": "",
+    "warning": "yellow",
+    "error": "red",
+    "good": "green",
+    "muted": "bright_black",
+    "title": "cyan",
+}
+
+
+class Line(NamedTuple):
+    """A line of text, and what it is to the reader."""
+
+    text: str
+    tone: Tone = ""
+
+
+def lines_of(text: str, tone: Tone = "", width: int | None = None) -> list[Line]:
+    """Return the lines of a text, broken at a width where one is given."""
+    return [Line(line, tone) for line in fold(text, width).split("\n")]
+
+
+def terminal_width() -> int:
+    """Return how many columns the terminal has; 80 where there is none."""
+    console = _console()
+    return console.width if console is not None else shutil.get_terminal_size((80, 24)).columns
+
+
+def show(lines: Sequence[Line]) -> None:
+    """Print lines; in colours where the terminal has them and wants them."""
+    console = _console()
+    if console is None:
+        print("\n".join(line.text for line in lines))
+        return
+    for text in _coloured(lines):
+        console.print(text, soft_wrap=True)
+
+
+class Shown(ABC):
+    """Something that is looked at: plain text as a ``str``, in colours on a terminal.
+
+    A subclass says its :meth:`lines`.
+    """
+
+    @abstractmethod
+    def lines(self, width: int | None = None) -> list[Line]:
+        """Return the lines to show, in ``width`` columns where one is given."""
+
+    def text(self, width: int | None = None) -> str:
+        """Return it as text that fits into ``width`` columns; without one, lines are not broken."""
+        return "\n".join(line.text for line in self.lines(width))
+
+    def __str__(self) -> str:
+        return self.text(terminal_width())
+
+    def show(self) -> None:
+        """Print it; in colours, where rich is installed and the terminal wants them.
+
+        ``NO_COLOR``, ``FORCE_COLOR``, ``TERM=dumb`` and pipes are respected.
+        """
+        show(self.lines(terminal_width()))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        yield from _coloured(self.lines(options.max_width))
+
+
+def _console() -> Console | None:
+    """Return how rich sees the terminal now: the environment may have changed since."""
+    if importlib.util.find_spec("rich") is None:
+        return None
+    from rich.console import Console
+
+    class _Passing(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # noqa: PLE0704  as print() does; rich would end the program
+
+    return _Passing(highlight=False)
+
+
+def _coloured(lines: Sequence[Line]) -> Iterator[Text]:
+    from rich.text import Text
+
+    for line in lines:
+        yield Text(line.text, style=_STYLES[line.tone])

@@ -1,0 +1,43 @@
+"""A diff says what another plan does differently, like things in one line."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from initkit import plan_init
+
+MODEL = nn.Sequential(*(nn.Linear(4, 4) for _ in range(8)), nn.PReLU())
+ONE = plan_init(MODEL, {"*": "normal(std=0.02)"})
+OTHER = plan_init(MODEL, {"3.weight": 0, "*.bias": 0, "*": "normal(std=0.01)"})
+
+
+def test_like_differences_are_one_line_and_an_odd_one_stands_apart() -> None:
+    assert str(ONE.diff(OTHER)).splitlines() == [
+        "~ {0..2,4..8}.weight  x8  N(0, 0.02) -> N(0, 0.01)",
+        "~ {0..7}.bias  x8  N(0, 0.02) -> constant 0",
+        "~ 3.weight  N(0, 0.02) -> constant 0",
+    ]
+
+
+def test_without_folding_each_has_a_line() -> None:
+    diff = ONE.diff(OTHER)
+    assert len(diff.text(fold=False).splitlines()) == len(diff) == 17
+    assert [row for fold in diff.folds for row in fold.rows if row not in diff.changes] == []
+
+
+def test_equal_plans_have_no_difference() -> None:
+    diff = ONE.diff(ONE)
+    assert not diff and str(diff) == "" and diff.to_dict() == []
+    assert "no difference" in diff.to_html()
+
+
+def test_a_page_sets_both_side_by_side() -> None:
+    page = ONE.diff(OTHER).to_html()
+    assert "<td>N(0, 0.02), 4x4</td><td>constant 0, 4x4</td>" in page
+
+
+def test_each_sign_has_its_colour() -> None:
+    part = plan_init(nn.Sequential(nn.Linear(4, 4)), {"*": 0})
+    tones = {line.text[0]: line.tone for line in part.diff(OTHER).lines()}
+    assert tones == {"~": "warning", "+": "good"}
+    assert {line.tone for line in OTHER.diff(part).lines()} == {"warning", "error"}

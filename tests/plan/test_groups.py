@@ -1,0 +1,334 @@
+"""Groups that one rule starts as one: found by their stars, drawn under one name, and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from initkit import (
+    Plan,
+    Rule,
+    apply_init,
+    check_init,
+    load_recipe,
+    plan_init,
+    register_scheme,
+    save_recipe,
+    verify_report,
+)
+from initkit.errors import FillError, OptionError
+from initkit.schemes import read_scheme, unregister_scheme
+
+ADAPTERS = "*.{base,down,up}.weight"
+
+
+class Lora(nn.Module):
+    """A layer with low-rank adapters beside it."""
+
+    def __init__(self, rank: int = 4) -> None:
+        super().__init__()
+        self.base = nn.Linear(12, 16, bias=False)
+        self.down, self.up = nn.Linear(12, rank, bias=False), nn.Linear(rank, 16, bias=False)
+
+
+class Attention(nn.Module):
+    """Attention with four matrices, or with a packed one."""
+
+    def __init__(self, width: int = 32, *, packed: bool = True) -> None:
+        super().__init__()
+        names = {"qkv": 3, "proj": 1} if packed else dict.fromkeys("qkvo", 1)
+        for name, count in names.items():
+            setattr(self, name, nn.Linear(width, count * width, bias=False))
+
+
+class Rotation(nn.Module):
+    """An invertible 1x1 convolution in its factors."""
+
+    def __init__(self, size: int = 6, *, apart: bool = False) -> None:
+        super().__init__()
+        for name in "plu":
+            setattr(self, name, nn.Parameter(torch.zeros(size, size)))
+        for name in ("sign", "log") if apart else ():
+            setattr(self, name, nn.Parameter(torch.zeros(size)))
+
+
+def twice(kind: Any, **options: Any) -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(kind(**options), kind(**options))
+
+
+def said(model: nn.Module, rules: Any, **options: Any) -> str:
+    return str(plan_init(model, rules, **options).problems[0])
+
+
+def whole(layer: Lora, scaling: float = 1.0) -> Tensor:
+    return (layer.base.weight + scaling * layer.up.weight @ layer.down.weight).detach()
+
+
+# ------------------------------------------------------------------------------- built-in schemes
+
+
+@pytest.mark.parametrize("scheme", ["pissa", "olora", "pissa(scaling=2)", "olora(scaling=0.5)"])
+def test_adapters_and_the_rest_add_up_to_the_weight_that_there_was(scheme: str) -> None:
+    model = twice(Lora)
+    before = [layer.base.weight.detach().clone() for layer in model]
+    apply_init(model, {ADAPTERS: scheme}, seed=0)
+    scaling = float(getattr(read_scheme(scheme), "scaling"))  # noqa: B009
+    for layer, weight in zip(model, before, strict=True):
+        torch.testing.assert_close(whole(layer, scaling), weight)
+    assert check_init(model, {ADAPTERS: scheme}).ok
+
+
+def test_pissa_takes_the_principal_part() -> None:
+    model = Lora()
+    values = torch.linalg.svdvals(model.base.weight.detach())
+    apply_init(model, {"{base,down,up}.weight": "pissa"}, seed=0)
+    torch.testing.assert_close(
+        torch.linalg.svdvals((model.up.weight @ model.down.weight).detach())[:4], values[:4]
+    )
+    torch.testing.assert_close(torch.linalg.svdvals(model.base.weight.detach())[:8], values[4:])
+
+
+def test_olora_takes_the_first_columns_of_an_orthonormal_factor() -> None:
+    model = Lora()
+    q, r = torch.linalg.qr(model.base.weight.detach())
+    apply_init(model, {"{base,down,up}.weight": "olora"}, seed=0)
+    torch.testing.assert_close(model.up.weight.detach().abs(), q[:, :4].abs(), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(model.down.weight.detach().abs(), r[:4].abs(), atol=1e-5, rtol=1e-5)
+
+
+def test_a_scheme_may_draw_the_weight_which_is_then_the_one_that_it_always_draws() -> None:
+    model, plain = twice(Lora), twice(Lora)
+    apply_init(model, {ADAPTERS: "pissa(weight='normal(std=0.5)')"}, seed=3)
+    apply_init(plain, {"*.base.weight": "normal(std=0.5)", "*": "keep"}, seed=3)
+    for mine, other in zip(model, plain, strict=True):
+        torch.testing.assert_close(whole(mine), other.base.weight.detach())
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_mimetic_products_are_near_the_identity_as_the_paper_has_them(packed: bool) -> None:
+    width, heads = 64, 4
+    model = twice(Attention, width=width, packed=packed)
+    rules = {"*.{qkv,proj}.weight" if packed else "*.{q,k,v,o}.weight": "mimetic(heads=4)"}
+    apply_init(model, rules, seed=0)
+    assert check_init(model, rules).ok
+    first = model[0]
+    with torch.no_grad():
+        q, k, v = (
+            first.qkv.weight.chunk(3)
+            if packed
+            else (first.q.weight, first.k.weight, first.v.weight)
+        )
+        o = first.proj.weight if packed else first.o.weight
+        # alpha Z - beta: of the elements of Z/sqrt(width) the mean square is alpha^2 / width.
+        rest = (o @ v).double() + 0.4 * torch.eye(width)
+        assert float(rest.std()) == pytest.approx(0.4 / width**0.5, rel=6 / width)
+        # The nearest matrix of rank width/heads to 0.7 Z + 0.7: its trace is a good part of it.
+        for a, b in zip(q.chunk(heads), k.chunk(heads), strict=True):
+            assert float((a.mT @ b).trace()) > 0.7 * width / heads
+            assert int(torch.linalg.matrix_rank(a.mT @ b)) == width // heads
+    with torch.no_grad():
+        o.mul_(1.1)
+    assert not check_init(model, rules).ok
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_factors_of_glow_are_those_of_a_rotation(apart: bool) -> None:
+    model = twice(Rotation, apart=apart)
+    rules = {"*.{p,l,u,sign,log}" if apart else "*.{p,l,u}": "glow_lu"}
+    apply_init(model, rules, seed=0)
+    assert check_init(model, rules).ok
+    with torch.no_grad():
+        one = model[0]
+        upper = one.u + torch.diag(one.sign * one.log.exp()) if apart else one.u
+        rotation = one.p @ one.l @ upper
+        torch.testing.assert_close(rotation @ rotation.T, torch.eye(6))
+        assert torch.equal(one.l.triu(), torch.eye(6))
+        one.u.mul_(1.1)
+    assert "P L U is a rotation" in str(check_init(model, rules).failures[0].text) or apart
+
+
+# ------------------------------------------------------------------------- seeds, order, and ties
+
+
+def test_numbers_depend_on_the_group_alone() -> None:
+    model, other = twice(Rotation), twice(Rotation)
+    apply_init(model, {"*.{p,l,u}": "glow_lu"}, seed=1)
+    apply_init(other, {"0.*": 0, "1.{p,l,u}": "glow_lu"}, seed=1)
+    assert torch.equal(model[1].l, other[1].l)
+    assert not torch.equal(model[0].l, model[1].l)
+    # registered in another order, and alone
+    reversed_ = nn.Module()
+    for name in "ulp":
+        setattr(reversed_, name, nn.Parameter(torch.zeros(6, 6)))
+    around = nn.ModuleList([nn.Identity(), reversed_])
+    apply_init(around, {"*.{p,l,u}": "glow_lu"}, seed=1)
+    assert all(torch.equal(getattr(reversed_, n), getattr(model[1], n)) for n in "plu")
+
+
+def test_a_layer_that_is_shared_is_one_group() -> None:
+    layer = Lora()
+    before = layer.base.weight.detach().clone()
+    model = nn.Sequential(layer, layer)
+    apply_init(model, {ADAPTERS: "pissa"}, seed=0)
+    torch.testing.assert_close(whole(layer), before)
+
+
+def test_a_parameter_in_two_groups_is_a_problem() -> None:
+    model = twice(Lora)
+    model[1].base.weight = model[0].base.weight
+    assert "starts as one with 0.down.weight, 0.up.weight already" in said(
+        model, {ADAPTERS: "pissa"}
+    )
+
+
+def test_saved_plans_reports_and_rule_files_carry_groups(tmp_path: Path) -> None:
+    model, rules = twice(Lora), {ADAPTERS: "pissa(scaling=2)"}
+    report = apply_init(model, rules, seed=0)
+    assert Plan.from_json(report.plan.to_json()).steps == report.steps
+    path = report.save(tmp_path / "report.json")
+    assert verify_report(model, path).proven
+    with torch.no_grad():
+        model[0].up.weight[0, 0] += 1
+    assert verify_report(model, path).changed == ("0.up.weight",)
+    loaded = load_recipe(save_recipe(rules, tmp_path / "r.toml"))
+    assert plan_init(model, loaded).digest() == report.plan.digest()
+    drawn = apply_init(twice(Rotation), {"*.{p,l,u}": "glow_lu"}, seed=0)
+    again = twice(Rotation)
+    Plan.from_json(drawn.plan.to_json()).apply(again, seed=0)
+    assert verify_report(again, drawn.save(tmp_path / "two.json")).proven
+
+
+def test_a_copy_of_a_member_holds_what_it_holds() -> None:
+    model = nn.ModuleDict({"a": Lora(), "target": Lora()})
+    rules = {"a.{base,down,up}.weight": "pissa", "target.*": "copy_of('a.*')"}
+    apply_init(model, rules, seed=0)
+    assert torch.equal(model["a"].up.weight, model["target"].up.weight)
+    plan = plan_init(model, rules)
+    with pytest.raises(FillError, match=r"follows from a.up.weight, which this model lacks"):
+        plan.apply({"target.up.weight": torch.zeros(16, 4)})
+    with pytest.raises(FillError, match=r"follows from a.base.weight, which this model lacks"):
+        plan.apply({"a.up.weight": torch.zeros(16, 4)})
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {Rotation: {"{p,l,u}": "glow_lu"}},
+        {"in:Rotation": {"{p,l,u}": "glow_lu"}},
+        {"?": {"{p,l,u}": "glow_lu"}},
+        [Rule("glow_lu", name="*.{p,l,u}", type=Rotation)],
+    ],
+    ids=str,
+)
+def test_every_kind_of_key_tells_groups_apart(rules: Any) -> None:
+    model, other = twice(Rotation), twice(Rotation)
+    apply_init(model, rules, seed=1)
+    apply_init(other, {"*.{p,l,u}": "glow_lu"}, seed=1)
+    assert all(map(torch.equal, model.state_dict().values(), other.state_dict().values()))
+
+
+# ------------------------------------------------------------------------------- users' functions
+
+
+@pytest.fixture
+def pair() -> Iterator[None]:
+    @register_scheme("test_pair")
+    def pair(a: Tensor, b: Tensor, slot: Any, *, size: float = 1.0) -> None:
+        nn.init.normal_(a, std=size)
+        b.copy_(-a.mT)
+        assert slot.key == "weight"
+
+    yield
+    unregister_scheme("test_pair")
+
+
+@pytest.mark.usefixtures("pair")
+def test_a_users_function_of_several_tensors_starts_them_as_one() -> None:
+    model = nn.ModuleDict(
+        {str(i): nn.ModuleDict({"a": nn.Linear(3, 4), "b": nn.Linear(4, 3)}) for i in range(2)}
+    )
+    rules = {"*.{a,b}.weight": "test_pair(size=2)", "*.bias": 0}
+    apply_init(model, rules, seed=0)
+    for layer in model.values():
+        assert torch.equal(layer["b"].weight, -layer["a"].weight.mT)
+    assert not torch.equal(model["0"]["a"].weight, model["1"]["a"].weight)
+    plan = plan_init(model, rules)
+    assert plan["0.a.weight"].start == "test_pair(size=2), as one of 2"
+    assert check_init(model, rules).ok
+    with pytest.raises(OptionError, match="test_pair has no option sise; did you mean 'size'"):
+        plan_init(model, {"*.{a,b}.weight": "test_pair(sise=2)"})
+
+
+def test_a_function_that_leaves_a_member_unwritten_is_named_before_anything_is_written() -> None:
+    def half(a: Tensor, b: Tensor) -> None:
+        a.zero_()
+
+    model = {"x.a": torch.ones(2), "x.b": torch.ones(2)}
+    with pytest.raises(FillError, match=r"half\(\).* left elements of x.b unwritten"):
+        apply_init(model, {"*.{a,b}": half})
+    assert bool((model["x.a"] == 1).all())
+
+
+def test_braces_are_names_of_their_own_for_every_other_scheme() -> None:
+    model = twice(Lora)
+    plan = plan_init(model, {"*.{down,up}.weight": "normal(std=2)", "*": 0})
+    assert [step.start for step in plan] == ["constant 0", "N(0, 2)", "N(0, 2)"] * 2
+    assert (
+        plan_init(model, {"0": {"{base,down}.weight": 1}, "*": 0})["0.down.weight"].start
+        == "constant 1"
+    )
+
+
+# ------------------------------------------------------------------------------------- problems
+
+
+@pytest.mark.parametrize(
+    ("rules", "text"),
+    [
+        ({"*.weight": "pissa"}, "it starts several parameters as one; list them in braces"),
+        (
+            {"*.{base,up,down}.weight": "pissa"},
+            "A must be [rank, 12] and B [16, rank], not [[16, 4]",
+        ),
+        ({"*.{base,down,ub}.weight": "pissa"}, "the model has no member 3 of the 3 that"),
+        ({"?.{base,down,up}.weight": "pissa"}, "0.base.weight and 1.base.weight are both member 1"),
+        (
+            {"1.up.weight": 0, ADAPTERS: "pissa"},
+            "1.up.weight starts as one with 1.base.weight, 1.down.weight, and here it is: constant",
+        ),
+    ],
+)
+def test_what_is_no_group_is_said_with_its_names(rules: Any, text: str) -> None:
+    model = twice(Lora)
+    found = [str(p) for p in plan_init(model, rules).problems]
+    assert any(text in one for one in found), found
+
+
+def test_a_group_is_written_as_one_or_not_at_all() -> None:
+    text = said(twice(Lora), {ADAPTERS: "pissa"}, protect="0.base")
+    assert (
+        "0.base.weight starts as one with 0.down.weight, 0.up.weight, and here it is: protected"
+        in text
+    )
+    assert not plan_init(twice(Lora), {ADAPTERS: "pissa"}, protect="0").problems
+
+
+def test_a_rank_beyond_the_weights_is_a_problem() -> None:
+    model = twice(Lora, rank=13)
+    assert "the rank 13 is larger than that of the weight [16, 12]" in said(
+        model, {ADAPTERS: "pissa"}
+    )
+
+
+def test_a_weight_without_values_has_no_principal_part() -> None:
+    model = Lora().to("meta")
+    with pytest.raises(
+        FillError, match="it follows from what the model holds, which cannot be read"
+    ):
+        apply_init(model, {"{base,down,up}.weight": "pissa"}, device="cpu")

@@ -1,0 +1,59 @@
+"""The tree has every module once, with the sums of what it holds."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from torch import nn
+
+from initkit import OptionError, plan_init
+
+RULES = {"*.bias": 0, "*": "normal(std=0.02)"}
+
+
+def net() -> nn.Module:
+    blocks = nn.ModuleList(
+        nn.ModuleDict({"a": nn.Linear(4, 4), "b": nn.Linear(4, 8)}) for _ in range(3)
+    )
+    return nn.ModuleDict({"h": blocks, "head": nn.Linear(8, 2)})
+
+
+def test_a_tree_folds_blocks_and_sums_them() -> None:
+    tree = plan_init(net(), RULES).tree()
+    assert [(row.label, row.count, len(row.steps), row.elements) for row in tree.rows] == [
+        ("(model)", 1, 14, 198),
+        ("h.{0..2}", 3, 12, 180),
+        ("a", 3, 6, 60),
+        ("b", 3, 6, 120),
+        ("head", 1, 2, 18),
+    ]
+
+
+def test_the_std_of_a_module_is_that_of_all_its_elements_together() -> None:
+    row = plan_init(nn.Linear(4, 4), {"weight": "normal(std=0.5)", "bias": 1}).tree().rows[0]
+    # 16 elements of N(0, 1/4) and 4 ones
+    assert row.std == pytest.approx(math.sqrt((16 * 0.25 + 4) / 20 - (4 / 20) ** 2))
+
+
+def test_columns_and_depth_are_chosen() -> None:
+    tree = plan_init(net(), RULES).tree(columns=("rule", "dtype"), depth=1)
+    assert [row.depth for row in tree.rows] == [0, 1, 1]
+    assert tree.text(100).splitlines()[1].split() == ["module", "rule", "dtype"]
+    assert "<table>" in tree.to_html()
+
+
+def test_an_unknown_column_is_refused_with_what_is_near() -> None:
+    with pytest.raises(OptionError, match="no column 'element'; did you mean 'elements'"):
+        plan_init(net(), RULES).tree(columns=("element",))
+
+
+def test_every_parameter_is_in_the_root_and_in_one_line_of_each_depth() -> None:
+    plan = plan_init(net(), RULES)
+    rows = plan.tree(depth=None).rows
+    leaves = [
+        row
+        for row, deeper in zip(rows, [*rows[1:], rows[0]], strict=True)
+        if deeper.depth <= row.depth
+    ]
+    assert sorted(s.name for r in leaves for s in r.steps) == sorted(s.name for s in plan)

@@ -1,0 +1,95 @@
+"""Colours and width are the terminal's, by rich where it is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+from initkit.render import Line, Shown, lines_of, show, terminal_width
+
+LINES = [Line("fine"), Line("wrong", "error")]
+RED = "\x1b[31mwrong\x1b[0m"
+VARIABLES = ("NO_COLOR", "FORCE_COLOR", "TERM", "COLUMNS", "COLORTERM", "TTY_COMPATIBLE")
+needs_rich = pytest.mark.skipif(not importlib.util.find_spec("rich"), reason="rich is an extra")
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(params=[pytest.param(True, marks=needs_rich), False], ids=["rich", "plain"])
+def rich(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Test with and without rich."""
+    if not request.param:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    return bool(request.param)
+
+
+@pytest.mark.parametrize(
+    ("given", "coloured"),
+    [
+        ({}, False),  # a pipe
+        ({"FORCE_COLOR": "1", "TERM": "xterm"}, True),
+        ({"FORCE_COLOR": "1", "TERM": "xterm", "NO_COLOR": "1"}, False),
+        ({"FORCE_COLOR": "1", "TERM": "dumb"}, False),
+    ],
+)
+def test_colours_are_written_where_they_are_wanted(
+    given: dict[str, str],
+    coloured: bool,
+    rich: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    show(LINES)
+    wrong = RED if coloured and rich else "wrong"
+    assert capsys.readouterr().out == f"fine\n{wrong}\n"
+
+
+@pytest.mark.parametrize(("columns", "width"), [(None, 80), ("120", 120)])
+def test_the_width_is_the_terminals_and_80_where_there_is_none(
+    columns: str | None, width: int, rich: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if columns:
+        monkeypatch.setenv("COLUMNS", columns)
+    assert terminal_width() == width
+
+
+def test_long_lines_and_markup_are_printed_as_they_are(
+    rich: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "[red]" + 60 * "word " + "[/red] :smile:"
+    show([Line(text)])
+    assert capsys.readouterr().out == text + "\n"
+
+
+class Words(Shown):
+    """Something to look at."""
+
+    def lines(self, width: int | None = None) -> list[Line]:
+        return lines_of("one two three four", "error", width)
+
+
+def test_a_text_is_plain_and_fits_whatever_the_terminal(
+    rich: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "12")
+    assert str(Words()) == "one two\n    three\n    four"
+    assert Words().text() == "one two three four"
+    Words().show()
+    assert ("\x1b[31mone two\x1b[0m" in capsys.readouterr().out) is rich
+
+
+@needs_rich
+def test_rich_prints_it_in_colours(capsys: pytest.CaptureFixture[str]) -> None:
+    import rich as library
+    from rich.console import Console
+
+    Console(force_terminal=True, width=80, color_system="standard").print(Words())
+    assert library and "\x1b[31m" in capsys.readouterr().out
