@@ -35,6 +35,9 @@ from torch import Tensor, nn
 import initkit
 from initkit import Plan, Step
 from initkit.distributions import Blocks, Distribution, Orthogonal
+from initkit.errors import DeferredError
+from initkit.record import record_init
+from initkit.write.recorded_rules import PLAN
 
 Builder = Callable[[], nn.Module]
 
@@ -70,6 +73,59 @@ def check_recipe(recipe: Any, builder: Builder | str, **options: Any) -> None:
         check_facts(recipe, builder, **options)
     else:
         check_model(recipe, builder, **options)
+
+
+# ------------------------------------------------------------------------- against its recording
+
+
+def check_recorded(recipe: Any, build: Builder) -> None:
+    """Compare ``recipe`` with what the code of ``build()`` is seen to do, without any values.
+
+    That takes a tenth of the time of drawing them, and tells distributions that look alike apart.
+    """
+    model, code = _recorded(build)
+    recorded = {name: step for step in code for name in step.names}
+    assert model is not None
+    plan = initkit.plan_init(model, recipe)
+    _whole(plan, ())
+    wrong = [
+        f"{step.name} by {step.rule!r}: {step.start}, and the code {recorded[step.name].start}"
+        for step in plan
+        if step.status == "write" and _other(step, recorded[step.name])
+    ]
+    _fail(recipe, wrong)
+
+
+def _recorded(build: Builder) -> tuple[nn.Module | None, Plan]:
+    """Record without values; with them where the code looks at them."""
+    try:
+        with initkit.deferred(record=True):
+            model = build()
+        plan: Plan = vars(model)[PLAN]
+        if not plan.with_status("unexplained"):
+            return model, plan
+    except DeferredError:
+        pass
+    plan = record_init(build)
+    return plan.model, plan
+
+
+def _other(step: Step, code: Step) -> bool:
+    """Say whether two steps start a tensor otherwise: in moments, bounds or kind of values."""
+    ours, theirs = step.distribution, code.distribution
+    assert ours is not None
+    if theirs is None or (ours.random, ours.elementwise) != (theirs.random, theirs.elementwise):
+        return True
+    return ours != theirs and not torch.allclose(
+        _figures(ours), _figures(theirs), rtol=1e-5, atol=1e-9
+    )
+
+
+def _figures(distribution: Distribution) -> Tensor:
+    mean, std = distribution.mean or 0.0, distribution.std or 0.0
+    far = abs(mean) + 8 * std  # bounds further away cut nothing
+    edges = [max(-far, min(far, bound)) for bound in distribution.bounds]
+    return torch.tensor([mean, std, *edges], dtype=torch.float64)
 
 
 # ------------------------------------------------------------------------------ against a model

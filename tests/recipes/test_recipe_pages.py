@@ -42,7 +42,7 @@ def test_every_recipe_has_a_page_and_links_lead_to_pages(pages: ModuleType, tmp_
 
 def test_a_page_holds_rules_source_and_other_names(pages: ModuleType) -> None:
     text = pages.page(initkit.describe_recipe("vit/jax"), ["vit/jax", "vit/timm"])
-    assert text.startswith("# vit/jax\n")
+    assert text.startswith("---\norphan: true\n---\n\n# vit/jax\n")
     assert "Also called\n: `vit`" in text
     assert "[vit/timm](vit-timm.md)" in text
     assert "| `*cls_token` | `0` |" in text

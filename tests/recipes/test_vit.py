@@ -28,16 +28,20 @@ def _timm(name: str, cls: str, **options: Any) -> Builder:
     return lambda: getattr(need(f"timm.models.{name}"), cls)(**options)
 
 
-def _timm_vit(**options: Any) -> Builder:
-    return _timm("vision_transformer", "VisionTransformer", **(_TINY | options))
+def _timm_vit(mlp: str = "", block: str = "", **options: Any) -> Builder:
+    """Return a builder of a small VisionTransformer; ``mlp`` and ``block`` are names of classes."""
 
+    def build() -> nn.Module:
+        models = need("timm.models.vision_transformer")
+        more = dict(options)
+        if mlp:
+            more["mlp_layer"] = getattr(need("timm.layers"), mlp)
+        if block:
+            more["block_fn"] = getattr(models, block)
+        model: nn.Module = models.VisionTransformer(**(_TINY | more))
+        return model
 
-def _timm_layer(name: str) -> Any:
-    return getattr(need("timm.layers"), name)
-
-
-def _timm_block(name: str) -> Any:
-    return getattr(need("timm.models.vision_transformer"), name)
+    return build
 
 
 def _created(name: str, **options: Any) -> Builder:
@@ -157,15 +161,15 @@ _BOTH: dict[str, Any] = {"text_config": _TEXT, "vision_config": _VISION}
     ("vit/timm", _timm_vit(reg_tokens=2)),
     ("vit/timm", _timm_vit(global_pool="map", class_token=False, init_values=1e-4)),
     ("vit/timm", _timm_vit(qk_norm=True, pre_norm=True, global_pool="avg", num_classes=0)),
-    ("vit/timm", _timm_vit(mlp_layer=_timm_layer("SwiGLUPacked"))),
-    ("vit/timm", _timm_vit(mlp_layer=_timm_layer("SwiGLU"))),
-    ("vit/timm", _timm_vit(block_fn=_timm_block("ResPostBlock"), init_values=1e-3)),
-    ("vit/timm", _timm_vit(block_fn=_timm_block("ParallelScalingBlock"), init_values=1e-3)),
-    ("vit/timm", _timm_vit(block_fn=_timm_block("DiffParallelScalingBlock"))),
+    ("vit/timm", _timm_vit(mlp="SwiGLUPacked")),
+    ("vit/timm", _timm_vit(mlp="SwiGLU")),
+    ("vit/timm", _timm_vit(block="ResPostBlock", init_values=1e-3)),
+    ("vit/timm", _timm_vit(block="ParallelScalingBlock", init_values=1e-3)),
+    ("vit/timm", _timm_vit(block="DiffParallelScalingBlock")),
     ("vit/timm", _created("vit_tiny_patch16_224", depth=1)),
     ("vit/timm-fix_init", _timm_vit(fix_init=True, depth=4)),
     ("vit/timm-jax", _timm_vit(weight_init="jax")),
-    ("vit/timm-jax", _timm_vit(weight_init="jax", mlp_layer=_timm_layer("SwiGLUPacked"))),
+    ("vit/timm-jax", _timm_vit(weight_init="jax", mlp="SwiGLUPacked")),
     ("vit/timm-jax_nlhb", _timm_vit(weight_init="jax_nlhb", num_classes=13)),
     ("vit/timm-moco", _timm_vit(weight_init="moco")),
     ("vit/torchvision", _torchvision_vit()),

@@ -85,7 +85,8 @@ def test_a_recipes_rules_are_optional_and_each_mention_of_it_is_told_apart() -> 
     first, second, own = read_rules([MINE, MINE, {"a": 1}])
     assert first.optional and second.optional and not own.optional
     assert first.recipe == second.recipe == MINE and own.recipe is None
-    assert first.mention is not second.mention and first.mention == second.mention
+    assert first.mention is not second.mention
+    assert first.mention and second.mention and first.mention.recipe == second.mention.recipe
 
 
 def test_the_rules_of_a_file_without_a_name_are_as_strict_as_a_table() -> None:
@@ -95,7 +96,10 @@ def test_the_rules_of_a_file_without_a_name_are_as_strict_as_a_table() -> None:
 
 def test_a_rule_of_a_recipe_inside_a_recipe_belongs_to_the_inner_one() -> None:
     (clause,) = read_rules(Recipe("outer/net", rules=[MINE]))
-    assert (clause.label, clause.mention and clause.mention.name) == ("mine/net: *", "outer/net")
+    assert (clause.label, clause.mention and clause.mention.recipe.name) == (
+        "mine/net: *",
+        "outer/net",
+    )
 
 
 def test_two_clauses_that_say_the_same_are_two() -> None:

@@ -225,6 +225,29 @@ def test_the_published_schema_accepts_what_is_written(tmp_path: Path) -> None:
         (Path(initkit.__file__).parent / "rules" / "recipe.schema.json").read_text()
     )
     assert set(schema["properties"]) == {
-        "name", "summary", "source", "paper", "notes", "fits", "padding", "rules", "$schema"
+        "name", "summary", "source", "paper", "notes", "fits", "code", "marks", "padding", "rules",
+        "$schema",
     }  # fmt: skip
     assert schema["required"] == ["rules"]
+
+
+@pytest.mark.parametrize("ending", ["toml", "json"])
+def test_marks_and_code_come_back_from_a_file(tmp_path: Path, ending: str) -> None:
+    recipe = Recipe("mine/net", rules={"*": 0}, marks=("*.gate", "type:LSTM"), code=("mine.net",))
+    read = load_recipe(save_recipe(recipe, tmp_path / f"mine.{ending}"))
+    assert (read.marks, read.code) == (recipe.marks, recipe.code)
+
+
+def test_a_mark_that_is_no_key_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine/net"\nmarks = ["re:("]\n[rules]\n"*" = 0\n')
+    with pytest.raises(FileError, match=r"mine\.toml:2: cannot read the regular expression"):
+        load_recipe(path)
+
+
+def test_figures_that_were_given_are_saved_with_the_name(tmp_path: Path) -> None:
+    recipe = describe_recipe("gpt2/transformers(std=0.01)")
+    path = save_recipe(recipe, tmp_path / "mine.json")
+    assert [row for row in load_recipe(path).rows if row[0] == "Conv1D.weight"] == [
+        ("Conv1D.weight", "normal(std=0.01)")
+    ]

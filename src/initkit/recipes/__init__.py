@@ -1,12 +1,15 @@
 """The built-in recipes, one file per family, loaded on first use.
 
 A family's file defines ``RECIPES`` and may define ``ALIASES`` (other name -> recipe); its file
-name is the part of the recipe's name before the slash.
+name is the part of the recipe's name before the slash. Families that take no more than a few lines
+each stand together, in the ``COLLECTIONS`` of their library; there a family's name alone means its
+first recipe.
 """
 
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import import_module
 
@@ -20,7 +23,17 @@ def families() -> frozenset[str]:
     return frozenset(name for name in files if not name.startswith("_"))
 
 
+COLLECTIONS = (
+    "_library",
+    "_diffusers",
+    "_timm_convnets",
+    "_timm_transformers",
+    "_torch_geometric",
+    "_torchvision",
+)
+"""Files of many families: all are loaded with the first name that has no file of its own."""
 _loaded: set[str] = set()
+_named: set[str] = set()  # families of collections: of two libraries, the first gives the bare name
 
 
 def _load_family(family: str) -> None:
@@ -29,21 +42,34 @@ def _load_family(family: str) -> None:
     _loaded.add(family)  # first: registering asks whether the names are taken, and comes here
     module = import_module(f"{__name__}.{family}")
     aliases: dict[str, str] = getattr(module, "ALIASES", {})
+    if family in COLLECTIONS:
+        aliases = _bare_names({r.name: r.name for r in module.RECIPES} | aliases) | aliases
     add_recipes(module.RECIPES, aliases)
     for target in aliases.values():  # which may be recipes of another family
         load(target)
 
 
+def _bare_names(names: Mapping[str, str]) -> dict[str, str]:
+    """Return what families' names alone mean; of a family with a file, that is for it to say."""
+    mine: dict[str, str] = {}
+    for name, recipe in names.items():
+        family = name.partition("/")[0]
+        if family not in families() | _named:
+            mine.setdefault(family, recipe)
+    _named.update(mine)
+    return mine
+
+
 def load(name: str | None) -> None:
     """Register the family of ``name``, or with None every family."""
     if name is None:
-        for family in sorted(families()):
+        for family in [*sorted(families()), *COLLECTIONS]:
             _load_family(family)
         return
     # A family is a file, whose name has no dash: a recipe's is looked for under the word before the
     # slash, under what stands before its dash, and with the dash left out.
     head = name.partition("/")[0]
     spelled = dict.fromkeys((head, head.partition("-")[0], head.replace("-", "")))
-    for family in spelled:
-        if family in families():
-            _load_family(family)
+    found = [family for family in spelled if family in families()]
+    for family in found or COLLECTIONS:
+        _load_family(family)

@@ -10,6 +10,10 @@ from ..model import Slot
 
 HEADS = r"re:(.*\.)?(classification_heads?|classifier)\..*"
 """What stands behind the layers, though its parts may be called as theirs are (out_proj)."""
+ATTENTION = r"re:.*(att(n|ention)|blocks\.\d+\.in_proj\.).*"
+"""What every Vision Transformer has, whatever its parts are called."""
+RESIDUAL = r"re:(.*\.)?(v_proj|out_proj|o_proj|fc\d|linear\d|w\d)\.weight"
+"""The matrices of a Transformer that its depth scales, as most implementations call them."""
 
 
 def config_says(option: str, value: object) -> Callable[[Slot], bool]:
@@ -64,3 +68,14 @@ def last_layer(slot: Slot) -> bool:
     # Layers without parameters, such as activations, may stand behind the last that has some.
     bearing = [part for part in parts.values() if part is not None and [*part.parameters()]]
     return not bearing or bearing[-1] is slot.owner
+
+
+def in_matrix_of(kind: str) -> Callable[[Slot], bool]:
+    """Return the predicate that the slot is a tensor of two axes or more inside such a module."""
+
+    def inside(slot: Slot) -> bool:
+        within = any(type(module).__name__ == kind for module in slot.lineage)
+        return within and len(slot.shape) > 1
+
+    inside.__name__ = f"matrix in {kind}"
+    return inside

@@ -41,12 +41,12 @@ _ORIGINAL: list[Any] = [
 
 _FACTOR = "(config.initializer_factor or 1)"
 _DEEP = "(2*(config.num_hidden_layers or n_layers))**-0.5"
-_HF: list[Any] = [
+HF: list[Any] = [
     {
         "*logit_scale": "constant(config.logit_scale_init_value or 2.6592)",
         "*class_embedding": f"normal(std=shape[0]**-0.5*{_FACTOR})",
     },
-    {"in:CLIPVisionEmbeddings": {"*_embedding.weight": f"normal(std=({STD})*{_FACTOR})"}},
+    {"in:*VisionEmbeddings": {"*_embedding.weight": f"normal(std=({STD})*{_FACTOR})"}},
     {
         "*_embedding.weight": f"normal(std=0.02*{_FACTOR})",
         "*self_attn.[qkv]_proj.weight": f"normal(std=shape[1]**-0.5*{_DEEP}*{_FACTOR})",
@@ -63,6 +63,7 @@ RECIPES = (
     Recipe(
         "clip/original",
         rules=_ORIGINAL,
+        marks=(r"re:(.*\.)?(text_projection|visual\..*|token_embedding\.weight)",),
         summary="Text tower by width and depth, as GPT-2; image tower mostly torch's default.",
         source="openai/CLIP: clip/model.py (initialize_parameters)",
         paper=_PAPER,
@@ -74,7 +75,11 @@ RECIPES = (
     ),
     published(
         "clip",
-        *_HF,
+        *HF,
+        marks=(
+            "*self_attn.[qkv]_proj.weight",
+            "*mlp.fc[12].weight",
+        ),
         summary="Both towers by width and depth; biases 0.",
         paper=_PAPER,
         notes="the two scales of the attention are swapped against the original: here query, key "

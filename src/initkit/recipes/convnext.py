@@ -40,6 +40,7 @@ RECIPES = (
     Recipe(
         "convnext/original",
         rules=_rules,
+        marks=(r"re:.*(gamma|layer_scale\w*|grn\.weight)",),
         summary="Convolutions and linear layers N(0, 0.02), biases 0, LayerScale 1e-6.",
         source="facebookresearch/ConvNeXt: models/convnext.py; facebookresearch/ConvNeXt-V2",
         paper=_PAPER,
@@ -49,6 +50,7 @@ RECIPES = (
     Recipe(
         "convnext/timm",
         rules=_rules,
+        marks=(r"re:.*(gamma|layer_scale\w*|grn\.weight)",),
         summary="As the authors' code.",
         source="huggingface/pytorch-image-models 1.0.31: timm/models/convnext.py",
         paper=_PAPER,
@@ -58,6 +60,7 @@ RECIPES = (
     Recipe(
         "convnext/torchvision",
         rules=_plain,
+        marks=(r"re:.*(gamma|layer_scale\w*|grn\.weight)",),
         summary="As the authors' code.",
         source="pytorch/vision 0.28: torchvision/models/convnext.py",
         paper=_PAPER,
@@ -71,6 +74,7 @@ RECIPES = (
             "*.gamma": "constant(config.layer_scale_init_value)",
             **_V2,
         },
+        marks=(r"re:.*(gamma|layer_scale\w*|grn\.weight)",),
         summary="Convolutions and linear layers N(0, initializer_range), LayerScale as configured.",
         paper=_PAPER,
         notes="a plain normal distribution, which is the same in effect",
@@ -87,6 +91,7 @@ RECIPES = (
             },
             REST,
         ],
+        marks=(r"re:.*(gamma|layer_scale\w*|grn\.weight)",),
         summary="Convolutions and linear layers Glorot's uniform distribution, LayerScale 1e-6.",
         source="keras-team/keras: keras/src/applications/convnext.py",
         paper=_PAPER,

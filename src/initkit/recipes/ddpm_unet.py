@@ -19,6 +19,7 @@ RECIPES = (
             NORMS,
             REST,
         ],
+        marks=(r"re:(.*\.)?(conv2|proj_out|conv_out)\.weight",),
         summary="Glorot's uniform; last layers of blocks, attention and network 1e-5 of it.",
         source="hojonathanho/diffusion: diffusion_tf/nn.py, diffusion_tf/models/unet.py",
         paper="Ho et al. 2020, Denoising Diffusion Probabilistic Models (arXiv:2006.11239)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..rules import REST, Recipe, Rule
-from ._shared import HEADS, between_encoder_and_decoder, tied_to_embedding, tied_to_linear
+from ._shared import HEADS, RESIDUAL, between_encoder_and_decoder, tied_to_embedding, tied_to_linear
 
 _PAPER = "Wang et al. 2022, DeepNet (arXiv:2203.00555)"
 SCALED = r"(v_proj|out_proj|o_proj|fc\d|linear\d|w\d)"
@@ -71,6 +71,7 @@ RECIPES = (
     Recipe(
         "deepnorm/paper",
         rules=_paper,
+        marks=(RESIDUAL,),
         summary="Xavier normal: gain 1 for q and k, (8 N)^-1/4 for values, outputs and "
         "feed-forward of one stack of N layers.",
         source="arXiv:2203.00555, figure 2",
@@ -83,6 +84,7 @@ RECIPES = (
     Recipe(
         "deepnorm/torchscale",
         rules=torchscale(_CODE),
+        marks=(RESIDUAL,),
         summary="torch's default times (8 N)^-1/4 for values, outputs and feed-forward, biases "
         "too; embeddings N(0, 1/sqrt(d)).",
         source="microsoft/torchscale: torchscale/architecture/encoder.py, decoder.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..rules import REST, Recipe
+from ._shared import ATTENTION
 from ._transformers import published
 from .vit import CONFIG_TRUNC, LINEAR, NORMS, TRUNC
 
@@ -28,6 +29,7 @@ RECIPES = (
             },
             REST,
         ],
+        marks=(r"re:.*(att(n|ention)|last_layer).*",),
         summary="Linear layers and positions N(0, 0.02), tokens N(0, 1e-6), LayerScale 1e-5.",
         source="facebookresearch/dinov2: dinov2/models/vision_transformer.py "
         "(DinoVisionTransformer), "
@@ -47,6 +49,7 @@ RECIPES = (
             "*lambda1": "constant(config.layerscale_value or 1)",
             "type:Linear|Conv2d": {"weight": CONFIG_TRUNC, "bias": 0},
         },
+        marks=(ATTENTION,),
         summary="Everything N(0, config.initializer_range), LayerScale config.layerscale_value.",
         paper=_PAPER,
         notes="the original: class token N(0, 1e-6), LayerScale 1e-5 (here 1), patches by torch's "

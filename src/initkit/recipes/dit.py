@@ -21,6 +21,7 @@ RECIPES = (
             },
             REST,
         ],
+        marks=("*adaLN_modulation.*",),
         summary="Linear layers and patches Xavier; what adaLN makes of the condition, and the "
         "output, 0; fixed sine-cosine positions.",
         source="facebookresearch/DiT: models.py (initialize_weights)",

@@ -71,7 +71,7 @@ RECIPES = (
     ),
     Recipe(
         "efficientnet/transformers",
-        rules=[{"type:BatchNorm2d": {"weight": NORMAL, "bias": 0}}, *GENERIC],
+        rules=[{"type:BatchNorm2d": {"weight": NORMAL, "bias": 0}}, GENERIC],
         summary="Everything N(0, initializer_range), batchnorm weights too; biases 0.",
         source="huggingface/transformers 5.23: models/efficientnet/modeling_efficientnet.py",
         paper=_PAPER,

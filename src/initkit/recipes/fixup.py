@@ -27,6 +27,7 @@ RECIPES = (
             },
             REST,
         ],
+        marks=(r"re:(.*\.)?bias\d[ab]?",),
         summary="Branch convolutions He L^(-1/(2m - 2)), the last of a branch and the classifier "
         "0.",
         source="hongyi-zhang/Fixup: imagenet/models/fixup_resnet_imagenet.py, "

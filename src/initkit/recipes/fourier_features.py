@@ -24,6 +24,7 @@ RECIPES = (
     Recipe(
         "fourier_features/original",
         rules=_fourier,
+        marks=(r"re:(.*\.)?_?B",),
         summary="Frequencies B from N(0, scale); linear layers Glorot; biases N(0, 0.01).",
         source="tancik/fourier-feature-networks: Demo.ipynb, with jax.example_libraries.stax.Dense",
         paper="Tancik et al. 2020, Fourier Features Let Networks Learn High Frequency Functions, "

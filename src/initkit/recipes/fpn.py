@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from ..rules import REST, Recipe
 
+FPN = {"type:Conv2d": {"weight": "kaiming_uniform(a=1, fans='tensor')", "bias": 0}}
+
 RECIPES = (
     Recipe(
         "fpn/torchvision",
-        rules=[
-            {"type:Conv2d": {"weight": "kaiming_uniform(a=1, fans='tensor')", "bias": 0}},
-            REST,
-        ],
+        rules=[FPN, REST],
         summary="Convolutions U of sqrt(3/fan_in), Caffe2's XavierFill; biases 0.",
         source="pytorch/vision 0.28: torchvision/ops/feature_pyramid_network.py",
         paper="Lin et al. 2017, Feature Pyramid Networks for Object Detection (arXiv:1612.03144)",

@@ -15,11 +15,12 @@ RECIPES = (
             "type:*RMSNorm*": {"weight": 0},
             "*.mm_input_projection_weight": 0,
         },
+        marks=("type:GemmaRMSNorm|Gemma2RMSNorm|Gemma3RMSNorm",),
         summary="Every matrix N(0, initializer_range), padding row 0; RMSNorm weights 0.",
         paper="Gemma Team 2025, Gemma 3 (arXiv:2503.19786)",
         notes="RMSNorm multiplies by 1 + weight, so its weights start at 0. A vision tower starts "
         "like siglip/transformers",
-        models="gemma3",
+        models="gemma",
     ),
 )
 ALIASES = {"gemma": "gemma/transformers"}

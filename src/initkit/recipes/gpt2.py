@@ -30,6 +30,7 @@ RECIPES = (
             "*.c_proj.weight": _SCALED,
             "type:Conv1D": {"weight": NORMAL, "bias": 0},
         },
+        marks=("*.c_proj.weight",),
         summary="Every matrix N(0, 0.02), residual projections N(0, 0.02/sqrt(2 layers)).",
         paper=_PAPER,
         notes="the depth scaling is the paper's sentence (weights of residual layers by 1/sqrt(N)) "
@@ -39,6 +40,7 @@ RECIPES = (
     Recipe(
         "gpt2/openai",
         rules=_openai,
+        marks=("*.wpe.weight",),
         summary="Every matrix N(0, 0.02), position embeddings N(0, 0.01), nothing scaled by depth.",
         source="openai/gpt-2: src/model.py",
         paper=_PAPER,

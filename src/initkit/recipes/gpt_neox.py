@@ -24,6 +24,7 @@ RECIPES = (
             },
             REST,
         ],
+        marks=(r"re:.*(attention\.dense|dense_4h_to_h|linear2)\.weight",),
         summary="small_init sqrt(2/(5 d)); wang_init 2/(layers sqrt(d)) into the residual stream.",
         source="EleutherAI/gpt-neox: megatron/model/init_functions.py; configs/20B.yml",
         paper=f"{_PAPER}; Nguyen & Salazar 2019 (small init); Wang & Komatsuzaki 2021 (wang init)",

@@ -16,6 +16,7 @@ RECIPES = (
             {"type:AttentionPool2d": {"positional_embedding": "normal(std=1/sqrt(shape[0]))"}},
             REST,
         ],
+        marks=("*out_layers.3.*",),
         summary="torch's defaults; last layers of blocks, of attention and of the network 0.",
         source="openai/guided-diffusion: guided_diffusion/unet.py (zero_module)",
         paper="Dhariwal & Nichol 2021, Diffusion Models Beat GANs (arXiv:2105.05233)",

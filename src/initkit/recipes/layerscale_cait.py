@@ -34,6 +34,7 @@ RECIPES = (
     Recipe(
         "layerscale_cait/timm",
         rules=_cait,
+        marks=(r"re:.*\.gamma_\d(_\d)?",),
         summary="Linear layers, class token and positions N(0, 0.02); LayerScale 1e-5 or 1e-6.",
         source="huggingface/pytorch-image-models: timm/models/cait.py; facebookresearch/deit: "
         "cait_models.py, which do the same",

@@ -31,6 +31,7 @@ RECIPES = (
             },
             REST,
         ],
+        marks=("type:LSTM|LSTMCell|GRU|GRUCell|RNN|RNNCell",),
         summary="Kernel Glorot uniform and recurrent kernel orthogonal, both over the fused gates; "
         "biases 0, the forget gate's 1.",
         source="keras-team/keras: keras/src/layers/rnn/lstm.py, gru.py, core/dense.py, "
@@ -44,6 +45,7 @@ RECIPES = (
     Recipe(
         "lstm/allennlp",
         rules=[_recurrent(_FUSED, "orthogonal", 0, "blocks(0, 1, 0, 0)"), REST],
+        marks=("type:LSTM|LSTMCell|GRU|GRUCell|RNN|RNNCell",),
         summary="Input weights Glorot uniform, recurrent weights orthogonal per gate; biases 0, "
         "the forget gate's 1.",
         source="allenai/allennlp: allennlp/nn/initializers.py (block_orthogonal, lstm_hidden_bias)",
@@ -64,6 +66,7 @@ RECIPES = (
             },
             REST,
         ],
+        marks=("type:LSTM|LSTMCell|GRU|GRUCell|RNN|RNNCell",),
         summary="Input kernels LeCun normal (truncated), recurrent kernels orthogonal, per gate; "
         "all biases 0.",
         source="google/flax: flax/linen/recurrent.py (LSTMCell, OptimizedLSTMCell), linear.py",
@@ -81,6 +84,7 @@ RECIPES = (
             },
             REST,
         ],
+        marks=("type:LSTM|LSTMCell|GRU|GRUCell|RNN|RNNCell",),
         summary="Everything U(-0.1, 0.1), biases too; padding rows 0.",
         source="facebookresearch/fairseq: fairseq/models/lstm.py",
         paper="Sutskever et al. 2014, Sequence to Sequence Learning with Neural Networks",
@@ -89,6 +93,7 @@ RECIPES = (
     Recipe(
         "lstm/torch",
         rules=[REST],
+        marks=("type:LSTM|LSTMCell|GRU|GRUCell|RNN|RNNCell",),
         summary="Everything U(-1/sqrt(H), 1/sqrt(H)), biases too.",
         source="pytorch/pytorch: torch/nn/modules/rnn.py (RNNBase.reset_parameters)",
         fits=("torch.nn",),

@@ -72,11 +72,24 @@ STATE_SPACE: list[Any] = [
 """What Mamba and Mamba 2 share in transformers."""
 _STEP = "(config.time_step_scale or 1)*shape[1]**-0.5"
 _PROJECTION = "*.dt_proj.weight"
+HF: list[Any] = [
+    Rule(
+        f"constant(value={_STEP})",
+        name=_PROJECTION,
+        where=config_says("time_step_init_scheme", "constant"),
+    ),
+    {_PROJECTION: f"uniform(-({_STEP}), {_STEP})"},
+    *STATE_SPACE,
+]
 
 RECIPES = (
     Recipe(
         "mamba/original",
         rules=_original,
+        marks=(
+            "*.A_log",
+            "*.dt_proj.weight",
+        ),
         summary="A_log = log(1..N), D 1, softplus(dt bias) log-uniform in [0.001, 0.1], dt weight "
         "U(1/sqrt(rank)), embedding N(0, 0.02); out_proj torch's default by 1/sqrt(layers).",
         source="state-spaces/mamba: mamba_ssm/modules/mamba_simple.py, models/mixer_seq_simple.py",
@@ -88,13 +101,11 @@ RECIPES = (
     ),
     published(
         "mamba",
-        Rule(
-            f"constant(value={_STEP})",
-            name=_PROJECTION,
-            where=config_says("time_step_init_scheme", "constant"),
+        *HF,
+        marks=(
+            "*.A_log",
+            "*.dt_proj.weight",
         ),
-        {_PROJECTION: f"uniform(-({_STEP}), {_STEP})"},
-        *STATE_SPACE,
         summary="A_log, D, dt as the original; embedding, in_proj and x_proj N(0, 0.1); biases 0.",
         paper=_PAPER,
         notes="initializer_range is 0.1, the convolution's bias 0, and out_proj is not scaled by "

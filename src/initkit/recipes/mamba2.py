@@ -28,6 +28,10 @@ RECIPES = (
     Recipe(
         "mamba2/original",
         rules=_original,
+        marks=(
+            "*.A_log",
+            "*.dt_bias",
+        ),
         summary="exp(A_log) U(1, 16), D 1, softplus(dt_bias) log-uniform in [0.001, 0.1], "
         "embedding N(0, 0.02); out_proj torch's default by 1/sqrt(layers).",
         source="state-spaces/mamba: mamba_ssm/modules/mamba2.py, models/mixer_seq_simple.py",
@@ -39,6 +43,10 @@ RECIPES = (
     published(
         "mamba2",
         *STATE_SPACE,
+        marks=(
+            "*.A_log",
+            "*.dt_bias",
+        ),
         summary="A_log = log(1..heads), D, dt as the original; embedding and in_proj N(0, 0.1).",
         paper=_PAPER,
         notes="A is counted, not drawn; initializer_range is 0.1, and out_proj is not scaled by "

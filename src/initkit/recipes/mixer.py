@@ -50,6 +50,7 @@ RECIPES = (
             {LINEAR: {"weight": LECUN, "bias": 0}, CONV: {"weight": LECUN, "bias": 0}},
             REST,
         ],
+        marks=("re:.*(mlp_tokens|linear_tokens|mlp_channels).*",),
         summary="Every layer LeCun (truncated at two sigma and corrected), biases 0, head 0.",
         source="google-research/vision_transformer: vit_jax/models_mixer.py, with flax's defaults",
         paper=_PAPER,
@@ -60,6 +61,7 @@ RECIPES = (
     Recipe(
         "mixer/timm",
         rules=_timm,
+        marks=("re:.*(mlp_tokens|linear_tokens|mlp_channels).*",),
         summary="Linear layers Xavier, MLP biases N(0, 1e-6), patches LeCun, head 0.",
         source="huggingface/pytorch-image-models: timm/models/mlp_mixer.py",
         paper=_PAPER,

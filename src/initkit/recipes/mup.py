@@ -80,6 +80,7 @@ RECIPES = (
     Recipe(
         "mup/examples",
         rules=_examples,
+        marks=("type:MultiheadAttention",),
         summary="Queries 0, keys, values and all other matrices N(0, 1/sqrt(d)), readout and "
         "biases 0; embeddings N(0, 1).",
         source="microsoft/mup: examples/Transformer/model.py",

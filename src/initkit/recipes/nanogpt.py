@@ -16,6 +16,7 @@ RECIPES = (
             },
             REST,
         ],
+        marks=("*.c_proj.weight",),
         summary="Every matrix N(0, 0.02), residual projections N(0, 0.02/sqrt(2 layers)).",
         source="karpathy/nanoGPT: model.py",
         paper="Radford et al. 2019, Language Models are Unsupervised Multitask Learners",

@@ -34,6 +34,7 @@ RECIPES = (
     Recipe(
         "nfnet/timm",
         rules=_timm,
+        marks=("*gain",),
         summary="Convolutions N(0, 1/sqrt(fan_in)), gains 1, the last gain of every block 0.",
         source="huggingface/pytorch-image-models 1.0.31: timm/models/nfnet.py; "
         "google-deepmind/deepmind-research: nfnets/base.py, nfnets/nfnet.py",

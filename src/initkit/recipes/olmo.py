@@ -84,6 +84,7 @@ RECIPES = (
     ),
     published(
         "olmo",
+        models="olmo olmo3",
         summary="Every matrix N(0, initializer_range), padding row 0.",
         paper=_PAPER,
         notes="the norms have no parameters",

@@ -31,6 +31,7 @@ RECIPES = (
     Recipe(
         "opt/metaseq",
         rules=_metaseq,
+        marks=(r"re:(.*\.)?(out_proj|fc2)\.weight",),
         summary="Every matrix N(0, 0.006), out_proj and fc2 N(0, 0.006/sqrt(2 layers)); biases 0.",
         source="facebookresearch/metaseq: metaseq/models/transformer_lm.py, "
         "modules/transformer_decoder_layer.py, utils.py (full_megatron_init)",

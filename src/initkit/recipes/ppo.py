@@ -64,6 +64,10 @@ RECIPES = (
             _LAYERS,
             REST,
         ],
+        marks=(
+            "*action_net.weight",
+            "*value_net.weight",
+        ),
         summary="Orthogonal: sqrt(2) in extractors, 0.01 for action_net, 1 for value_net; biases "
         "0.",
         source="DLR-RM/stable-baselines3: stable_baselines3/common/policies.py",

@@ -9,7 +9,7 @@ from ._convnets import HE_OUT, KERAS_RULES, NORMS, TORCH7_RULES
 
 _PAPER = "He et al. 2016, Deep Residual Learning for Image Recognition (arXiv:1512.03385)"
 _GOYAL = "Goyal et al. 2017, Accurate, Large Minibatch SGD (arXiv:1706.02677)"
-_LAST_NORM = {
+LAST_NORM = {
     "in:BasicBlock": {"bn2.weight": 0},
     "in:Bottleneck|Bottle2neck|ResNestBottleneck": {"bn3.weight": 0},
 }
@@ -18,7 +18,7 @@ _LAST_NORM = {
 
 def torchvision(zero_init_residual: bool = False) -> list[Any]:
     """Return the rules of torchvision's ``ResNet``, whatever its width and groups."""
-    zeros = [_LAST_NORM] if zero_init_residual else []
+    zeros = [LAST_NORM] if zero_init_residual else []
     return [*zeros, {"type:Conv2d": {"weight": HE_OUT}}, NORMS, REST]
 
 
@@ -69,7 +69,7 @@ RECIPES = (
     Recipe(
         "resnet/tensorflow",
         rules=[
-            _LAST_NORM,
+            LAST_NORM,
             {
                 "type:Conv2d": {"weight": "variance_scaling(fans='tensor')", "bias": 0},
                 "type:Linear": {"weight": "normal(std=0.01)", "bias": 0},

@@ -21,6 +21,7 @@ RECIPES = (
     Recipe(
         "retinanet_head/torchvision",
         rules=_rules,
+        marks=(r"re:(.*\.)?(cls_logits|cls_score|retina_cls)\.bias",),
         summary="Convolutions N(0, 0.01), biases 0, the classes' bias -log((1 - p)/p), p = 0.01.",
         source="pytorch/vision 0.28: torchvision/models/detection/retinanet.py, fcos.py",
         paper="Lin et al. 2017, Focal Loss for Dense Object Detection (arXiv:1708.02002)",

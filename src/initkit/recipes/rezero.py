@@ -13,6 +13,7 @@ RECIPES = (
             TORCH_ATTENTION,
             REST,
         ],
+        marks=(r"re:(.*\.)?(resweight|residual_weight|rezero_alpha|alpha)",),
         summary="One residual weight of 0 per layer; the rest torch's default.",
         source="majumderb/rezero: rezero/transformer/rztx.py",
         paper="Bachlechner et al. 2020, ReZero is All You Need (arXiv:2003.04887)",

@@ -32,6 +32,7 @@ RECIPES = (
     published(
         "roberta",
         {"*.lm_head.bias": 0},
+        models="roberta xlm_roberta",
         summary="Every matrix N(0, initializer_range), padding rows 0; biases 0.",
         paper=_PAPER,
         notes="the padding rows of word and of position embeddings are both 0, as in fairseq",

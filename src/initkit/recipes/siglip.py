@@ -34,6 +34,10 @@ RECIPES = (
     Recipe(
         "siglip/transformers",
         rules=_RULES,
+        marks=(
+            "*self_attn.*.weight",
+            "*mlp.fc[12].weight",
+        ),
         summary="Attention and MLPs Xavier, embeddings N(0, 1/sqrt(width)), the rest LeCun.",
         source="huggingface/transformers: models/siglip/modeling_siglip.py, initialization.py",
         paper="Zhai et al. 2023, Sigmoid Loss for Language Image Pre-Training, arXiv:2303.15343",

@@ -19,6 +19,7 @@ RECIPES = (
             },
             REST,
         ],
+        marks=("type:FullyConnectedLayer|Conv2dLayer|SynthesisLayer|ToRGBLayer",),
         summary="Every weight N(0, 1), scaled at run time; the mapping network N(0, 100).",
         source="NVlabs/stylegan2-ada-pytorch: training/networks.py",
         paper="Karras et al. 2020, Analyzing and Improving the Image Quality of StyleGAN "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..rules import Recipe
+from ._shared import RESIDUAL
 from .deepnorm import torchscale
 
 _N = "(around.encoder.layers or around.encoder)"
@@ -20,6 +21,7 @@ RECIPES = (
             {r"re:(.*\.)?encoder_attn\..*_proj\.(weight|bias)": "torch_default"},
             *torchscale(_FACTORS),
         ],
+        marks=(RESIDUAL,),
         summary="torch's default times sqrt(log(2 N)) for values, outputs and feed-forward, biases "
         "too; embeddings N(0, 1/sqrt(d)).",
         source="microsoft/torchscale: torchscale/architecture/encoder.py, decoder.py",

@@ -25,6 +25,7 @@ RECIPES = (
     Recipe(
         "swin/original",
         rules=[_TABLES, {"*mask_token": TRUNC}, NORMS, _LINEAR, REST],
+        marks=("*relative_position_bias_table",),
         summary="Linear layers and position biases N(0, 0.02), patches by torch's default.",
         source="microsoft/Swin-Transformer: models/swin_transformer.py, models/simmim.py",
         paper=_PAPER,
@@ -35,6 +36,7 @@ RECIPES = (
     Recipe(
         "swin/timm",
         rules=[_TABLES, NORMS, _LINEAR, REST],
+        marks=("*relative_position_bias_table",),
         summary="Linear layers and position biases N(0, 0.02), patches by torch's default.",
         source="huggingface/pytorch-image-models: timm/models/swin_transformer.py",
         paper=_PAPER,
@@ -44,6 +46,7 @@ RECIPES = (
     Recipe(
         "swin/torchvision",
         rules=TORCHVISION,
+        marks=("*relative_position_bias_table",),
         summary="Linear layers and position biases N(0, 0.02), patches by torch's default.",
         source="pytorch/vision: torchvision/models/swin_transformer.py",
         paper=_PAPER,
@@ -53,6 +56,7 @@ RECIPES = (
     published(
         "swin",
         HF_SWIN,
+        marks=("*relative_position_bias_table",),
         summary="Everything N(0, config.initializer_range), position biases and mask token 0.",
         paper=_PAPER,
         notes="the original draws position biases from N(0, 0.02) and leaves the patch "

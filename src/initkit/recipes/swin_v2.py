@@ -27,6 +27,7 @@ RECIPES = (
     Recipe(
         "swin_v2/original",
         rules=_ORIGINAL,
+        marks=("*logit_scale",),
         summary="Linear layers N(0, 0.02); the norms after each block's branches 0.",
         source="microsoft/Swin-Transformer: models/swin_transformer_v2.py",
         paper=_PAPER,
@@ -38,6 +39,7 @@ RECIPES = (
     Recipe(
         "swin_v2/timm",
         rules=_ORIGINAL,
+        marks=("*logit_scale",),
         summary="Linear layers N(0, 0.02); the norms after each block's branches 0.",
         source="huggingface/pytorch-image-models: timm/models/swin_transformer_v2.py",
         paper=_PAPER,
@@ -47,6 +49,7 @@ RECIPES = (
     Recipe(
         "swin_v2/torchvision",
         rules=TORCHVISION,
+        marks=("*logit_scale",),
         summary="Linear layers N(0, 0.02), norms 1 and 0, logit scale log 10.",
         source="pytorch/vision: torchvision/models/swin_transformer.py",
         paper=_PAPER,
@@ -56,6 +59,7 @@ RECIPES = (
     published(
         "swin_v2",
         HF_SWIN,
+        marks=("*logit_scale",),
         summary="Everything N(0, config.initializer_range), norms 1 and 0, logit scale log 10.",
         paper=_PAPER,
         models="swinv2",

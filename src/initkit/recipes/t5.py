@@ -17,7 +17,7 @@ def _scaled(std: str) -> str:
 
 
 _OF_D = _scaled("config.d_model**-0.5")
-_HF: dict[str, Any] = {
+HF: dict[str, Any] = {
     "*Attention.q.weight": _scaled("(config.d_model*config.d_kv)**-0.5"),
     "*Attention.k.weight": _OF_D,
     "*Attention.v.weight": _OF_D,
@@ -54,6 +54,10 @@ RECIPES = (
     Recipe(
         "t5/mesh",
         rules=_mesh,
+        marks=(
+            "*Attention.q.weight",
+            "*relative_attention_bias.weight",
+        ),
         summary="q N(0, 1/sqrt(d d_kv)), k, v, o N(0, 1/sqrt(fan_in)), feed-forward the same, "
         "cut at two sigma; shared N(0, 1).",
         source="tensorflow/mesh: mesh_tensorflow/transformer/attention.py, layers.py, "
@@ -67,7 +71,11 @@ RECIPES = (
     ),
     published(
         "t5",
-        _HF,
+        HF,
+        marks=(
+            "*Attention.q.weight",
+            "*relative_attention_bias.weight",
+        ),
         summary="initializer_factor times: q N(0, 1/sqrt(d d_kv)), k, v, wi N(0, 1/sqrt(d)), o and "
         "wo by their fan_in, shared and lm_head N(0, 1).",
         paper=_PAPER,

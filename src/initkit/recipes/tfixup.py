@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..rules import REST, Recipe
-from ._shared import HEADS
+from ._shared import HEADS, RESIDUAL
 from .transformer_base import FAIRSEQ_ATTENTION
 
 _WHAT = r"(v_proj|out_proj|fc\d|linear\d)\.weight"
@@ -27,6 +27,7 @@ RECIPES = (
             {"type:Linear": {"weight": "xavier_uniform", "bias": 0}},
             REST,
         ],
+        marks=(RESIDUAL,),
         summary="Values, outputs and feed-forward: Glorot uniform times 0.67 N^-1/4 in the "
         "encoder, (9 N)^-1/4 in the decoder; q and k gain 1/sqrt(2); embeddings (9 "
         "N)^-1/4/sqrt(d).",

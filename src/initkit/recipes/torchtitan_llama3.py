@@ -23,6 +23,7 @@ RECIPES = (
             },
             REST,
         ],
+        marks=(r"re:(.*\.)?(wo|o_proj|w2|w3|up_proj|down_proj)\.weight",),
         summary="wo, w2, w3 0.02/sqrt(2 (layer + 1)), head 1/sqrt(d) cut at 3 sigma, the rest "
         "0.02; embedding N(0, 1).",
         source="pytorch/torchtitan: torchtitan/models/llama3/__init__.py",

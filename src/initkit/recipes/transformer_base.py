@@ -81,6 +81,7 @@ RECIPES = (
             },
             REST,
         ],
+        marks=(r"re:(.*\.)?out_proj\.weight",),
         summary="Glorot uniform, q, k, v with gain 1/sqrt(2) and torch's default bias; embeddings "
         "N(0, 1/sqrt(d)), padding row 0.",
         source="facebookresearch/fairseq: fairseq/modules/multihead_attention.py, "

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..model import Slot
 from ..rules import REST, Recipe, Rule
+from ._shared import ATTENTION
 from ._transformers import STD, published
 
 TRUNC = "trunc_normal(std=0.02)"
@@ -56,9 +58,24 @@ def gates(weight: str, bias: str) -> list[Any]:
     ]
 
 
-TIMM: list[Any] = [*_PARTS, *gates(TRUNC, "0"), {LINEAR: {"weight": TRUNC, "bias": 0}}, REST]
 _BY_DEPTH = "scaled(trunc_normal(std=0.02), 1/sqrt(2*(layer + 1)))"
 BY_DEPTH = {"*blocks.*.attn.proj.weight": _BY_DEPTH, "*blocks.*.mlp.fc2.weight": _BY_DEPTH}
+
+
+def _fixed(slot: Slot) -> bool:
+    return any(getattr(module, "fix_init", False) for module in slot.lineage)
+
+
+_fixed.__name__ = "fix_init"
+FIXED = [Rule(weight, name=name, where=_fixed) for name, weight in BY_DEPTH.items()]
+"""The same for models that say ``fix_init``."""
+TIMM: list[Any] = [
+    *FIXED,
+    *_PARTS,
+    *gates(TRUNC, "0"),
+    {LINEAR: {"weight": TRUNC, "bias": 0}},
+    REST,
+]
 _HALF_XAVIER = "uniform(low=-sqrt(6/(fan_in + 2*fan_out)), high=sqrt(6/(fan_in + 2*fan_out)))"
 GATED_XAVIER = gates(_HALF_XAVIER, "normal(std=1e-6)")
 MLP_BIAS = Rule("normal(std=1e-6)", type="Linear", name="*mlp*.bias")
@@ -132,6 +149,7 @@ RECIPES = (
     Recipe(
         "vit/jax",
         rules=_JAX,
+        marks=(ATTENTION,),
         summary="Query, key, value and output each Xavier, patches LeCun, class token and head 0.",
         source="google-research/vision_transformer: vit_jax/models_vit.py, with flax's defaults",
         paper=_PAPER,
@@ -144,6 +162,7 @@ RECIPES = (
     Recipe(
         "vit/timm",
         rules=TIMM,
+        marks=(ATTENTION,),
         summary="Every linear layer and the positions N(0, 0.02), class token N(0, 1e-6).",
         source=f"{_TIMM_CODE} (VisionTransformer, init_weights_vit_timm)",
         paper=_PAPER,
@@ -154,6 +173,7 @@ RECIPES = (
     Recipe(
         "vit/timm-fix_init",
         rules=[BY_DEPTH, *TIMM],
+        marks=(ATTENTION,),
         summary="As vit/timm, with what each block adds divided by sqrt(2 (layer + 1)).",
         source=f"{_TIMM_CODE} (fix_init=True)",
         paper="Bao et al. 2021, BEiT, section 2.5, arXiv:2106.08254",
@@ -163,6 +183,7 @@ RECIPES = (
     Recipe(
         "vit/timm-jax",
         rules=_timm_jax(0),
+        marks=(ATTENTION,),
         summary="Linear layers Xavier, MLP biases N(0, 1e-6), patches LeCun, head 0.",
         source=f"{_TIMM_CODE} (weight_init='jax')",
         paper=_PAPER,
@@ -173,6 +194,7 @@ RECIPES = (
     Recipe(
         "vit/timm-jax_nlhb",
         rules=_timm_jax("constant(-log(numel))"),
+        marks=(ATTENTION,),
         summary="As vit/timm-jax, with the head's bias at -log(number of classes).",
         source=f"{_TIMM_CODE} (weight_init='jax_nlhb')",
         paper=_PAPER,
@@ -182,6 +204,7 @@ RECIPES = (
     Recipe(
         "vit/timm-moco",
         rules=_MOCO,
+        marks=(ATTENTION,),
         summary="Linear layers Xavier, query, key and value each on its own, biases 0.",
         source=f"{_TIMM_CODE} (weight_init='moco')",
         paper="Chen et al. 2021, MoCo v3, arXiv:2104.02057",
@@ -192,6 +215,7 @@ RECIPES = (
     Recipe(
         "vit/torchvision",
         rules=_TORCHVISION,
+        marks=(ATTENTION,),
         summary="MLPs Xavier with biases N(0, 1e-6), attention by torch's default, head 0.",
         source="pytorch/vision: torchvision/models/vision_transformer.py",
         paper=_PAPER,
@@ -202,6 +226,7 @@ RECIPES = (
     published(
         "vit",
         {"*cls_token": CONFIG_TRUNC, "*position_embeddings": CONFIG_TRUNC, "*mask_token": 0},
+        marks=(ATTENTION,),
         summary="Everything N(0, config.initializer_range), the patch convolution and head, too.",
         paper=_PAPER,
         notes="follows neither the JAX code nor timm",

@@ -49,6 +49,7 @@ RECIPES = (
     Recipe(
         "wav2vec2/fairseq",
         rules=_FAIRSEQ,
+        marks=(r"re:(.*\.)?pos_conv(_embed)?\..*",),
         summary="Encoder N(0, 0.02); feature convolutions He; positional convolution "
         "N(0, 2/sqrt(k channels)); codevectors U(0, 1); projections torch's default.",
         source="facebookresearch/fairseq: fairseq/models/wav2vec/wav2vec2.py, "
@@ -61,6 +62,7 @@ RECIPES = (
     published(
         "wav2vec2",
         *_HF,
+        marks=(r"re:(.*\.)?pos_conv(_embed)?\..*",),
         summary="Encoder N(0, initializer_range); feature convolutions He; codevectors U(0, 1).",
         paper=_PAPER,
         notes="the positional convolution is meant to start at N(0, 2/sqrt(k channels)), but that "

@@ -2,9 +2,10 @@
 
 from .base import Matcher
 from .catalog import add_recipes, aliases, list_recipes, recipe_named, unregister_recipe
+from .code import code_of, follows, recipes_for
 from .ends import First, Last, first, last
 from .globs import Listing, compile_glob, has_wildcard, paths_above
-from .hints import hint_module, hint_other_kind
+from .hints import hint_module, hint_other_kind, mended_glob
 from .keys import read_key
 from .landmarks import Landmark, LandmarkIndex
 from .matchers import (
@@ -17,9 +18,11 @@ from .matchers import (
     Type,
     Where,
 )
-from .read import Clause, Rules, read_rules
+from .mention import Mention
+from .read import Clause, Rules, Shared, read_rules, recipe_clauses
 from .recipe import Recipe, describe_recipe, register_recipe
 from .roles import HasTorchDefault, Role
+from .row_range import RowRange
 from .rule import REST, Rule
 
 __all__ = [
@@ -34,30 +37,38 @@ __all__ = [
     "Last",
     "Listing",
     "Matcher",
+    "Mention",
     "Name",
     "ParameterOf",
     "Recipe",
     "Regex",
     "Role",
+    "RowRange",
     "Rule",
     "Rules",
     "Scope",
+    "Shared",
     "Type",
     "Where",
     "add_recipes",
     "aliases",
+    "code_of",
     "compile_glob",
     "describe_recipe",
     "first",
+    "follows",
     "has_wildcard",
     "hint_module",
     "hint_other_kind",
     "last",
     "list_recipes",
+    "mended_glob",
     "paths_above",
     "read_key",
     "read_rules",
+    "recipe_clauses",
     "recipe_named",
+    "recipes_for",
     "register_recipe",
     "unregister_recipe",
 ]

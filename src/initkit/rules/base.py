@@ -111,6 +111,19 @@ class Matcher(Value, ABC):
         """Return what the wildcards of its name took of this one; none where it has no name."""
         return ()
 
+    @property
+    def members(self) -> int:
+        """How many names it lists, which a scheme may start as one."""
+        return 1
+
+    def member(self, slot: Slot, name: str) -> int:
+        """Return which of the names that it lists takes the slot."""
+        return 0
+
+    def group(self, slot: Slot, name: str) -> tuple[str, ...]:
+        """Return what parameters that start as one have in common: what the wildcards took."""
+        return self.stars(slot, name)
+
     def around(self, inner: Matcher) -> Matcher | None:
         """Return ``inner``, relative to the modules that this names; None if it is no scope."""
         return None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from ..errors import did_you_mean, nearest
-from ..model import Slot
+from ..model import Slot, kind_of
 from .globs import compile_glob, paths_above
 
 # Each hint continues the sentence "the rule ... matches no parameter"; where nothing can be said,
@@ -39,6 +39,22 @@ def hint_name(slots: Sequence[Slot], glob: str, scope: str = "") -> str:
     tails = sorted({name.rsplit(".", 1)[-1] for name in names})
     tail = full.rsplit(".", 1)[-1].strip("*")
     return did_you_mean(full, names) or did_you_mean(tail, tails) or hint_example(slots)
+
+
+def mended_glob(slots: Sequence[Slot], glob: str) -> str:
+    """Return a name or glob with one part spelt as names here are, so that it matches; or nothing.
+
+    ``blocks.*.porj.weight`` becomes ``blocks.*.proj.weight``.
+    """
+    names = [path for slot in slots if slot.kind != "buffer" for path in slot.paths]
+    known = list(dict.fromkeys(part for name in names for part in name.split(".")))
+    parts = glob.split(".")
+    for place, part in enumerate(parts):
+        for other in nearest(part, known) if part.strip("*") else ():
+            mended = ".".join([*parts[:place], other, *parts[place + 1 :]])
+            if mended != glob and any(map(compile_glob(mended), names)):
+                return mended
+    return ""
 
 
 def hint_other_kind(slots: Sequence[Slot], key: str, scope: str = "") -> str:
@@ -112,11 +128,11 @@ def _near_keys(known: Sequence[str], prefix: str, kinds: Sequence[object]) -> st
 
 
 def _owners(slots: Sequence[Slot]) -> list[str]:
-    return sorted({type(slot.owner).__name__ for slot in slots if slot.owner is not None})
+    return sorted({kind_of(slot.owner).__name__ for slot in slots if slot.owner is not None})
 
 
 def _around(slots: Sequence[Slot]) -> list[str]:
-    return sorted({type(module).__name__ for slot in slots for module in slot.lineage})
+    return sorted({kind_of(module).__name__ for slot in slots for module in slot.lineage})
 
 
 def hint_own_name(own: Sequence[str], glob: str, kind: str) -> str:

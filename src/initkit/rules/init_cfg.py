@@ -53,19 +53,28 @@ def _refusal(plain: str, table: Mapping[str, Any]) -> RuleError:
 
 
 def _translated(plain: str, table: Mapping[str, Any]) -> str:
-    scheme = _scheme(plain, table)
-    layers = table.get("layer")
-    if layers is None and "bias" not in table and "bias_prob" not in table:
+    scheme = scheme_meant(plain, table)
+    if table.get("layer") is None and "bias" not in table and "bias_prob" not in table:
         return f'"{scheme}"'
-    bias: object = table.get("bias", 0)
-    if "bias_prob" in table:
-        bias = f"prior_bias(p={table['bias_prob']})"
-    own = f'{{"weight": "{scheme}", "bias": {_value(bias)}}}'
-    kinds = "|".join([layers] if isinstance(layers, str) else layers or ())
+    own = f'{{"weight": "{scheme}", "bias": {_value(bias_meant(table))}}}'
+    kinds = layers_meant(table)
     return f'{{"type:{kinds}": {own}}}' if kinds else own
 
 
-def _scheme(plain: str, table: Mapping[str, Any]) -> str:
+def layers_meant(table: Mapping[str, Any]) -> str:
+    """Return the class names under ``layer`` as a type key has them; "" for none."""
+    layers = table.get("layer")
+    return "|".join([layers] if isinstance(layers, str) else layers or ())
+
+
+def bias_meant(table: Mapping[str, Any]) -> object:
+    """Return how biases start: 0 where nothing is said."""
+    if "bias_prob" in table:
+        return f"prior_bias(p={table['bias_prob']})"
+    return table.get("bias", 0)
+
+
+def scheme_meant(plain: str, table: Mapping[str, Any]) -> str:
     """Return the scheme in call syntax, with the other library's defaults."""
     name, defaults = _TYPES.get(plain, (plain, {}))
     given = {key: value for key, value in table.items() if key not in _BESIDE}

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import RuleError, shown
 from . import roles  # noqa: F401  defined, so that their prefixes are known
+from .alternatives import Alternatives
 from .base import BY_PREFIX, Matcher
 from .matchers import Name, Regex, Type
 
@@ -43,4 +44,6 @@ def read_name(name: str | re.Pattern[str]) -> Matcher:
     # Every prefix ends in a colon; what has a colon behind another word is a name all the same.
     head, colon, text = name.partition(":")
     kind = BY_PREFIX.get(head + colon)
-    return Name(name) if kind is None else kind.parse(text)
+    if kind is None:
+        return Alternatives(name) if Alternatives.in_glob(name) else Name(name)
+    return kind.parse(text)

@@ -15,6 +15,7 @@ from ..errors import RuleError
 from ..model import (
     Slot,
     is_wrapper_segment,
+    kind_of,
 )
 from ..numbers import frozen
 from .base import BY_PREFIX, Matcher
@@ -146,7 +147,7 @@ class Type(Matcher, prefix="type:"):
 
     def covers(self, module: nn.Module) -> bool:
         """Tell whether a module is of one of these classes."""
-        cls: Any = type(module)
+        cls: Any = kind_of(module)
         return _is_one_of(cls, self.kinds)
 
     def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
@@ -253,6 +254,16 @@ class All(Matcher):
     def generic(self) -> bool:
         return all(part.generic for part in self.parts)
 
+    @property
+    def members(self) -> int:
+        return max(part.members for part in self.parts)
+
+    def member(self, slot: Slot, name: str) -> int:
+        return max(part.member(slot, name) for part in self.parts)
+
+    def group(self, slot: Slot, name: str) -> tuple[str, ...]:
+        return tuple(text for part in self.parts for text in part.group(slot, name))
+
     def matches(self, slot: Slot, name: str) -> bool:
         return all(part.matches(slot, name) for part in self.parts)
 
@@ -275,6 +286,21 @@ class Relative(Matcher):
     @abstractmethod
     def names_within(self, slot: Slot, name: str) -> Iterator[str]:
         """Yield the name relative to each module that is meant."""
+
+    @property
+    def members(self) -> int:
+        return self.inner.members
+
+    def member(self, slot: Slot, name: str) -> int:
+        return next((self.inner.member(slot, inner) for inner in self._taken(slot, name)), 0)
+
+    def group(self, slot: Slot, name: str) -> tuple[str, ...]:
+        for inner in self._taken(slot, name):
+            return (name.removesuffix(inner), *self.inner.group(slot, inner))
+        return ()
+
+    def _taken(self, slot: Slot, name: str) -> Iterator[str]:
+        return (n for n in self.names_within(slot, name) if self.inner.matches(slot, n))
 
     def matches(self, slot: Slot, name: str) -> bool:
         # Through nested scopes level by level, each relative name once: there are as many ways to

@@ -9,22 +9,28 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from ..errors import InitkitError, RuleError, UnknownNameError, shown
-from ..numbers import Formula, Layout, read_call
+from ..numbers import Formula, IndexFormula, Layout, read_call
 from ..schemes import (
     Keep,
     PerModule,
+    Pretrained,
     Scheme,
     canonical_name,
     is_scheme_table,
     read_scheme,
+    read_scheme_of,
     unknown_scheme,
 )
+from .alternatives import Alternatives
 from .base import Matcher
 from .catalog import list_recipes, recipe_named
+from .in_file import InFile
 from .init_cfg import refuse_init_cfg
 from .keys import read_key
-from .matchers import Name, ParameterOf, Type
+from .matchers import All, Name, ParameterOf, Type
+from .mention import Mention
 from .recipe import SHOW_ALL, Recipe, describe_recipe, find_recipe, scheme_recipe
+from .row_range import RowRange
 from .rule import Rule
 
 Rules: TypeAlias = "Mapping[Any, Any] | Sequence[Any] | Rule | Recipe | Scheme | str"
@@ -38,7 +44,8 @@ class Clause:
 
     ``padding`` says whether an embedding's padding row ends zero. ``recipe`` is the innermost
     recipe that holds it; ``mention`` the place where a table names a recipe, of whose rules one
-    must win. It is that one object: its identity tells places apart.
+    must win. It is that one object: its identity tells places apart. ``shared`` says that it stands
+    in tables that many recipes end in. ``rows`` are those that it writes, None for all.
     """
 
     matcher: Matcher
@@ -46,8 +53,10 @@ class Clause:
     layout: Layout | None = None
     optional: bool = False
     recipe: Recipe | None = None
-    mention: Recipe | None = None
+    mention: Mention | None = None
     padding: bool = True
+    shared: bool = False
+    rows: RowRange | None = None
 
     @cached_property
     def text(self) -> str:
@@ -71,11 +80,17 @@ class Clause:
 
     @cached_property
     def named_formulas(self) -> tuple[Formula, ...]:
-        """The formulas whose value depends on the parameter."""
-        return tuple(formula for formula in self.scheme.formulas if formula.names)
+        """The formulas whose value depends on the parameter, or on the place in it."""
+        formulas = self.scheme.formulas
+        return tuple(f for f in formulas if f.names or isinstance(f, IndexFormula))
 
     def __str__(self) -> str:
-        return f"{self.label} -> {self.scheme}"
+        rows = f" (rows {self.rows})" if self.rows is not None else ""
+        return f"{self.label} -> {self.scheme}{rows}"
+
+
+class Shared(list[Any]):
+    """Rule tables that many recipes end in, behind rules of their own."""
 
 
 def read_rules(rules: Rules) -> list[Clause]:
@@ -109,7 +124,10 @@ def _read(rules: Any) -> list[Clause]:
         refuse_init_cfg(rules)
         return _gathered(_from_entry(key, value) for key, value in rules.items())
     if isinstance(rules, Sequence) and not isinstance(rules, bytes | bytearray):
-        return _gathered(read_rules(as_table(table)) for table in rules)
+        clauses = _gathered(read_rules(as_table(table)) for table in rules)
+        if isinstance(rules, Shared):
+            return [replace(clause, shared=True) for clause in clauses]
+        return clauses
     raise RuleError(
         f"cannot read rules from {shown(rules)} ({type(rules).__name__}); rules are a dict, a list "
         "of dicts, a Rule, a Recipe, or the name of a recipe or scheme"
@@ -122,7 +140,7 @@ def as_table(entry: Any) -> Any:
     >>> as_table(("fc.weight", 0)), as_table(("resnext", {"fc.weight": 0}))
     ({'fc.weight': 0}, ('resnext', {'fc.weight': 0}))
     """
-    if not isinstance(entry, tuple | list) or len(entry) != 2:
+    if not isinstance(entry, tuple | list) or isinstance(entry, Shared) or len(entry) != 2:
         return entry
     key, value = entry
     is_key = isinstance(key, type | re.Pattern | tuple) or (
@@ -153,17 +171,29 @@ def _gathered(tables: Iterable[list[Clause]]) -> list[Clause]:
 
 def _from_rule(rule: Rule) -> Clause:
     layout: Any = rule.layout  # a Layout by now
+    rows: Any = rule.rows  # a RowRange by now
     scheme = _for(rule.matcher, rule.scheme)
-    return Clause(rule.matcher, scheme, layout, rule.optional, padding=rule.padding)
+    return Clause(
+        _takes(rule.matcher, scheme), scheme, layout, rule.optional, padding=rule.padding, rows=rows
+    )
 
 
 def _from_recipe(recipe: Recipe) -> list[Clause]:
     """Read a recipe: its own rules are optional, and carry the recipe that they came from."""
-    clauses = [_of_recipe(clause, recipe) for clause in read_rules(recipe.table)]
+    clauses = [_of_recipe(clause, recipe) for clause in recipe_clauses(recipe)]
     if not recipe.general:
         return clauses
-    mention = replace(recipe)  # a copy for this place alone: a table may name one recipe twice
+    mention = Mention.of(recipe)  # for this place alone: a table may name one recipe twice
     return [replace(clause, optional=True, mention=mention) for clause in clauses]
+
+
+def recipe_clauses(recipe: Recipe) -> list[Clause]:
+    """Return the rules of a recipe, with the figures that a call gives for those of the config."""
+    clauses = read_rules(recipe.table)
+    figures = recipe.figures
+    if not figures:
+        return clauses
+    return [replace(clause, scheme=clause.scheme.with_names(figures)) for clause in clauses]
 
 
 def _of_recipe(clause: Clause, recipe: Recipe) -> Clause:
@@ -189,7 +219,27 @@ def _from_entry(key: object, value: object) -> list[Clause]:
     if around(Name("*")) is None:  # asked before the table is read, which may be empty
         message = f"a table under {key!r}: only a name or a glob can be the scope of a table"
         raise RuleError(message)
-    return [replace(clause, matcher=around(clause.matcher)) for clause in _read_scoped(value)]
+    if key == "*" and not isinstance(value, Mapping | Rule):
+        return _read_scoped(value)  # a recipe for all that is left, as if it stood alone
+    return _scoped(_read_scoped(value), str(matcher), around)
+
+
+def _scoped(
+    clauses: Sequence[Clause], path: str, around: Callable[[Matcher], Matcher]
+) -> list[Clause]:
+    """Return clauses under a scope, each mention of a recipe as one there, too."""
+    mentions: dict[int, Mention] = {}
+    for clause in clauses:
+        if clause.mention is not None and id(clause.mention) not in mentions:
+            mentions[id(clause.mention)] = clause.mention.within(path, around)
+    return [
+        replace(
+            clause,
+            matcher=around(clause.matcher),
+            mention=None if clause.mention is None else mentions[id(clause.mention)],
+        )
+        for clause in clauses
+    ]
 
 
 def _under_type(kind: Type, value: object) -> list[Clause]:
@@ -206,11 +256,11 @@ def _under_type(kind: Type, value: object) -> list[Clause]:
     return [_from_value(ParameterOf(kind, glob), value)]
 
 
-def _own_name(kind: Type, name: object) -> ParameterOf:
+def _own_name(kind: Type, name: object) -> Matcher:
     if not isinstance(name, str):
         message = f"under the type {kind}: {name!r} is no parameter name; write 'weight' or a glob"
         raise RuleError(message)
-    return ParameterOf(kind, name)
+    return Alternatives(name, kind) if Alternatives.in_glob(name) else ParameterOf(kind, name)
 
 
 def _read_scoped(value: Any) -> list[Clause]:
@@ -248,7 +298,8 @@ def _is_number(text: str) -> bool:
 def _from_value(matcher: Matcher, value: object) -> Clause:
     """Read a scheme; what is wrong with it is said with the rule that it stands in."""
     try:
-        return Clause(matcher, _for(matcher, read_scheme(value)))
+        scheme = read_scheme_of(value, matcher.members)
+        return Clause(_takes(matcher, scheme), _for(matcher, scheme))
     except InitkitError as error:
         if isinstance(error, UnknownNameError) and _no_scheme_or_recipe(error):
             # Made anew, so that recipes are among the choices, and what is near of them. The text
@@ -267,6 +318,13 @@ def _for(matcher: Matcher, scheme: Scheme) -> Scheme:
     if isinstance(scheme, PerModule) and matcher.by_owner:
         return replace(scheme, owners=True)
     return scheme
+
+
+def _takes(matcher: Matcher, scheme: Scheme) -> Matcher:
+    """Return what a rule takes: of a file that leaves the rest to others what it holds."""
+    if isinstance(scheme, Pretrained) and scheme.missing == "next":
+        return All((matcher, InFile(scheme)))
+    return matcher
 
 
 def _no_scheme_or_recipe(error: UnknownNameError) -> bool:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import Any
 
 from ..errors import OptionError, RuleError, did_you_mean, visible, visible_lines
 from ..numbers import Call, Value, frozen, read_call
+from ..render import Table, html_page
 from ..schemes import (
     Keep,
     PerModule,
+    Pretrained,
     Scheme,
     canonical_name,
     read_scheme,
@@ -29,6 +32,11 @@ class Recipe(Value):
     ``rules`` is a rule table, or a function of keyword options that returns one. ``summary`` says
     what it is in one sentence, ``source`` names the code and ``paper`` the paper that it follows,
     ``fits`` the implementations whose names it matches, ``notes`` how paper and code differ.
+    ``code`` are the Python modules whose classes start so (``"timm.models.vision_transformer"``),
+    besides those that ``source`` names as files. ``marks`` are keys, as of a rule table, of what
+    makes the recipe this one: each should match a parameter of the model, and where none does the
+    recipe is refused. Figures of the config that formulas read are options, too, and ``synonyms``
+    gives such an option another name (``{"std": "initializer_range"}``).
     ``padding`` says whether an embedding's padding row is zeroed. The rules of a ``general`` recipe
     serve many models, and so may match nothing. ``given`` are the options of a call.
 
@@ -46,16 +54,52 @@ class Recipe(Value):
     paper: str = field(default="", kw_only=True)
     fits: tuple[str, ...] = field(default=(), kw_only=True)
     notes: str = field(default="", kw_only=True)
+    code: tuple[str, ...] = field(default=(), kw_only=True)
+    marks: tuple[str, ...] = field(default=(), kw_only=True)
+    synonyms: Mapping[str, str] = field(
+        default_factory=dict, kw_only=True, repr=False, compare=False
+    )
     padding: bool = field(default=True, kw_only=True)
     general: bool = field(default=True, kw_only=True, repr=False)
     given: tuple[tuple[str, Any], ...] = field(default=(), kw_only=True, repr=False)
 
     @property
-    def options(self) -> dict[str, Any]:
-        """Option -> default, where the rules are a function."""
+    def declared(self) -> dict[str, Any]:
+        """Option -> default of the function that the rules are; none where they are a table."""
         if not callable(self.rules):
             return {}
         return {p.name: p.default for p in inspect.signature(self.rules).parameters.values()}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Option -> default: those of the rules, figures of the config, ``insist``.
+
+        A figure that is not given is the model's own, so that its default is None.
+        """
+        config = dict.fromkeys(self.config_figures)
+        insist = {"insist": False} if self.marks else {}
+        return {**config, **self.declared, **insist}
+
+    @property
+    def config_figures(self) -> tuple[str, ...]:
+        """The figures of the config that the rules read, each an option by its name there."""
+        from .read import read_rules  # upward, and lazy: rules are read into recipes of recipes
+
+        try:
+            clauses = read_rules(self.table)
+        except OptionError:  # it needs an option before it has rules
+            return ()
+        names = (n for c in clauses for formula in c.scheme.formulas for n in formula.names)
+        read = dict.fromkeys(n[7:] for n in names if n.startswith("config."))
+        given = {self.synonyms.get(name, name) for name in dict(self.given)}
+        more = [name for name, meant in self.synonyms.items() if meant in {*read, *given}]
+        return tuple(dict.fromkeys([*more, *read]))
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """What a call gives for the names of formulas that ask the config."""
+        given = {k: v for k, v in self.given if k not in self.declared and k != "insist"}
+        return {f"config.{self.synonyms.get(name, name)}": value for name, value in given.items()}
 
     def __call__(self, **options: Any) -> Recipe:
         """Return this recipe with options.
@@ -72,15 +116,30 @@ class Recipe(Value):
                 raise OptionError(message, owner=self.name, option=option)
         # Sorted, so that the order in which options were given tells no two recipes apart.
         merged = dict(self.given) | options
+        self._check_figures(merged)
         return replace(self, given=tuple(sorted(merged.items())))
+
+    def _check_figures(self, given: Mapping[str, Any]) -> None:
+        """Raise for a figure that is no number, or that is given under two of its names."""
+        meant: dict[str, str] = {}
+        for option, value in given.items():
+            if option in self.declared or option == "insist":
+                continue
+            other = meant.setdefault(self.synonyms.get(option, option), option)
+            if other != option:
+                what = f"{other} and {option} of the recipe {self.name} are one figure: give one"
+                raise OptionError(what, owner=self.name, option=option)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                what = f"{option} of the recipe {self.name} is a number, not {value!r}"
+                raise OptionError(what, owner=self.name, option=option)
 
     @property
     def table(self) -> Any:
         """The rules, with the options filled in."""
         if not callable(self.rules):
             return self.rules
-        given = dict(self.given)
-        for option, default in self.options.items():
+        given = {name: value for name, value in self.given if name in self.declared}
+        for option, default in self.declared.items():
             if default is inspect.Parameter.empty and option not in given:
                 message = f"the recipe {self.name} needs {option}: {self.name}({option}=...)"
                 raise OptionError(message, owner=self.name, option=option)
@@ -108,7 +167,8 @@ class Recipe(Value):
         return "\n".join([*(visible_lines(line) for line in head), *lines])
 
     def _about(self) -> list[tuple[str, str]]:
-        given = dict(self.given)
+        given, figures = dict(self.given), self.config_figures
+        own = {k: v for k, v in self.options.items() if k not in figures}
         return [
             ("source", self.source),
             ("paper", self.paper),
@@ -116,11 +176,15 @@ class Recipe(Value):
             ("notes", self.notes),
             ("variants", ", ".join(variants(self))),
             ("names", ", ".join(other_names(self))),
-            ("options", ", ".join(f"{k}={v!r}" for k, v in self.options.items() if k not in given)),
+            ("options", ", ".join(f"{k}={v!r}" for k, v in own.items() if k not in given)),
+            ("figures", ", ".join(name for name in self.config_figures if name not in given)),
+            ("marks", ", ".join(self.marks)),
         ]
 
-    def _repr_markdown_(self) -> str:
-        return f"```\n{self}\n```"
+    def _repr_html_(self) -> str:
+        about = Table(("", ""), [(what, text) for what, text in self._about() if text])
+        rules = Table(("parameter", "starts as"), self.rows, title="Rules: the first that matches")
+        return html_page(self.label, [self.summary, about, rules])
 
 
 def register_recipe(recipe: Recipe) -> Recipe:
@@ -152,7 +216,9 @@ def describe_recipe(name: str) -> Recipe:
     Zagoruyko & Komodakis 2016, Wide Residual Networks; He et al. 2015 (MSR)
     """
     call = read_call(name)
-    if recipe_named(call.name) is None and canonical_name(call.name) is not None:
+    # Schemes are asked first: no recipe has a scheme's name but torch_default, and to look for one
+    # loads every family.
+    if canonical_name(call.name) is not None and call.name != "torch_default":
         return scheme_recipe(read_scheme(name))
     return find_recipe(call)
 
@@ -174,10 +240,12 @@ def scheme_recipe(scheme: Scheme) -> Recipe:
 
     Of the modules with a layout, weights start by that scheme, biases at 0, torch's own norms at 1
     and 0, PReLU at its default; everything else keeps its value. ``keep`` keeps all, and a function
-    of modules starts all.
+    of modules and ``pretrained`` start all.
     """
     if isinstance(scheme, Keep):
         return Recipe("keep", rules={"*": scheme}, summary="Every parameter keeps its value.")
+    if isinstance(scheme, Pretrained):
+        return Recipe(str(scheme), rules={"*": scheme}, summary="All that the file holds, by name.")
     if isinstance(scheme, PerModule):
         return Recipe(str(scheme), rules={"*": scheme}, summary="Your function starts all modules.")
     return Recipe(

@@ -1,9 +1,11 @@
 """Rules as TOML or JSON files, read and written; loading one never imports or runs anything.
 
 A file holds what a :class:`~initkit.Recipe` holds: ``name``, ``summary``, ``source``, ``paper``,
-``fits``, ``notes`` and ``rules``. ``rules`` is a table, or a list of tables and of names of
-recipes; a table with the key ``scheme`` beside ``name``, ``type``, ``layout``, ``optional`` or
-``padding`` is one rule with options. ``recipe.schema.json`` beside this file is its schema.
+``fits``, ``notes``, ``code``, ``marks`` and ``rules``. ``rules`` is a table, or a list of tables
+and of names of recipes; a table with the key ``scheme`` beside ``name``, ``type``, ``layout``,
+``rows``,
+``optional`` or ``padding`` is one rule with options. ``recipe.schema.json`` beside this file is its
+schema.
 """
 
 from __future__ import annotations
@@ -27,10 +29,11 @@ from .recipe import Recipe
 from .rule import Rule
 
 _TEXTS = ("name", "summary", "source", "paper", "notes")
-_KEYS = (*_TEXTS, "fits", "padding", "rules", "$schema")
+_LISTS = ("fits", "code", "marks")
+_KEYS = (*_TEXTS, *_LISTS, "padding", "rules", "$schema")
 _PARSERS: dict[str, Callable[[str], Any]] = {".toml": parse_toml, ".json": parse_json}
 _RULE_FLAGS = ("optional", "padding")
-_RULE_KEYS = {"scheme", "name", "type", "layout", *_RULE_FLAGS}
+_RULE_KEYS = {"scheme", "name", "type", "layout", "rows", *_RULE_FLAGS}
 
 
 def load_recipe(path: str | Path) -> Recipe:
@@ -52,11 +55,11 @@ def load_recipe(path: str | Path) -> Recipe:
     file = _File(Path(path))
     data = file.parse()
     file.check(data)
-    texts = {key: data[key] for key in _TEXTS if key in data}
+    texts: dict[str, Any] = {key: data[key] for key in _TEXTS if key in data}
+    texts |= {key: tuple(data[key]) for key in _LISTS if key in data}
     return Recipe(
-        **{"name": file.path.stem, **texts},
+        **({"name": file.path.stem} | texts),
         rules=file.rules(data["rules"]),
-        fits=tuple(data.get("fits", ())),
         padding=data.get("padding", True),
         general="name" in data,
     )
@@ -123,9 +126,12 @@ class _File:
         for key in _TEXTS:
             if not isinstance(data.get(key, ""), str):
                 raise self.error(f"{key} must be a text, not {data[key]!r}", key)
-        fits = data.get("fits", [])
-        if not isinstance(fits, list) or not all(isinstance(one, str) for one in fits):
-            raise self.error(f"fits must be a list of texts, not {fits!r}", "fits")
+        for key in _LISTS:
+            texts = data.get(key, [])
+            if not isinstance(texts, list) or not all(isinstance(one, str) for one in texts):
+                raise self.error(f"{key} must be a list of texts, not {texts!r}", key)
+        for mark in data.get("marks", []):
+            self._checked({mark: 0}, mark, mark)
         if not isinstance(data.get("padding", True), bool):
             raise self.error(f"padding must be true or false, not {data['padding']!r}", "padding")
 
@@ -205,15 +211,21 @@ def _recipe_data(rules: Rules) -> dict[str, Any]:
     data: dict[str, Any] = {key: getattr(rules, key) for key in _TEXTS if getattr(rules, key)}
     if not rules.general:
         del data["name"]  # it is the file's own
-    if rules.fits:
-        data["fits"] = list(rules.fits)
+    data |= {key: list(getattr(rules, key)) for key in _LISTS if getattr(rules, key)}
     if not rules.padding:
         data["padding"] = False
     return {**data, "rules": _own_rules(rules)}
 
 
 def _own_rules(recipe: Recipe) -> Any:
-    """Return a recipe's rules; the name alone where one that ships has predicates of its own."""
+    """Return a recipe's rules; the name alone where one that ships has predicates of its own.
+
+    Figures that were given stand in the name alone.
+    """
+    if recipe.figures:
+        if recipe_named(recipe.name) is None:
+            raise RuleError(f"a file cannot carry the figures of {recipe.label}: register it")
+        return recipe.label
     try:
         return _table_data(recipe.table)
     except ReadError:
@@ -227,7 +239,7 @@ def _table_data(value: Any) -> Any:
     if isinstance(value, Rule):
         return _rule_data(value)
     if isinstance(value, Recipe):
-        return value.label if not value.given else _table_data(value.table)
+        return value.label if not value.given or value.figures else _table_data(value.table)
     if isinstance(value, Mapping) and not is_scheme_table(value):
         return _mapping_data(value)
     if isinstance(value, float):
@@ -286,6 +298,8 @@ def _rule_data(rule: Rule) -> dict[str, Any]:
     if rule.layout is not None:
         axes = getattr(rule.layout, "axes", None)
         data["layout"] = " ".join(axes) if axes else rule.layout
+    if rule.rows is not None:
+        data["rows"] = str(rule.rows)
     if rule.optional:
         data["optional"] = True
     if not rule.padding:

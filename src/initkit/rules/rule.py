@@ -11,10 +11,11 @@ from typing import Any
 from ..errors import RuleError
 from ..model import Slot
 from ..numbers import Layout, Value, frozen
-from ..schemes import read_scheme
+from ..schemes import read_scheme_of
 from .base import Matcher
 from .keys import read_name
 from .matchers import All, Name, Type, Where
+from .row_range import RowRange
 
 
 @frozen
@@ -25,7 +26,9 @@ class Rule(Value):
     or a tuple of them; ``where`` a predicate on the slot (``.name .key .owner .tensor``); a slot
     must meet all that are given. ``layout`` names the axes of the tensor (``"E in out"``). An
     ``optional`` rule may match nothing. With ``padding=False`` an embedding's padding row is drawn
-    like the others, where it would end zero.
+    like the others, where it would end zero. ``rows`` are the rows of dimension 0 that are written,
+    such as ``"50257:"``, the new ones of a grown vocabulary: the scheme starts them as a tensor of
+    their own, and the others keep their values.
 
     Raises :class:`RuleError` for what cannot be read.
 
@@ -41,16 +44,21 @@ class Rule(Value):
     layout: str | Layout | None = field(default=None, kw_only=True)
     optional: bool = field(default=False, kw_only=True)
     padding: bool = field(default=True, kw_only=True)
+    rows: str | int | slice | RowRange | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scheme", read_scheme(self.scheme))
+        object.__setattr__(self, "scheme", read_scheme_of(self.scheme, self.matcher.members))
         if self.layout is not None and not isinstance(self.layout, Layout):
             object.__setattr__(self, "layout", Layout.parse(self.layout))
         if self.where is not None and not callable(self.where):
             raise RuleError(f"where must be a function of the slot, not {self.where!r}")
         if not isinstance(self.padding, bool):
             raise RuleError(f"padding must be True or False, not {self.padding!r}")
-        self.matcher  # noqa: B018  read at once, so that a bad one is refused here
+        if self.rows is not None:
+            object.__setattr__(self, "rows", RowRange.of(self.rows))
+            if self.scheme.whole:
+                whole = self.scheme.name or str(self.scheme)
+                raise RuleError(f"rows={str(self.rows)!r}: {whole} stands for a whole tensor")
 
     @cached_property
     def matcher(self) -> Matcher:

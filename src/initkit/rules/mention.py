@@ -1,0 +1,38 @@
+"""A place where a table names a recipe, and what a model must have there for the recipe to fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from .base import Matcher
+from .keys import read_key
+from .recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False)  # two places stay two, though they name one recipe
+class Mention:
+    """One place where a table names a recipe: one of its rules must win there.
+
+    ``marks`` are the recipe's, as matchers relative to that place. With ``insist`` the user wants
+    the recipe though none of them is found. ``path`` is the scope that it stands in, or "".
+    """
+
+    recipe: Recipe
+    marks: tuple[Matcher, ...] = ()
+    path: str = ""
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Mention:
+        """Return the mention of a recipe at the top of a table."""
+        return cls(recipe, tuple(map(read_key, recipe.marks)))
+
+    @property
+    def insist(self) -> bool:
+        """Whether the user applies the recipe to what it is not for."""
+        return dict(self.recipe.given).get("insist") is True
+
+    def within(self, path: str, around: Callable[[Matcher], Matcher]) -> Mention:
+        """Return the mention as it stands under a scope."""
+        whole = f"{path}.{self.path}" if self.path else path
+        return replace(self, marks=tuple(map(around, self.marks)), path=whole)

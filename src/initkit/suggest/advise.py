@@ -1,0 +1,288 @@
+"""Name the recipes that a model starts by: gather evidence, ask the values, look at the parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from torch import nn
+
+from ..check.ask import Answer, Witness
+from ..errors import OptionError
+from ..model import Model, ModelView, Slot, adapter_part
+from ..plan import DEFAULTS, UNCOVERED, Plan, plan_view
+from ..rules import Mention, Recipe, Rules, aliases, code_of, describe_recipe, list_recipes
+from .evidence import LIBRARIES, Evidence, find_kinds, own_rules, rarity, weigh
+from .parts import STAYS, Explainer, tree
+from .suggestions import Parts, Suggestion, Suggestions
+
+_MOST = 8  # suggestions
+_MOST_ASKED = 40  # recipes whose plans are compared with the values
+_LEAST = 0.15  # of the best's strength, where nothing was asked
+_FALLBACK = "torch_default"
+
+
+def suggest_recipe(model: nn.Module | Mapping[str, Any]) -> Suggestions:
+    """Return the recipes that fit ``model`` best; apply nothing.
+
+    What speaks for a recipe is whose code the model is: the Python modules of its classes, the
+    name that it bears, what it inherits; of a model that no library holds, its names. Then the
+    values are asked: a fresh model holds what its code gave it, and the recipes that plan the same
+    go first. Where there are no values, or training has moved them, ``silent`` says so. ``parts``
+    is a table by module paths, for models that are made of others.
+
+    Raises :class:`TargetError` for what is no model.
+
+    >>> print(suggest_recipe(nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2)))[0].recipe)
+    torch_default
+    """
+    return _Adviser(model).advise()
+
+
+class _Adviser:
+    """One model, and all that is known of it on the way to suggestions."""
+
+    def __init__(self, model: Model) -> None:
+        self.view = ModelView(model)
+        self.slots = [slot for slot in self.view.slots if _is_parameter(slot)]
+        self.kinds = find_kinds(self.slots)
+        self.recipes = {recipe.name: recipe for recipe in _recipes()}
+        self.plans: dict[str, Plan] = {}
+        self.answers: dict[str, Answer] = {}
+
+    def advise(self) -> Suggestions:
+        if not self.kinds:
+            return Suggestions(self.view.title, 0, ())
+        witness = Witness(self.view)
+        silent = witness.silent
+        for names in self._candidates():
+            # Others of the package are worth a question where none that is known of it holds.
+            if any(answer.share == 1 for answer in self.answers.values()):
+                break
+            for name in names:
+                self._try(name, None if silent else witness)
+        silent = silent or self._says_nothing()
+        if silent:
+            self.answers = {}
+        found = sorted(map(self._suggestion, self.plans), key=_order)
+        found = _worth_telling(found)
+        parts = self._parts(witness if not silent else None, found)
+        return Suggestions(self.view.title, len(self.slots), found, parts=parts, silent=silent)
+
+    # ------------------------------------------------------------------------------ evidence
+
+    @cached_property
+    def evidence(self) -> dict[str, Evidence]:
+        """What speaks for every recipe; rules are read where no code tells the family."""
+        name = _own_name(self.view.model)
+        found = {n: weigh(recipe, self.kinds, name) for n, recipe in self.recipes.items()}
+        if any(e.code or e.base for e in found.values()) or self._is_of_library:
+            return found
+        own = own_rules(self.view, self.recipes.values(), self.kinds)
+        rare = rarity(own, self.kinds)
+        sizes = [len(kind.names) for kind in self.kinds]
+
+        def share(values: Sequence[float]) -> float:
+            return sum(n * v for n, v in zip(sizes, values, strict=True)) / sum(sizes)
+
+        return {
+            n: replace(
+                e,
+                own=share([float(mark) for mark in own[n]]),
+                rare=share([mark * r for mark, r in zip(own[n], rare, strict=True)]),
+            )
+            for n, e in found.items()
+        }
+
+    def _candidates(self) -> Iterator[list[str]]:
+        """Yield the recipes that something speaks for, then others of the packages that are here.
+
+        A recipe of the same package may be true of a family that has none by its own name.
+        """
+        able = [n for n, recipe in self.recipes.items() if self._has_marks(recipe)]
+        ranked = sorted(able, key=lambda n: (-self.evidence[n].strength, n))
+        strong = [n for n in ranked if self.evidence[n].strength > 0 and n != _FALLBACK]
+        # Those whose code is in the model may each explain a part of it.
+        near = [n for n in strong[_MOST:] if self.evidence[n].code > 0]
+        yield [*strong[:_MOST], *near[:_MOST_ASKED], _FALLBACK]
+        yield [n for n in strong[_MOST:_MOST_ASKED] if n not in near]
+        yield [n for n in ranked if self.evidence[n].home > 0 and n not in strong][:_MOST_ASKED]
+
+    def _has_marks(self, recipe: Recipe) -> bool:
+        """Whether a model has something of what makes a recipe itself, where it has any of that."""
+        marks = [m for m in Mention.of(recipe).marks if self.view.root is not None or not m.typed]
+        slots = [slot for kind in self.kinds for slot in kind.slots]
+        named = [(s, n) for s in slots for n in {s.name, s.canonicals[0]}]
+        return not marks or any(mark.matches(*one) for mark in marks for one in named)
+
+    def _try(self, name: str, witness: Witness | None) -> None:
+        plan = self._plan(self.recipes[name])
+        if plan is not None:
+            self.plans[name] = plan
+            if witness is not None:
+                self.answers[name] = witness.answer(plan)
+
+    def _plan(self, rules: Rules) -> Plan | None:
+        """Return what rules plan for the model; None where they need what only the user knows."""
+        try:
+            return plan_view(self.view, rules, {**DEFAULTS, "idle": "ignore"})
+        except OptionError:
+            return None
+
+    # ------------------------------------------------------------------------------- judging
+
+    def _says_nothing(self) -> str:
+        """Return why the values that are there tell nothing of a recipe; "" where they do."""
+        best = max(self.answers.values(), key=lambda a: a.share, default=None)
+        if best is not None and best.failures and best.trained:
+            return "training has moved them"
+        plain = self.answers.get(_FALLBACK)
+        if plain is not None and plain.share and not plain.failures and not self._is_of_library:
+            return "they are torch's own defaults, as if nothing had started them yet"
+        return ""
+
+    @cached_property
+    def _is_of_library(self) -> bool:
+        """Whether a library's module tells the family of the model better than any names do."""
+        places = {place for kind in self.kinds for place in kind.places[:1]}
+        return any(place.partition(".")[0] in LIBRARIES for place in places)
+
+    def _suggestion(self, name: str) -> Suggestion:
+        plan, answer = self.plans[name], self.answers.get(name)
+        total = len(plan.steps)
+        wrong = [n for problem in plan.problems for n in problem.names]
+        bare = tuple(n for step in plan.with_status(UNCOVERED) for n in step.names)
+        first = ""
+        if answer is not None and answer.failures:
+            failure = answer.failures[0]
+            first = f"{failure.name}: {failure.planned} planned, {failure.seen} seen"
+        return Suggestion(
+            name,
+            covers=1 - len(plan.with_status(UNCOVERED)) / total - len({*wrong}) / total,
+            agrees=None if answer is None else answer.share,
+            disagrees=first,
+            evidence=self.evidence[name],
+            open=bare,
+            summary=self.recipes[name].summary,
+        )
+
+    # ----------------------------------------------------------------------------- by parts
+
+    def _parts(self, witness: Witness | None, found: Sequence[Suggestion]) -> Parts:
+        by_name = {slot.name: slot for slot in self.slots}
+        adapter = self._adapter(by_name)
+        root = tree(self.kinds, by_name)
+        ranked = sorted(self.plans, key=lambda n: (-self.evidence[n].strength, n))
+        explains = {name: self._explained(name) for name in ranked}
+        least = 0.0 if witness is not None else 0.5
+        anyones = {_FALLBACK, *(n for n in ranked if self._is_anyones(n, witness))}
+        anyones |= {s.recipe for s in found[:1] if s.agrees == 1}  # whosever code it is
+        recipes = [self.recipes[n] for n in ranked]
+        told = Explainer(recipes, explains, frozenset(anyones), least).explain(root)
+        if "" in told.open:  # nothing explains any part, and the suggestions say so
+            return Parts(adapter=adapter)
+        rows = list(told.rows)
+        table = tuple(
+            _row(path, recipe, by_name) for path, recipe in (*self._kept(told.open), *rows)
+        )
+        parts = Parts(table, adapter, tuple(told.open))
+        if witness is None or not table:
+            return parts
+        plan = self._plan(parts.rules)
+        if plan is None:
+            return parts
+        kept = sum(_is_in(step.name, told.open) for step in plan.with_status("keep"))
+        return replace(parts, agrees=witness.answer(plan).share - kept / len(plan))
+
+    def _is_anyones(self, name: str, witness: Witness | None) -> bool:
+        """Whether a recipe is for any family of its package: the values confirm it, or the code."""
+        inherited = "_init_weights" in self.recipes[name].source
+        return self.evidence[name].base > 0 or (inherited and witness is not None)
+
+    def _kept(self, left: Sequence[str]) -> list[tuple[str, str]]:
+        return [(path, STAYS) for path in left]
+
+    def _explained(self, name: str) -> frozenset[str]:
+        if name in self.answers:
+            return self.answers[name].agreeing
+        plan = self.plans[name]
+        return frozenset(n for step in plan if step.status != UNCOVERED for n in step.names)
+
+    def _adapter(self, by_name: Mapping[str, Slot]) -> str:
+        """Return the recipe that explains what an adapter holds; "" where there is none."""
+        held = {name for name, slot in by_name.items() if adapter_part(slot)}
+        able = [n for n in self.plans if held and held & self._covered(n)]
+        ranked = sorted(
+            able,
+            key=lambda n: (
+                -len(held & self._explained(n)),
+                n != aliases().get(n.partition("/")[0]),
+                n,
+            ),
+        )
+        return ranked[0] if ranked else ""
+
+    def _covered(self, name: str) -> set[str]:
+        return {s.name for s in self.plans[name].steps if s.status != UNCOVERED}
+
+
+def _is_parameter(slot: Slot) -> bool:
+    """Say whether a slot counts: raw tensors behind a computed weight do not, it does itself."""
+    return slot.kind != "buffer" and slot.tensor is not None and not slot.literal
+
+
+def _recipes() -> Iterator[Recipe]:
+    other = aliases()
+    return (describe_recipe(name) for name in list_recipes() if name not in other)
+
+
+def _own_name(model: object) -> str:
+    """Return the name that a model of timm bears: one class there builds several families."""
+    config = getattr(model, "pretrained_cfg", None)
+    return str(config.get("architecture") or "") if isinstance(config, Mapping) else ""
+
+
+def _order(found: Suggestion) -> tuple[Any, ...]:
+    """Return what suggestions are sorted by: what agrees, then what speaks for them.
+
+    Of equals, what follows the least other code is first, then what a bare family name means, and
+    the plain variant before a special one.
+    """
+    family, _, variant = found.recipe.partition("/")
+    bare = aliases().get(family, family)
+    share = found.agrees or 0.0
+    strength = found.evidence.strength * found.covers**10 - 0.25 * ("-" in variant)
+    follows = len(code_of(describe_recipe(found.recipe))) if found.evidence.code else 0
+    rest = (-round(strength, 9), follows, found.recipe != bare, found.recipe)
+    if found.agrees is None:
+        return rest
+    # What half of any model agrees with tells nothing.
+    share *= found.recipe != _FALLBACK or share == 1
+    return -round(share, 6), *rest
+
+
+def _worth_telling(found: Sequence[Suggestion]) -> list[Suggestion]:
+    """Leave out what neither the values nor anything else speaks for."""
+    best = max((s.evidence.strength for s in found), default=0.0)
+    known = [s for s in found if s.evidence.strength > _LEAST * best]
+    # What merely starts alike is worth a word where nothing that is known of the model holds.
+    alike = [] if any(s.agrees == 1 for s in known) else [s for s in found if s.agrees == 1]
+    told = [s for s in found if s.recipe != _FALLBACK and (s in known or s in alike)][:_MOST]
+    last = [s for s in found if s.recipe == _FALLBACK and s.covers]
+    return sorted([*told, *last], key=_order)
+
+
+def _is_in(name: str, paths: Sequence[str]) -> bool:
+    """Tell whether a parameter is one of these, or stands in one of these modules."""
+    return any(name == path or name.startswith(f"{path}.") for path in paths)
+
+
+def _row(path: str, recipe: str, by_name: Mapping[str, Slot]) -> tuple[str, str]:
+    """Return a row of a rule table; a scheme's name needs a glob, where a recipe's takes a path."""
+    if not path:
+        return "*", recipe
+    if path in by_name:
+        return path, recipe
+    return (f"{path}.*" if recipe in (STAYS, _FALLBACK) else path), recipe

@@ -1,0 +1,355 @@
+"""What speaks for a recipe: whose code a model is, its names, and what its rules are about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from ..errors import OptionError
+from ..model import ModelView, Slot
+from ..plan import Resolver, RuleTable
+from ..rules import (
+    All,
+    Clause,
+    HasTorchDefault,
+    Mention,
+    ParameterOf,
+    Recipe,
+    Role,
+    Rule,
+    Shared,
+    Type,
+    aliases,
+    describe_recipe,
+    follows,
+    list_recipes,
+    read_rules,
+)
+
+LIBRARIES = frozenset("transformers timm torchvision diffusers peft torch_geometric".split())
+"""Packages whose modules tell the family: a class that is merely called alike is another."""
+_EVERYWHERE = frozenset(  # words of any rule, and of any network
+    "weight bias norm re in type start out layer layers encoder decoder "
+    "bn classifier conv fc fc1 fc2 head block blocks".split()
+)
+
+
+@dataclass(slots=True)
+class Kind:
+    """Parameters that differ in nothing but numbers: one of them, and all their names.
+
+    ``slots`` is that one with all that hold the same tensor: a rule for any of them starts it.
+    ``places`` are the Python modules of the classes around it, from the root down, "" for torch's.
+    """
+
+    slots: list[Slot]
+    names: list[str]
+    places: tuple[str, ...]
+    classes: frozenset[str]
+    starters: tuple[str, ...]
+
+    @property
+    def packages(self) -> frozenset[str]:
+        """The packages whose classes are around it."""
+        return frozenset(place.partition(".")[0] for place in self.places if place)
+
+
+def find_kinds(slots: Sequence[Slot]) -> list[Kind]:
+    """Return the parameters of a model, those together that differ in numbers alone."""
+    found: dict[Any, Kind] = {}
+    held: dict[int, list[Slot]] = {}
+    for slot in slots:
+        # By id of the tensor, which its slot keeps alive; tied slots hold one object.
+        held.setdefault(id(slot.tensor), []).append(slot)
+    for slot in slots:
+        classes = tuple(type(module) for module in slot.lineage)
+        key = (re.sub(r"\d+", "#", slot.name), classes)
+        if key not in found:
+            tied = [slot, *(other for other in held[id(slot.tensor)] if other is not slot)]
+            names = frozenset(cls.__name__ for cls in classes)
+            places = tuple(map(_place, slot.lineage))
+            found[key] = Kind(tied, [], places, names, _starters(classes))
+        found[key].names.append(slot.name)
+    return list(found.values())
+
+
+def _place(module: torch.nn.Module) -> str:
+    """Return the Python module of a class; of remote code what its config calls the family."""
+    place = type(module).__module__
+    if place.startswith("torch."):
+        return ""
+    kind = getattr(getattr(module, "config", None), "model_type", None)
+    if isinstance(kind, str) and place.partition(".")[0] == "transformers_modules":
+        return f"transformers.models.{kind}"
+    return place
+
+
+def _starters(classes: Iterable[type]) -> tuple[str, ...]:
+    """Return the names of the outermost ``_init_weights``, the one that overrides first."""
+    for cls in classes:
+        defined = [vars(base).get("_init_weights") for base in cls.__mro__]
+        if any(defined):
+            return tuple(getattr(method, "__qualname__", "") for method in defined if method)
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Shares of a model's parameters that speak for a recipe.
+
+    ``code``: in modules whose code it follows; ``called``: 1 where the name that the model bears is
+    the family's; ``named``: in modules called after the family, outside of libraries; ``base``: in
+    models that inherit the method that it follows, and override nothing of it; ``home``: of its
+    package; ``own``: that it has a rule of this family for, and ``rare`` the same, divided by the
+    families that have one, too.
+    """
+
+    code: float = 0.0
+    called: float = 0.0
+    named: float = 0.0
+    base: float = 0.0
+    home: float = 0.0
+    own: float = 0.0
+    rare: float = 0.0
+
+    @property
+    def strength(self) -> float:
+        """How much speaks for it: whose code it is says most, a method it inherits least."""
+        family = 3 * self.code + 2.5 * self.called * (self.code > 0) + 2 * self.named + self.base
+        # A package is no evidence by itself: transformers holds hundreds of families.
+        return family + self.home * min(family, 1.0) + (self.rare if self.own >= _FEW else 0.0)
+
+    @property
+    def why(self) -> str:
+        """What speaks for the recipe, in words."""
+        said = [
+            ("its code", self.code),
+            ("its name", self.called),
+            ("class names", self.named),
+            ("inherited code", self.base),
+            ("own rules", self.own),
+        ]
+        return ", ".join(f"{what} {share:.0%}" for what, share in said if share) or "nothing"
+
+
+_FEW = 0.1  # of the parameters: a name or two may be shared by chance
+
+
+def weigh(recipe: Recipe, kinds: Sequence[Kind], name: str) -> Evidence:
+    """Return what of a model's code and names speaks for a recipe; its rules are not read."""
+    total = sum(len(kind.names) for kind in kinds)
+
+    def share(marked: Iterable[object]) -> float:
+        return sum(len(k.names) * bool(mark) for k, mark in zip(kinds, marked, strict=True)) / total
+
+    families = families_of(recipe)
+    return Evidence(
+        code=share(any(place and follows(recipe, place) for place in k.places) for k in kinds),
+        called=float(bool(name) and _called_after(name, families)),
+        named=share(_named(kind, recipe, families) for kind in kinds),
+        base=share(_inherits(kind.starters, recipe.source) for kind in kinds),
+        home=share(_is_home(kind, recipe) for kind in kinds),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _other_names(recipe: str) -> frozenset[str]:
+    return frozenset(o.partition("/")[0] for o, it in aliases().items() if it == recipe)
+
+
+def families_of(recipe: Recipe) -> frozenset[str]:
+    """Return the families that a recipe is of, by all its names."""
+    return _other_names(recipe.name) | {recipe.name.partition("/")[0]}
+
+
+def _is_home(kind: Kind, recipe: Recipe) -> bool:
+    """Tell whether a recipe is of a package that holds a class around a parameter."""
+    return any(_names(package, recipe.source) for package in kind.packages)
+
+
+def _named(kind: Kind, recipe: Recipe, families: frozenset[str]) -> bool:
+    """Tell whether a class around a parameter, outside of libraries, is called after a family."""
+    if kind.packages & LIBRARIES:
+        return False
+    best = max(kind.classes, key=lambda name: len(_longest(name, families)), default="")
+    return bool(kind.classes & _spoken(recipe.source) or _longest(best, families))
+
+
+@lru_cache(maxsize=1024)
+def _spoken(source: str) -> frozenset[str]:
+    """Return a source's words with a capital: class names, but for those of torch.nn."""
+    return frozenset(re.findall(r"\b[A-Z]\w{2,}", source)) - _torch_classes()
+
+
+def _longest(name: str, families: Iterable[str]) -> str:
+    return max((f for f in families if _is_called(name, f)), key=len, default="")
+
+
+@lru_cache(maxsize=65536)
+def _is_called(name: str, family: str) -> bool:
+    """Tell whether a class is called after a family: its words, and no number behind them.
+
+    >>> _is_called("GemmaRMSNorm", "gemma"), _is_called("Gemma4RMSNorm", "gemma")
+    (True, False)
+    """
+    if family == "torch_default":
+        return False
+    words = r"\w*?".join(map(re.escape, family.split("_")))
+    return re.match(rf"(?i:{words})(?![0-9a-z])", name) is not None
+
+
+@lru_cache(maxsize=4096)
+def _called_after(name: str, families: frozenset[str]) -> bool:
+    """Tell whether the name that a model bears opens with a family's, as those of timm do.
+
+    What timm took over from elsewhere is called so behind ``tf_`` or ``legacy_``.
+    """
+    name = re.sub("^(tf|legacy)_", "", name)
+    return any(
+        re.match(r"\w*?".join(map(re.escape, family.split("_"))), name) for family in families
+    )
+
+
+def _inherits(starters: Sequence[str], source: str) -> bool:
+    """Tell whether a model starts by the very method that a recipe names, and overrides nothing."""
+    return bool(starters) and _names(starters[0], source)
+
+
+@lru_cache(maxsize=65536)
+def _names(what: str, source: str) -> bool:
+    return bool(what) and re.search(rf"(?<![\w-]){re.escape(what)}(?![\w-])", source) is not None
+
+
+# ------------------------------------------------------------------------------ by rules alone
+
+_WORDS: dict[str, tuple[Recipe, frozenset[str]]] = {}
+_READ: dict[str, tuple[Recipe, RuleTable]] = {}
+
+
+def _words_of(recipe: Recipe) -> frozenset[str]:
+    """Return the words of all keys of a recipe, found once as long as it stays the same object."""
+    known = _WORDS.get(recipe.name)
+    if known is None or known[0] is not recipe:
+        names = frozenset(list_recipes()) - {"torch_default"}
+        words = (word for text in _key_texts(recipe, names) for word in _telling(text))
+        known = _WORDS[recipe.name] = recipe, frozenset(words) - _torch_classes()
+    return known[1]
+
+
+def _key_texts(rules: Any, names: frozenset[str]) -> Iterator[str]:
+    """Yield the texts of a table's keys, and of tables and recipes within: no scheme is read."""
+    if isinstance(rules, str) and rules.partition("(")[0] in names:
+        rules = describe_recipe(rules.partition("(")[0])
+    if isinstance(rules, Recipe):
+        rules = _table_of(rules)
+    if isinstance(rules, Rule):
+        yield str(rules.matcher)
+    elif isinstance(rules, Mapping):
+        for key, value in rules.items():
+            yield str(getattr(key, "__name__", key))
+            yield from _key_texts(value, names)
+    elif isinstance(rules, tuple | list) and not isinstance(rules, Shared):
+        yield from (str(entry) for entry in rules if isinstance(rules, tuple))  # key and value
+        for entry in rules:
+            yield from _key_texts(entry, names)
+
+
+def _table_of(recipe: Recipe) -> Any:
+    """Return a recipe's table, empty where it needs what only the user knows."""
+    try:
+        return recipe.table
+    except OptionError:
+        return {}
+
+
+def _read(recipe: Recipe) -> RuleTable:
+    """Return a recipe's rules, read once as long as it stays the same object."""
+    known = _READ.get(recipe.name)
+    if known is None or known[0] is not recipe:
+        try:
+            clauses = read_rules(recipe)
+        except OptionError:
+            clauses = []
+        known = _READ[recipe.name] = recipe, RuleTable(clauses)
+    return known[1]
+
+
+def own_rules(
+    view: ModelView, recipes: Iterable[Recipe], kinds: Sequence[Kind]
+) -> dict[str, list[bool]]:
+    """Tell for which kinds each recipe has rules about its family; for none without its marks.
+
+    What no code speaks for is judged by its rules. Those of a recipe that shares no word with the
+    model are not even read.
+    """
+    slots = [slot for kind in kinds for slot in kind.slots]
+    words = [(recipe, _words_of(recipe)) for recipe in recipes]
+    every = " ".join({_held(kind) for kind in kinds})
+    known = {word for _, own in words for word in own}
+    held = {word for word in known if word in every}
+
+    def owns(recipe: Recipe) -> list[bool]:
+        marks = [m for m in Mention.of(recipe).marks if view.root is not None or not m.typed]
+        if any(not any(mark.matches(s, s.name) for s in slots) for mark in marks):
+            return [False] * len(kinds)
+        resolver = Resolver(view, _read(recipe))
+        return [_speaks_of_family(_winner(resolver, kind.slots), kind) for kind in kinds]
+
+    nothing = [False] * len(kinds)
+    return {r.name: nothing if w.isdisjoint(held) else owns(r) for r, w in words}
+
+
+def rarity(own: Mapping[str, Sequence[bool]], kinds: Sequence[Kind]) -> list[float]:
+    """Return 1/(the number of families that have a rule of their own) for each kind."""
+    takers = [
+        {name.partition("/")[0] for name, marks in own.items() if marks[i]}
+        for i in range(len(kinds))
+    ]
+    return [1 / max(len(families), 1) for families in takers]
+
+
+def _winner(resolver: Resolver, slots: Iterable[Slot]) -> Clause | None:
+    """Return the clause that starts a tensor by the first of its names with one that can."""
+    choices = (next(resolver.choices(slot), None) for slot in slots)
+    able = (choice.clause for choice in choices if choice is not None and choice.error is None)
+    return next(able, None)
+
+
+def _speaks_of_family(clause: Clause | None, kind: Kind) -> bool:
+    """Tell a rule about this family's parts from one about every Linear, norm or bias.
+
+    What counts are the words of the rule that the parameter's names or classes really hold.
+    """
+    return clause is not None and any(word in _held(kind) for word in _words(clause))
+
+
+def _held(kind: Kind) -> str:
+    return " ".join([*kind.classes, *(slot.name for slot in kind.slots)])
+
+
+def _words(clause: Clause) -> frozenset[str]:
+    """Return the words of a rule that tell of a family; none of one that speaks of any network."""
+    if clause.shared or isinstance(clause.matcher, HasTorchDefault | Role):
+        return frozenset()
+    words = _telling(clause.text)
+    if isinstance(clause.matcher, Type | ParameterOf | All) and words & _torch_classes():
+        return frozenset()
+    return words - _torch_classes()
+
+
+@lru_cache(maxsize=65536)
+def _telling(text: str) -> frozenset[str]:
+    text = text.replace("\\w", "").replace("\\d", "")
+    words = re.findall(r"[A-Za-z_]\w+", text)
+    return frozenset(word for word in words if word.lower() not in _EVERYWHERE)
+
+
+@lru_cache(maxsize=1)
+def _torch_classes() -> frozenset[str]:
+    bases = {"_BatchNorm", "_ConvNd", "_NormBase", "_InstanceNorm"}
+    return frozenset(name for name in dir(torch.nn) if name[0].isupper()) | bases

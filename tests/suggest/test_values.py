@@ -1,0 +1,174 @@
+"""Asking the values: what agrees goes first, and nothing that disagrees passes for true."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from recipe_checks import need
+from torch import nn
+
+import initkit
+from initkit import Recipe, plan_init, register_recipe, suggest_recipe
+from initkit.check.ask import Witness
+from initkit.model import ModelView
+from initkit.rules import unregister_recipe
+
+
+def _llava() -> nn.Module:
+    t = need("transformers")
+    sizes: dict[str, Any] = {
+        "num_hidden_layers": 2,
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_attention_heads": 4,
+    }
+    vision = t.CLIPVisionConfig(image_size=32, patch_size=8, **sizes)
+    text = t.LlamaConfig(vocab_size=300, num_key_value_heads=4, **sizes)
+    model: nn.Module = t.LlavaForConditionalGeneration(
+        t.LlavaConfig(vision_config=vision, text_config=text)
+    )
+    return model
+
+
+class Tower(nn.Module):
+    """A part whose class is of a module that recipes of the tests follow."""
+
+    def __init__(self, std: float) -> None:
+        super().__init__()
+        self.tower_in, self.tower_out = nn.Linear(64, 64), nn.Linear(64, 64)
+        for layer in (self.tower_in, self.tower_out):
+            nn.init.normal_(layer.weight, std=std)
+            nn.init.zeros_(layer.bias)
+
+
+class Whole(nn.Module):
+    """Two parts by two recipes, and a head that nothing explains."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = Tower(0.5), Tower(0.05)
+        self.two.__class__ = Other
+        self.head = nn.Linear(64, 64, bias=False)
+        nn.init.uniform_(self.head.weight, 3, 4)
+
+
+class Other(Tower):
+    """Another part, of another module."""
+
+
+Tower.__module__, Other.__module__, Whole.__module__ = "timm.tower", "timm.other", "timm.whole"
+
+
+@pytest.fixture
+def _two_recipes() -> Any:
+    for name, std in (("tower", 0.5), ("other", 0.05)):
+        rules = {"*.tower_*.weight": f"normal(std={std})", "*.tower_*.bias": 0}
+        register_recipe(Recipe(f"{name}/mine", rules=rules, code=(f"timm.{name}",)))
+    yield
+    for name in ("tower", "other"):
+        unregister_recipe(f"{name}/mine")
+
+
+@pytest.mark.usefixtures("_two_recipes")
+def test_what_the_model_holds_goes_before_what_speaks_for_a_recipe() -> None:
+    """Code speaks for tower/mine; the values, of its other half, do not."""
+    model = Tower(0.05)
+    found = suggest_recipe(model)
+    assert found[0].recipe == "tower/mine"
+    assert found[0].agrees == 0.5
+    assert found[0].disagrees == "tower_in.weight: N(0, 0.5) planned, std 0.05 seen" or (
+        found[0].disagrees.startswith("tower_in.weight: N(0, 0.5) planned, std 0.0")
+    )
+    assert "100%" not in found[0].verdict
+    true = suggest_recipe(Tower(0.5))[0]
+    assert (true.recipe, true.agrees, true.disagrees) == ("tower/mine", 1.0, "")
+
+
+@pytest.mark.usefixtures("_two_recipes")
+def test_a_model_of_parts_gets_a_table_that_works_as_it_is() -> None:
+    found = suggest_recipe(Whole())
+    assert found.parts.rules == {
+        "head.*": "keep",
+        "two": "other/mine",
+        "*": "tower/mine",
+    } or found.parts.rules == {"head.*": "keep", "one": "tower/mine", "*": "other/mine"}
+    assert found.parts.agrees == pytest.approx(8 / 9)  # of the head it says nothing
+    assert found.parts.unexplained == ("head",)
+    assert found.rules is not None
+    assert "nothing explains head" in str(found)
+    assert "record_init" in str(found)
+    model = Whole()
+    before = model.head.weight.clone()
+    initkit.apply_init(model, found.parts.rules, seed=0, strict=True)
+    assert torch.equal(model.head.weight, before)
+    assert initkit.check_init(model, found.parts.rules).ok
+
+
+@pytest.mark.usefixtures("_two_recipes")
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda model: model.to("meta"), "could not be asked"),
+        (
+            lambda model: [p.data.add_(0.1 * torch.randn(p.shape)) for p in model.parameters()],
+            "training has moved them",
+        ),
+    ],
+)
+def test_values_that_tell_nothing_are_not_asked_and_it_says_so(change: Any, why: str) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(*(Tower(0.5) for _ in range(3)))
+    change(model)
+    found = suggest_recipe(model)
+    assert found[0].recipe == "tower/mine"
+    assert found[0].agrees is None
+    assert why in str(found)
+    assert "record_init" in str(found)
+
+
+def test_one_that_disagrees_speaks_for_those_of_its_kind_that_nobody_looked_at() -> None:
+    model = nn.Sequential(*(nn.Linear(32, 32) for _ in range(20)))
+    plan = plan_init(model, {"*.weight": "normal(std=3)", "*.bias": "torch_default"})
+    answer = Witness(ModelView(model)).answer(plan)
+    assert answer.share == 0.5
+    assert len(answer.failures) == 4
+
+
+@pytest.mark.models
+def test_llava_is_two_towers_and_what_joins_them() -> None:
+    found = suggest_recipe(_llava())
+    assert found.parts.agrees == 1
+    table = found.parts.rules
+    assert table["model.language_model"] == "llama/transformers"
+    assert "clip/transformers" in table.values()
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    ("build", "rules"),
+    [
+        (
+            lambda models: models.segmentation.deeplabv3_resnet50(
+                weights=None, weights_backbone=None
+            ),
+            {"backbone": "resnet/torchvision", "*": "deeplabv3/torchvision"},
+        ),
+        (
+            lambda models: models.detection.fasterrcnn_resnet50_fpn(
+                weights=None, weights_backbone=None
+            ),
+            {
+                "backbone.fpn": "fpn/torchvision",
+                "backbone.body": "resnet/torchvision",
+                "*": "faster_rcnn/torchvision",
+            },
+        ),
+    ],
+)
+def test_detectors_and_segmenters_are_a_backbone_and_heads(build: Any, rules: Any) -> None:
+    found = suggest_recipe(build(need("torchvision.models")))
+    assert found.parts.rules == rules
+    assert found.parts.unexplained == ()
+    assert found.parts.agrees == 1
