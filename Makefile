@@ -2,10 +2,10 @@
 PYTHON ?= python3
 VENV   ?= .venv
 RUN    := $(VENV)/bin/python
-PIP    := $(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP    := $(RUN) -m pip install --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo tutorial test quick lint format types docs bench ci clean
+.PHONY: demo tutorial test quick lint format types docs bench compat ci clean
 
 demo: $(VENV)/.core          ## plan, apply, verify and report on three real models
 	$(RUN) examples/quickstart.py
@@ -34,18 +34,24 @@ docs: $(VENV)/.dev           ## warnings are errors; look at docs/_build/html/in
 bench: $(VENV)/.dev          ## apply_init against torch.nn.init, in one table
 	$(RUN) benchmarks/run.py
 
+compat:                      ## the tests under every release of torch and Python that is supported: long
+	$(PYTHON) .ci/compat.py
+
 ci:                          ## what CI runs: builds a wheel and tests that, in its own environments
 	bash .ci/run
 
 clean:
-	rm -rf $(VENV) build dist docs/_build docs/_generated docs/recipes .ci/work src/*.egg-info
+	rm -rf $(VENV) build dist docs/_build docs/_generated docs/recipes .ci/work .ci/compat src/*.egg-info
 
 # numpy, since torch opens with a warning where it is missing
 $(VENV)/.core: pyproject.toml constraints.txt $(wildcard setup.py)
+	@echo "making $(VENV) with torch and numpy: some 200 MB where pip finds a CPU build of torch,"
+	@echo "and 2 to 3 GB where it brings CUDA libraries along; what is cached is not fetched again"
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	$(PIP) -e . numpy
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.core
+	@echo "adding what tests, docs and checks need: transformers, timm, Sphinx and others, some 400 MB"
 	$(PIP) -e '.[test,models,docs,lint]'
 	touch $@

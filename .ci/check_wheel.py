@@ -1,9 +1,10 @@
-"""Fail when a wheel lacks what it must carry, or carries what it must not."""
+"""Fail when a wheel lacks what it must carry, or carries what it must not, or its tag is wrong."""
 
 from __future__ import annotations
 
 import sys
 import zipfile
+from pathlib import Path
 
 NEEDED = ("initkit/__init__.py", "initkit/py.typed", "initkit/stream/*.bin")
 
@@ -11,7 +12,7 @@ NEEDED = ("initkit/__init__.py", "initkit/py.typed", "initkit/stream/*.bin")
 def main(wheel: str) -> None:
     """Compare the names in the wheel with what is needed."""
     names = zipfile.ZipFile(wheel).namelist()
-    print(f"{wheel.rpartition('/')[2]}: {len(names)} files")
+    print(f"{Path(wheel).name}: {len(names)} files")
     for need in NEEDED:
         start, _, end = need.partition("*")
         if not any(name.startswith(start) and name.endswith(end) for name in names):
@@ -19,9 +20,13 @@ def main(wheel: str) -> None:
     extra = [name for name in names if not name.startswith(("initkit/", "torch_initkit-"))]
     if extra:
         sys.exit(f"the wheel carries {extra}")
-    if not any(name.startswith("initkit/stream/") and name.endswith(".so") for name in names):
+    compiled = any(name.startswith("initkit/stream/_kernel.") for name in names)
+    if compiled == wheel.endswith("-none-any.whl"):
+        sys.exit("the tag does not say whether the wheel has the C extension")
+    if not compiled:
         print("note: built without the C extension (no compiler here?)")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    for each in sys.argv[1:]:
+        main(each)

@@ -1,13 +1,15 @@
 """Time the stream against torch.nn.init on the same memory in the same run, per element.
 
-python benchmarks/stream_speed.py [--paths avx2,eager] [--threads 1,2] [--elements 16777216]
+python benchmarks/stream_speed.py [--paths avx2,eager] [--threads 1] [--elements 262144]
+
+Processor time of all threads together: a second thread pays where it hardly grows.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -26,14 +28,15 @@ DISTRIBUTIONS: dict[str, tuple[Fill, Fill, tuple[float, ...]]] = {
 }
 
 
-def best(work: Callable[[], object], repeats: int = 5) -> float:
-    """Return the shortest of some runs in seconds."""
-    times = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - begin)
-    return min(times)
+def race(works: Sequence[Callable[[], object]], rounds: int) -> list[float]:
+    """Return the least processor time of each in seconds; they take turns."""
+    least = [float("inf")] * len(works)
+    for _ in range(rounds):
+        for i, work in enumerate(works):
+            begin = time.process_time()
+            work()
+            least[i] = min(least[i], time.process_time() - begin)
+    return least
 
 
 def ours(out: Tensor, fill: Fill, numbers: tuple[float, ...], path: str) -> None:
@@ -46,21 +49,24 @@ def main() -> None:
     """Print one line for each distribution, dtype, path and number of threads."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--paths", default=",".join(stream.paths()))
-    parser.add_argument("--threads", default="1,2")
-    parser.add_argument("--elements", type=int, default=1 << 24)
+    parser.add_argument("--threads", default="1")
+    parser.add_argument("--elements", type=int, default=1 << 18)
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     n = options.elements
     print(f"{stream.backend()}; torch {torch.__version__}; ns per element, {n} elements")
+    paths = options.paths.split(",")
     for threads in map(int, options.threads.split(",")):
         torch.set_num_threads(threads)
         for dtype in (torch.float32, torch.bfloat16):
             out = torch.zeros(n, dtype=dtype)
             for name, (fill, theirs, numbers) in DISTRIBUTIONS.items():
-                peer = best(lambda: theirs(out, *numbers), 3) / n * 1e9  # noqa: B023
+                works: list[Callable[[], object]] = [partial(theirs, out, *numbers)]
+                works += [partial(ours, out, fill, numbers, path) for path in paths]
+                peer, *mine = (t / n * 1e9 for t in race(works, options.rounds))
                 line = f"{threads} threads  {str(dtype)[6:]:9} {name:21} torch {peer:6.2f}"
-                for path in options.paths.split(","):
-                    mine = best(lambda: ours(out, fill, numbers, path)) / n * 1e9  # noqa: B023
-                    line += f"  {path} {mine:5.2f} ({peer / mine:4.1f}x)"
+                for path, own in zip(paths, mine, strict=True):
+                    line += f"  {path} {own:5.2f} ({peer / own:4.1f}x)"
                 print(line, flush=True)
 
 

@@ -5,6 +5,10 @@
 Each model is built twice by itself and once recorded, in a process of its own; a third build under
 a fresh seed is then checked against the plan. Results are added to the file, from which a later run
 goes on; without ``--library`` all are measured. The table stands at the end.
+
+    python benchmarks/zoo.py --recipes --out recipes.json --library transformers --budget 600
+
+compares instead what the recipes plan for each model with what its code does (`scoreboard.py`).
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,12 +32,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from initkit import Step, check_init
+from initkit import Step, check_init, list_recipes
 from initkit.record import record_init
+
+sys.path.insert(0, str(Path(__file__).parent))
+from scoreboard import in_words, page, score, scoreboard
 
 Build = Callable[[], nn.Module]
 LIBRARIES = ("transformers", "timm", "torchvision", "diffusers")
-LARGEST = 60_000_000  # parameters; larger models are left out
+LARGEST = 100_000_000  # parameters; larger models are left out
 PATIENCE = 120.0  # seconds for one model
 
 # Sizes of configurations by the names that they go by, so that what they build is small.
@@ -40,6 +48,8 @@ LAYERS = {
     **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers", "layers"), 2),
     **dict.fromkeys(("encoder_layers", "decoder_layers", "num_decoder_layers"), 2),
     **dict.fromkeys(("vocab_size", "text_vocab_size", "decoder_vocab_size"), 128),
+    **dict.fromkeys(("depth", "num_kv_shared_layers"), 2),
+    **dict.fromkeys(("vocab_size_per_layer_input",), 128),
     **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), 4),
 }
 WIDTHS = {
@@ -58,6 +68,8 @@ WIDTHS = {
 
 def transformers_models() -> Iterator[tuple[str, Build]]:
     """Yield a builder for every architecture that AutoModel knows."""
+    import torchvision  # noqa: F401  here, and not in every process that builds one
+    import transformers.modeling_utils  # noqa: F401
     from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
 
     for kind in sorted(MODEL_MAPPING_NAMES):
@@ -69,7 +81,7 @@ def _auto_model(kind: str) -> nn.Module:
 
     from_config: Any = transformers.AutoModel.from_config
     last: Exception | None = None
-    for sizes in ({**LAYERS, **WIDTHS}, LAYERS):
+    for sizes in ({**LAYERS, **WIDTHS}, LAYERS, WIDTHS, {}):
         try:
             config = transformers.CONFIG_MAPPING[kind]()
             _shrink(config, sizes)
@@ -88,9 +100,12 @@ def _shrink(config: Any, sizes: dict[str, int], deep: int = 3) -> None:
             _shrink(value, sizes, deep - 1)
         elif name in sizes and type(value) is int and value > sizes[name]:
             setattr(config, name, sizes[name])
-    types = getattr(config, "layer_types", None)
+    types = vars(config).get("layer_types")
     if isinstance(types, list) and hasattr(config, "num_hidden_layers"):
         config.layer_types = types[: config.num_hidden_layers]
+    padding, words = vars(config).get("pad_token_id"), vars(config).get("vocab_size")
+    if isinstance(padding, int) and isinstance(words, int) and padding >= words:
+        config.pad_token_id = words - 1
 
 
 def timm_models() -> Iterator[tuple[str, Build]]:
@@ -224,7 +239,9 @@ def _in_process(run: Callable[[Build], Any], build: Build, pipe: Any) -> None:
         pipe.send({"error": f"{type(error).__name__}: {error}"[:300], "where": where})
 
 
-def measured(run: Callable[[Build], Any], build: Build) -> dict[str, Any]:
+def measured(
+    run: Callable[[Build], Any], build: Build, patience: float = PATIENCE
+) -> dict[str, Any]:
     """Measure a model in a process of its own, which may fail or hang as it likes."""
     context = multiprocessing.get_context("fork")
     mine, theirs = context.Pipe()
@@ -232,9 +249,9 @@ def measured(run: Callable[[Build], Any], build: Build) -> dict[str, Any]:
     process.start()
     theirs.close()
     try:
-        if not mine.poll(PATIENCE):
+        if not mine.poll(patience):
             process.kill()
-            return {"error": f"took more than {PATIENCE:.0f} s"}
+            return {"error": f"took more than {patience:.0f} s"}
         result: dict[str, Any] = mine.recv()
         return result
     except EOFError:
@@ -284,9 +301,31 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=600.0, metavar="SECONDS")
     parser.add_argument("--only", default="", metavar="TEXT", help="models whose name has this")
     parser.add_argument("--quick", action="store_true", help="neither check nor time")
+    parser.add_argument("--recipes", action="store_true", help="judge the recipes instead")
+    parser.add_argument("--own", action="store_true", help="and of those the family's own alone")
+    parser.add_argument("--page", type=Path, help="where to write it as documentation")
+    parser.add_argument("--patience", type=float, default=PATIENCE, metavar="SECONDS")
+    parser.add_argument("--again", default="", metavar="TEXT", help="forget results that hold this")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     results = json.loads(options.out.read_text()) if options.out.exists() else {}
+    if options.again:
+        results = {k: r for k, r in results.items() if options.again not in json.dumps({k: r})}
+    tell = in_words if options.recipes else _short
+    list_recipes()  # read here once, and not in every process
+    for key, result in run_all(options, results):
+        results[key] = result
+        options.out.write_text(json.dumps(results, indent=1))
+        print(key, tell(result), file=sys.stderr)
+    if options.page is not None:
+        options.page.write_text(page(results, f"{date.today():%B %Y}"))
+    print((scoreboard if options.recipes else table)(results))
+
+
+def run_all(
+    options: argparse.Namespace, known: dict[str, Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the result of every model that is not known, as long as the budget lasts."""
     end = time.monotonic() + options.budget
     for library in options.library or LIBRARIES:
         if importlib.util.find_spec(library) is None:
@@ -296,12 +335,22 @@ def main() -> None:
         random.Random(0).shuffle(builders)  # so that what a budget allows is a fair sample
         for name, build in builders:
             key = f"{library}:{name}"
-            if key in results or options.only not in name or time.monotonic() > end:
+            if key in known or options.only not in name or time.monotonic() > end:
                 continue
-            results[key] = measured(look if options.quick else measure, build)
-            options.out.write_text(json.dumps(results, indent=1))
-            print(key, _short(results[key]), file=sys.stderr)
-    print(table(results))
+            yield key, measured(_question(options, library, name), build, options.patience)
+
+
+def _question(options: argparse.Namespace, library: str, name: str) -> Callable[[Build], Any]:
+    """Return what is asked of a model."""
+    if options.recipes:
+        return lambda build: score(lambda: _small(build), library, name, suggest=not options.own)
+    return look if options.quick else measure
+
+
+def _small(build: Build) -> nn.Module:
+    model = build()
+    _refuse_large(model)
+    return model
 
 
 def _short(result: dict[str, Any]) -> str:

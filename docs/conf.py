@@ -27,11 +27,13 @@ version = release = initkit.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "recipe_pages"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["_build", "_generated", "_ext"]
+exclude_patterns = ["_build", "_generated", "_ext", "_drift.md"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "fieldlist"]
 myst_heading_anchors = 3
 default_role = "py:obj"  # `name` in a docstring links to it
 autodoc_member_order = "bysource"
+# The sidebar of each of hundreds of pages would be drawn with every object of the API in it.
+toc_object_entries = False
 autodoc_typehints = "signature"
 python_use_unqualified_type_names = True
 # A signature's `apply_init(...)` breaks into one line a parameter where it is longer than this.
@@ -44,9 +46,10 @@ nitpick_ignore_regex = [
     ("py:class", r"Idle|OnTieConflict|Optimizers|\w+Options"),  # there, too
     ("py:class", r"types\.Annotated|.*\.Limits|inf|[\d.e-]+"),  # the limits of numeric options
     # what passes through and is not for users to touch
-    ("py:class", r"initkit\..*\.(ComputedWeight|DefaultDistribution|Matcher|Node|Region)"),
-    ("py:class", r"initkit\..*\.(Checked|Sample|Target|Test)"),
-    ("py:class", r"initkit\..*\.(Moments|Picture)|Seen|Loss|LawKind|Severity|Target"),
+    ("py:class", r"initkit\..*\.(ComputedWeight|DefaultDistribution|Joint|Matcher|Node|Region)"),
+    ("py:class", r"initkit\..*\.(Checked|Judged|RowRange|Sample|Shown|Target|Test|Tone)"),
+    ("py:class", r"initkit\..*\.(Moments|Picture|Parts|Evidence|Spot)|Tone"),
+    ("py:class", r"Seen|Loss|LawKind|Severity|Target"),
 ]
 
 html_theme = "furo"

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pictures import write_pictures
+
 import initkit
 from initkit.numbers import gain_formula, gain_names
 from initkit.render import html_page
@@ -24,9 +26,14 @@ GROUPS = {
     "Random, by the fans": "xavier_uniform xavier_normal kaiming_uniform kaiming_normal "
     "lecun_uniform lecun_normal variance_scaling",
     "Matrices": "orthogonal delta_orthogonal eye dirac sparse",
-    "Numbers by place": "arange sinusoids sincos_2d rotated_frequencies table",
-    "Made of other schemes": "blocks scaled log_of exp_of inverse_softplus_of",
-    "What is there already": "torch_default copy_of keep",
+    "Matrices with a structure": "zero_init random_features reservoir",
+    "Numbers by place": "indexed arange sinusoids sincos_2d rotated_frequencies radial_offsets "
+    "table bilinear_upsampling stft mel_bands",
+    "Made of other schemes": "blocks gates scaled shifted product rounded icnr log_of exp_of "
+    "inverse_softplus_of",
+    "Several parameters as one": "pissa olora mimetic glow_lu",
+    "What is there already": "torch_default copy_of keep pretrained from_tensor mean_resizing "
+    "copied_rows",
 }
 
 
@@ -115,6 +122,7 @@ def write_all(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     for make in (schemes, gains):
         (folder / f"{make.__name__}.md").write_text(make())
+    write_pictures(folder / "pictures")
     for name, picture in pictures(Path(__file__).parent / "signal.md"):
         (folder / name).write_text(picture)
     for example in ("quickstart", "tutorial"):

@@ -10,6 +10,7 @@ from importlib.abc import MetaPathFinder
 
 import pytest
 import torch
+from fake_pyplot import pyplot as pyplot  # noqa: PLC0414  a fixture, for all tests
 
 MODEL_PACKAGES = ("transformers", "timm", "torchvision")
 REQUIRE_MODELS = os.environ.get("CI_REQUIRE_MODELS") == "1"
@@ -29,10 +30,10 @@ def declare_torchvision_ops() -> None:
 
 
 class NoExtension(MetaPathFinder):
-    """Refuse the compiled part of initkit, as on a machine that has no compiler."""
+    """Refuse the compiled parts of initkit, as on a machine that has no compiler."""
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
-        if fullname.startswith("initkit.") and fullname.rpartition(".")[2] == "_kernel":
+        if fullname in ("initkit.stream._kernel", "initkit.check._pass"):
             raise ModuleNotFoundError(f"{fullname} is blocked by --no-extension", name=fullname)
 
 
@@ -44,6 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--no-extension"):
         sys.meta_path.insert(0, NoExtension())
     declare_torchvision_ops()
+    # What is printed fits the terminal, and must not differ from one terminal to another.
+    os.environ["COLUMNS"] = "80"
     missing = [name for name in MODEL_PACKAGES if importlib.util.find_spec(name) is None]
     if REQUIRE_MODELS and missing:
         pytest.exit(f"CI_REQUIRE_MODELS=1, but not installed: {', '.join(missing)}", returncode=1)

@@ -13,7 +13,7 @@ import initkit
 # From the ground up, one row a floor: a room may import rooms of lower rows, by what their
 # `__init__` shows. Rooms of one row do not know each other.
 FLOORS = (
-    "errors _version",
+    "errors _version torch_compat",
     "files",
     "numbers render stream",
     "distributions formula",
@@ -24,7 +24,7 @@ FLOORS = (
     "write",
     "record",
     "check",
-    "access signal",
+    "access signal suggest",
     "__init__",
     "cli testing",
     "pytest_plugin __main__",
@@ -36,10 +36,11 @@ LATE = {
     "check",
     "cli",
     "numbers.exact_math",
-    "plan.suggest",
     "record",
+    "rules.convert",
     "rules.recipe_files",
     "signal",
+    "suggest",
     "ties.report",
     "ties.reuse",
     "write.digests",

@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import nn
 
-from initkit import apply_init, list_schemes, model_digest, plan_init
+from initkit import Rule, apply_init, list_schemes, model_digest, plan_init
 from initkit.schemes import factory_of
 
 FILE = Path(__file__).parent / "data" / "digests.json"
@@ -32,18 +32,44 @@ OPTIONS = {
     "exp_of": "('normal')",
     "inverse_softplus_of": "('log_uniform(0.001, 0.1)')",
     "trunc_normal": "(std=0.02, cutoff=2)",
+    "shifted": "('normal', 2)",
+    "rounded": "('normal', 0.25)",
+    "product": "('normal', 'uniform(1, 2)')",
+    "indexed": "(-5 + 8*(i/(n-1))**1.3 + sin(j))",
+    "icnr": "('normal')",
+    "mel_bands": "(sample_rate=16000)",
+    "radial_offsets": "(heads=4, points=2)",
     "table": f"({[[(8 * i + j) / 128 for j in range(8)] for i in range(16)]})",
 }
-NEED_CONVOLUTIONS = ("dirac", "delta_orthogonal")
-NEED_PAIRS = ("rotated_frequencies",)
-NOT_DRAWN = ("keep", "torch_default", "copy_of")
+SHAPES = {
+    "dirac": (16, 8, 3, 3),
+    "delta_orthogonal": (16, 8, 3, 3),
+    "icnr": (16, 8, 3, 3),
+    "bilinear_upsampling": (8, 8, 4, 4),
+    "stft": (18, 1, 16),
+    "reservoir": (16, 16),
+    "rotated_frequencies": (2, 3, 8),
+}
+# A file, other rows or other parameters make them; those of groups and gates are among the models.
+NOT_DRAWN = (
+    "keep torch_default copy_of gates from_tensor pretrained mean_resizing copied_rows pissa olora "
+    "mimetic glow_lu"
+).split()
 # Their last bits are those of the LAPACK at hand: only the plan is the same everywhere.
-FACTORED = ("orthogonal", "delta_orthogonal", "blocks", "recurrent", "parametrized")
+FACTORED = (
+    "orthogonal",
+    "delta_orthogonal",
+    "blocks",
+    "recurrent",
+    "parametrized",
+    "random_features",
+    "reservoir",
+    "low_rank",
+)
 
 
 def _tensor(scheme: str, dtype: torch.dtype) -> torch.Tensor:
-    shape = (16, 8, 3, 3) if scheme in NEED_CONVOLUTIONS else (16, 8)
-    return torch.zeros((2, 3, 8) if scheme in NEED_PAIRS else shape, dtype=dtype)
+    return torch.zeros(SHAPES.get(scheme, (16, 8)), dtype=dtype)
 
 
 def _built_in() -> list[str]:
@@ -64,6 +90,10 @@ def _half(tensor: torch.Tensor) -> None:
     tensor.fill_(0.5)
 
 
+def _adapters() -> nn.Module:
+    return nn.Sequential(*(nn.Linear(*sizes, bias=False) for sizes in ((8, 6), (8, 2), (2, 6))))
+
+
 MODELS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "resnext": (models.resnext, "resnext"),
     "wide_resnet": (models.wide_resnet, "wide_resnet"),
@@ -76,6 +106,20 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "parametrized": (models.parametrized, {"one_way.*": "keep", "*.bias": 0, "*": "normal"}),
     "shared": (models.Shared, {"*": "normal(std=0.02)"}),
     "copies": (models.Shared, {"other.weight": "copy_of('first.weight')", "*": "normal"}),
+    "gates": (lambda: nn.LSTM(6, 8), {"bias*": "gates(forget=1)", "*": "gates(normal, cell=0)"}),
+    "nested blocks": (
+        lambda: nn.Linear(8, 16),
+        {
+            "weight": "blocks(blocks(normal, indexed(i), dim=1, sizes=(3, 5)), uniform)",
+            "bias": "blocks(1, shifted(normal, 2), sizes=('fan_in + 4', 4))",
+        },
+    ),
+    "tails": (
+        models.mlp,
+        {"*.bias": "trunc_normal(low=5, high=6)", "*": "trunc_normal(low=0, high=1e-6)"},
+    ),
+    "rows": (models.mlp, [Rule("normal", name="0.weight", rows="1:"), {"*": "normal"}]),
+    "low_rank": (_adapters, {"{0,1,2}.weight": "pissa(weight='normal')"}),
     "functions": (models.mlp, {"*.bias": _half, "*": nn.init.normal_}),
 }
 

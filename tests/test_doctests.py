@@ -20,7 +20,8 @@ from initkit.schemes import unregister_scheme
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-OWN = re.compile(r"\.(__main__|_\w+|make_\w+)$")  # started, compiled, or a script
+# Started, compiled, a script, or for what is not installed here.
+OWN = re.compile(r"\.(__main__|_\w+|make_\w+|triton_kernel)$")
 MODULES = [
     info.name
     for info in pkgutil.walk_packages(initkit.__path__, "initkit.")

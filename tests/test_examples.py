@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import json
 import os
 import re
 import subprocess
@@ -10,10 +12,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src/initkit"
 BASES = (ROOT, PACKAGE)
+NOTEBOOKS = sorted((ROOT / "docs/notebooks").glob("*.ipynb"))
 README = (ROOT / "README.md").read_text()
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
 
@@ -36,7 +40,7 @@ def test_quickstart_shows_a_plan_and_a_report_of_each_model() -> None:
     text = run("examples/quickstart.py")
     for model in ("ResNeXt-29", "WRN-28-10", "language model"):
         assert model in text
-    assert "stage3.2.conv2.weight" in text
+    assert "stage{1..3}.{0..2}.conv2.weight" in text
     assert "N(0, 0.0" in text
 
 
@@ -45,7 +49,7 @@ def test_the_tutorial_runs_and_says_what_it_found() -> None:
     assert "gradient 6" in text
 
 
-@pytest.mark.parametrize("page", ["README.md"])
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
 def test_code_on_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     text = (ROOT / page).read_text()
@@ -59,15 +63,72 @@ def test_code_on_a_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.Monk
             test()
 
 
-def test_the_readme_shows_what_its_code_prints(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
+def test_a_readme_shows_what_its_code_prints(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / page).read_text()
     scope: dict[str, object] = {}
-    for block in re.findall(r"^```python\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE):
-        exec(compile(block, "README.md", "exec"), scope)
-    shown = re.findall(r"^```text\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
-    assert "".join(shown) == capsys.readouterr().out
+    for block in re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):
+        exec(compile(block, page, "exec"), scope)
+    shown = re.findall(r"^```text\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    assert shown and "".join(shown) == capsys.readouterr().out
 
 
-@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_the_tutorial_in_chinese_has_every_example_of_the_english_one() -> None:
+    def examples(page: str) -> set[str]:
+        blocks = re.findall(r"^```pycon\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+        return {line for block in blocks for line in block.splitlines() if line.startswith(">>>")}
+
+    english, chinese = (
+        examples((ROOT / f"docs/tutorial{language}.md").read_text()) for language in ("", ".zh")
+    )
+    assert english and english <= chinese
+
+
+def test_the_picture_in_the_readme_is_what_its_script_draws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("docs", "examples"):
+        monkeypatch.syspath_prepend(str(ROOT / folder))
+    pictures = importlib.import_module("pictures")
+    shown = re.findall(r"\(docs/images/([\w-]+)\.svg\)", README)
+    pictures.write_pictures(tmp_path, *shown)
+    for name in shown:
+        drawn = (tmp_path / f"{name}.svg").read_text()
+        assert drawn == (ROOT / f"docs/images/{name}.svg").read_text(), "python docs/pictures.py"
+    assert shown
+
+
+def test_the_gallery_shows_only_pictures_that_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("docs", "examples"):
+        monkeypatch.syspath_prepend(str(ROOT / folder))
+    page = (ROOT / "docs/gallery.md").read_text()
+    shown = re.findall(r"\{image\} _generated/pictures/([\w-]+)\.svg", page)
+    assert sorted(shown) == sorted(importlib.import_module("pictures").PICTURES)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_runs_and_its_pages_show(notebook: Path) -> None:
+    torch.manual_seed(0)
+    cells = json.loads(notebook.read_text())["cells"]
+    scope: dict[str, object] = {}
+    shown = 0
+    for cell in cells:
+        assert not cell.get("outputs")
+        if cell["cell_type"] != "code":
+            continue
+        *body, last = ast.parse("".join(cell["source"])).body
+        exec(compile(ast.Module(body, []), notebook.name, "exec"), scope)
+        if isinstance(last, ast.Expr):
+            value = eval(compile(ast.Expression(last.value), notebook.name, "eval"), scope)
+            shown += "class=initkit" in getattr(value, "_repr_html_", str)()
+        else:
+            exec(compile(ast.Module([last], []), notebook.name, "exec"), scope)
+    assert shown
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "README.zh.md", "ARCHITECTURE.md", "CONTRIBUTING.md"]
+)
 def test_a_page_names_only_files_that_exist(page: str) -> None:
     text = (ROOT / page).read_text()
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)

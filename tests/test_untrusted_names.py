@@ -90,7 +90,7 @@ SHOWN_BY: dict[str, Callable[[Path], str]] = {
     "ties": lambda _: str(find_tied_parameters(Net())) + str(tie_report(Net())),
     "a page of ties": lambda _: tie_report(Net()).to_html(),
     "what became of ties": lambda _: str(tie_status(Net(), [[EVIL + "w", EVIL + "v"]])[0]),
-    "a recipe": lambda _: f"{_recipe()}{_recipe()._repr_markdown_()}",
+    "a recipe": lambda _: f"{_recipe()}{_recipe()._repr_html_()}",
     "a recipe file": _from_file,
     "what was not written": lambda _: _not_written(),
     "a saved report": lambda tmp: str(

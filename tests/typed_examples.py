@@ -72,6 +72,7 @@ from initkit import (
     track_writes,
     verify_report,
 )
+from initkit.plan import Diff
 from initkit.write.digests import tensor_digests
 
 
@@ -135,7 +136,7 @@ def plans_and_reports() -> None:
     assert_type(plan, Plan)
     assert_type(plan["weight"], Step)
     print([(step.name, step.shape, step.start) for step in plan])
-    assert_type(plan.diff(plan_init(model, "xavier_normal")), str)
+    assert_type(plan.diff(plan_init(model, "xavier_normal")), Diff)
     report = apply_init(model, "torch_default", seed=0)
     assert_type(report, Report)
     assert_type(plan.apply(model, seed=0), Report)

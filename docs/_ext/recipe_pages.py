@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from inspect import Parameter
 from itertools import groupby
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from generate import code, table
 
 import initkit
-from initkit.rules import aliases
+from initkit.rules import Clause, aliases, recipe_clauses
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -48,17 +49,23 @@ def page(recipe: initkit.Recipe, siblings: Sequence[str]) -> str:
     info = [
         ("Also called", ", ".join(map(code, other_names(recipe.name)))),
         ("Fits", ", ".join(recipe.fits)),
-        ("Source", recipe.source),
-        ("Paper", recipe.paper),
+        ("Source", _linked(recipe.source)),
+        ("Paper", _linked(recipe.paper)),
+        ("Marks", ", ".join(map(code, recipe.marks))),
         ("Other variants", ", ".join(link(name) for name in siblings if name != recipe.name)),
     ]
-    parts = [f"# {recipe.name}", recipe.summary]
+    # The sidebar of every page would be drawn with hundreds of recipes in it: the table links them.
+    parts = ["---\norphan: true\n---", f"# {recipe.name}", recipe.summary]
     parts.append("\n".join(f"{what}\n: {text}\n" for what, text in info if text))
     parts.append(f'```python\ninitkit.apply_init(model, "{recipe.name}", seed=0)\n```')
     if recipe.notes:
         parts += ["## How paper and code differ, and what to know", f"{_sentence(recipe.notes)}"]
     if recipe.options:
-        rows = [[code(name), _default(value)] for name, value in recipe.options.items()]
+        figures = recipe.config_figures
+        rows = [
+            [code(name), "the config's" if name in figures else _default(value)]
+            for name, value in recipe.options.items()
+        ]
         parts += ["## Options", table(["Option", "Default"], rows)]
     return "\n\n".join([*parts, *_rules(recipe)]) + "\n"
 
@@ -74,11 +81,34 @@ def _rules(recipe: initkit.Recipe) -> Iterator[str]:
         "what a [formula](../rules.md#formulas) may look at."
     )
     try:
-        rows = [[code(rule), code(start)] for rule, start in recipe.rows]
+        clauses = recipe_clauses(recipe)
     except initkit.OptionError as error:
         yield f"They depend on its options: {error}."
         return
-    yield table(["Parameters", "Start"], rows)
+    own = [clause for clause in clauses if not clause.shared]
+    shared = [clause for clause in clauses if clause.shared]
+    if own:
+        yield _table(own)
+    if shared:
+        what = "Whatever these leave starts" if own else "Everything starts"
+        count = f"{len(shared)} rules"
+        yield f"{what} as in any model of the library:"
+        yield f":::{{admonition}} {count}\n:class: dropdown\n\n{_table(shared)}\n:::"
+
+
+def _table(clauses: Sequence[Clause]) -> str:
+    rows = [[code(clause.text), code(str(clause.scheme))] for clause in clauses]
+    return table(["Parameters", "Start"], rows)
+
+
+_REPOSITORY = re.compile(r"(?<![\w/.-])([A-Za-z][\w-]+/[A-Za-z][\w.-]+)(?=(?: [\d.]+)?: )")
+_ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
+
+
+def _linked(text: str) -> str:
+    """Return a citation with its repositories and papers as links."""
+    text = _REPOSITORY.sub(r"[\1](https://github.com/\1)", text)
+    return _ARXIV.sub(r"[arXiv:\1](https://arxiv.org/abs/\1)", text)
 
 
 def _sentence(text: str) -> str:
@@ -95,8 +125,7 @@ def index(recipes: Sequence[initkit.Recipe]) -> str:
         rows = [[link(r.name, "recipes/"), ", ".join(r.fits), r.summary] for r in members]
         short = f"`{name}` alone means `{other[name]}`.\n\n" if name in other else ""
         parts.append(f"### {name}\n\n{short}{table(['Recipe', 'Fits', 'What it does'], rows)}")
-    pages = "\n".join(f"recipes/{page_name(recipe.name)}" for recipe in recipes)
-    return "\n".join([*parts, f"```{{toctree}}\n:hidden:\n\n{pages}\n```\n"])
+    return "\n".join(parts)
 
 
 def differences(recipes: Sequence[initkit.Recipe]) -> str:
@@ -137,4 +166,4 @@ def _write(path: Path, text: str) -> Path:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Write the pages before Sphinx looks for them."""
     write(Path(app.srcdir))
-    return {"parallel_read_safe": True}
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

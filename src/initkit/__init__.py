@@ -54,7 +54,6 @@ with no_collecting():
 if TYPE_CHECKING:  # these load on first use: most programs use none of them
     from .access import Summary, init_, summary
     from .check import CheckReport, Failure, check_init
-    from .plan.suggest import suggest_recipe
     from .record.watch import Recording, record_init, recording
     from .rules.recipe_files import load_recipe, save_recipe
     from .signal import (
@@ -67,6 +66,7 @@ if TYPE_CHECKING:  # these load on first use: most programs use none of them
         coordinate_check,
         probe_init,
     )
+    from .suggest import suggest_recipe
     from .ties.report import tie_report
     from .ties.reuse import find_reused_parameters
     from .write.digests import model_digest
@@ -94,7 +94,7 @@ else:
         "recording": "record",
         "probe_init": "signal",
         "save_recipe": "rules.recipe_files",
-        "suggest_recipe": "plan.suggest",
+        "suggest_recipe": "suggest",
         "summary": "access",
         "tie_report": "ties.report",
         "track_writes": "write.tracking",
