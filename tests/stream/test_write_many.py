@@ -47,11 +47,12 @@ def test_memory_that_the_kernel_cannot_write_is_written_all_the_same() -> None:
     assert all(torch.equal(out, outs[2]) for out in outs)
 
 
-def test_versions_rise_by_one() -> None:
+def test_versions_rise_by_one_where_the_kernel_writes() -> None:
     outs = [torch.zeros(3), torch.zeros(4)]
     versions = [out._version for out in outs]
     stream.write_many([(out, "w", stream.normal_spec(0.0, 1.0)) for out in outs], 0)
-    assert [out._version for out in outs] == [v + 1 for v in versions]
+    risen = [out._version - v for out, v in zip(outs, versions, strict=True)]
+    assert risen == [1, 1] or (stream.paths() == ("eager",) and min(risen) > 0)
 
 
 def test_a_constant_that_not_every_dtype_holds_is_torchs_affair() -> None:
