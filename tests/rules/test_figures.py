@@ -5,9 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+import torch
 from torch import nn
 
-from initkit import describe_recipe, plan_init
+from initkit import Recipe, apply_init, describe_recipe, plan_init
 from initkit.errors import OptionError
 from initkit.numbers import Formula
 
@@ -60,3 +61,10 @@ def test_a_number_for_one_name_of_a_choice_is_the_value_of_the_choice() -> None:
     formula = Formula("(config.a or config.b or 3)*fan_in")
     assert str(formula.with_names({"config.b": 2})) == "2.0 * fan_in"
     assert formula.with_names({"config.c": 2}).value({"fan_in": 2.0, "config.a": 5.0}.get) == 10  # type: ignore[union-attr,arg-type]
+
+
+def test_a_figure_that_a_formula_of_the_index_reads_leaves_it_one_of_the_index() -> None:
+    recipe = Recipe("mine/decay", rules={"w": "indexed('config.base**-(i + 1)')"})
+    tensor = torch.empty(3)
+    apply_init({"w": tensor}, recipe(base=2))
+    assert tensor.tolist() == [0.5, 0.25, 0.125]

@@ -136,7 +136,10 @@ class Formula:
         >>> Formula("(config.std or 0.02)/sqrt(fan_in)").with_names({"config.std": 1})
         Formula(text='1.0 / sqrt(fan_in)')
         """
-        return read_number(ast.unparse(_Filled(values).visit(_parse(self.text))))
+        return read_number(self._filled(values))
+
+    def _filled(self, values: Mapping[str, float]) -> str:
+        return ast.unparse(_Filled(values).visit(_parse(self.text)))
 
     def __str__(self) -> str:
         return self.text

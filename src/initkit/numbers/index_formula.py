@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -92,6 +92,14 @@ class IndexFormula(Formula):
         known = self.language.letters
         object.__setattr__(self, "letters", tuple(x for x in known if x in self.names))
         object.__setattr__(self, "names", tuple(x for x in self.names if x not in known))
+
+    def with_names(self, values: Mapping[str, float]) -> IndexFormula:
+        """Return the formula with numbers in place of some names; it stays one of the index.
+
+        >>> IndexFormula("config.base**-(i + 1)").with_names({"config.base": 2})
+        IndexFormula(text='2.0 ** (-(i + 1))')
+        """
+        return IndexFormula(self._filled(values))
 
     def values(self, lookup: Values) -> Tensor:
         """Return the values, in float64; NaN or infinite where there is none."""
