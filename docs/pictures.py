@@ -14,7 +14,7 @@ sys.path.append(str(HERE.parent / "examples"))
 from resnext29 import ResNeXt29  # noqa: E402  (it lies in examples/)
 from tied_lm import TiedLM  # noqa: E402
 
-from initkit import Plan, apply_init, deferred, plan_init, probe_init  # noqa: E402
+from initkit import Plan, apply_init, check_init, deferred, plan_init, probe_init  # noqa: E402
 from initkit.render import Picture  # noqa: E402
 
 LANGUAGE_MODEL = {
@@ -67,12 +67,26 @@ def fading_signal() -> Picture:
     return probe_init(model, torch.randn(64, 64)).pictures()[0]
 
 
+def not_as_planned() -> Picture:
+    """Draw a layer that is too wide, and one of another distribution."""
+    torch.manual_seed(0)
+    wide, other = torch.nn.Linear(256, 256), torch.nn.Linear(256, 256)
+    model = torch.nn.Sequential(wide, other)
+    rules = {"*.weight": "normal(std=0.02)", "*": 0}
+    apply_init(model, rules, seed=0)
+    with torch.no_grad():
+        wide.weight.mul_(1.3)
+        torch.nn.init.uniform_(other.weight, -0.03, 0.03)
+    return check_init(model, rules).pictures()[0]
+
+
 PICTURES: dict[str, Callable[[], Picture]] = {
     "gpt2": gpt2,
     "odd-layer": odd_layer,
     "torch-default": torch_default,
     "resnext": resnext,
     "fading-signal": fading_signal,
+    "not-as-planned": not_as_planned,
 }
 
 

@@ -8,7 +8,18 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from initkit.render import Picture, Series, Spot, arcs, html_page, line_chart, scatter, strips
+from initkit.render import (
+    Density,
+    Picture,
+    Series,
+    Spot,
+    arcs,
+    densities,
+    html_page,
+    line_chart,
+    scatter,
+    strips,
+)
 
 
 def parsed(svg: str) -> ET.Element:
@@ -106,3 +117,15 @@ def test_arcs_join_neighbours_of_a_group_and_lie_within_the_picture() -> None:
     wide = float(root.get("viewBox").split()[2])
     for path in root.findall("path"):
         assert max(map(float, re.findall(r"[\d.]+", path.get("d")))) <= wide
+
+
+def test_densities_of_any_names_and_spikes_are_well_formed() -> None:
+    spike = Density("a<b\x1b", [0.0, 1.0, 1.001, 2.0], [0.25, 0.5, 0.25], [0.0, 1.0, 0.0])
+    root = parsed(densities([spike, spike, Density("none", [0.0, 1.0], [0.0], [0.0])]))
+    areas = [p for p in root.findall("path") if "area" in p.get("class")]
+    assert len(areas) == 3
+    assert r"a<b\x1b" in [node.text for node in root.findall("text")]
+    heights = [float(y) for y in re.findall(r"V([\d.]+)", areas[0].get("d"))]
+    # Nearly equal densities, beside a spike that ends at the top.
+    assert heights[0] == pytest.approx(heights[2], abs=0.2)
+    assert min(heights) == heights[1] == 40

@@ -17,6 +17,7 @@ class Checked:
     """One tensor, what was measured of it, and all tests of it.
 
     ``compared`` says that its values were compared with its distribution, and not merely looked at.
+    ``chances`` are the thresholds below which ``measured`` counts, each with what was planned.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Checked:
     pieces: list[Tensor] = field(default_factory=list)
     remark: str = ""
     compared: bool = False
+    chances: tuple[tuple[float, float], ...] = ()
 
     @property
     def most(self) -> Tensor:

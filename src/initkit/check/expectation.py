@@ -21,6 +21,7 @@ from .chernoff import MeanBound
 
 _SHARES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.1, 0.2, 0.3, 0.4)
 _TARGETS = (*_SHARES, 0.5, *(1 - share for share in reversed(_SHARES)))
+_CLEAR = 0.02  # between probabilities that are one to the eye
 _GRID = 8192  # points that stand for a distribution where sums over it are needed
 _FINE = 1 << 17  # as many representable values are listed one by one
 
@@ -148,6 +149,14 @@ class Expectation:
         room = torch.minimum(low, 1 - low) * 1e-6 + slack
         pairs = torch.stack([low - room, high + room], 1).clamp(0, 1)
         return [(a, b) for a, b in pairs.tolist()]
+
+    @cached_property
+    def chances(self) -> tuple[tuple[float, float], ...]:
+        """Each edge, and the probability of a value up to it; NaN where rounding leaves it open."""
+        chances = (
+            (low + high) / 2 if high - low < _CLEAR else math.nan for low, high in self.windows
+        )
+        return tuple(zip(self.edges.tolist(), chances, strict=True))
 
     @cached_property
     def regions(self) -> list[Region]:

@@ -101,7 +101,7 @@ def _compare(
     elif sample.measured.finite:
         if rounded is not None:
             checked.remark = f"ok, but its values have only the precision of {str(rounded)[6:]}"
-        checked.compared = True
+        checked.compared, checked.chances = True, sample.chances
         checked.tests += sample.tests()
         checked.tests += _independence_tests(sample, checked.most, most)
 

@@ -14,8 +14,9 @@ from ..render import (
     Line,
     Mark,
     Notes,
+    Picture,
+    Section,
     Shown,
-    Table,
     Tone,
     column_html,
     column_lines,
@@ -28,6 +29,7 @@ from ..render import (
 )
 from .checked import Checked
 from .failures import Failure, failed_tests, kind_of, make_failure
+from .picture import histograms
 
 _FEW = 12  # parameters that are read at a glance: folding them would only hide names
 _MOST_NAMED = 5  # parameters in the verdict
@@ -218,12 +220,24 @@ class CheckReport(Shown):
     def to_html(self, *, whole: bool = True) -> str:
         """Return the report as one self-contained HTML page, failures first."""
         notes = [str(failure) for failure in self.failures]
-        sections: list[Table | Notes | str] = [
+        sections: list[Section] = [
             self.verdict,
             Notes(notes, "Failures", "warning" if self.trained else "error"),
+            *self.pictures(),
             column_html(_FOLDED, self.folds, mark=_mark),
         ]
         return html_page(f"Check of {self.title}", sections, whole=whole)
+
+    def pictures(self) -> list[Picture]:
+        """Return the picture of the page, as SVG: planned densities and measured values.
+
+        Of what failed; where nothing did, of the largest parameter of each distribution.
+        """
+        failed = {failure.name for failure in self.failures}
+        return histograms(
+            [c for c in self._checked if c.name in failed],
+            [c for c in self._checked if c.name not in failed],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,13 @@ class TensorSample:
         return self.pieces[0].dtype
 
     @cached_property
+    def chances(self) -> tuple[tuple[float, float], ...]:
+        """The thresholds of ``measured``, and the probability of a value up to each."""
+        if not self.distribution.iid:
+            return ()
+        return expectation(self.distribution, self.rounded or self.dtype).chances
+
+    @cached_property
     def measured(self) -> Measured:
         """What one pass over the elements saw, at the thresholds of the distribution."""
         if not self.distribution.iid:

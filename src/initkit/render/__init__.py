@@ -5,12 +5,13 @@ from .folding import Fold, fold_alike, fold_rows, split_name
 from .html import Mark, Notes, Section, Table, html_page
 from .plots import figure
 from .ranges import common_start, spanned, template
-from .svg import Ink, Picture, Series, Spot, arcs, line_chart, scatter, strips
+from .svg import Density, Ink, Picture, Series, Spot, arcs, densities, line_chart, scatter, strips
 from .terminal import Line, Shown, Tone, lines_of, show, terminal_width
 from .text import fold, format_shape, text_table
 
 __all__ = [
     "Column",
+    "Density",
     "Fold",
     "Ink",
     "Line",
@@ -28,6 +29,7 @@ __all__ = [
     "column_lines",
     "column_table",
     "common_start",
+    "densities",
     "figure",
     "fold",
     "fold_alike",

@@ -28,7 +28,7 @@ _PICTURE = """
 @@ .ink-one{--c:var(--one)}@@ .ink-two{--c:var(--two)}
 @@ .ink-three{--c:var(--three)}@@ .ink-four{--c:var(--four)}
 @@ .ink-five{--c:var(--five)}@@ .ink-dim{--c:var(--dim)}
-@@ path.line{stroke:var(--c)}@@ circle,@@ rect{fill:var(--c)}
+@@ path.line{stroke:var(--c)}@@ path.area,@@ circle,@@ rect{fill:var(--c)}
 """.replace("\n", "")
 PICTURE = (
     f"svg{{{_LIGHT};font:11px system-ui,sans-serif;fill:var(--dim);background:var(--page)}}"

@@ -172,6 +172,56 @@ def arcs(names: Sequence[str], groups: Sequence[Sequence[int]], *, label: str) -
 
 
 @dataclass(frozen=True, slots=True)
+class Density:
+    """What share of a tensor's values was planned, and seen, between neighbouring ``edges``."""
+
+    label: str
+    edges: Sequence[float]
+    planned: Sequence[float]
+    seen: Sequence[float]
+
+
+def densities(panels: Sequence[Density]) -> str:
+    """Draw the planned density as an area and the seen one as a line, two panels side by side.
+
+    >>> densities([Density("fc.weight", [-1, 0, 1], [0.5, 0.5], [0.4, 0.6])])[:5]
+    '<svg '
+    """
+    width, height = _WIDE / 2, 150.0
+    parts = _legend([Series("planned", (), "dim"), Series("measured", (), "one")])
+    for i, panel in enumerate(panels):
+        left, top = i % 2 * width + 12, i // 2 * height + 24
+        parts.append(_text(left, top + 8, _short(panel.label, 52), "start"))
+        parts += _panel(panel, left, top + 16, width - 24, height - 44)
+    rows = (len(panels) + 1) // 2
+    return _svg(parts, _WIDE, rows * height + 24, "planned density and measured values")
+
+
+def _panel(panel: Density, left: float, top: float, width: float, height: float) -> Iterable[str]:
+    edges, bottom = panel.edges, top + height
+    widths = [b - a for a, b in pairwise(edges)]
+    planned, seen = (
+        [share / wide for share, wide in zip(shares, widths, strict=True)]
+        for shares in (panel.planned, panel.seen)
+    )
+    # A spike of equal values would make all else flat: it ends at the top.
+    broad = [h for h, wide in zip(planned, widths, strict=True) if wide > 0.01 * sum(widths)]
+    most = min(max(*planned, *seen), 2 * max(broad, default=math.inf)) or 1.0
+
+    def outline(heights: Sequence[float]) -> str:
+        ys = (bottom - height * min(h / most, 1.0) for h in heights)
+        xs = [left + width * (edge - edges[0]) / (edges[-1] - edges[0]) for edge in edges]
+        steps = (f"V{y:.1f}H{x:.1f}" for x, y in zip(xs[1:], ys, strict=True))
+        return f"M{left:.1f} {bottom:.1f}{''.join(steps)}V{bottom:.1f}"
+
+    yield f'<path class="area ink-dim" fill-opacity=".35" d="{outline(planned)}"/>'
+    yield f'<path class="line ink-one" d="{outline(seen)}"/>'
+    yield f'<path class="grid" d="M{left:.1f} {bottom:.1f}h{width:.1f}"/>'
+    yield _text(left, bottom + 14, f"{edges[0]:.3g}", "start")
+    yield _text(left + width, bottom + 14, f"{edges[-1]:.3g}", "end")
+
+
+@dataclass(frozen=True, slots=True)
 class _Places:
     """Where a number lies on the paper."""
 
@@ -288,9 +338,9 @@ def _escape(text: str) -> str:
     return html.escape(visible(text))
 
 
-def _short(label: str) -> str:
+def _short(label: str, most: int = 22) -> str:
     label = visible(label)
-    return label if len(label) <= 22 else f"…{label[-21:]}"
+    return label if len(label) <= most else f"…{label[1 - most :]}"
 
 
 def _svg(parts: Iterable[str], width: float, height: float, label: str) -> str:
