@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..numbers import Layout, Matrices, frozen, matrices_of
-from .base import Distribution
+from .base import Distribution, of_part
 from .elementwise import Constant
 from .evidence import Sample, Test
 from .source import Source
@@ -28,6 +28,16 @@ class Arranged(NonElementwise):
     axes: tuple[str, ...]
     blocks: int = 1
 
+    random = of_part("random")
+    placed = of_part("placed")
+    distinct_slices = of_part("distinct_slices")
+    complex_as_pairs = of_part("complex_as_pairs")
+    allows_complex = of_part("allows_complex")
+    moments = of_part("moments")
+    bounds = of_part("bounds")
+    reach = of_part("reach")
+    atoms = of_part("atoms")
+
     def misfit(self, shape: tuple[int, ...]) -> str:
         if text := super().misfit(shape) or self.layout.misfit(shape):
             return text
@@ -44,42 +54,6 @@ class Arranged(NonElementwise):
     @property
     def _matrices(self) -> Matrices:
         return matrices_of(self.shape, self.layout)
-
-    @property
-    def random(self) -> bool:
-        return self.part.random
-
-    @property
-    def placed(self) -> bool:
-        return self.part.placed
-
-    @property
-    def distinct_slices(self) -> bool:
-        return self.part.distinct_slices
-
-    @property
-    def complex_as_pairs(self) -> bool:
-        return self.part.complex_as_pairs
-
-    @property
-    def allows_complex(self) -> bool:
-        return self.part.allows_complex
-
-    @property
-    def moments(self) -> tuple[float, float] | None:
-        return self.part.moments
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        return self.part.bounds
-
-    @property
-    def reach(self) -> tuple[float, float]:
-        return self.part.reach
-
-    @property
-    def atoms(self) -> dict[float, float]:
-        return self.part.atoms
 
     def _cdf(self, x: Tensor) -> Tensor:
         return self.part.cdf(x)

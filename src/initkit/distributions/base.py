@@ -356,6 +356,11 @@ class Shaped(Distribution):
         return "" if self.shape == shape else f"it is of the shape {list(self.shape)}"
 
 
+def of_part(trait: str, otherwise: Distribution | None = None) -> Any:
+    """Return a property that is that trait of ``part``, or of another where there is none."""
+    return property(lambda self: getattr(self.part or otherwise, trait))
+
+
 def from_dict(data: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> Distribution:
     """Return the distribution that :meth:`Distribution.to_dict` wrote, of tensors of a ``shape``.
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import SchemeMismatch
 from ..numbers import frozen
-from .base import Distribution
+from .base import Distribution, of_part
 from .elementwise import Constant
 from .evidence import Sample, Test
 from .source import Runs, Source
@@ -18,9 +18,8 @@ from .source import Runs, Source
 _ANY = Constant(0.0)  # fits every tensor: what is not known yet is judged when it is
 
 
-def _of_part(trait: str) -> Any:
-    """Return a property that is the source's own."""
-    return property(lambda self: getattr(self.part or _ANY, trait))
+def _of_source(trait: str) -> Any:
+    return of_part(trait, otherwise=_ANY)
 
 
 @frozen
@@ -35,25 +34,25 @@ class Copy(Distribution):
     part: Distribution | None = None
     name: str = ""
 
-    elementwise = _of_part("elementwise")
-    random = _of_part("random")
-    iid = _of_part("iid")
-    placed = _of_part("placed")
-    known = _of_part("known")
-    gaussian = _of_part("gaussian")
-    constant = _of_part("constant")
-    bounds_must_fit = _of_part("bounds_must_fit")
-    distinct_slices = _of_part("distinct_slices")
-    tolerance = _of_part("tolerance")
-    complex_as_pairs = _of_part("complex_as_pairs")
-    complex_valued = _of_part("complex_valued")
-    allows_complex = _of_part("allows_complex")
-    whole_numbers = _of_part("whole_numbers")
-    moments = _of_part("moments")
-    bounds = _of_part("bounds")
-    reach = _of_part("reach")
-    reckoned = _of_part("reckoned")
-    atoms = _of_part("atoms")
+    elementwise = _of_source("elementwise")
+    random = _of_source("random")
+    iid = _of_source("iid")
+    placed = _of_source("placed")
+    known = _of_source("known")
+    gaussian = _of_source("gaussian")
+    constant = _of_source("constant")
+    bounds_must_fit = _of_source("bounds_must_fit")
+    distinct_slices = _of_source("distinct_slices")
+    tolerance = _of_source("tolerance")
+    complex_as_pairs = _of_source("complex_as_pairs")
+    complex_valued = _of_source("complex_valued")
+    allows_complex = _of_source("allows_complex")
+    whole_numbers = _of_source("whole_numbers")
+    moments = _of_source("moments")
+    bounds = _of_source("bounds")
+    reach = _of_source("reach")
+    reckoned = _of_source("reckoned")
+    atoms = _of_source("atoms")
     settled = property(lambda self: self.part is not None and self.part.settled)
     shape_matters = True  # element goes to element
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..numbers import frozen
-from .base import Distribution, short
+from .base import Distribution, of_part, short
 from .elementwise import Constant, Uniform
 from .maps import STEPS, Map, backward, describe_maps, falling, slices, through
 from .source import Runs, Source, Spot
@@ -26,29 +26,12 @@ class Mapped(Distribution):
     part: Distribution
     maps: tuple[Map, ...]
 
-    @property
-    def elementwise(self) -> bool:
-        return self.part.elementwise
-
-    @property
-    def random(self) -> bool:
-        return self.part.random
-
-    @property
-    def iid(self) -> bool:
-        return self.part.iid
-
-    @property
-    def placed(self) -> bool:
-        return self.part.placed
-
-    @property
-    def shape_matters(self) -> bool:
-        return self.part.shape_matters
-
-    @property
-    def complex_as_pairs(self) -> bool:
-        return self.part.complex_as_pairs
+    elementwise = of_part("elementwise")
+    random = of_part("random")
+    iid = of_part("iid")
+    placed = of_part("placed")
+    shape_matters = of_part("shape_matters")
+    complex_as_pairs = of_part("complex_as_pairs")
 
     @property
     def bounds(self) -> tuple[float, float]:

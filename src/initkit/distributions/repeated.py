@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..numbers import frozen
-from .base import Distribution, Shaped, spans
+from .base import Distribution, Shaped, of_part, spans
 from .evidence import Sample, Test, exact_test
 from .source import Runs, Source
 
@@ -24,6 +24,14 @@ class Repeated(Shaped):
     iid = False
     distinct_slices = False
     complex_as_pairs = False
+    allows_complex = False
+
+    elementwise = of_part("elementwise")
+    random = of_part("random")
+    moments = of_part("moments")
+    bounds = of_part("bounds")
+    reach = of_part("reach")
+    atoms = of_part("atoms")
 
     def misfit(self, shape: tuple[int, ...]) -> str:
         if text := super().misfit(shape):
@@ -31,34 +39,6 @@ class Repeated(Shaped):
         if not shape or self.times < 1 or shape[0] % self.times:
             return f"{list(shape)} has no rows that stand {self.times} times"
         return self.part.misfit((shape[0] // self.times, *shape[1:]))
-
-    @property
-    def elementwise(self) -> bool:
-        return self.part.elementwise
-
-    @property
-    def random(self) -> bool:
-        return self.part.random
-
-    @property
-    def moments(self) -> tuple[float, float] | None:
-        return self.part.moments
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        return self.part.bounds
-
-    @property
-    def reach(self) -> tuple[float, float]:
-        return self.part.reach
-
-    @property
-    def atoms(self) -> dict[float, float]:
-        return self.part.atoms
-
-    @property
-    def allows_complex(self) -> bool:
-        return False
 
     def _cdf(self, x: Tensor) -> Tensor:
         return self.part.cdf(x)

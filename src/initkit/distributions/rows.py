@@ -5,20 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from torch import Tensor
 
 from ..numbers import frozen
-from .base import Distribution, spans
+from .base import Distribution, of_part, spans
 from .blocks import write_spots
 from .evidence import Sample, Test
 from .source import Runs, Source, Spot
-
-
-def _of_part(trait: str) -> Any:
-    """Return a property that is that of the rows' own distribution."""
-    return property(lambda self: getattr(self.part, trait))
 
 
 @frozen
@@ -36,22 +30,22 @@ class Rows(Distribution):
     shape_matters = True
     complex_as_pairs = False
 
-    elementwise = _of_part("elementwise")
-    random = _of_part("random")
-    iid = _of_part("iid")
-    placed = _of_part("placed")
-    known = _of_part("known")
-    gaussian = _of_part("gaussian")
-    distinct_slices = _of_part("distinct_slices")
-    tolerance = _of_part("tolerance")
-    complex_valued = _of_part("complex_valued")
-    allows_complex = _of_part("allows_complex")
-    whole_numbers = _of_part("whole_numbers")
-    moments = _of_part("moments")
-    bounds = _of_part("bounds")
-    reach = _of_part("reach")
-    reckoned = _of_part("reckoned")
-    atoms = _of_part("atoms")
+    elementwise = of_part("elementwise")
+    random = of_part("random")
+    iid = of_part("iid")
+    placed = of_part("placed")
+    known = of_part("known")
+    gaussian = of_part("gaussian")
+    distinct_slices = of_part("distinct_slices")
+    tolerance = of_part("tolerance")
+    complex_valued = of_part("complex_valued")
+    allows_complex = of_part("allows_complex")
+    whole_numbers = of_part("whole_numbers")
+    moments = of_part("moments")
+    bounds = of_part("bounds")
+    reach = of_part("reach")
+    reckoned = of_part("reckoned")
+    atoms = of_part("atoms")
 
     def misfit(self, shape: tuple[int, ...]) -> str:
         if self.shape != shape:
