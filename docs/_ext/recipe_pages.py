@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from generate import code, table
 
 import initkit
-from initkit.rules import Clause, aliases, recipe_clauses
+from initkit.rules import Clause, aliases, every_recipe, recipe_clauses
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -31,12 +31,6 @@ def link(recipe: str, folder: str = "") -> str:
 def family(name: str) -> str:
     """Return the part of a recipe's name before the slash."""
     return name.partition("/")[0]
-
-
-def all_recipes() -> list[initkit.Recipe]:
-    """Return every recipe once, by name."""
-    other = aliases()
-    return [initkit.describe_recipe(n) for n in initkit.list_recipes() if n not in other]
 
 
 def other_names(recipe: str) -> list[str]:
@@ -141,7 +135,7 @@ def differences(recipes: Sequence[initkit.Recipe]) -> str:
 
 def write(docs: Path) -> None:
     """Write all pages; pages of recipes that are gone are removed."""
-    recipes = all_recipes()
+    recipes = every_recipe()
     pages, included = docs / "recipes", docs / "_generated"
     for folder in (pages, included):
         folder.mkdir(exist_ok=True)

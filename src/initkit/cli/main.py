@@ -24,7 +24,15 @@ from ..errors import FileError, InitkitError, OptionError
 from ..plan import DEFAULTS, UNEXPLAINED, Plan, PlanOptions, of_kind, plan_init
 from ..record import recording
 from ..render import fold, lines_of, terminal_width
-from ..rules import Recipe, Rules, aliases, describe_recipe, list_recipes, recipe_named
+from ..rules import (
+    Recipe,
+    Rules,
+    aliases,
+    describe_recipe,
+    every_recipe,
+    list_recipes,
+    recipe_named,
+)
 from ..rules.convert import convert_config
 from ..rules.recipe_files import load_recipe, save_recipe
 from ..schemes import canonical_name, describe_scheme, list_schemes, unknown_scheme
@@ -204,7 +212,7 @@ def _recipes(_: argparse.Namespace) -> Output:
     other: dict[str, list[str]] = {}
     for alias, name in aliases().items():
         other.setdefault(name, []).append(alias)
-    recipes = [describe_recipe(name) for name in list_recipes() if name not in aliases()]
+    recipes = every_recipe()
     rows = [
         (r.name, r.summary + (f" (also: {', '.join(other[r.name])})" if r.name in other else ""))
         for r in recipes

@@ -1,7 +1,14 @@
 """What users write, read into ordered clauses."""
 
 from .base import Matcher
-from .catalog import add_recipes, aliases, list_recipes, recipe_named, unregister_recipe
+from .catalog import (
+    add_recipes,
+    aliases,
+    every_recipe,
+    list_recipes,
+    recipe_named,
+    unregister_recipe,
+)
 from .code import code_of, follows, recipes_for
 from .ends import First, Last, first, last
 from .globs import Listing, compile_glob, has_wildcard, paths_above
@@ -55,6 +62,7 @@ __all__ = [
     "code_of",
     "compile_glob",
     "describe_recipe",
+    "every_recipe",
     "first",
     "follows",
     "has_wildcard",

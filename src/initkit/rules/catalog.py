@@ -70,6 +70,16 @@ def list_recipes() -> list[str]:
     return sorted([*_RECIPES, *_ALIASES])
 
 
+def every_recipe() -> list[Recipe]:
+    """Return every recipe once, by name, whatever else it is called.
+
+    >>> "resnext" in [recipe.name for recipe in every_recipe()]
+    False
+    """
+    _load(None)
+    return [recipe for _, recipe in sorted(_RECIPES.items())]
+
+
 def aliases() -> dict[str, str]:
     """Return other name -> the recipe that it stands for.
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from .catalog import aliases, list_recipes
-from .recipe import Recipe, describe_recipe
+from .catalog import every_recipe
+from .recipe import Recipe
 
 _PACKAGES = ("transformers", "timm", "torchvision", "diffusers", "torch_geometric")
 # Modules of these names stand in any project: a file that is called so tells nothing.
@@ -56,6 +56,4 @@ def recipes_for(module: str) -> list[Recipe]:
     >>> [recipe.name for recipe in recipes_for("torchvision.models.regnet")]
     ['regnet/torchvision']
     """
-    other = aliases()
-    recipes = (describe_recipe(name) for name in list_recipes() if name not in other)
-    return [recipe for recipe in recipes if follows(recipe, module)]
+    return [recipe for recipe in every_recipe() if follows(recipe, module)]

@@ -13,8 +13,8 @@ from ..check.ask import Answer, Witness
 from ..errors import OptionError
 from ..model import Model, ModelView, Slot, adapter_part
 from ..plan import DEFAULTS, UNCOVERED, Plan, plan_view
-from ..rules import Mention, Recipe, Rules, aliases, code_of, describe_recipe, list_recipes
-from .evidence import LIBRARIES, Evidence, find_kinds, own_rules, rarity, weigh
+from ..rules import Recipe, Rules, aliases, code_of, describe_recipe, every_recipe
+from .evidence import LIBRARIES, Evidence, find_kinds, marks_of, own_rules, rarity, weigh
 from .parts import STAYS, Explainer, tree
 from .suggestions import Parts, Suggestion, Suggestions
 
@@ -48,7 +48,7 @@ class _Adviser:
         self.view = ModelView(model)
         self.slots = [slot for slot in self.view.slots if _is_parameter(slot)]
         self.kinds = find_kinds(self.slots)
-        self.recipes = {recipe.name: recipe for recipe in _recipes()}
+        self.recipes = {recipe.name: recipe for recipe in every_recipe()}
         self.plans: dict[str, Plan] = {}
         self.answers: dict[str, Answer] = {}
 
@@ -112,7 +112,7 @@ class _Adviser:
 
     def _has_marks(self, recipe: Recipe) -> bool:
         """Whether a model has something of what makes a recipe itself, where it has any of that."""
-        marks = [m for m in Mention.of(recipe).marks if self.view.root is not None or not m.typed]
+        marks = marks_of(recipe, self.view)
         slots = [slot for kind in self.kinds for slot in kind.slots]
         named = [(s, n) for s in slots for n in {s.name, s.canonicals[0]}]
         return not marks or any(mark.matches(*one) for mark in marks for one in named)
@@ -183,10 +183,8 @@ class _Adviser:
         told = Explainer(recipes, explains, frozenset(anyones), least).explain(root)
         if "" in told.open:  # nothing explains any part, and the suggestions say so
             return Parts(adapter=adapter)
-        rows = list(told.rows)
-        table = tuple(
-            _row(path, recipe, by_name) for path, recipe in (*self._kept(told.open), *rows)
-        )
+        kept_parts = [(path, STAYS) for path in told.open]
+        table = tuple(_row(*row, by_name) for row in (*kept_parts, *told.rows))
         parts = Parts(table, adapter, tuple(told.open))
         if witness is None or not table:
             return parts
@@ -200,9 +198,6 @@ class _Adviser:
         """Whether a recipe is for any family of its package: the values confirm it, or the code."""
         inherited = "_init_weights" in self.recipes[name].source
         return self.evidence[name].base > 0 or (inherited and witness is not None)
-
-    def _kept(self, left: Sequence[str]) -> list[tuple[str, str]]:
-        return [(path, STAYS) for path in left]
 
     def _explained(self, name: str) -> frozenset[str]:
         if name in self.answers:
@@ -231,11 +226,6 @@ class _Adviser:
 def _is_parameter(slot: Slot) -> bool:
     """Say whether a slot counts: raw tensors behind a computed weight do not, it does itself."""
     return slot.kind != "buffer" and slot.tensor is not None and not slot.literal
-
-
-def _recipes() -> Iterator[Recipe]:
-    other = aliases()
-    return (describe_recipe(name) for name in list_recipes() if name not in other)
 
 
 def _own_name(model: object) -> str:

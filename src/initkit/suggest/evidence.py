@@ -17,6 +17,7 @@ from ..rules import (
     All,
     Clause,
     HasTorchDefault,
+    Matcher,
     Mention,
     ParameterOf,
     Recipe,
@@ -279,6 +280,11 @@ def _read(recipe: Recipe) -> RuleTable:
     return known[1]
 
 
+def marks_of(recipe: Recipe, view: ModelView) -> list[Matcher]:
+    """Return the marks of a recipe that a model can have; names alone have no types."""
+    return [m for m in Mention.of(recipe).marks if view.root is not None or not m.typed]
+
+
 def own_rules(
     view: ModelView, recipes: Iterable[Recipe], kinds: Sequence[Kind]
 ) -> dict[str, list[bool]]:
@@ -294,8 +300,7 @@ def own_rules(
     held = {word for word in known if word in every}
 
     def owns(recipe: Recipe) -> list[bool]:
-        marks = [m for m in Mention.of(recipe).marks if view.root is not None or not m.typed]
-        if any(not any(mark.matches(s, s.name) for s in slots) for mark in marks):
+        if any(not any(mark.matches(s, s.name) for s in slots) for mark in marks_of(recipe, view)):
             return [False] * len(kinds)
         resolver = Resolver(view, _read(recipe))
         return [_speaks_of_family(_winner(resolver, kind.slots), kind) for kind in kinds]
