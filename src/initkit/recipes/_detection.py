@@ -9,6 +9,42 @@ from ._shared import last_layer
 from ._transformers import GAINED, NORMAL, PRIOR, TRUNC, XAVIER
 from .clip import HF as CLIP
 
+# Text and vision attend to each other.
+_BOTH_WAYS = {
+    "out_text_proj.bias": 0,
+    "out_text_proj.weight": XAVIER,
+    "out_vision_proj.bias": 0,
+    "out_vision_proj.weight": XAVIER,
+    "values_text_proj.bias": 0,
+    "values_text_proj.weight": XAVIER,
+    "values_vision_proj.bias": 0,
+    "values_vision_proj.weight": XAVIER,
+    "text_proj.bias": 0,
+    "text_proj.weight": XAVIER,
+    "vision_proj.bias": 0,
+    "vision_proj.weight": XAVIER,
+}
+# Of RF-DETR, too, whose classes are named here beside its own.
+_LW_DETR: list[Any] = [
+    {
+        "last:*.bbox_embed.layers": {"*": 0},
+        "last:*.enc_out_bbox_embed.*.layers": {"*": 0},
+        "*.class_embed.bias": "constant(-log(99))",
+        "*.enc_out_class_embed.*.bias": "constant(-log(99))",
+        "*.refpoint_embed.weight": 0,
+        "*.level_embed": "normal(std=1)",
+        "*.segmentation_bias": 0,
+        "type:LwDetrViTLayer": {"gamma_[12]": "constant(config.cae_init_values)"},
+        "type:LwDetrViTEmbeddings": {"position_embeddings": TRUNC},
+        "type:RfDetrDinov2Embeddings": {"position_embeddings": TRUNC, "cls_token": TRUNC},
+    },
+    {
+        "in:LwDetrViTPreTrainedModel|RfDetrDinov2PreTrainedModel": {
+            "type:Linear|Conv2d": {"weight": TRUNC, "bias": 0}
+        }
+    },
+]
+
 TABLES: dict[str, list[Any]] = {
     "conditional_detr": [
         {"in:ConditionalDetrConvEncoder": "resnet/timm"},
@@ -106,62 +142,18 @@ TABLES: dict[str, list[Any]] = {
             "*.reference_points.bias": 0,
             "*.reference_points.weight": XAVIER,
             "in:GroundingDinoMLPPredictionHead": [Rule(0, name="*", where=last_layer)],
-            "in:GroundingDinoBiMultiHeadAttention": {
-                "out_text_proj.bias": 0,
-                "out_text_proj.weight": XAVIER,
-                "out_vision_proj.bias": 0,
-                "out_vision_proj.weight": XAVIER,
-                "values_text_proj.bias": 0,
-                "values_text_proj.weight": XAVIER,
-                "values_vision_proj.bias": 0,
-                "values_vision_proj.weight": XAVIER,
-                "text_proj.bias": 0,
-                "text_proj.weight": XAVIER,
-                "vision_proj.bias": 0,
-                "vision_proj.weight": XAVIER,
-            },
+            "in:GroundingDinoBiMultiHeadAttention": _BOTH_WAYS,
             "*.level_embed": "normal(std=1)",
             "type:GroundingDinoFusionLayer": {"text_param": 0.0001, "vision_param": 0.0001},
         },
     ],
-    "lw_detr": [
-        {
-            "last:*.bbox_embed.layers": {"*": 0},
-            "last:*.enc_out_bbox_embed.*.layers": {"*": 0},
-            "*.class_embed.bias": "constant(-log(99))",
-            "*.enc_out_class_embed.*.bias": "constant(-log(99))",
-            "*.refpoint_embed.weight": 0,
-            "*.level_embed": "normal(std=1)",
-            "*.segmentation_bias": 0,
-            "type:LwDetrViTLayer": {"gamma_[12]": "constant(config.cae_init_values)"},
-            "type:LwDetrViTEmbeddings": {"position_embeddings": TRUNC},
-            "type:RfDetrDinov2Embeddings": {"position_embeddings": TRUNC, "cls_token": TRUNC},
-        },
-        {
-            "in:LwDetrViTPreTrainedModel|RfDetrDinov2PreTrainedModel": {
-                "type:Linear|Conv2d": {"weight": TRUNC, "bias": 0}
-            }
-        },
-    ],
+    "lw_detr": _LW_DETR,
     "mm_grounding_dino": [
         {
             "*.reference_points.bias": 0,
             "*.reference_points.weight": XAVIER,
             "in:MMGroundingDinoMLPPredictionHead": [Rule(0, name="*", where=last_layer)],
-            "in:MMGroundingDinoBiMultiHeadAttention": {
-                "out_text_proj.bias": 0,
-                "out_text_proj.weight": XAVIER,
-                "out_vision_proj.bias": 0,
-                "out_vision_proj.weight": XAVIER,
-                "values_text_proj.bias": 0,
-                "values_text_proj.weight": XAVIER,
-                "values_vision_proj.bias": 0,
-                "values_vision_proj.weight": XAVIER,
-                "text_proj.bias": 0,
-                "text_proj.weight": XAVIER,
-                "vision_proj.bias": 0,
-                "vision_proj.weight": XAVIER,
-            },
+            "in:MMGroundingDinoBiMultiHeadAttention": _BOTH_WAYS,
             "type:MMGroundingDinoContrastiveEmbedding": {"bias": "constant(-log((1 - 0.01)/0.01))"},
             "*.level_embed": "normal(std=1)",
             "type:MMGroundingDinoFusionLayer": {"text_param": 0.0001, "vision_param": 0.0001},
@@ -179,25 +171,7 @@ TABLES: dict[str, list[Any]] = {
             "type:OwlViTModel": {"logit_scale": "constant(config.logit_scale_init_value)"},
         },
     ],
-    "rf_detr": [
-        {
-            "last:*.bbox_embed.layers": {"*": 0},
-            "last:*.enc_out_bbox_embed.*.layers": {"*": 0},
-            "*.class_embed.bias": "constant(-log(99))",
-            "*.enc_out_class_embed.*.bias": "constant(-log(99))",
-            "*.refpoint_embed.weight": 0,
-            "*.level_embed": "normal(std=1)",
-            "*.segmentation_bias": 0,
-            "type:LwDetrViTLayer": {"gamma_[12]": "constant(config.cae_init_values)"},
-            "type:LwDetrViTEmbeddings": {"position_embeddings": TRUNC},
-            "type:RfDetrDinov2Embeddings": {"position_embeddings": TRUNC, "cls_token": TRUNC},
-        },
-        {
-            "in:LwDetrViTPreTrainedModel|RfDetrDinov2PreTrainedModel": {
-                "type:Linear|Conv2d": {"weight": TRUNC, "bias": 0}
-            }
-        },
-    ],
+    "rf_detr": _LW_DETR,
     "rt_detr": [
         {
             "*.denoising_class_embed.weight": XAVIER,
