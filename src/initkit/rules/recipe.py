@@ -76,9 +76,12 @@ class Recipe(Value):
 
         A figure that is not given is the model's own, so that its default is None.
         """
-        config = dict.fromkeys(self.config_figures)
-        insist = {"insist": False} if self.marks else {}
-        return {**config, **self.declared, **insist}
+        return {**dict.fromkeys(self.config_figures), **self._own_options}
+
+    @property
+    def _own_options(self) -> dict[str, Any]:
+        """The options that stand with the recipe, for which no rule need be read."""
+        return {**self.declared, **({"insist": False} if self.marks else {})}
 
     @property
     def config_figures(self) -> tuple[str, ...]:
@@ -168,7 +171,7 @@ class Recipe(Value):
 
     def _about(self) -> list[tuple[str, str]]:
         given, figures = dict(self.given), self.config_figures
-        own = {k: v for k, v in self.options.items() if k not in figures}
+        own = {k: v for k, v in self._own_options.items() if k not in figures}
         return [
             ("source", self.source),
             ("paper", self.paper),
@@ -177,7 +180,7 @@ class Recipe(Value):
             ("variants", ", ".join(variants(self))),
             ("names", ", ".join(other_names(self))),
             ("options", ", ".join(f"{k}={v!r}" for k, v in own.items() if k not in given)),
-            ("figures", ", ".join(name for name in self.config_figures if name not in given)),
+            ("figures", ", ".join(name for name in figures if name not in given)),
             ("marks", ", ".join(self.marks)),
         ]
 
