@@ -59,3 +59,16 @@ def test_shares_add_up_to_one_and_lie_at_the_plan(
     assert sum(panel.seen) == pytest.approx(1)
     # Five standard errors of a share of 90,000 elements: less than 5 * 0.5 / 300.
     assert panel.seen == pytest.approx(panel.planned, abs=0.0084)
+
+
+def test_what_was_planned_and_what_was_seen_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    monkeypatch.setattr(
+        "initkit.check.picture.densities", lambda panels: drawn.extend(panels) or ""
+    )
+    check_init({"w": torch.rand(300, 300)}, {"w": "uniform(-1, 1)"}).pictures()
+    [panel] = drawn
+    # The middle edge of the plan is 0, below which no value of U(0, 1) lies.
+    below = sum(edge <= 0 for edge in panel.edges) - 1
+    assert sum(panel.planned[:below]) == pytest.approx(0.5, abs=0.001)
+    assert sum(panel.seen[:below]) == 0
