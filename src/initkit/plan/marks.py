@@ -25,7 +25,7 @@ def find_misfits(
         missing = _missing(mention, view)
         if not missing:
             continue
-        wholly = len(missing) == len(_judged(mention, view))
+        wholly = len(missing) == len(mention.judged(view.root is not None))
         text = _refusal(mention, missing, view) if wholly else _half(mention, missing)
         if (wholly and not mention.insist) or (strict and not wholly):
             problems.append(RecipeMisfit(text, rule=mention.recipe.label))
@@ -34,14 +34,9 @@ def find_misfits(
     return problems, remarks
 
 
-def _judged(mention: Mention, view: ModelView) -> list[int]:
-    """Return the places of the marks that a model can answer to: a state_dict has no types."""
-    return [i for i, mark in enumerate(mention.marks) if view.root is not None or not mark.typed]
-
-
 def _missing(mention: Mention, view: ModelView) -> list[str]:
     """Return the marks that match no slot, as the recipe spells them; none outside its scope."""
-    judged = _judged(mention, view)
+    judged = mention.judged(view.root is not None)
     unseen = [i for i in judged if not _is_there(mention, i, view.slots)]
     return [mention.recipe.marks[i] for i in unseen]
 

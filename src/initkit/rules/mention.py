@@ -32,6 +32,10 @@ class Mention:
         """Whether the user applies the recipe to what it is not for."""
         return dict(self.recipe.given).get("insist") is True
 
+    def judged(self, by_type: bool) -> list[int]:
+        """Return the places of the marks that can be looked for: a state_dict has no types."""
+        return [place for place, mark in enumerate(self.marks) if by_type or not mark.typed]
+
     def within(self, path: str, around: Callable[[Matcher], Matcher]) -> Mention:
         """Return the mention as it stands under a scope."""
         whole = f"{path}.{self.path}" if self.path else path

@@ -281,8 +281,9 @@ def _read(recipe: Recipe) -> RuleTable:
 
 
 def marks_of(recipe: Recipe, view: ModelView) -> list[Matcher]:
-    """Return the marks of a recipe that a model can have; names alone have no types."""
-    return [m for m in Mention.of(recipe).marks if view.root is not None or not m.typed]
+    """Return the marks of a recipe that can be looked for in a model."""
+    mention = Mention.of(recipe)
+    return [mention.marks[place] for place in mention.judged(view.root is not None)]
 
 
 def own_rules(
