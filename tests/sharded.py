@@ -6,6 +6,7 @@ digests`` to see what one process makes of the same models.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import json
@@ -554,36 +555,35 @@ def grid_of_placements_schemes_and_dtypes() -> None:
     fill_grid(dist.get_world_size())
 
 
-def started(whole: torch.Tensor, form: str) -> bool:
-    """Start a tensor; False where the scheme needs options or another shape."""
-    try:
-        apply_init({"w": whole}, {"w": form}, seed=9)
-    except initkit.InitkitError:
-        return False
-    return True
-
-
 @case(2, 4)
 def every_registered_scheme() -> None:
     world = dist.get_world_size()
     meshes = {shape: init_device_mesh("cpu", shape) for shape, _ in placements(world)}
-    done = set()
     elsewhere = "keep torch_default blocks copy_of from_tensor pretrained mean_resizing copied_rows"
     elsewhere += " pissa olora mimetic glow_lu gates"  # gates are blocks, and need a module
     names = sorted(set(initkit.list_schemes()) - set(elsewhere.split()))
     tried = [(form, size) for form in names for size in SHAPES.values()]
-    for text, size in [*tried, *OTHERS.items()]:
-        whole = torch.empty(size)
-        forms = (text, f"{text}(fans='tensor')")
-        form = next((form for form in forms if started(whole, form)), None)
-        if form is None:
-            continue
-        done.add(form.partition("(")[0])
-        for shape, placed in placements(world):
-            for mine, wanted in pairs_of_one_reading(whole, meshes[shape], placed):
-                apply_init({"w": mine}, {"w": form}, seed=9)
-                assert torch.equal(mine.to_local(), wanted.to_local()), (form, placed)
+    tried += [(f"{form}(fans='tensor')", size) for form in names for size in SHAPES.values()]
+    wholes, forms = {}, {}
+    for place, (form, size) in enumerate([*tried, *OTHERS.items()]):
+        whole = {f"w{place}": torch.empty(size)}
+        with contextlib.suppress(initkit.InitkitError):  # it needs options, or another shape
+            apply_init(whole, {f"w{place}": form}, seed=9)
+            wholes |= whole
+            forms[f"w{place}"] = form
+    done = {form.partition("(")[0] for form in forms.values()}
     assert done == set(names), set(names) - done
+    for shape, placed in placements(world):
+        # All of them in one plan: hundreds of plans of one tensor took minutes.
+        pairs = {
+            name: pair
+            for name, whole in wholes.items()
+            for pair in pairs_of_one_reading(whole, meshes[shape], placed)
+        }
+        mine = {name: tensor for name, (tensor, _) in pairs.items()}
+        apply_init(mine, {name: forms[name] for name in mine}, seed=9)
+        for name, (tensor, wanted) in pairs.items():
+            assert torch.equal(tensor.to_local(), wanted.to_local()), (forms[name], placed)
 
 
 @case(2, 4)
