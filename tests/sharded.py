@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import inspect
 import json
 import os
@@ -54,6 +55,7 @@ from initkit import (
     torch_compat,
 )
 from initkit.model import sharding
+from initkit.rules import every_recipe
 from initkit.write.digests import tensor_digests
 
 Case = Callable[[], None]
@@ -182,24 +184,25 @@ def everything(build: Callable[[], nn.Module], shard: Callable[[nn.Module], nn.M
     """Rules and recipes give the bits of one process, by content and by digest."""
     whole, model, placed = build(), shard(build()), shard(numbered(build()))
     own = list(RULES.values()) if isinstance(whole, TiedLM) else []
-    for rules in [*own, *fitting(whole)]:
+    for rules in [*own, *fitting(build)]:
         one = apply_init(whole, rules, seed=5)
         assert apply_init(model, rules, seed=5).digest == one.digest
         assert_held(model, whole, placed)
         assert model_digest(model, buffers=False) == model_digest(whole, buffers=False)
 
 
-def fitting(model: nn.Module) -> Iterator[str]:
-    """Yield the recipes that fit a model, of those that decide alike one."""
-    known = set()
-    for name in initkit.list_recipes():
+@functools.cache  # hundreds of plans, of which each way to shard the model asks
+def fitting(build: Callable[[], nn.Module]) -> list[str]:
+    """Return the recipes that fit a model, of those that decide alike one."""
+    model, found = build(), {}
+    for recipe in every_recipe():
         try:
-            plan = plan_init(model, name)
+            plan = plan_init(model, recipe.name)
         except initkit.InitkitError:
             continue
-        if not plan.problems and not plan.with_status("uncovered") and plan.digest() not in known:
-            known.add(plan.digest())
-            yield name
+        if not plan.problems and not plan.with_status("uncovered"):
+            found.setdefault(plan.digest(), recipe.name)
+    return list(found.values())
 
 
 @case(1, 2, 4)
