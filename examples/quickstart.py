@@ -24,7 +24,7 @@ LANGUAGE_MODEL = {
     "*.bias": 0,
     "*": "normal(std=0.02)",
 }
-PAGE = Path("build/plan.html")
+PAGES = Path("build")
 
 
 def heading(text: str) -> None:
@@ -69,9 +69,10 @@ def show(title: str, model: nn.Module, rules: Any) -> None:
     report = apply_init(model, rules, seed=0)
     check = check_init(model, plan)  # every parameter against its planned distribution
     assert check.ok, check
-    say(f"written in {report.seconds * 1e3:.0f} ms, seed {report.seed}; {check.verdict}")
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(plan.to_html(), encoding="utf-8")
+    PAGES.mkdir(exist_ok=True)
+    page = PAGES / f"{type(model).__name__}.html"
+    page.write_text(plan.to_html(), encoding="utf-8")
+    say(f"written in {report.seconds * 1e3:.0f} ms; {check.verdict}; picture: {page}")
 
 
 def mistakes() -> None:
@@ -112,7 +113,6 @@ def main() -> None:
     show("WRN-28-10", WideResNet(), "wide_resnet")
     show("ResNeXt-29, 8x64d", ResNeXt29(), "resnext")
     show("a language model whose head is its embedding", TiedLM(), LANGUAGE_MODEL)
-    print(f"the last plan as a page that filters, sorts and copies rules: {PAGE}")
     mistakes()
     speed()
     heading("try next")

@@ -11,9 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 import initkit
 from initkit import errors
+from initkit.render import Shown
 
 ROOT = Path(__file__).parents[1]
 PUBLIC = [name for name in initkit.__all__ if not name.startswith("__")]
@@ -125,3 +128,31 @@ def test_the_typed_examples_run() -> None:
 
 def _is_error(value: object) -> bool:
     return isinstance(value, type) and issubclass(value, BaseException)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_what_is_looked_at_prints_itself_within_the_width_of_the_terminal(
+    width, monkeypatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+    model = nn.TransformerEncoder(layer, 3, enable_nested_tensor=False)
+    x = torch.randn(4, 5, 16)
+    plan = initkit.plan_init(model, "torch_default")
+    probes = [initkit.probe_init(model, x, rules={"*": value}) for value in (0.25, 0.01)]
+    shown = [
+        plan,
+        plan.tree(),
+        plan.diff(initkit.plan_init(model, {"*.weight": "normal(std=0.02)", "*": "keep"})),
+        plan.apply(model, seed=0),
+        initkit.check_init(model, {"*.weight": "normal(std=0.02)", "*": 0}),
+        initkit.tie_report(model),
+        initkit.summary(model),
+        initkit.suggest_recipe(model),
+        initkit.calibrate_init(model, "torch_default", x, seed=0),
+        *probes,
+        initkit.compare(*probes),
+    ]
+    for one in shown:
+        assert isinstance(one, Shown), one
+        assert max(map(len, str(one).splitlines())) <= width, one

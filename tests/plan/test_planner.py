@@ -20,6 +20,7 @@ from initkit.errors import (
     InitkitError,
     OptionError,
     PlanError,
+    RuleError,
     SchemeMismatch,
     TargetError,
     TensorProblem,
@@ -475,3 +476,10 @@ def test_each_mention_of_a_recipe_must_decide_something() -> None:
 def test_a_device_that_is_none_is_refused_in_our_words() -> None:
     with pytest.raises(OptionError, match="device cannot be 'cpuu': "):
         apply_init(nn.Linear(2, 2, device="meta"), {"*": 0}, device="cpuu")
+
+
+@pytest.mark.parametrize("entry", [plan_init, apply_init])
+def test_a_plan_in_place_of_rules_is_told_how_it_is_applied(entry) -> None:
+    model = nn.Linear(2, 2)
+    with pytest.raises(RuleError, match=r"a plan holds decisions, not rules: plan\.apply\(model"):
+        entry(model, plan_init(model, "torch_default"))

@@ -67,7 +67,20 @@ def test_strips_have_a_row_a_layer() -> None:
 
 def test_a_picture_is_a_section_of_a_page() -> None:
     page = html_page("", [Picture("<svg></svg>", "Depth & more")])
-    assert "<figure><h3>Depth &amp; more</h3><svg></svg></figure>" in page
+    assert "<h3>Depth &amp; more</h3><svg></svg></figure>" in page
+
+
+def test_a_picture_is_hidden_where_a_notebook_drops_our_styles() -> None:
+    # Its words alone, without the drawing, would be a heap of numbers.
+    page = html_page("", [Picture("<svg><text>0.1</text></svg>", "Depth")])
+    assert page.count("<figure hidden=hidden>") == 1
+    assert ".initkit figure{display:inline-block" in page
+
+
+def test_a_picture_alone_is_shown_in_a_notebook_and_its_repr_is_short() -> None:
+    picture = Picture("<svg ><circle/></svg>", "Depth")
+    assert picture._repr_svg_() == picture.document()
+    assert repr(picture) == "Picture(title='Depth')"
 
 
 def _scatter(spots: list[Spot], guide: dict[int, float]) -> ET.Element:

@@ -23,7 +23,7 @@ def probe():
 
 
 def test_text_has_the_findings_first_and_a_line_a_point(probe) -> None:
-    lines = str(probe).splitlines()
+    lines = probe.text().splitlines()
     assert lines[0] == "Sequential: 2 problems: 25 points, train mode"
     assert lines[1].startswith("  ! 0: the signal falls by a factor of 0.0")
     assert lines[3].startswith("trunk, 12 deep: █") and lines[3].endswith("▁")

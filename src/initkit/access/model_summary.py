@@ -18,7 +18,18 @@ from ..model import (
     named_unregistered,
 )
 from ..numbers import no_collecting
-from ..render import Fold, Notes, Table, column_html, column_table, fold, html_page, terminal_width
+from ..render import (
+    Fold,
+    Line,
+    Notes,
+    Shown,
+    Table,
+    column_html,
+    column_lines,
+    column_table,
+    html_page,
+    lines_of,
+)
 from ..rules import compile_glob
 from ..ties import memories
 from ..write import rules_that_started
@@ -106,7 +117,7 @@ _Module = tuple[str, "tuple[str, ...] | None"]
 """What a summary keeps of a module: its class, and its layers by name if they are numbered."""
 
 
-class Summary:
+class Summary(Shown):
     """What a model has, as rows that print themselves; see :func:`initkit.summary`.
 
     ``rows`` has one :class:`initkit.access.Row` per parameter, ``unregistered`` what hangs beside
@@ -235,15 +246,15 @@ class Summary:
             "parameters": [row.to_dict() for row in self.rows],
         }
 
-    def __str__(self) -> str:
-        return self.text(terminal_width())
-
-    def text(self, width: int | None = None) -> str:
-        """Return the summary as text: problems first, then the folded table, then notes."""
-        head = [title_line(self.title, self.rows), *(f"  ! {line}" for line in self.problems)]
-        tail = [f"note: {line}" for line in self.notes]
-        table = [self.table(width)] if self.rows else []
-        return "\n".join([*(fold(t, width) for t in head), *table, *(fold(t, width) for t in tail)])
+    def lines(self, width: int | None = None) -> list[Line]:
+        """Return the lines of ``text()``: problems first, then the folded table, then notes."""
+        table = column_lines(columns_for(self.rows), self.folds, width) if self.rows else []
+        return [
+            *lines_of(title_line(self.title, self.rows), "title", width),
+            *(line for text in self.problems for line in lines_of(f"  ! {text}", "error", width)),
+            *table,
+            *(line for text in self.notes for line in lines_of(f"note: {text}", "muted", width)),
+        ]
 
     def table(self, width: int | None = None, *, fold: bool = True) -> str:
         """Return a line for rows that differ in numbers alone, or ``fold=False`` for each row."""

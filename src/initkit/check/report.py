@@ -18,6 +18,7 @@ from ..render import (
     Section,
     Shown,
     Tone,
+    brief_names,
     column_html,
     column_lines,
     fold_alike,
@@ -179,7 +180,7 @@ class CheckReport(Shown):
     @property
     def folds(self) -> list[Fold[Judged]]:
         """The lines of the printed report, each with its ``label``, ``names`` and ``rows``."""
-        judged = self._judged()
+        judged = sorted(self._judged(), key=lambda row: not row.failure)  # failures first
         if len(judged) <= _FEW:
             return [Fold.single(row.checked.name, row) for row in judged]
         return fold_alike(judged, name=lambda row: row.checked.name, kin=_kin, exact=_exact)
@@ -297,6 +298,15 @@ def _all(told: Callable[[Judged], str], digits: int | None = None) -> Callable[[
     return lambda fold: spanned([told(row) for row in fold.rows], digits)
 
 
+def _seen(row: Judged) -> str:
+    summary = row.checked.summary
+    return summary.partition(", ")[2] or summary
+
+
+def _mean(row: Judged) -> str:
+    return row.checked.summary.partition(", ")[0].partition("mean ")[2]
+
+
 def _extreme(fold: Fold[Judged], place: int, choose: Callable[..., str]) -> str:
     found = [text for row in fold.rows if (text := row.spread[place])]
     return choose(found, key=float, default="")
@@ -316,18 +326,20 @@ _FOLDED: tuple[Column[Fold[Judged]], ...] = (
         "name",
         lambda fold: fold.label,
         inside=lambda fold: fold.names if len(fold) > 1 else (),
+        brief=brief_names,
     ),
     Column("", lambda fold: f"x{len(fold)}" if len(fold) > 1 else "", "r"),
     Column("planned", _all(lambda row: row.checked.planned)),
-    Column(
-        "seen",
-        _all(lambda row: row.checked.summary, digits=3),
-        order=lambda fold: fold.first.std,
-        bar=True,
-    ),
+    Column("seen", _all(_seen, digits=3), order=lambda fold: fold.first.std, bar=True),
     Column("verdict", _verdict, tone=lambda fold: "error" if fold.first.failure else ""),
-    Column("shape", _all(lambda row: format_shape(row.checked.shape)), html_align="r"),
-    Column("min", lambda fold: _extreme(fold, 0, min), html_align="r"),
-    Column("max", lambda fold: _extreme(fold, 1, max), html_align="r"),
+    Column(
+        "shape",
+        _all(lambda row: format_shape(row.checked.shape)),
+        html_align="r",
+        only="html",
+    ),
+    Column("mean", _all(_mean, digits=3), html_align="r", only="html"),
+    Column("min", lambda fold: _extreme(fold, 0, min), html_align="r", only="html"),
+    Column("max", lambda fold: _extreme(fold, 1, max), html_align="r", only="html"),
 )
-"""What a report says of each line, the most important first."""
+"""What a report says of each line, the most important first; a text has those that say most."""

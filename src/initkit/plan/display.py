@@ -15,6 +15,7 @@ from ..render import (
     Notes,
     Section,
     Tone,
+    brief_names,
     column_html,
     column_lines,
     format_shape,
@@ -23,7 +24,6 @@ from ..render import (
     spanned,
 )
 from .folding import (
-    brief_names,
     brief_rules,
     brief_shapes,
     brief_starts,

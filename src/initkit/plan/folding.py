@@ -107,15 +107,6 @@ def _begin(found: re.Match[str]) -> str:
     return f"{first[:same]}*" if same > 2 else f"{first}|…"
 
 
-def brief_names(folds: Sequence[Fold[Step]]) -> tuple[str, Sequence[str]]:
-    """Return the header and the names of lines, without the module that all are in."""
-    names = [fold.label for fold in folds]
-    around = common_start(names).rpartition(".")[0]
-    if not around or "{" in around:
-        return "name", names
-    return f"name in {around}", [name[len(around) + 1 :] for name in names]
-
-
 def brief_starts(folds: Sequence[Fold[Step]]) -> tuple[str, Sequence[str]]:
     """Return the header, and how lines start, with the ends of ranges rounded."""
     ranges = (spanned([step.start for step in f.rows], digits=2) for f in folds)

@@ -10,6 +10,7 @@ from typing import Unpack
 
 from ..errors import (
     Problem,
+    RuleError,
     SchemeMismatch,
     TensorProblem,
     TieConflict,
@@ -54,6 +55,8 @@ def plan_init(model: Model, rules: Rules, **options: Unpack[PlanOptions]) -> Pla
 
 def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
     """Plan a model that is walked already."""
+    if isinstance(rules, Plan):
+        raise RuleError("a plan holds decisions, not rules: plan.apply(model, seed=...) writes it")
     wanted = read_selection("only", settings["only"])
     guarded = read_selection("protect", settings["protect"])
     clauses = to_the_letter(read_rules(rules), view.slots)

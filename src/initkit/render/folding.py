@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, TypeAlias, TypeVar
 
+from .ranges import common_start
+
 R = TypeVar("R")
 Numbers: TypeAlias = tuple[int, ...]
 Grid: TypeAlias = tuple[Numbers, ...]
@@ -221,3 +223,12 @@ def _span(numbers: Sequence[int]) -> str:
             runs.append([number])
     shown = (f"{run[0]}..{run[-1]}" if len(run) > 2 else ",".join(map(str, run)) for run in runs)
     return "{" + ",".join(shown) + "}"
+
+
+def brief_names(folds: Sequence[Fold[R]]) -> tuple[str, Sequence[str]]:
+    """Return the header and the names of lines, without the module that all are in."""
+    names = [fold.label for fold in folds]
+    around = common_start(names).rpartition(".")[0]
+    if not around or "{" in around:
+        return "name", names
+    return f"name in {around}", [name[len(around) + 1 :] for name in names]

@@ -191,7 +191,9 @@ def _section(section: Section) -> str:
         return f"<p>{_escaped(section)}</p>"
     title = f"<h3>{_escaped(section.title)}</h3>" if section.title else ""
     if isinstance(section, Picture):
-        return f"<figure>{title}{section.svg}</figure>"
+        # Our style sheet shows it: a notebook that is not trusted drops styles, SVG and attributes
+        # without a value, and would leave the picture's words as a heap of text.
+        return f"<figure hidden=hidden>{title}{section.svg}</figure>"
     if isinstance(section, Table):
         table = html_table(section.headers, section.rows, section.align, section.marks)
         return f"<section>{title}<div class=scroll>{table}</div></section>"

@@ -21,10 +21,12 @@ def spanned(texts: Sequence[str], digits: int | None = None) -> str:
     """Return what all texts say, with the range of each number in which they differ.
 
     Of texts that differ in more than numbers, what they begin with. The ends of ranges have as many
-    significant ``digits`` as asked for.
+    significant ``digits`` as asked for; ends that are then the same are one.
 
     >>> spanned(["N(0, 0.02)", "N(0, 0.01)", "N(0, 0.05)"])
     'N(0, 0.01..0.05)'
+    >>> spanned(["std 0.01999", "std 0.02001"], digits=2)
+    'std 0.02'
     >>> spanned(["std=0.02/sqrt(layer) = 0.02", "std=0.02/sqrt(layer) = 0.01", "std=2"])
     'std=…'
     """
@@ -58,5 +60,5 @@ def _range(numbers: Sequence[str], digits: int | None) -> str:
     low, high = min(numbers, key=float), max(numbers, key=float)
     if float(low) == float(high):
         return low
-    ends = (low, high) if digits is None else (f"{float(n):.{digits}g}" for n in (low, high))
-    return "..".join(ends)
+    ends = [low, high] if digits is None else [f"{float(n):.{digits}g}" for n in (low, high)]
+    return "..".join(dict.fromkeys(ends))

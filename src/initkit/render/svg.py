@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal, TypeAlias
 
@@ -38,7 +38,7 @@ class Series:
 class Picture:
     """A section of a page: an SVG under its title."""
 
-    svg: str
+    svg: str = field(repr=False)
     title: str = ""
 
     def document(self) -> str:
@@ -51,6 +51,8 @@ class Picture:
         named = f"<title>{_escape(self.title)}</title>" if self.title else ""
         start = f"><style>{PICTURE}</style>{named}"
         return self.svg.replace("<svg ", opened, 1).replace(">", start, 1) + "\n"
+
+    _repr_svg_ = document
 
 
 def line_chart(

@@ -10,11 +10,20 @@ from typing import Any
 from ..distributions import short
 from ..numbers import Value, frozen
 from ..plan import Plan, plain_data
-from ..render import Column, Section, column_html, column_table, html_page
+from ..render import (
+    Column,
+    Line,
+    Section,
+    Shown,
+    column_html,
+    column_lines,
+    html_page,
+    lines_of,
+)
 
 
 @frozen(kw_only=True)
-class Calibration(Value):
+class Calibration(Shown, Value):
     """Factors of weights, and what they do.
 
     ``factors`` by the weights' first names; ``before`` and ``after`` are the stds of their outputs,
@@ -50,12 +59,10 @@ class Calibration(Value):
     def __bool__(self) -> bool:
         return self.converged
 
-    def __str__(self) -> str:
-        return self.text()
-
-    def text(self, width: int | None = None) -> str:
-        """Return the calibration as text, folded to ``width`` where one is given."""
-        return f"{self.verdict}\n\n{column_table(_COLUMNS, self._rows(), width)}"
+    def lines(self, width: int | None = None) -> list[Line]:
+        """Return the lines of ``text()``, each with what it is to the reader."""
+        head = lines_of(self.verdict, "good" if self.converged else "warning", width)
+        return [*head, Line(""), *column_lines(_COLUMNS, self._rows(), width)]
 
     def _rows(self) -> list[_Row]:
         scaled = [

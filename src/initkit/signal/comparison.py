@@ -7,15 +7,18 @@ from typing import Any
 from ..distributions import short
 from ..render import (
     Column,
+    Line,
     Notes,
     Picture,
     Section,
     Series,
+    Shown,
+    Tone,
     column_html,
-    column_table,
-    fold,
+    column_lines,
     html_page,
     line_chart,
+    lines_of,
 )
 from .findings import Finding
 from .points import Point
@@ -42,7 +45,7 @@ def compare(before: Probe, after: Probe) -> Comparison:
     return Comparison(before, after)
 
 
-class Comparison:
+class Comparison(Shown):
     """Two probes side by side; true where the second has no problem.
 
     ``gone`` are the problems that the first has alone, ``new`` those that the second has alone.
@@ -76,16 +79,13 @@ class Comparison:
         )
         return [(name, one.get((name, call)), two.get((name, call))) for name, call in one | two]
 
-    def __str__(self) -> str:
-        return self.text()
-
-    def text(self, width: int | None = None) -> str:
-        """Return the comparison as text, folded to ``width`` where one is given."""
-        lines = [self.verdict]
-        lines += [f"  - {finding}" for finding in self.gone]
-        lines += [f"  + {finding}" for finding in self.new]
-        table = column_table(_COLUMNS, self._pairs(), width)
-        return "\n".join([fold("\n".join(lines), width), "", table])
+    def lines(self, width: int | None = None) -> list[Line]:
+        """Return the lines of ``text()``, each with what it is to the reader."""
+        told: list[tuple[str, Tone]] = [(self.verdict, "good" if self else "error")]
+        told += [(f"  - {finding}", "good") for finding in self.gone]
+        told += [(f"  + {finding}", "error") for finding in self.new]
+        lines = [line for text, tone in told for line in lines_of(text, tone, width)]
+        return [*lines, Line(""), *column_lines(_COLUMNS, self._pairs(), width)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return both probes as plain data."""

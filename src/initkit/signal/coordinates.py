@@ -16,13 +16,16 @@ from ..model import Call, ModuleCalls, module_names
 from ..numbers import Value, frozen
 from ..render import (
     Column,
+    Line,
     Picture,
     Section,
     Series,
+    Shown,
     column_html,
-    column_table,
+    column_lines,
     html_page,
     line_chart,
+    lines_of,
 )
 from .tracer import first_tensor
 
@@ -196,7 +199,7 @@ class _Run:
         self.found[call.name].append((float(x.double().abs().mean()), change))
 
 
-class Coordinates:
+class Coordinates(Shown):
     """The slopes of every layer after every step; true where none depends on width.
 
     ``rows`` are :class:`initkit.signal.Slope` values, ``widths`` the widths, ``worst`` the row that
@@ -255,12 +258,10 @@ class Coordinates:
         names = len({r.name for r in self.wrong})
         return f"{names} layer{'s' * (names > 1)} depend on width: {widths}"
 
-    def __str__(self) -> str:
-        return self.text()
-
-    def text(self, width: int | None = None) -> str:
-        """Return the slopes as text; where rows need more than ``width``, in several lines."""
-        return f"{self.verdict}\n\n{column_table(_COLUMNS, self.rows, width)}"
+    def lines(self, width: int | None = None) -> list[Line]:
+        """Return the lines of ``text()``, each with what it is to the reader."""
+        head = lines_of(self.verdict, "good" if self.ok else "error", width)
+        return [*head, Line(""), *column_lines(_COLUMNS, self.rows, width)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the slopes as plain data."""

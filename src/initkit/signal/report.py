@@ -10,7 +10,17 @@ from typing import Any
 from ..distributions import short
 from ..errors import TargetError, did_you_mean
 from ..plan import plain_data
-from ..render import Column, Picture, column_table, fold, format_shape
+from ..render import (
+    Column,
+    Line,
+    Picture,
+    Shown,
+    Tone,
+    column_lines,
+    column_table,
+    format_shape,
+    lines_of,
+)
 from ..rules import Recipe, Rules
 from .findings import Finding
 from .laws import Law
@@ -29,7 +39,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 _MANY = 60  # points, above which text shows those with weights, of the trunk, and of findings
 
 
-class Probe:
+class Probe(Shown):
     """What one forward and one backward showed; true where nothing is a problem.
 
     ``points`` are in order of execution, ``findings`` problems first; ``parameters``,
@@ -122,16 +132,17 @@ class Probe:
             return f"no problem: {size}"
         return f"{count} problem{'s' * (count > 1)}: {size}"
 
-    def __str__(self) -> str:
-        return self.text()
-
-    def text(self, width: int | None = None) -> str:
-        """Return the probe as text, folded to ``width`` where one is given."""
-        lines = [f"{self.title}: {self.verdict}"]
-        lines += [f"  {'!' if f.severity == 'problem' else '-'} {f}" for f in self.findings]
-        lines += self._trunk_lines()
-        lines += [loss_text(loss) for loss in self.losses]
-        return "\n".join([fold("\n".join(lines), width), "", self.table(width)])
+    def lines(self, width: int | None = None) -> list[Line]:
+        """Return the lines of ``text()``, each with what it is to the reader."""
+        tone: Tone = "error" if self.problems else "good"
+        told: list[tuple[str, Tone]] = [(f"{self.title}: {self.verdict}", tone)]
+        for found in self.findings:
+            problem = found.severity == "problem"
+            told.append((f"  {'!' if problem else '-'} {found}", "error" if problem else ""))
+        told += [(line, "") for line in self._trunk_lines()]
+        told += [(loss_text(loss), "") for loss in self.losses]
+        lines = [line for text, tone in told for line in lines_of(text, tone, width)]
+        return [*lines, Line(""), *column_lines(columns(self.points), self._shown(False), width)]
 
     def table(self, width: int | None = None, *, all_points: bool = False) -> str:
         """Return one line a point; of many, of those with weights, the trunk's and findings'."""

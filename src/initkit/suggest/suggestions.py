@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 from ..errors import visible
-from ..render import Notes, Table, fold, html_page, text_table
+from ..render import (
+    Column,
+    Line,
+    Notes,
+    Shown,
+    Tone,
+    column_html,
+    column_lines,
+    html_page,
+    lines_of,
+)
 from .evidence import Evidence
 
 _MOST_NAMED = 5
@@ -77,7 +87,7 @@ class Parts:
         return f"[{self.adapter!r}, {table}]" if self.adapter and len(lines) > 1 else table
 
 
-class Suggestions(Sequence[Suggestion]):
+class Suggestions(Shown, Sequence[Suggestion]):
     """The recipes that fit a model, the best first; printing shows a table.
 
     ``parts`` is the model by its parts, and ``parts.rules`` what :func:`initkit.apply_init` takes;
@@ -131,15 +141,18 @@ class Suggestions(Sequence[Suggestion]):
             },
         }
 
-    def __str__(self) -> str:
-        return self.text()
+    def lines(self, width: int | None = None) -> list[Line]:
+        """Return the lines of ``text()``, each with what it is to the reader."""
+        told = [*self._open(), *self._remarks()]
+        return [
+            *lines_of(self._head, "title", width),
+            *(column_lines(_COLUMNS, self, width) if self else ()),
+            *(line for text in told for line in lines_of(text, "", width)),
+        ]
 
-    def text(self, width: int | None = None) -> str:
-        """Return the suggestions as text, folded to ``width`` where one is given."""
-        lines = [f"{visible(self.model)}: {self.parameters:,} parameters; nothing has been applied"]
-        lines += [self._table(width)] if self else []
-        lines += [fold(line, width) for line in (*self._open(), *self._remarks())]
-        return "\n".join(lines)
+    @property
+    def _head(self) -> str:
+        return f"{visible(self.model)}: {self.parameters:,} parameters; nothing has been applied"
 
     def _open(self) -> list[str]:
         """Return a line on what the best recipe leaves without a rule."""
@@ -147,20 +160,6 @@ class Suggestions(Sequence[Suggestion]):
             return []
         names = ", ".join(self[0].open[:_MOST_NAMED])
         return [visible(f"{self[0].recipe} leaves {len(self[0].open)} without a rule: {names}")]
-
-    def _table(self, width: int | None) -> str:
-        head, rows, align = self._cells()
-        return text_table(head, rows, align, width)
-
-    def _cells(self) -> tuple[list[str], list[tuple[str, ...]], str]:
-        """Return the head, the rows and the alignment of the table."""
-        asked = not self.silent
-        head = ["recipe", "covers", *(["agrees"] if asked else []), "what speaks for it", ""]
-        rows = [
-            (s.recipe, _percent(s.covers), *([s.verdict] if asked else []), s.why, s.summary)
-            for s in self
-        ]
-        return head, rows, "lrlll" if asked else "lrll"
 
     def _remarks(self) -> list[str]:
         lines = []
@@ -182,11 +181,9 @@ class Suggestions(Sequence[Suggestion]):
         return lines
 
     def _repr_html_(self) -> str:
-        head, rows, align = self._cells()
-        found = [Table(head, rows, align)] if rows else []
-        said = f"{visible(self.model)}: {self.parameters:,} parameters; nothing has been applied"
+        found = [column_html(_COLUMNS, self)] if self else []
         notes = Notes([*self._open(), *self._remarks()])
-        return html_page("Recipes that fit", [said, *found, notes])
+        return html_page("Recipes that fit", [self._head, *found, notes])
 
     def __repr__(self) -> str:
         return f"<Suggestions: {', '.join(s.recipe for s in self)}>"
@@ -201,3 +198,17 @@ def _data(one: Suggestion) -> Mapping[str, Any]:
     evidence = {name: getattr(one.evidence, name) for name in Evidence.__slots__}
     names = ("recipe", "covers", "agrees", "disagrees", "summary")
     return {**{n: getattr(one, n) for n in names}, "open": list(one.open), "evidence": evidence}
+
+
+def _tone(one: Suggestion) -> Tone:
+    return "warning" if one.disagrees else ""
+
+
+_COLUMNS: tuple[Column[Suggestion], ...] = (
+    Column("recipe", lambda one: one.recipe),
+    Column("covers", lambda one: _percent(one.covers), "r"),
+    Column("agrees", lambda one: "" if one.agrees is None else one.verdict, tone=_tone),
+    Column("what speaks for it", lambda one: one.why),
+    Column("", lambda one: one.summary),
+)
+"""What a suggestion says, the most important first."""
