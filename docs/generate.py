@@ -36,6 +36,53 @@ GROUPS = {
     "copied_rows",
 }
 
+# What people type into the search box for a scheme, beside its own name and synonyms.
+WORDS = {
+    "constant": "fill_, fill with a number, constant_",
+    "zeros": "zero initialization, zeros_, bias to zero",
+    "ones": "ones_, norm weight one",
+    "prior_bias": "focal loss bias, classifier prior, bias_init_with_prob, class imbalance",
+    "normal": "gaussian, normal_, random normal, RandomNormal",
+    "uniform": "uniform_, random uniform, RandomUniform",
+    "trunc_normal": "truncated gaussian, trunc_normal_, TruncatedNormal, trunc_normal_tf_",
+    "xavier_uniform": "glorot, GlorotUniform, xavier, xavier initialization, xavier_uniform_",
+    "xavier_normal": "glorot, GlorotNormal, xavier, xavier initialization, xavier_normal_",
+    "kaiming_uniform": "he initialization, HeUniform, kaiming initialization, c2_xavier_fill",
+    "kaiming_normal": "he initialization, HeNormal, kaiming initialization, msra, c2_msra_fill",
+    "lecun_uniform": "lecun initialization, LecunUniform, selu",
+    "lecun_normal": "lecun initialization, LecunNormal, selu, self-normalizing network",
+    "variance_scaling": "VarianceScaling, he_normal, keras initializer, jax initializer",
+    "orthogonal": "orthogonal_, orthogonal initialization, orthonormal, isometry",
+    "delta_orthogonal": "dynamical isometry, orthogonal convolution",
+    "eye": "identity matrix, eye_, identity initialization",
+    "dirac": "dirac_, identity convolution",
+    "sparse": "sparse_, sparse initialization",
+    "zero_init": "ZerO, hadamard",
+    "random_features": "performer, favor+, random fourier features",
+    "reservoir": "echo state network, spectral radius",
+    "indexed": "A_log, mamba, s4d, rwkv, time_decay, hippo, retnet, position dependent",
+    "sinusoids": "positional encoding, sinusoidal embedding",
+    "rotated_frequencies": "rope, rotary embedding",
+    "radial_offsets": "deformable attention, sampling offsets",
+    "bilinear_upsampling": "bilinear kernel, transposed convolution, deconvolution, upsampling",
+    "icnr": "pixel shuffle, PixelShuffle, sub-pixel convolution, checkerboard artifacts",
+    "stft": "fourier basis, dft",
+    "mel_bands": "mel filterbank, spectrogram",
+    "blocks": "packed qkv, in_proj_weight, fused projection, grouped-query attention",
+    "gates": "forget gate bias, lstm bias, gru, lstm initialization, chrono",
+    "inverse_softplus_of": "dt_bias, softplus inverse",
+    "pissa": "lora from principal components, adapter start",
+    "olora": "orthonormal lora, adapter start",
+    "mimetic": "mimetic attention",
+    "glow_lu": "glow, invertible 1x1 convolution, normalizing flow",
+    "torch_default": "reset_parameters, pytorch default initialization, linear default",
+    "copy_of": "target network, momentum encoder, ema copy, controlnet, deepcopy",
+    "keep": "leave as it is, skip, freeze, do not initialize",
+    "pretrained": "load checkpoint, safetensors, load_state_dict, partial checkpoint",
+    "mean_resizing": "resize_token_embeddings, new tokens, grow vocabulary",
+    "copied_rows": "new tokens, grow vocabulary",
+}
+
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table."""
@@ -57,6 +104,8 @@ def schemes() -> str:
     groups = {group: names.split() for group, names in GROUPS.items()}
     grouped = {name for names in groups.values() for name in names}
     groups["More"] = [name for name in initkit.list_schemes() if name not in grouped]
+    if gone := WORDS.keys() - set(initkit.list_schemes()):
+        raise ValueError(f"words for schemes that do not exist: {sorted(gone)}")
     entries = (
         "\n".join([f"### {group}\n", *map(_scheme, names)])
         for group, names in groups.items()
@@ -74,7 +123,17 @@ def _scheme(name: str) -> str:
         ("Also called", ", ".join(map(code, info.synonyms))),
     ]
     about = " · ".join(f"*{what}* {text}" for what, text in rows if text)
-    return f"{code(info.signature)}\n: {info.summary}\n\n  {about}\n"
+    searched = ", ".join([name, *info.synonyms, *filter(None, [WORDS.get(name, "")])])
+    return f"{index(searched)}\n{code(info.signature)}\n: {info.summary}\n\n  {about}\n"
+
+
+def index(words: str) -> str:
+    """Return what makes the next paragraph found by some words, between commas.
+
+    With "!" an entry is the main one, which the search puts before the texts that hold the word.
+    """
+    entries = ", ".join(f"! {word.strip()}" for word in words.split(","))
+    return f"```{{index}} {entries}\n```\n"
 
 
 def gains() -> str:
