@@ -67,3 +67,22 @@ def test_a_class_that_reads_what_nobody_knows_is_refused() -> None:
 
         class Odd(Scheme, reads="everything"):  # type: ignore[call-arg]
             pass
+
+
+def test_the_note_of_a_step_says_which_of_several_names_had_a_value() -> None:
+    class Config:
+        init_std = 0.5
+
+    model = nn.Linear(2, 3)
+    model.config = Config()
+    either = "normal(std=(config.initializer_range or config.init_std or 0.02)/sqrt(2*shape[0]))"
+    plan = plan_init(model, {"weight": either, "bias": "normal(std=config.gain or 0.1)"})
+    assert plan["weight"].note == "config.init_std/sqrt(2*shape[0])"
+    assert plan["weight"].start == "N(0, 0.2041)"
+    assert plan["bias"].note == "0.1"
+
+
+def test_of_a_formula_of_the_index_the_letters_count_as_values() -> None:
+    model = nn.Linear(4, 3)
+    plan = plan_init(model, {"bias": "indexed((config.scale or i)/(2*n))", "weight": 0})
+    assert plan["bias"].note == "i/(2*n)"

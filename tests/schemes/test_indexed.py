@@ -93,7 +93,7 @@ def test_a_plan_shows_the_values_and_the_formula_and_is_read_back() -> None:
     step = plan_init(One(8), {"x": "indexed(2**-(i + owner.x.ndim or 1))"})["x"]
     assert (step.start, step.remarks) == (
         "(0.5, 0.25, ..., 0.003906)",
-        "2**-(i + owner.x.ndim or 1)",
+        "2**(-(i + owner.x.ndim))",
     )
     made = json.loads(json.dumps(step.distribution.to_dict()))
     assert from_dict(made, (8,)) == step.distribution
@@ -172,3 +172,8 @@ def test_integer_buffers_take_whole_numbers_alone() -> None:
     apply_init(model, {"ids": "indexed(i // 2)"}, buffers=True, seed=0)
     assert model.ids.tolist() == [[0, 0, 1, 1, 2]] * 2
     assert plan_init(model, {"ids": "indexed(i / 2)"}, buffers=True).problems
+
+
+def test_a_name_without_a_value_gives_way_to_the_index() -> None:
+    plan = plan_init(One(4), {"x": "indexed(config.scale or 2*i)"})
+    assert plan["x"].start == "(0, 2, ..., 6)"

@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NoReturn, TypeAlias
@@ -138,6 +139,25 @@ class Formula:
         """
         return read_number(self._filled(values))
 
+    def decided(self, lookup: Lookup) -> str:
+        """Return the text with, for each ``X or Y``, the one that counts: the first with a value.
+
+        >>> Formula("(config.std or 0.02)/sqrt(2*layer)").decided({"layer": 3.0}.__getitem__)
+        '0.02/sqrt(2*layer)'
+        """
+        if " or " not in self.text:
+            return self.text
+        tree = _Decided(lambda part: self._has_value(part, lookup)).visit(_parse(self.text))
+        return _SPACED.sub(r"\1", ast.unparse(tree))
+
+    def _has_value(self, part: ast.expr, lookup: Lookup) -> bool:
+        try:
+            for name in type(self)(ast.unparse(part)).names:
+                lookup(name)
+        except (FormulaError, KeyError):
+            return False
+        return True
+
     def _filled(self, values: Mapping[str, float]) -> str:
         return ast.unparse(_Filled(values).visit(_parse(self.text)))
 
@@ -159,6 +179,21 @@ class _Filled(ast.NodeTransformer):
             value = self.values.get(_name_of(node) or "") if isinstance(node, ast.expr) else None
         return self.generic_visit(node) if value is None else ast.Constant(float(value))
 
+
+class _Decided(ast.NodeTransformer):
+    """Leave of each ``X or Y`` what counts."""
+
+    def __init__(self, has_value: Callable[[ast.expr], bool]) -> None:
+        self.has_value = has_value
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        if not isinstance(node, ast.BoolOp):
+            return self.generic_visit(node)
+        *firsts, last = node.values
+        return self.visit(next(filter(self.has_value, firsts), last))
+
+
+_SPACED = re.compile(r" (\*\*|[*/]) ")
 
 Number: TypeAlias = float | Formula
 
@@ -319,6 +354,6 @@ def _first_value(parts: list[ast.expr], lookup: Callable[[str], Any], language: 
     for part in parts[:-1]:
         try:
             return _value(part, lookup, language)
-        except FormulaError:
+        except (FormulaError, KeyError):  # a mapping may be asked, too
             continue
     return _value(parts[-1], lookup, language)

@@ -151,5 +151,5 @@ def _note(chosen: Choice, writer: Slot) -> str:
             parts.append("taken for a matrix, though it is called a bias")
     if writer.computed is not None:
         parts.append(writer.computed.note)
-    parts += [str(formula) for formula in chosen.clause.named_formulas]
+    parts += map(str, chosen.formulas)
     return "; ".join(part for part in parts if part)

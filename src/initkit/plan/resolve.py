@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -30,6 +30,7 @@ class Choice:
     fans: FansOf | None = None
     fans_from: str = ""
     error: Problem | None = None
+    formulas: Sequence[object] = ()  # those whose value is this slot's own
 
     @property
     def keeps(self) -> bool:
@@ -91,6 +92,7 @@ class Resolver:
         choice = Choice(clause, place, slot, name)
         if choice.keeps:
             return choice
+        choice.formulas = clause.named_formulas
         key: object = place
         info = None
         if not self.same_everywhere[place]:
@@ -125,6 +127,8 @@ class Resolver:
         except Exception as error:  # a user's own class may raise anything
             choice.error = _mismatch(error, choice)
             return
+        if clause.named_formulas:
+            choice.formulas = [formula.decided(site.lookup) for formula in clause.named_formulas]
         if isinstance(distribution, Copy | Stored | Group):  # which ask for no fans here
             choice.fans, choice.fans_from = None, ""
         if isinstance(distribution, Copy):

@@ -17,6 +17,7 @@ _GAP = "  "
 _MANY = 400  # rows for which the best arrangement is looked for
 _MANY_NUMBERS = 24  # letters of numbers between braces that may break
 _LEAST = 8  # columns narrower than this are not read, they are spelt
+_WORTH = 1.25  # lines that columns side by side may cost, of those that hanging ones take
 
 
 def text_table(
@@ -82,12 +83,15 @@ class _Texts:
         if width is None or _total(natural) <= width:
             return natural
         found = [
-            (self._height(widths, width), -len(widths), widths)
+            (self._height(widths, width), widths)
             for count in range(1, len(natural) + 1)
             if (widths := self._narrowed(natural[:count], width))
         ]
-        # The fewest lines; among equals as many columns as there is room for.
-        return min(found)[2] if found else natural[:1]
+        if not found:
+            return natural[:1]
+        # Columns are read down, what hangs is not: they may cost some lines.
+        few = min(found)[0] * _WORTH
+        return max(found, key=lambda one: (one[0] <= few, len(one[1]), -one[0]))[1]
 
     def _narrowed(self, natural: list[int], width: int) -> list[int]:
         """Return widths that fit, each step the one that breaks the fewest cells; or nothing."""
