@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from torch import nn
 
-from initkit import Recipe, apply_init, plan_init, register_recipe
+from initkit import Recipe, apply_init, describe_recipe, plan_init, register_recipe
 from initkit.errors import OptionError, PlanError, RecipeMisfit
 from initkit.rules import unregister_recipe
 
@@ -94,3 +94,48 @@ def test_marks_by_type_are_no_question_for_a_state_dict() -> None:
 def test_insist_is_an_option_of_recipes_with_marks_alone() -> None:
     with pytest.raises(OptionError, match="has no option 'insist'"):
         plan_init(HomeGPT(), Recipe("plain/mine", rules={"*": 0})(insist=True))
+
+
+def _family(*kinds: str) -> nn.Module:
+    """Return a model whose classes are from modules of transformers, the outermost first."""
+    model: nn.Module = nn.Linear(3, 3)
+    for kind in reversed(kinds):
+        module = f"transformers.models.{kind}.modeling_{kind}"
+        cls = type(f"{kind.title()}Model", (nn.Module,), {"__module__": module})
+        outer = cls()
+        outer.inner = model
+        model = outer
+    return model
+
+
+def test_a_recipe_of_another_family_of_the_same_library_is_refused() -> None:
+    (problem,) = plan_init(_family("gemma4"), "bert/transformers").problems
+    assert str(problem) == (
+        "the recipe bert/transformers is not for this model; its own code starts as "
+        "gemma4/transformers says. To apply it all the same, write bert/transformers(insist=True)"
+    )
+    insisted = plan_init(_family("gemma4"), "bert/transformers(insist=True)")
+    assert not insisted.problems
+    assert "its own code starts as gemma4/transformers says; it is applied all" in insisted.text()
+
+
+def test_a_recipe_is_welcome_where_a_part_is_its_own_code_or_starts_alike() -> None:
+    assert not plan_init(_family("someones", "bert"), "bert/transformers").problems
+    assert not plan_init(_family("bert"), "bert/transformers").problems
+    assert (
+        describe_recipe("llama/transformers").rows == describe_recipe("mistral/transformers").rows
+    )
+    assert not plan_init(_family("mistral"), "llama/transformers").problems
+
+
+def test_a_recipe_of_another_library_is_welcome_on_any_code() -> None:
+    assert not plan_init(_family("gemma4"), "torch_default").problems
+    assert not plan_init(_family("gemma4"), {"*": "resnet/torchvision"}).problems
+
+
+def test_a_wrapped_model_is_known_by_its_parts() -> None:
+    model = nn.Sequential(_family("gemma4"))
+    (problem,) = plan_init(model, {"0": "bert/transformers"}).problems
+    assert "is not for the part '0'; its own code starts as gemma4/transformers" in str(problem)
+    (problem,) = plan_init(model, "bert/transformers").problems
+    assert "is not for this model; its own code" in str(problem)

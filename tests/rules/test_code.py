@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from initkit import Recipe, describe_recipe
-from initkit.rules import code_of, follows
+from initkit.rules import follows
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,6 @@ def test_modules_tell_whose_code_it_is(recipe: str, module: str, answer: bool) -
 
 def test_a_package_alone_and_a_file_that_any_project_has_tell_nothing() -> None:
     recipe = Recipe("doc/net", rules={"*": 0}, source="someone/net: model.py, net.py")
-    assert code_of(recipe) == {"net"}
+    assert recipe.modules == {"net"}
     assert not follows(recipe, "model")
     assert follows(recipe, "net")

@@ -9,7 +9,7 @@ from .catalog import (
     recipe_named,
     unregister_recipe,
 )
-from .code import code_of, follows, recipes_for
+from .code import follows, recipes_for
 from .ends import First, Last, first, last
 from .globs import Listing, compile_glob, has_wildcard, paths_above
 from .hints import hint_module, hint_other_kind, mended_glob
@@ -59,7 +59,6 @@ __all__ = [
     "Where",
     "add_recipes",
     "aliases",
-    "code_of",
     "compile_glob",
     "describe_recipe",
     "every_recipe",

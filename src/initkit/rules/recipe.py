@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import field, replace
+from functools import lru_cache
 from typing import Any
 
 from ..errors import OptionError, RuleError, did_you_mean, visible, visible_lines
@@ -22,6 +24,9 @@ from ..schemes import (
 )
 from .catalog import add_recipes, list_recipes, other_names, recipe_named, variants
 
+LIBRARIES = frozenset("transformers timm torchvision diffusers torch_geometric".split())
+# Modules of these names stand in any project: a file that is called so tells nothing.
+_ANYWHERE = frozenset("model models modules layers utils main __main__ train".split())
 SHOW_ALL = "list_recipes() and list_schemes() show all names"
 
 
@@ -64,6 +69,21 @@ class Recipe(Value):
     given: tuple[tuple[str, Any], ...] = field(default=(), kw_only=True, repr=False)
 
     @property
+    def modules(self) -> frozenset[str]:
+        """The Python modules whose classes start so: ``code``, and the files of ``source``.
+
+        >>> from initkit import describe_recipe
+        >>> sorted(describe_recipe("regnet/torchvision").modules)
+        ['torchvision.models.regnet']
+        """
+        return _modules(self.code, self.source)
+
+    @property
+    def libraries(self) -> frozenset[str]:
+        """The packages of models whose code it follows, such as ``timm``."""
+        return frozenset(module.partition(".")[0] for module in self.modules) & LIBRARIES
+
+    @property
     def declared(self) -> dict[str, Any]:
         """Option -> default of the function that the rules are; none where they are a table."""
         if not callable(self.rules):
@@ -81,7 +101,8 @@ class Recipe(Value):
     @property
     def _own_options(self) -> dict[str, Any]:
         """The options that stand with the recipe, for which no rule need be read."""
-        return {**self.declared, **({"insist": False} if self.marks else {})}
+        may_be_refused = self.marks or self.libraries
+        return {**self.declared, **({"insist": False} if may_be_refused else {})}
 
     @property
     def config_figures(self) -> tuple[str, ...]:
@@ -262,3 +283,17 @@ def scheme_recipe(scheme: Scheme) -> Recipe:
         },
         summary="The weights of known modules by this scheme; biases 0, norms 1 and 0.",
     )
+
+
+@lru_cache(maxsize=1024)
+def _modules(code: tuple[str, ...], source: str) -> frozenset[str]:
+    files = re.findall(r"(?<![\w-])(?:src/)?([\w/]+)\.py\b", source)
+    paths = [path.replace("/", ".") for path in files]
+    # A source may name files from within its package on: "transformers: models/vit/...".
+    inner = [
+        f"{package}.{path}"
+        for package in LIBRARIES
+        for path in paths
+        if package in source and not path.startswith(package)
+    ]
+    return frozenset([*code, *paths, *inner]) - _ANYWHERE

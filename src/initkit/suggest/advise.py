@@ -13,7 +13,7 @@ from ..check.ask import Answer, Witness
 from ..errors import OptionError
 from ..model import Model, ModelView, Slot, adapter_part
 from ..plan import DEFAULTS, UNCOVERED, Plan, plan_view
-from ..rules import Recipe, Rules, aliases, code_of, describe_recipe, every_recipe
+from ..rules import Recipe, Rules, aliases, describe_recipe, every_recipe
 from .evidence import LIBRARIES, Evidence, find_kinds, marks_of, own_rules, rarity, weigh
 from .parts import STAYS, Explainer, tree
 from .suggestions import Parts, Suggestion, Suggestions
@@ -244,7 +244,7 @@ def _order(found: Suggestion) -> tuple[Any, ...]:
     bare = aliases().get(family, family)
     share = found.agrees or 0.0
     strength = found.evidence.strength * found.covers**10 - 0.25 * ("-" in variant)
-    follows = len(code_of(describe_recipe(found.recipe))) if found.evidence.code else 0
+    follows = len(describe_recipe(found.recipe).modules) if found.evidence.code else 0
     rest = (-round(strength, 9), follows, found.recipe != bare, found.recipe)
     if found.agrees is None:
         return rest
