@@ -14,8 +14,14 @@ _DARK = (
 )
 # How JupyterLab, VS Code, Colab and documentation themes say what they are: a notebook may be dark
 # on a light system, and the other way round.
-_SAYS_LIGHT = ":is([data-jp-theme-light=true],.vscode-light,[theme=light],[data-theme=light])"
-_SAYS_DARK = ":is([data-jp-theme-light=false],.vscode-dark,[theme=dark],[data-theme=dark])"
+_SAYS_LIGHT = (
+    ":is([data-jp-theme-light=true],.vscode-light,.vscode-high-contrast-light,[theme=light],"
+    "[data-theme=light])"
+)
+_SAYS_DARK = (
+    ":is([data-jp-theme-light=false],.vscode-dark,"
+    ".vscode-high-contrast:not(.vscode-high-contrast-light),[theme=dark],[data-theme=dark])"
+)
 
 
 PAGE = (
