@@ -163,6 +163,8 @@ def test_every_rule_of_the_style_outweighs_a_notebooks_own() -> None:
     assert all(re.search(r"(\.initkit){3}", selector) for selector in ours)
 
 
-@pytest.mark.parametrize("mark", ["data-jp-theme-light=false", ".vscode-dark", "theme=dark", ".vscode-high-contrast"])
+@pytest.mark.parametrize(
+    "mark", ["data-jp-theme-light=false", ".vscode-dark", "theme=dark", ".vscode-high-contrast"]
+)
 def test_a_notebooks_theme_is_heeded_after_the_systems(mark: str) -> None:
     assert STYLE.index("prefers-color-scheme") < STYLE.index(mark)
