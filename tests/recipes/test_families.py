@@ -314,7 +314,7 @@ def test_graph_networks_of_pyg(recipe: str, builder: Builder) -> None:
 
 def test_a_wrong_recipe_is_told_by_the_recording() -> None:
     with pytest.raises(pytest.fail.Exception, match=r"stem\.conv1\.weight by .*, and the code TN"):
-        check_recorded("selecsls/timm", timm("test_mambaout"))
+        check_recorded("selecsls/timm(insist=True)", timm("test_mambaout"))
 
 
 def test_a_whole_library_s_families_have_names_of_their_own() -> None:

@@ -2,45 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from torch import nn
 
-from ..errors import OptionError, Problem, RecipeMisfit
+from ..errors import Problem, RecipeMisfit
 from ..model import ModelView, Slot, kind_of
-from ..rules import Clause, Mention, Recipe, follows, recipes_for
+from ..rules import LIBRARIES, Clause, Mention, Recipe, Rules, follows, recipes_for
+from .plan import Plan
+from .step import LEFT_OUT, PROTECTED, Step
+
+Replan: TypeAlias = Callable[[Rules], Plan]
 
 
 def find_misfits(
-    clauses: Sequence[Clause], used: Collection[int], view: ModelView, strict: bool
-) -> tuple[list[Problem], list[str]]:
-    """Return what is wrong with the recipes that rules name, and what to remark on them.
+    clauses: Sequence[Clause],
+    used: Collection[int],
+    steps: Sequence[Step],
+    view: ModelView,
+    replan: Replan,
+) -> Iterator[Misfit]:
+    """Yield what is wrong with the recipes that rules name.
 
-    A recipe none of whose marks is in the model, or whose model is another family's code of the
-    same library, is refused, unless the user insists; marks that are missing beside others are
-    remarked on, and under ``strict`` they are wrong. ``used`` are the places of the rules that
-    decided something: a recipe of which none did is an idle one.
+    A recipe none of whose marks is in the model is not for it; nor is one of another family of the
+    library whose code the model is, where that code starts something otherwise. Of others some
+    marks may be missing. ``used`` are the places of the rules that decided something, for
+    ``steps``: a recipe of which none did is an idle one. ``replan`` plans the same model by other
+    rules.
     """
-    problems: list[Problem] = []
-    remarks: list[str] = []
     live = (clause.mention for place, clause in enumerate(clauses) if place in used)
     for mention in {id(m): m for m in live if m is not None}.values():
         missing = _missing(mention, view)
         wholly = bool(missing) and len(missing) == len(mention.judged(view.root is not None))
-        right = _right(mention, view, wholly)
-        if not missing and not right:
+        if wholly:
+            right = [recipe.name for recipe in _right(mention, view, wholly=True)]
+            yield Misfit(mention, _refusal(mention, missing, right), wholly=True)
             continue
-        refused = wholly or bool(right)
-        text = (
-            _refusal(mention, missing if wholly else (), right)
-            if refused
-            else _half(mention, missing)
-        )
-        if not mention.insist if refused else strict:
-            problems.append(RecipeMisfit(text, rule=mention.recipe.label))
+        labels = {clause.label for clause in clauses if clause.mention is mention}
+        mine = [s for s in steps if s.rule in labels and s.status not in (LEFT_OUT, PROTECTED)]
+        for recipe in _right(mention, view, wholly=False)[:1]:
+            theirs = replan({mention.path: recipe} if mention.path else recipe)
+            if other := next(filter(None, (_differs(step, theirs) for step in mine)), ""):
+                yield Misfit(mention, _refusal(mention, (), [recipe.name], other), wholly=True)
+                break
         else:
-            remarks.append(text)
-    return problems, remarks
+            if missing:
+                yield Misfit(mention, _half(mention, missing), wholly=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A recipe that is not for a model, ``wholly`` or in part."""
+
+    mention: Mention
+    text: str
+    wholly: bool
+
+    def is_problem(self, strict: bool) -> bool:
+        """Whether it is refused: who insists gets it, with a remark."""
+        return not self.mention.insist if self.wholly else strict
+
+    @property
+    def problem(self) -> Problem:
+        """The error that it is."""
+        return RecipeMisfit(self.text, rule=self.mention.recipe.label)
+
+
+def _differs(step: Step, theirs: Plan) -> str:
+    """Return how another plan starts a step, where it does so otherwise; else ""."""
+    other = theirs[step.name]
+    same = (step.status, step.distribution) == (other.status, other.distribution)
+    return "" if same else f"{step.name} as {other.start}, not {step.start}"
 
 
 def _missing(mention: Mention, view: ModelView) -> list[str]:
@@ -55,20 +89,24 @@ def _is_there(mention: Mention, place: int, slots: Sequence[Slot]) -> bool:
     return any(takes(slot, name) for slot in slots for name in (*slot.paths, *slot.canonicals))
 
 
-def _refusal(mention: Mention, missing: Sequence[str], right: Sequence[Recipe]) -> str:
+def _refusal(
+    mention: Mention, missing: Sequence[str], right: Sequence[str], other: str = ""
+) -> str:
     name = mention.recipe.label
     what = f"the part {mention.path!r}" if mention.path else "this model"
     lacks = f", which has nothing called {_listed(missing)}" if missing else ""
     text = f"the recipe {name} is not for {what}{lacks}"
     if right:
-        text += f"; its own code starts as {' or '.join(r.name for r in right)} says"
+        text += f"; its own code starts as {' or '.join(right)} says"
+    if other:
+        text += f": {other}"
     if mention.insist:
         return f"{text}; it is applied all the same, as insist=True says"
     text += "" if right else "; suggest_recipe(model) names those that fit"
     return f"{text}. To apply it all the same, write {mention.recipe(insist=True).label}"
 
 
-def _right(mention: Mention, view: ModelView, wholly: bool) -> list[Recipe]:
+def _right(mention: Mention, view: ModelView, *, wholly: bool) -> list[Recipe]:
     """Return the recipes that follow the code of the model, where the one that is named does not.
 
     Beside a recipe of another library, or of none, the code says something only if ``wholly`` no
@@ -84,8 +122,6 @@ def _right(mention: Mention, view: ModelView, wholly: bool) -> list[Recipe]:
     alike = [place for place in places if place.partition(".")[0] in recipe.libraries]
     asked = _code_of([root]) if wholly else alike
     found = next(filter(None, map(recipes_for, asked)), [])
-    if not wholly and any(_same_rules(recipe, other) for other in found):
-        return []
     return [other for other in found if other.name != recipe.name]
 
 
@@ -99,14 +135,18 @@ def _part(root: nn.Module | None, path: str) -> nn.Module | None:
 def _code_of(modules: Iterable[nn.Module]) -> list[str]:
     """Return the Python modules that the classes of some modules are from, the outermost first."""
     kinds = dict.fromkeys(map(kind_of, modules))
-    return list(dict.fromkeys(cls.__module__ for kind in kinds for cls in kind.__mro__))
+    return list(dict.fromkeys(place for kind in kinds for place in _places(kind)))
 
 
-def _same_rules(one: Recipe, other: Recipe) -> bool:
-    try:
-        return one.rows == other.rows
-    except OptionError:  # it needs an option before it has rules
-        return False
+def _places(kind: type) -> Iterator[str]:
+    """Yield where a class is from and those that it extends, up to a library's own.
+
+    What that extends is the library's common base, which tells nothing of a family.
+    """
+    for cls in kind.__mro__:
+        yield cls.__module__
+        if cls.__module__.partition(".")[0] in LIBRARIES:
+            return
 
 
 def _half(mention: Mention, missing: Sequence[str]) -> str:

@@ -79,8 +79,13 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
     unused = unused_rules(table, decided.used, view, settings)
     if settings["idle"] == "error":
         problems += unused
-    wrong, remarks = find_misfits(clauses, decided.used, view, settings["strict"])
-    problems += wrong
+    whole: InitOptions = {**settings, "only": None, "protect": None, "strict": False}
+    found = find_misfits(
+        clauses, decided.used, steps, view, lambda other: plan_view(view, other, whole)
+    )
+    misfits = list(found)
+    problems += [misfit.problem for misfit in misfits if misfit.is_problem(settings["strict"])]
+    remarks = [misfit.text for misfit in misfits if not misfit.is_problem(settings["strict"])]
     if settings["strict"]:
         problems += _uncovered(steps)
     missed = [found for found in view.unregistered if found.problem]

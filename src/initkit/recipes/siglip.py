@@ -41,6 +41,7 @@ RECIPES = (
         summary="Attention and MLPs Xavier, embeddings N(0, 1/sqrt(width)), the rest LeCun.",
         source="huggingface/transformers: models/siglip/modeling_siglip.py, initialization.py",
         paper="Zhai et al. 2023, Sigmoid Loss for Language Image Pre-Training, arXiv:2303.15343",
+        code=("transformers.models.siglip2",),
         fits=("transformers",),
         notes="its lecun_normal corrects for a truncation at two sigma that does not happen (the "
         "bounds are -2 and 2 themselves), so that those layers start 13.7 % wider than in JAX. The "

@@ -27,12 +27,13 @@ from .matchers import (
 )
 from .mention import Mention
 from .read import Clause, Rules, Shared, read_rules, recipe_clauses
-from .recipe import Recipe, describe_recipe, register_recipe
+from .recipe import LIBRARIES, Recipe, describe_recipe, register_recipe
 from .roles import HasTorchDefault, Role
 from .row_range import RowRange
 from .rule import REST, Rule
 
 __all__ = [
+    "LIBRARIES",
     "REST",
     "All",
     "Clause",
