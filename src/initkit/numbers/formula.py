@@ -16,7 +16,7 @@ import ast
 import math
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NoReturn, TypeAlias
 
 from ..errors import FormulaError, did_you_mean
@@ -33,7 +33,8 @@ class Language:
     """What a kind of formula reckons with: how, by what operations, and which names are its own.
 
     ``number`` makes an operand of a number; ``arguments`` says how many a function takes, two or
-    more where nothing is said. ``letters`` are the names whose values the formula's kind gives.
+    more where nothing is said. ``letters`` are the names whose values the formula's kind gives;
+    where it is ``open``, any other name is one of the model's own.
     """
 
     number: Callable[[float], Any]
@@ -41,6 +42,7 @@ class Language:
     operators: Mapping[type[ast.AST], Callable[[Any, Any], Any]]
     arguments: Mapping[str, tuple[int, ...]]
     letters: tuple[str, ...] = ()
+    open: bool = False
 
 
 ARITHMETIC: Mapping[type[ast.AST], Callable[[Any, Any], Any]] = {
@@ -136,7 +138,7 @@ class Formula:
         >>> Formula("(config.std or 0.02)/sqrt(fan_in)").with_names({"config.std": 1})
         Formula(text='1.0 / sqrt(fan_in)')
         """
-        return read_number(self._filled(values))
+        return read_number(self._filled(values), kind=type(self))
 
     def _filled(self, values: Mapping[str, float]) -> str:
         return ast.unparse(_Filled(values).visit(_parse(self.text)))
@@ -160,11 +162,22 @@ class _Filled(ast.NodeTransformer):
         return self.generic_visit(node) if value is None else ast.Constant(float(value))
 
 
+@dataclass(frozen=True, slots=True)
+class SizeFormula(Formula):
+    """Hold a number of entries: any name is an attribute of a module around, or in its config.
+
+    >>> SizeFormula("n_heads * head_dim").names
+    ('n_heads', 'head_dim')
+    """
+
+    language: ClassVar[Language] = replace(_NUMBERS, open=True)
+
+
 Number: TypeAlias = float | Formula
 
 
-def read_number(value: object, what: str = "number") -> Number:
-    """Return a float for a number or its text, a :class:`Formula` for a formula.
+def read_number(value: object, what: str = "number", kind: type[Formula] = Formula) -> Number:
+    """Return a float for a number or its text, a formula of this kind for any other text.
 
     Raises :class:`~initkit.errors.FormulaError` for anything else, which it calls ``what``.
 
@@ -178,7 +191,7 @@ def read_number(value: object, what: str = "number") -> Number:
         try:
             return float(text)
         except ValueError:
-            return Formula(text)
+            return kind(text)
     try:
         return float(value)  # type: ignore[arg-type]
     except OverflowError:
@@ -282,9 +295,10 @@ def _name_of(node: ast.expr) -> str | None:
 def _check_name(name: str, formula: Formula) -> None:
     language = formula.language
     known = (*language.letters, *NAMES, *_CONSTANTS)
-    if name in known or "." in name or "[" in name or "(" in name:
+    if name in known or language.open or "." in name or "[" in name or "(" in name:
         return
-    near = did_you_mean(name, (*known, *language.functions)) or f"; names are {', '.join(known)}"
+    others = f"; names are {', '.join(known)}, and the model's own: config.{name}, around.{name}"
+    near = did_you_mean(name, (*known, *language.functions)) or others
     message = f"the formula {formula.text!r} has an unknown name {name!r}{near}"
     raise FormulaError(message, formula=formula.text)
 
