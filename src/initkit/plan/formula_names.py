@@ -56,8 +56,8 @@ class FormulaNames:
 def _holders(module: nn.Module, head: str) -> list[object]:
     """Return what holds the names behind a head: a bare name is the module's or its config's."""
     config = getattr(module, "config", None)
-    held = {"config": [config], "around": [module]}.get(head, [module, config])
-    return [thing for thing in held if thing is not None]
+    behind: dict[str, list[object]] = {"config": [config], "around": [module]}
+    return [thing for thing in behind.get(head, [module, config]) if thing is not None]
 
 
 def _numbers_of(things: Sequence[object]) -> set[str]:
