@@ -112,6 +112,11 @@ def test_gates_of_a_cell_of_ones_own_go_in_the_order_that_the_rule_says() -> Non
     assert check_init(cell, rules).ok
 
 
+def test_the_letter_z_is_the_gate_that_its_neighbours_tell() -> None:
+    assert read_scheme("gates(order=ifzo)").order == ("input", "forget", "cell", "output")
+    assert read_scheme("gates(order=zrn)").order == ("update", "reset", "new")
+
+
 def test_an_order_is_for_modules_whose_gates_nobody_knows() -> None:
     assert not plan_init(nn.GRU(3, 4), {"*": "gates(update=1, order=rzn)"}).problems
     for order in ("fiog", "ifgo', dim='1", "rzn"):

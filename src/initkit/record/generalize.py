@@ -102,7 +102,7 @@ class _Rules:
                     return pattern, start, meant
         # Other sizes may have other numbers; then those of the first plan stand.
         meant = [f for f in self.facts if f.name == fact.name]
-        return fact.name, _best(meant, 1.0, False) or _alone(fact), meant
+        return fact.name, _all_of(meant) or _alone(fact), meant
 
 
 def _patterns(fact: Fact) -> list[str]:
@@ -163,9 +163,14 @@ def _starts(facts: Sequence[Fact]) -> Iterable[Start]:
 _MOST = 24  # unlike facts of a group that are asked for candidates
 
 
+def _all_of(facts: Sequence[Fact]) -> Start | None:
+    """Return how all of several facts start, to the last bit if any scheme says it so."""
+    return _best(facts, 1.0, True) or _best(facts, 1.0, False)
+
+
 def _alone(fact: Fact) -> Start:
     """Return how one fact starts; raise where no scheme says it."""
-    start = _best([fact], 1.0, True) or _best([fact], 1.0, False)
+    start = _all_of([fact])
     if start is None:
         raise RuleError(f"no rule can say how {fact.name} starts: {fact.wanted}")
     return start

@@ -125,7 +125,8 @@ class Gates(
     make 1.
 
     Of torch's own layers the order is known; of a module of yours ``order`` says it, by these names
-    or by their letters, ``i f g o`` and ``r z n``, and ``dim`` the dimension that stacks them.
+    or by their letters, ``i f g o`` (or ``i f z o``) and ``r z n``, and ``dim`` the dimension that
+    stacks them.
 
     >>> print(Gates(forget=Constant(1.0), order="fiog"))
     gates(forget=1, order=('forget', 'input', 'output', 'cell'))
@@ -175,7 +176,7 @@ class Gates(
         return next((g for g in _GATES.values() if getattr(self, g) and g not in gates), None)
 
 
-# As torch's documentation writes them.
+# As torch's documentation writes them; `z` without `r` and `n` is the cell's input of Greff et al.
 _GATES = {
     "i": "input",
     "f": "forget",
@@ -189,8 +190,9 @@ _GATES = {
 
 
 def _read_order(order: object) -> tuple[str, ...]:
-    given = tuple(order) if isinstance(order, str | tuple | list) else ()
-    found = tuple(_GATES.get(gate, gate) if isinstance(gate, str) else "" for gate in given)
+    given = tuple(map(str, order)) if isinstance(order, str | tuple | list) else ()
+    letters = _GATES if {"r", "n", "reset", "new"} & set(given) else {**_GATES, "z": "cell"}
+    found = tuple(letters.get(gate, gate) for gate in given)
     if not found or not set(found) <= set(_GATES.values()) or len(set(found)) < len(found):
         known = ", ".join(f"{letter} {gate}" for letter, gate in _GATES.items())
         what = f"lists gates once each, by letter or by name ({known}), not {order!r}"
