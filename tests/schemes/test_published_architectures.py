@@ -381,6 +381,23 @@ CONTROLNET = {
     "unet.*": "torch_default",
 }
 
+# ---- the LRU by Orvieto et al. 2023: eigenvalues uniform on a ring
+
+
+def start_lru(model: Any) -> None:
+    low, high = 0.9, 0.999
+    u = torch.rand(model.nu_log.shape)
+    model.nu_log.copy_(torch.log(-0.5 * torch.log(u * (high**2 - low**2) + low**2)))
+    model.theta_log.copy_(torch.log(6.28 * torch.rand(model.theta_log.shape)))
+    model.B.normal_().div_(math.sqrt(2 * model.B.shape[1]))
+
+
+LRU = {
+    "nu_log": "log_of(scaled(log_of(uniform(0.9**2, 0.999**2)), -0.5))",
+    "theta_log": "log_of(uniform(0, 6.28))",
+    "B": "normal(std=1/sqrt(2*shape[1]))",
+}
+
 CASES = {
     "xlstm": Published(xlstm, start_xlstm, XLSTM, ("slstm", "fgate", "igate.weight")),
     "retnet": Published(retnet, start_retnet, RETNET, ("decay",), buffers=True),
@@ -398,6 +415,7 @@ CASES = {
         {"*.weight": "icnr(kaiming_normal)", "*.bias": 0},
         ("bias",),
     ),
+    "lru": Published(lambda: Bag(nu_log=(64,), theta_log=(64,), B=(64, 32)), start_lru, LRU),
     "controlnet": Published(controlnet, start_controlnet, CONTROLNET, ("zero",)),
 }
 

@@ -148,6 +148,16 @@ class Uniform(Distribution):
     def bounds(self) -> tuple[float, float]:
         return self.low, self.high
 
+    @property
+    def reach(self) -> tuple[float, float]:
+        # An end at 0 is never written: no rounding brings the sum of two halves so near to it.
+        least = (self.high - self.low) * 2.0**-25
+        return self.low or least, self.high or -least
+
+    @property
+    def reckoned(self) -> tuple[float, ...]:
+        return self.bounds
+
     def _cdf(self, x: Tensor) -> Tensor:
         return ((x - self.low) / (self.high - self.low)).clamp(0, 1)
 
