@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from initkit import Plan, apply_init, check_init, distributions, plan_init
+from initkit import Plan, apply_init, check_init, distributions, plan_init, register_layout
 from initkit.errors import OptionError, SchemeMismatch
 from initkit.schemes import Site, read_scheme
 
@@ -149,6 +149,26 @@ def test_a_packed_bias_is_cut_as_its_weight_is(width: int) -> None:
         problem
     )
     assert not plan_init(attention, {"in_proj_bias": "blocks(0, 1, 0)", "*": "keep"}).problems
+
+
+class Packed(nn.Module):
+    """A cell whose weight and bias have names of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(torch.empty(16, 3))
+        self.shift = nn.Parameter(torch.empty(16))
+
+
+def test_a_registered_bias_is_cut_as_its_weight_is() -> None:
+    register_layout(Packed, "out in", key="kernel", blocks=4)
+    register_layout(Packed, "out", key="shift", bias_of="kernel")
+    (problem,) = plan_init(Packed(), {"shift": "blocks(0, 1)", "*": "keep"}).problems
+    assert "2 blocks are not the 4 equal parts of Packed" in str(problem)
+    rule = "gates('normal(std=1/fan_out)', forget=1, order='ifgo')"
+    plan = plan_init(Packed(), {"*": rule})
+    assert plan["shift"].distribution.parts == plan["kernel"].distribution.parts
+    assert plan["shift"].distribution.parts[0].std == pytest.approx(1 / 4)
 
 
 def test_one_rule_starts_the_blocks_of_a_packed_weight_and_of_its_bias() -> None:

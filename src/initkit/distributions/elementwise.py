@@ -20,6 +20,7 @@ from .source import Runs, Source, slices
 _ROOT2 = math.sqrt(2.0)
 _ALL = 6.2302  # deviations; just within the stream's largest
 _NARROW = 1e-2  # deviations between bounds; here both ways to moments have nine digits
+_NORMAL = 2.0**-126  # the smallest that float32 holds with all its digits
 _CHUNK = 1 << 20  # words made at a time where values are reckoned from them one by one
 _NOTHING = 1e-300  # a deviation that no dtype tells from 0
 
@@ -150,9 +151,10 @@ class Uniform(Distribution):
 
     @property
     def reach(self) -> tuple[float, float]:
-        # An end at 0 is never written: no rounding brings the sum of two halves so near to it.
+        # An end at 0 is never written: no rounding brings the sum of two halves so near to it,
+        # where float32 holds the least of them.
         least = (self.high - self.low) * 2.0**-25
-        return self.low or least, self.high or -least
+        return (self.low or least, self.high or -least) if least > _NORMAL else self.bounds
 
     @property
     def reckoned(self) -> tuple[float, ...]:

@@ -7,7 +7,8 @@ the parameter: ``fan_in fan_out fan_avg``, ``layer n_layers``, ``shape[0]`` and 
 has it), ``beside.NAME`` (of the nearest module without parameters behind it or before it that has
 it, such as its activation), and ``count('Name')``, the number of modules of that class name in the
 model. A list of layers counts as their number (``around.encoder.layers``). ``X or Y`` means Y where
-X has no value.
+X has no value. In a formula of sizes a name by itself is looked up around the parameter and in the
+configs there.
 """
 
 from __future__ import annotations

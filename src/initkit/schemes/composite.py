@@ -173,7 +173,8 @@ class Gates(
 
     def _beside(self, gates: Iterable[str]) -> str | None:
         """Return a gate that has a scheme of its own and is none of these."""
-        return next((g for g in _GATES.values() if getattr(self, g) and g not in gates), None)
+        others = (gate for gate in _GATES.values() if gate not in gates)
+        return next((gate for gate in others if getattr(self, gate) is not None), None)
 
 
 # As torch's documentation writes them; `z` without `r` and `n` is the cell's input of Greff et al.

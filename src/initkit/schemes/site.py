@@ -159,7 +159,7 @@ class Site(Value):
     @property
     def _stacked(self) -> int:
         """How many equal blocks of dimension 0 the module stacks."""
-        if self.layout is None:
+        if self.layout is None or self.sibling is not None:
             return self.stacked
         return 1 if self.layout.copies else self.layout.blocks
 
