@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from initkit import distributions
+from initkit.stream import uniform_spec
+from initkit.stream.eager import value
 
 
 def test_a_truncation_that_cuts_nothing_says_so() -> None:
@@ -49,3 +53,13 @@ def test_both_ways_to_the_moments_of_a_truncated_normal_meet(loc: float) -> None
 
 def test_a_table_of_complex_numbers_reaches_as_far_as_both_of_their_parts() -> None:
     assert distributions.Table.of(torch.tensor([1 + 9j, 2 - 3j])).reach == (-3.0, 9.0)
+
+
+@given(high=st.floats(1e-30, 1e30))
+def test_a_uniform_end_at_zero_is_never_written(high: float) -> None:
+    """So that logarithms of it exist; the word is the one that comes nearest to the end."""
+    first = torch.tensor([-(2**31)], dtype=torch.int32)
+    least = float(value(first, uniform_spec(0.0, high)))
+    made = distributions.Uniform(0.0, high)
+    assert 0 < made.reach[0] <= least
+    assert made.scaled(-1.0).reach == (-made.reach[1], -made.reach[0])

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from initkit import Plan, apply_init, check_init, distributions, plan_init
+from initkit import Plan, apply_init, check_init, distributions, plan_init, register_layout
 from initkit.errors import OptionError, SchemeMismatch
 from initkit.schemes import Site, read_scheme
 
@@ -80,8 +80,103 @@ def test_a_wrong_gate_is_a_problem_of_the_plan(text: str) -> None:
 def test_other_modules_name_no_gates() -> None:
     (problem,) = plan_init(nn.Linear(2, 4), {"bias": "gates(forget=1)", "*": "keep"}).problems
     assert "Linear names no gates that initkit knows; blocks(...) cuts any tensor" in str(problem)
+    assert "and order=('input', 'forget', 'cell', 'output') says which stand in it" in str(problem)
     (problem,) = plan_init(nn.LSTM(2, 4).state_dict(), {"bias_ih*": "gates", "*": "keep"}).problems
     assert "a state_dict names no gates" in str(problem)
+
+
+class Cell(nn.Module):
+    """A recurrent cell of one's own, whose gates stand as forget, input, output, cell."""
+
+    def __init__(self, width: int = 3, hidden: int = 4) -> None:
+        super().__init__()
+        self.x2h, self.h2h = nn.Linear(width, 4 * hidden), nn.Linear(hidden, 4 * hidden)
+        self.kernel = nn.Parameter(torch.empty(width, 4 * hidden))
+
+
+def test_gates_of_a_cell_of_ones_own_go_in_the_order_that_the_rule_says() -> None:
+    cell, fiog = Cell(), "order=(f, i, o, g)"
+    rules = {"x2h.bias": f"gates(forget=1, {fiog})", "h2h.bias": f"gates(cell=2, {fiog})",
+             "*.weight": f"gates(xavier_normal, forget=0, {fiog})",
+             "kernel": f"gates(1, cell=0, {fiog}, dim=-1)"}  # fmt: skip
+    apply_init(cell, rules, seed=0)
+    assert cell.x2h.bias.view(4, 4).mean(1).tolist() == [1, 0, 0, 0]
+    assert cell.h2h.bias.view(4, 4).mean(1).tolist() == [0, 0, 0, 2]
+    assert cell.kernel.view(3, 4, 4).mean((0, 2)).tolist() == [1, 1, 1, 0]
+    plan = plan_init(cell, rules)
+    # The fans of one gate, as of torch's own cell.
+    ours = plan["h2h.weight"].distribution.parts[1]
+    theirs = plan_init(nn.LSTMCell(3, 4), {"weight*": "xavier_normal", "*": 0})["weight_hh"]
+    assert ours == theirs.distribution
+    assert Plan.from_json(plan.to_json()).steps == plan.steps
+    assert check_init(cell, rules).ok
+
+
+def test_the_letter_z_is_the_gate_that_its_neighbours_tell() -> None:
+    assert read_scheme("gates(order=ifzo)").order == ("input", "forget", "cell", "output")
+    assert read_scheme("gates(order=zrn)").order == ("update", "reset", "new")
+
+
+def test_an_order_is_for_modules_whose_gates_nobody_knows() -> None:
+    assert not plan_init(nn.GRU(3, 4), {"*": "gates(update=1, order=rzn)"}).problems
+    for order in ("fiog", "ifgo', dim='1", "rzn"):
+        rules = {"weight_hh": f"gates(order='{order}')".replace("'1'", "1"), "*": "keep"}
+        (problem,) = plan_init(nn.LSTMCell(3, 4), rules).problems
+        wanted = "the gates of LSTMCell are input, forget, cell, output, in this order; leave out"
+        assert wanted in str(problem)
+
+
+WRONG_ORDERS = {
+    "gates(forget=1, order='rzn')": "order is reset, update, new, without the gate 'forget'",
+    "gates(order='ifxo')": r"lists gates once each, by letter or by name \(i input, f forget, ",
+    "gates(order='ifgc')": "lists gates once each",
+    "gates(order=4)": "lists gates once each, .*, not 4",
+    "gates(forget=1, dim=1)": "dim goes with order=: torch stacks gates in rows",
+}
+
+
+@pytest.mark.parametrize("text", WRONG_ORDERS)
+def test_orders_are_read_where_they_are_written(text: str) -> None:
+    with pytest.raises(OptionError, match=WRONG_ORDERS[text]):
+        read_scheme(text)
+
+
+@pytest.mark.parametrize("width", [12, 6])
+def test_a_packed_bias_is_cut_as_its_weight_is(width: int) -> None:
+    attention = nn.MultiheadAttention(12, 2, kdim=width)
+    (problem,) = plan_init(attention, {"in_proj_bias": "blocks(0, 1)", "*": "keep"}).problems
+    assert "2 blocks are not the 3 equal parts of MultiheadAttention; write blocks(s0" in str(
+        problem
+    )
+    assert not plan_init(attention, {"in_proj_bias": "blocks(0, 1, 0)", "*": "keep"}).problems
+
+
+class Packed(nn.Module):
+    """A cell whose weight and bias have names of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(torch.empty(16, 3))
+        self.shift = nn.Parameter(torch.empty(16))
+
+
+def test_a_registered_bias_is_cut_as_its_weight_is() -> None:
+    register_layout(Packed, "out in", key="kernel", blocks=4)
+    register_layout(Packed, "out", key="shift", bias_of="kernel")
+    (problem,) = plan_init(Packed(), {"shift": "blocks(0, 1)", "*": "keep"}).problems
+    assert "2 blocks are not the 4 equal parts of Packed" in str(problem)
+    rule = "gates('normal(std=1/fan_out)', forget=1, order='ifgo')"
+    plan = plan_init(Packed(), {"*": rule})
+    assert plan["shift"].distribution.parts == plan["kernel"].distribution.parts
+    assert plan["shift"].distribution.parts[0].std == pytest.approx(1 / 4)
+
+
+def test_one_rule_starts_the_blocks_of_a_packed_weight_and_of_its_bias() -> None:
+    attention = nn.MultiheadAttention(12, 2)
+    plan = plan_init(attention, {"in_proj_*": "blocks('normal(std=1/fan_out)', 0, 1)", "*": "keep"})
+    weight, bias = plan["in_proj_weight"].distribution, plan["in_proj_bias"].distribution
+    assert weight.parts == bias.parts
+    assert bias.parts[0].std == pytest.approx(1 / 12)
 
 
 def test_a_packed_projection_is_cut_as_it_is_packed() -> None:
@@ -98,6 +193,7 @@ class Grouped(nn.Module):
     def __init__(self, heads: int = 4, kv_heads: int = 2, size: int = 3) -> None:
         super().__init__()
         self.heads, self.kv_heads, self.size = heads, kv_heads, size
+        self.config = {"n_kv": kv_heads, "heads": 99}
         self.qkv = nn.Linear(heads * size, (heads + 2 * kv_heads) * size)
 
 
@@ -119,6 +215,30 @@ def test_blocks_of_unequal_sizes_go_by_formulas_and_have_fans_of_their_own() -> 
     assert torch.equal(model.qkv.weight[18:], torch.eye(6, 12))
     assert check_init(model, rules).ok
     assert Plan.from_json(plan.to_json()).steps == plan.steps
+
+
+def test_the_bias_of_unequal_blocks_has_the_fans_of_its_weights_blocks() -> None:
+    rule = f"blocks('normal(std=1/fan_out)', 'normal(std=1/fan_out)', 0, {SIZES})"
+    plan = plan_init(Grouped(), {"*": rule})
+    weight, bias = plan["qkv.weight"].distribution, plan["qkv.bias"].distribution
+    assert weight.parts == bias.parts
+    assert [part.std for part in bias.parts] == pytest.approx([1 / 12, 1 / 6, 0])
+
+
+def test_a_bare_name_in_sizes_is_an_attribute_around_or_in_its_config() -> None:
+    """The nearest module decides, and goes before its config."""
+    bare = "sizes=(heads*size, 'n_kv*size', n_kv*size)"
+    found = plan_init(Grouped(), {"*": f"blocks(0, 1, 2, {bare})"})
+    assert found["qkv.bias"].distribution.sizes == (12, 6, 6)
+    rule = "blocks(0, 1, 2, sizes=(headz*size, 6, 6))"
+    (problem,) = plan_init(Grouped(), {"*bias": rule, "*": "keep"}).problems
+    wanted = "headz has no value: no module around 'qkv.bias' nor its config has it; did you mean"
+    assert f"{wanted} 'heads'" in str(problem)
+
+
+def test_elsewhere_a_bare_name_is_answered_with_the_name_that_a_formula_takes() -> None:
+    with pytest.raises(OptionError, match="the model's own: config.d_model, around.d_model"):
+        read_scheme("normal(std=1/d_model)")
 
 
 WRONG_SIZES = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -264,6 +265,17 @@ def test_the_text_of_a_scheme_reads_back_as_an_equal_value(name: str) -> None:
     scheme = read_scheme(ROWS[name][0])
     assert read_scheme(str(scheme)) == scheme
     assert hash(scheme) == hash(read_scheme(str(scheme)))
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rules_of_a_plan_say_a_distribution_without_knowing_its_scheme(name: str) -> None:
+    """As of a plan that was recorded: the distribution alone says how to write it."""
+    text, module, _ = ROWS[name]
+    plan = plan_init(module, {"weight": text})
+    assert not plan.problems
+    nameless = plan.replaced(steps=[replace(step, scheme="", rule="") for step in plan])
+    again = plan_init(module, nameless.to_recipe("my/net"))
+    assert again["weight"].distribution == plan["weight"].distribution
 
 
 # What a site may be asked for, by what a scheme says that it reads.

@@ -22,7 +22,7 @@ from .repeated import Repeated
 from .rows import Rows
 from .source import Runs, Source, Spot
 from .spectral import RandomFeatures, Reservoir
-from .stored import Grown, Stored
+from .stored import Stored
 from .structured import Dirac, Eye, Placed
 from .table import INLINE, Table
 from .whole import NonElementwise, Rotated, Sparse, UserFunction, function_name
@@ -45,7 +45,6 @@ __all__ = [
     "FunctionOfSeveral",
     "GlowLU",
     "Grid",
-    "Grown",
     "HadamardIdentity",
     "Indexed",
     "Interpolation",

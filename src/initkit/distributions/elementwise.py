@@ -14,12 +14,14 @@ from ..numbers import frozen
 from . import tail
 from .base import Distribution, short, spans
 from .evidence import Sample, Test, exact_test
-from .maps import slices, through
-from .source import Runs, Source
+from .maps import through
+from .source import Runs, Source, slices
 
 _ROOT2 = math.sqrt(2.0)
 _ALL = 6.2302  # deviations; just within the stream's largest
 _NARROW = 1e-2  # deviations between bounds; here both ways to moments have nine digits
+_NORMAL = 2.0**-126  # the smallest that float32 holds with all its digits
+_CHUNK = 1 << 20  # words made at a time where values are reckoned from them one by one
 _NOTHING = 1e-300  # a deviation that no dtype tells from 0
 
 
@@ -147,6 +149,17 @@ class Uniform(Distribution):
     def bounds(self) -> tuple[float, float]:
         return self.low, self.high
 
+    @property
+    def reach(self) -> tuple[float, float]:
+        # An end at 0 is never written: no rounding brings the sum of two halves so near to it,
+        # where float32 holds the least of them.
+        least = (self.high - self.low) * 2.0**-25
+        return (self.low or least, self.high or -least) if least > _NORMAL else self.bounds
+
+    @property
+    def reckoned(self) -> tuple[float, ...]:
+        return self.bounds
+
     def _cdf(self, x: Tensor) -> Tensor:
         return ((x - self.low) / (self.high - self.low)).clamp(0, 1)
 
@@ -273,18 +286,18 @@ class TruncatedNormal(Distribution):
 
     def _write_exactly(self, out: Tensor, source: Source, runs: Runs) -> None:
         """Write from the exact tail, in float64, where words are too coarse."""
-        pairs = [(start, length) for _, start, length in spans(runs, out.numel())]
         flat = out.view(-1)
         if out.is_complex():  # its element i has the words 2 i and 2 i + 1
+            pairs = spans(runs, out.numel())
             flat = torch.view_as_real(out).view(-1)
-            pairs = [(2 * start, 2 * length) for start, length in pairs]
-        for local, start, length in spans(pairs, flat.numel()):
-            run = flat.narrow(0, local, length)
-            for piece in slices(length):
-                count = piece.stop - piece.start
-                words = stream.words(source.values, start + piece.start, count)
-                z = tail.quantile((words.double() + 0.5) / (1 << 32), *self._ends)
-                run[piece].copy_((self.loc + self.scale * z).clamp(self.low, self.high))
+            runs = [(2 * start, 2 * length) for _, start, length in pairs]
+        for chunk in slices(flat.numel(), _CHUNK):
+            here = stream.cut_runs(runs, chunk.start, chunk.stop - chunk.start)
+            words = stream.words(source.values, here, chunk.stop - chunk.start)
+            for piece in slices(len(words)):
+                z = tail.quantile((words[piece].double() + 0.5) / (1 << 32), *self._ends)
+                values = (self.loc + self.scale * z).clamp(self.low, self.high)
+                flat[chunk][piece].copy_(values)
 
 
 @frozen

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ..errors import OptionError
 from ..numbers import exact_math, frozen
-from .base import Distribution, Shaped, derived, short, spans
+from .base import Distribution, Shaped, derived, short
 from .elementwise import Constant
-from .maps import Map, describe_maps, slices, through
-from .source import Runs, Source
+from .maps import Map, describe_maps, through
+from .source import Runs, Source, places
 
 
 @frozen
@@ -80,11 +80,8 @@ class Indexed(Shaped):
         return replace(self, maps=(*self.maps, (name, number)))
 
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
-        for local, start, length in spans(runs, out.numel()):
-            run = out.narrow(0, local, length)
-            for piece in slices(length):
-                index = torch.arange(start + piece.start, start + piece.stop, device="cpu")
-                run[piece].copy_(through(self.values(index), self.maps))
+        for piece, index in places(runs, out.numel()):
+            out[piece].copy_(through(self.values(index), self.maps))
 
 
 # Equal distributions share a table, as they hash by their fields; few are kept, since a table is as

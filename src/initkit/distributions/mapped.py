@@ -13,8 +13,8 @@ from torch import Tensor
 from ..numbers import frozen
 from .base import Distribution, of_part, short
 from .elementwise import Constant, Uniform
-from .maps import STEPS, Map, backward, describe_maps, falling, slices, through
-from .source import Runs, Source, Spot
+from .maps import STEPS, Map, backward, describe_maps, falling, through
+from .source import Runs, Source, Spot, slices
 
 _MULTIPLES = 1 << 12  # more of them are as good as none: no test tells them apart
 

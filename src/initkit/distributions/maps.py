@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import torch
@@ -44,7 +44,6 @@ _MAPS: dict[str, tuple[_Function, _Function]] = {
 }
 STEPS = ("at least", "rounded")
 """The maps that bring many values onto one."""
-_PIECE = 1 << 14  # elements mapped at a time: in several float64 tensors, on every thread
 
 
 def through(x: Tensor, maps: Iterable[Map]) -> Tensor:
@@ -79,9 +78,3 @@ def describe_maps(text: str, maps: Iterable[Map]) -> str:
         else:
             text = f"{name} {short(number)} of {text}" if number else f"{name} of {text}"
     return text
-
-
-def slices(count: int) -> Iterator[slice]:
-    """Yield slices that together are ``count`` elements."""
-    for at in range(0, count, _PIECE):
-        yield slice(at, min(at + _PIECE, count))

@@ -90,12 +90,20 @@ class Rows(Distribution):
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
         """Write those of the elements ``runs`` that lie in the rows; leave the others."""
         first, behind = self.start * self._row, self.stop * self._row
+        together: list[list[Spot]] = []  # which lie one behind the other in memory
         for local, start, length in spans(runs, out.numel()):
             begin, end = max(start, first), min(start + length, behind)
-            if begin < end:
-                piece = out.narrow(0, local + begin - start, end - begin)
-                spot = Spot(0, begin - first, begin, end - begin)
-                write_spots(self.part, piece, source, [spot])
+            if begin >= end:
+                continue
+            spot = Spot(local + begin - start, begin - first, begin, end - begin)
+            last = together[-1][-1] if together else None
+            if last is None or last.local + last.length < spot.local:
+                together.append([])
+            together[-1].append(spot)
+        for spots in together:
+            at, end = spots[0].local, spots[-1].local + spots[-1].length
+            here = [spot._replace(local=spot.local - at) for spot in spots]
+            write_spots(self.part, out.narrow(0, at, end - at), source, here)
 
     def draw(self, source: Source, first: int = 0) -> Tensor:
         """Return the rows alone, of what is drawn at once."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
 
 from .. import stream
 
 Runs: TypeAlias = stream.Runs
+_PIECE = 1 << 14  # elements reckoned at a time: in several float64 tensors, on every thread
 _PARTS = 1 << 10  # far more parts than anybody writes, and three in each other fit in 32 bits
 
 
@@ -44,3 +49,27 @@ class Spot(NamedTuple):
     place: int
     word: int
     length: int
+
+
+def slices(count: int, size: int = _PIECE) -> Iterator[slice]:
+    """Yield slices that together are ``count`` elements."""
+    for at in range(0, count, size):
+        yield slice(at, min(at + size, count))
+
+
+def places(runs: Runs, numel: int) -> Iterator[tuple[slice, Tensor]]:
+    """Yield pieces of the memory that holds ``runs``, each with the global indices of its elements.
+
+    However many runs there are, as in a shard of columns, the pieces are as large.
+
+    >>> [index.tolist() for _, index in places([(3, 2), (13, 2)], 4)]
+    [[3, 4, 13, 14]]
+    """
+    if isinstance(runs, int):
+        runs = [(runs, numel)]
+    starts, lengths = torch.as_tensor(runs, dtype=torch.int64, device="cpu").view(-1, 2).T
+    ends = lengths.cumsum(0)
+    ahead = starts - ends + lengths  # by how much the index in the whole exceeds that in memory
+    for piece in slices(numel):
+        local = torch.arange(piece.start, piece.stop, device="cpu")
+        yield piece, local + ahead[torch.searchsorted(ends, local, right=True)]

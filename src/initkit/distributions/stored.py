@@ -1,9 +1,7 @@
-"""Values that stand in a file, and tensors of which the first rows do."""
+"""Values that stand in a file."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import field, replace
 from functools import cached_property
 from typing import Self
@@ -14,10 +12,6 @@ from torch import Tensor
 from ..errors import FileError
 from ..files import StoredTensor, stored_tensors
 from ..numbers import frozen
-from .base import Distribution, Shaped, spans
-from .blocks import write_spots
-from .evidence import Sample, Test
-from .source import Runs, Source, Spot
 from .table import Held
 
 
@@ -94,96 +88,3 @@ class Stored(Held):
 
     def sealed(self) -> Self:
         return self if self.content else replace(self, content=self._stored.digest)
-
-
-@frozen
-class Grown(Shaped):
-    """The first ``rows`` of dimension 0 by one distribution, the rows behind them by another."""
-
-    first: Distribution
-    rest: Distribution
-    rows: int
-    iid = False
-    complex_as_pairs = False
-
-    def misfit(self, shape: tuple[int, ...]) -> str:
-        if text := super().misfit(shape):
-            return text
-        if not shape or not 0 < self.rows < shape[0]:
-            return f"{self.rows} rows and others are not in the shape {list(shape)}"
-        behind = (shape[0] - self.rows, *shape[1:])
-        return self.first.misfit((self.rows, *shape[1:])) or self.rest.misfit(behind)
-
-    @property
-    def _parts(self) -> tuple[tuple[float, Distribution], ...]:
-        share = self.rows / self.shape[0]
-        return (share, self.first), (1 - share, self.rest)
-
-    @property
-    def elementwise(self) -> bool:
-        return self.first.elementwise and self.rest.elementwise
-
-    @property
-    def random(self) -> bool:
-        return self.first.random or self.rest.random
-
-    @property
-    def distinct_slices(self) -> bool:
-        return self.first.distinct_slices and self.rest.distinct_slices
-
-    @property
-    def moments(self) -> tuple[float, float] | None:
-        mean = square = 0.0
-        for share, part in self._parts:
-            if part.moments is None:
-                return None
-            mean += share * part.moments[0]
-            square += share * (part.moments[0] ** 2 + part.moments[1] ** 2)
-        return mean, math.sqrt(max(square - mean * mean, 0.0))
-
-    @property
-    def whole_numbers(self) -> bool:
-        return self.first.whole_numbers and self.rest.whole_numbers
-
-    @property
-    def complex_valued(self) -> bool:
-        return self.first.complex_valued or self.rest.complex_valued
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        return min(self.first.low, self.rest.low), max(self.first.high, self.rest.high)
-
-    @property
-    def reach(self) -> tuple[float, float]:
-        (a, b), (c, d) = self.first.reach, self.rest.reach
-        return min(a, c), max(b, d)
-
-    def _cdf(self, x: Tensor) -> Tensor:
-        (share, first), (others, rest) = self._parts
-        return share * first.cdf(x) + others * rest.cdf(x)
-
-    def describe(self) -> str:
-        return f"{self.first.describe()} | {self.shape[0] - self.rows} rows {self.rest.describe()}"
-
-    def scaled(self, factor: float) -> Distribution:
-        first, rest = self.first.scaled(factor), self.rest.scaled(factor)
-        return Grown(self.shape, first, rest, self.rows)
-
-    def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
-        edge = self.rows * math.prod(self.shape[1:])
-        for local, start, length in spans(runs, out.numel()):
-            before = min(max(edge - start, 0), length)
-            if before:
-                spot = Spot(0, start, start, before)
-                write_spots(self.first, out.narrow(0, local, before), source, [spot])
-            if before < length:
-                piece = out.narrow(0, local + before, length - before)
-                spot = Spot(0, start + before - edge, start + before, length - before)
-                write_spots(self.rest, piece, source, [spot])
-
-    def tests(self, sample: Sample) -> Iterator[Test]:
-        if sample.whole is None:
-            return
-        pieces = sample.whole[: self.rows], sample.whole[self.rows :]
-        for (_, part), piece in zip(self._parts, pieces, strict=True):
-            yield from part.tests(sample.of(part, [piece]))

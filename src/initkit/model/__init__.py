@@ -14,9 +14,10 @@ from .calls import (
 from .computed_base import ComputedWeight, SharedWeight
 from .computed_weights import find_computed_weights
 from .guard import preserved
-from .layouts import ParameterInfo, fans, layout_row, parameter_info, register_layout
-from .layouts import Role as ParameterRole
+from .layouts import fans, layout_row, parameter_info, register_layout
 from .originals import has_number, kind_of
+from .parameter_facts import ParameterInfo
+from .parameter_facts import Role as ParameterRole
 from .sharding import (
     LocalShard,
     device_type,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache, partial
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
@@ -14,9 +14,10 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from ..errors import LayoutError, did_you_mean
-from ..numbers import DefaultDistribution, Fans, Layout, is_count, module_fans, tensor_fans
+from ..numbers import Fans, Layout, is_count, module_fans, tensor_fans
 from .bias_names import bare_name, is_bias_of
 from .originals import kind_of, number_of
+from .parameter_facts import ParameterInfo, Role
 from .torch_draws import (
     Draw,
     Shape,
@@ -32,26 +33,8 @@ from .torch_draws import (
 )
 
 _Transformer = nn.Transformer
-Role: TypeAlias = Literal["weight", "bias", "norm weight", "norm bias", "slope", "buffer"]
 Count: TypeAlias = int | str
 """A number, or the name of the module's attribute that holds it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterInfo:
-    """Hold what is known about one parameter of a known module.
-
-    ``default`` is what the module's own constructor draws, None where that is unknown; ``padding``
-    is the embedding's padding row, counted from 0; ``sibling`` are a bias's fans: its weight's;
-    ``gates`` name the equal blocks of dimension 0, in their order.
-    """
-
-    role: Role
-    layout: Layout | None
-    default: DefaultDistribution | None
-    padding: int | None
-    sibling: Fans | None
-    gates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # compared by identity: rows are keys of caches
@@ -74,7 +57,7 @@ class ParameterRow:
     gates: tuple[str, ...] = ()
 
     def parameter_info(self, owner: nn.Module, key: str, shape: Shape) -> ParameterInfo | None:
-        sibling, sibling_fans = _sibling(self, owner, key) if self.of else (None, None)
+        sibling, sibling_layout = _sibling(self, owner, key) if self.of else (None, None)
         if self.guessed and not is_bias_of(shape, sibling, self._weight_layout(owner, sibling)):
             return None
         row: Any = number_of(owner, "padding_idx") if self.padding else None
@@ -87,7 +70,7 @@ class ParameterRow:
             0 if value is None else value,
             row,
             sibling,
-            sibling_fans,
+            sibling_layout,
         )
 
     @property
@@ -138,7 +121,7 @@ def _info(
     value: float,
     padding: int | None,
     sibling: Shape | None,
-    sibling_fans: Fans | None,
+    sibling_layout: Layout | None,
 ) -> ParameterInfo | None:
     layout = Layout(tuple(row.axes.split()), groups, blocks) if row.axes else None
     fits = layout is None or layout.fits(shape)
@@ -149,18 +132,22 @@ def _info(
     default = row.draw(shape, sibling, value) if row.draw and fits else None
     if padding is not None and padding < 0:
         padding += shape[0]
+    fans_beside = None
+    if sibling is not None and sibling_layout is not None:
+        fans_beside = module_fans(sibling, sibling_layout)
+        blocks = 1 if sibling_layout.copies else sibling_layout.blocks
     gates = row.gates if fits else ()
-    return ParameterInfo(row.role, layout, default, padding, sibling_fans, gates)
+    return ParameterInfo(row.role, layout, default, padding, fans_beside, blocks, gates)
 
 
-def _sibling(row: ParameterRow, owner: nn.Module, key: str) -> tuple[Shape | None, Fans | None]:
-    """Find the shape and the fans of the weight that a bias belongs to."""
+def _sibling(row: ParameterRow, owner: nn.Module, key: str) -> tuple[Shape | None, Layout | None]:
+    """Find the shape and the layout of the weight that a bias belongs to."""
     weight = row.weight_key(key)
     shape = _shape(owner, weight)
     known = parameter_info(owner, weight, shape) if shape is not None else None
     if shape is None or known is None or known.layout is None or not known.layout.fits(shape):
         return shape, None
-    return shape, module_fans(shape, known.layout)
+    return shape, known.layout
 
 
 def _shape(owner: nn.Module, key: str) -> Shape | None:
@@ -239,7 +226,7 @@ _TABLE: dict[type | str, tuple[ParameterRow, ...]] = {
     nn.MultiheadAttention: (
         _MHA("in_proj_weight", blocks=3),
         _MHA("[qkv]_proj_weight"),
-        ParameterRow("in_proj_bias", "bias", draw=_ZERO, of=_BIAS),
+        ParameterRow("in_proj_bias", "bias", draw=_ZERO, of=_BIAS, blocks=3),
         # One more key and value for every sequence: drawn, unlike any other bias.
         ParameterRow("bias_[kv]", "bias", draw=partial(xavier, "normal")),
     ),

@@ -11,7 +11,7 @@ from .fans import (
     module_fans,
     tensor_fans,
 )
-from .formula import Formula, Lookup, Number, read_number
+from .formula import Formula, Lookup, Number, SizeFormula, read_number
 from .gains import gain, gain_formula, gain_names, is_leaky
 from .gc_pause import no_collecting
 from .index_formula import IndexFormula
@@ -35,6 +35,7 @@ __all__ = [
     "Lookup",
     "Matrices",
     "Number",
+    "SizeFormula",
     "Value",
     "check_fields",
     "frozen",

@@ -61,4 +61,6 @@ def _literal(node: ast.expr, source: str) -> Any:
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        if isinstance(node, ast.Tuple | ast.List):
+            return tuple(_literal(part, source) for part in node.elts)
         return ast.get_source_segment(source, node) or ast.unparse(node)

@@ -7,7 +7,8 @@ the parameter: ``fan_in fan_out fan_avg``, ``layer n_layers``, ``shape[0]`` and 
 has it), ``beside.NAME`` (of the nearest module without parameters behind it or before it that has
 it, such as its activation), and ``count('Name')``, the number of modules of that class name in the
 model. A list of layers counts as their number (``around.encoder.layers``). ``X or Y`` means Y where
-X has no value.
+X has no value. In a formula of sizes a name by itself is looked up around the parameter and in the
+configs there.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NoReturn, TypeAlias
 
 from ..errors import FormulaError, did_you_mean
@@ -34,7 +35,8 @@ class Language:
     """What a kind of formula reckons with: how, by what operations, and which names are its own.
 
     ``number`` makes an operand of a number; ``arguments`` says how many a function takes, two or
-    more where nothing is said. ``letters`` are the names whose values the formula's kind gives.
+    more where nothing is said. ``letters`` are the names whose values the formula's kind gives;
+    where it is ``open``, any other name is one of the model's own.
     """
 
     number: Callable[[float], Any]
@@ -42,6 +44,7 @@ class Language:
     operators: Mapping[type[ast.AST], Callable[[Any, Any], Any]]
     arguments: Mapping[str, tuple[int, ...]]
     letters: tuple[str, ...] = ()
+    open: bool = False
 
 
 ARITHMETIC: Mapping[type[ast.AST], Callable[[Any, Any], Any]] = {
@@ -137,7 +140,7 @@ class Formula:
         >>> Formula("(config.std or 0.02)/sqrt(fan_in)").with_names({"config.std": 1})
         Formula(text='1.0 / sqrt(fan_in)')
         """
-        return read_number(self._filled(values))
+        return read_number(self._filled(values), kind=type(self))
 
     def decided(self, lookup: Lookup) -> str:
         """Return the text with, for each ``X or Y``, the one that counts: the first with a value.
@@ -195,11 +198,23 @@ class _Decided(ast.NodeTransformer):
 
 _SPACED = re.compile(r" (\*\*|[*/]) ")
 
+
+@dataclass(frozen=True, slots=True)
+class SizeFormula(Formula):
+    """Hold a number of entries: any name is an attribute of a module around, or in its config.
+
+    >>> SizeFormula("n_heads * head_dim").names
+    ('n_heads', 'head_dim')
+    """
+
+    language: ClassVar[Language] = replace(_NUMBERS, open=True)
+
+
 Number: TypeAlias = float | Formula
 
 
-def read_number(value: object, what: str = "number") -> Number:
-    """Return a float for a number or its text, a :class:`Formula` for a formula.
+def read_number(value: object, what: str = "number", kind: type[Formula] = Formula) -> Number:
+    """Return a float for a number or its text, a formula of this kind for any other text.
 
     Raises :class:`~initkit.errors.FormulaError` for anything else, which it calls ``what``.
 
@@ -213,7 +228,7 @@ def read_number(value: object, what: str = "number") -> Number:
         try:
             return float(text)
         except ValueError:
-            return Formula(text)
+            return kind(text)
     try:
         return float(value)  # type: ignore[arg-type]
     except OverflowError:
@@ -317,9 +332,10 @@ def _name_of(node: ast.expr) -> str | None:
 def _check_name(name: str, formula: Formula) -> None:
     language = formula.language
     known = (*language.letters, *NAMES, *_CONSTANTS)
-    if name in known or "." in name or "[" in name or "(" in name:
+    if name in known or language.open or "." in name or "[" in name or "(" in name:
         return
-    near = did_you_mean(name, (*known, *language.functions)) or f"; names are {', '.join(known)}"
+    others = f"; names are {', '.join(known)}, and the model's own: config.{name}, around.{name}"
+    near = did_you_mean(name, (*known, *language.functions)) or others
     message = f"the formula {formula.text!r} has an unknown name {name!r}{near}"
     raise FormulaError(message, formula=formula.text)
 

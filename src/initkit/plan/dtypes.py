@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import torch
 
-from ..distributions import Blocks, Distribution, Grown, Mapped, Rows, Stored, short
+from ..distributions import Blocks, Distribution, Mapped, Rows, Stored, short
 
 _FLOAT16, _BFLOAT16, _FLOAT32 = torch.float16, torch.bfloat16, torch.float32
 _COMPLEX = (torch.complex32, torch.complex64, torch.complex128)
@@ -51,8 +51,6 @@ def _too_large(dtype: torch.dtype, distribution: Distribution) -> str:
     """Return which value of the distribution a floating dtype cannot hold, or nothing."""
     if isinstance(distribution, Blocks):  # each by itself, since one may be an infinite constant
         return next(filter(None, (_too_large(dtype, part) for part in distribution.parts)), "")
-    if isinstance(distribution, Grown):
-        return _too_large(dtype, distribution.first) or _too_large(dtype, distribution.rest)
     if isinstance(distribution, Stored):
         limit = torch.finfo(dtype).max
         # Its values are read where their dtype holds more than this one.
@@ -126,7 +124,7 @@ def _vanishes(dtype: torch.dtype, distribution: Distribution) -> bool:
     """Whether every value becomes 0, though not every value is."""
     if distribution.constant is not None:
         return bool(distribution.constant) and _stored(dtype, distribution.constant) == 0
-    if isinstance(distribution, Stored | Grown):  # whose reach says no more than their dtype
+    if isinstance(distribution, Stored):  # whose reach says no more than their dtype
         return False
     written = distribution.in_pairs if dtype.is_complex else distribution
     largest = max(map(abs, written.reach))

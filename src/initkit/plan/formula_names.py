@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from ..errors import FormulaError
+from ..errors import FormulaError, did_you_mean
 from ..model import ModelView, Slot, is_counted, kind_of
 
 
@@ -29,13 +29,16 @@ class FormulaNames:
             return _attribute(slot.owner, chain, f"{what} of {type(slot.owner).__name__}")
         if head == "beside":
             return _attribute(_beside(slot, chain, what), chain, what)
+        chain = chain or [what]
         # From the inside out: a decoder's config goes before the whole model's.
-        for module in reversed(slot.lineage):
-            thing = getattr(module, "config", None) if head == "config" else module
-            if thing is not None and _reach(thing, chain) is not None:
+        things = [t for module in reversed(slot.lineage) for t in _holders(module, head)]
+        for thing in things:
+            if _reach(thing, chain) is not None:
                 return _attribute(thing, chain, what)
-        where = " in its config" if head == "config" else ""
-        message = f"{what} has no value: no module around {slot.name!r} has it{where}"
+        where = {"config": " has it in its config", "around": " has it"}
+        lacks = where.get(head, " nor its config has it")
+        near = did_you_mean(chain[-1], _numbers_of(things)) if len(chain) == 1 else ""
+        message = f"{what} has no value: no module around {slot.name!r}{lacks}{near}"
         raise FormulaError(message, formula=what)
 
     def _count(self, kinds: str) -> float:
@@ -48,6 +51,20 @@ class FormulaNames:
                 for m in modules
             )
         return self._counts[kinds]
+
+
+def _holders(module: nn.Module, head: str) -> list[object]:
+    """Return what holds the names behind a head: a bare name is the module's or its config's."""
+    config = getattr(module, "config", None)
+    behind: dict[str, list[object]] = {"config": [config], "around": [module]}
+    return [thing for thing in behind.get(head, [module, config]) if thing is not None]
+
+
+def _numbers_of(things: Sequence[object]) -> set[str]:
+    """Return the names under which these hold numbers of their own."""
+    held = (t if isinstance(t, Mapping) else getattr(t, "__dict__", {}) for t in things)
+    pairs = [pair for names in held for pair in names.items()]
+    return {str(name) for name, value in pairs if type(value) in (int, float)}
 
 
 def _layer(slot: Slot, name: str, what: str) -> float:

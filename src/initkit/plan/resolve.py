@@ -182,6 +182,7 @@ class SiteReader:
             layout=layout or (info.layout if info is not None else None),
             default=info.default if info is not None else None,
             sibling=info.sibling if info is not None else None,
+            stacked=info.stacked if info is not None else 1,
             gates=info.gates if info is not None else (),
             context=lambda what: self._names.look_up(slot, name, what),
             stars=stars,

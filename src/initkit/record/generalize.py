@@ -1,9 +1,10 @@
 """Read rules off plans: what parameters have in common, exceptions first and constants last.
 
 A plan is a list of facts: this name, of a module of that type, starts so. Rules are found in the
-order in which they will stand: copies; then exceptions, each a pattern all of whose names start by
-one scheme, so that their order is free; then what each module type's own parameters mostly start
-as; then the constants that most names of one ending share.
+order in which they will stand: what starts by a rule of its own, such as copies; then exceptions,
+each a pattern all of whose names start by one scheme, so that their order is free; then what each
+module type's own parameters mostly start as; then the constants that most names of one ending
+share.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .. import schemes
-from ..distributions import Copy
 from ..errors import RuleError
 from ..numbers import no_collecting
 from ..plan import Plan, RuleTable
 from ..rules import Name, Recipe, Rule, read_rules
 from ..schemes import Scheme
+from .generalize_apart import is_apart, rules_apart
 from .generalize_facts import KEEP, Fact, Kind, Start, facts_of
 from .generalize_schemes import candidates, cost, with_formula
 
@@ -34,9 +35,7 @@ def recipe_of(name: str, plans: Sequence[Plan]) -> Recipe:
     if not padding:  # the recipe says it, and its rules need not
         for fact in facts:
             fact.row = None
-    copies, rest = _copies(facts)
-    rules = _Rules(rest).found()
-    own = [*copies, *rules]
+    own = [*rules_apart(facts), *_Rules([f for f in facts if not is_apart(f)]).found()]
     amended, apart = _amended(own, facts)
     numbers = len({id(fact.slot) for fact in facts if fact.plan == 0})
     return Recipe(
@@ -46,45 +45,6 @@ def recipe_of(name: str, plans: Sequence[Plan]) -> Recipe:
         notes=f"of this size alone: {', '.join(apart)}" if apart else "",
         padding=padding,
     )
-
-
-# ---------------------------------------------------------------------------------------- copies
-
-
-def _copies(facts: Sequence[Fact]) -> tuple[list[Any], list[Fact]]:
-    """Return the rules of the copies, each whole subtree by one, and the facts that are none."""
-    copies = [fact for fact in facts if isinstance(fact.wanted, Copy)]
-    rest = [fact for fact in facts if not isinstance(fact.wanted, Copy)]
-    table: dict[str, Any] = {}
-    names = {(fact.plan, name): fact for fact in facts for name in fact.slot.paths}
-    for fact in copies:
-        assert isinstance(fact.wanted, Copy)
-        source = names.get((fact.plan, fact.wanted.parameter))
-        paths = source.slot.paths if source is not None else (fact.wanted.parameter,)
-        shared, path = max((_shared_end(fact.name, path), path) for path in paths)
-        here, there = fact.name[: len(fact.name) - shared], path[: len(path) - shared]
-        alike = [f for f in facts if f.name.startswith(here)]
-        if shared and here and all(_is_copy(f, here, there, names) for f in alike):
-            table[f"{here}*"] = f"copy_of({there + '*'!r})"
-        else:
-            table[fact.name] = f"copy_of({path!r})"
-    return [table] if table else [], rest
-
-
-def _is_copy(fact: Fact, here: str, there: str, names: dict[tuple[int, str], Fact]) -> bool:
-    source = names.get((fact.plan, there + fact.name[len(here) :]))
-    copied = fact.wanted.parameter if isinstance(fact.wanted, Copy) else None
-    return source is not None and copied in source.slot.paths
-
-
-def _shared_end(a: str, b: str) -> int:
-    """Return how many characters two names share at their end, in whole parts."""
-    count, parts = 0, zip(reversed(a.split(".")), reversed(b.split(".")), strict=False)
-    for one, other in parts:
-        if one != other:
-            break
-        count += len(one) + 1
-    return max(count - 1, 0)
 
 
 # -------------------------------------------------------------------------- exceptions and types
@@ -142,7 +102,7 @@ class _Rules:
                     return pattern, start, meant
         # Other sizes may have other numbers; then those of the first plan stand.
         meant = [f for f in self.facts if f.name == fact.name]
-        return fact.name, _best(meant, 1.0, False) or _alone(fact), meant
+        return fact.name, _all_of(meant) or _alone(fact), meant
 
 
 def _patterns(fact: Fact) -> list[str]:
@@ -203,9 +163,14 @@ def _starts(facts: Sequence[Fact]) -> Iterable[Start]:
 _MOST = 24  # unlike facts of a group that are asked for candidates
 
 
+def _all_of(facts: Sequence[Fact]) -> Start | None:
+    """Return how all of several facts start, to the last bit if any scheme says it so."""
+    return _best(facts, 1.0, True) or _best(facts, 1.0, False)
+
+
 def _alone(fact: Fact) -> Start:
     """Return how one fact starts; raise where no scheme says it."""
-    start = _best([fact], 1.0, True) or _best([fact], 1.0, False)
+    start = _all_of([fact])
     if start is None:
         raise RuleError(f"no rule can say how {fact.name} starts: {fact.wanted}")
     return start
@@ -299,7 +264,7 @@ def _amended(rules: list[Any], facts: Sequence[Fact]) -> tuple[list[Any], list[s
     wrong: list[Fact] = []
     for fact in facts:
         place = table.first(fact.slot, fact.name, fact.name)
-        if isinstance(fact.wanted, Copy):
+        if is_apart(fact):
             continue  # found by name, and not by what is common
         clause = clauses[place] if place is not None else None
         start = Start(clause.scheme if clause else KEEP, clause.padding if clause else True)

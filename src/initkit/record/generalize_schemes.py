@@ -8,13 +8,16 @@ from dataclasses import fields
 from itertools import product
 from typing import Any, TypeAlias
 
+import torch
+
 from .. import distributions, schemes
 from ..distributions import Distribution
 from ..errors import InitkitError
 from ..numbers import Formula, Number
 from ..schemes import Scheme, Site
 from .generalize_formulas import Place, find_formula, near
-from .generalize_values import exponential, progressions, same_values, short_number
+from .generalize_literals import axis_of, literal
+from .generalize_values import progressions, same_values, short_number
 
 _Form: TypeAlias = "Callable[[Number], Scheme]"
 
@@ -47,6 +50,8 @@ def same(a: Distribution | None, b: Distribution | None) -> bool:
     """Whether two distributions are one, but for the order in which numbers were reckoned."""
     if isinstance(b, distributions.Table) and a is not None and a != b:
         return not a.random and same_values(a, b)
+    if isinstance(b, distributions.ByFormula) and isinstance(a, distributions.ByFormula):
+        return a == b or (a.shape == b.shape and torch.equal(a.table(), b.table()))
     return a == b or (type(a) is type(b) and a is not None and _same_fields(a, b))
 
 
@@ -80,24 +85,27 @@ def candidates(distribution: Distribution, site: Site, text: str) -> Iterator[Sc
         yield named
     if (plain := literal(distribution)) is not None:
         yield plain
-    if isinstance(distribution, distributions.Constant) and abs(distribution.low) < 30:
-        yield schemes.PriorBias(p=short_number(1 / (1 + math.exp(-distribution.low))))
     if site.default is not None:
         yield schemes.TorchDefault()
     for name in _BY_FANS.get(type(distribution), ()):
         yield schemes.read_scheme(name)
         if len(site.shape) != 2 and "(" not in name:
             yield schemes.read_scheme(f"{name}(fans='tensor')")
-    if isinstance(distribution, distributions.Normal | distributions.Uniform):
-        kind = "normal" if isinstance(distribution, distributions.Normal) else "uniform"
-        yield from _with_gain(f"xavier_{kind}", distribution, site)
-    if isinstance(distribution, distributions.Table):
-        yield from _table(distribution)
-    if isinstance(distribution, distributions.Blocks):
-        yield from _blocks(distribution, site)
+    for kind, more in _MORE.items():
+        if type(distribution) is kind:
+            yield from more(distribution, site)
 
 
-def _table(table: distributions.Table) -> Iterator[Scheme]:
+def _prior(constant: distributions.Constant, _: Site) -> Iterator[Scheme]:
+    if abs(constant.low) < 30:
+        yield schemes.PriorBias(p=short_number(1 / (1 + math.exp(-constant.low))))
+
+
+def _by_formula(d: distributions.ByFormula, _: Site) -> Iterator[Scheme]:
+    yield schemes.Indexed(d.formula, axis=axis_of(d))  # with its names, whose values the site knows
+
+
+def _table(table: distributions.Table, _: Site) -> Iterator[Scheme]:
     """Yield schemes of the index that may give a table's values, for tables of other sizes."""
     yield from progressions(table)
     if len(table.shape) > 1:
@@ -113,7 +121,9 @@ def _read(text: str) -> Scheme | None:
         return None
 
 
-def _with_gain(name: str, distribution: Distribution, site: Site) -> Iterator[Scheme]:
+def _with_gain(distribution: Distribution, site: Site) -> Iterator[Scheme]:
+    kind = "normal" if isinstance(distribution, distributions.Normal) else "uniform"
+    name = f"xavier_{kind}"
     plain = resolved(schemes.read_scheme(name), site)
     if plain is None or not plain.std or not distribution.std:
         return
@@ -121,6 +131,14 @@ def _with_gain(name: str, distribution: Distribution, site: Site) -> Iterator[Sc
     for text, gain in _GAINS.items():
         if near(gain, ratio):
             yield schemes.read_scheme(f"{name}(gain={text})")
+
+
+def _stored(
+    stored: distributions.Stored, site: Site, rest: Scheme | None = None
+) -> Iterator[Scheme]:
+    """Yield the rule that takes as many rows as a file has, and the others by ``rest``."""
+    rename = {site.name: stored.key}
+    yield schemes.Pretrained(stored.path, rename=rename, rows="overlap", rest=rest)
 
 
 def _blocks(distribution: distributions.Blocks, site: Site) -> Iterator[Scheme]:
@@ -134,89 +152,22 @@ def _blocks(distribution: distributions.Blocks, site: Site) -> Iterator[Scheme]:
         part_site = site.part(dim, size)
         fitting = (s for s in candidates(part, part_site, "") if same(resolved(s, part_site), part))
         choices.append(sorted(fitting, key=cost))
+    first, *others = distribution.parts
+    if isinstance(first, distributions.Stored) and len(others) == 1 and choices[1]:
+        yield from _stored(first, site, choices[1][0])
     if all(choices):
         cut = tuple(map(float, sizes)) if len(set(sizes)) > 1 else None
         yield schemes.Blocks(tuple(options[0] for options in choices), dim=dim, sizes=cut)
 
 
-# ------------------------------------------------------------------------ by the numbers themselves
-
-
-def literal(distribution: Distribution) -> Scheme | None:
-    """Return the scheme that says a distribution's numbers; None where there is none."""
-    write = next((w for kind, w in _LITERAL.items() if type(distribution) is kind), None)
-    return write(distribution) if write is not None else None
-
-
-def _truncated(d: Any) -> Scheme:
-    below, above = (d.loc - d.low) / d.scale, (d.high - d.loc) / d.scale
-    cutoff = round(above, 6)
-    if near(below, above) and near(above, cutoff) and cutoff < 100:
-        return schemes.TruncNormal(mean=d.loc, std=d.scale, cutoff=cutoff)
-    return schemes.TruncNormal(mean=d.loc, std=d.scale, low=d.low, high=d.high)
-
-
-def _mapped(scheme: Scheme, maps: Sequence[tuple[str, float]]) -> Scheme | None:
-    """Return a scheme within those of its maps; None where no scheme has one of them."""
-    outer = {"log": schemes.LogOf, "exp": schemes.ExpOf}
-    outer |= {"inverse softplus": schemes.InverseSoftplusOf}
-    for name, number in maps:
-        if name == "times":
-            scheme = schemes.Scaled(scheme, number)
-        elif name in outer:
-            scheme = outer[name](scheme)
-        else:
-            return None
-    return scheme
-
-
-def _map(d: Any) -> Scheme | None:
-    if isinstance(d.part, distributions.Uniform) and d.maps[0][0] == "exp":
-        floor = d.maps[1][1] if len(d.maps) > 1 and d.maps[1][0] == "at least" else 0.0
-        ends = exponential(d.part.low), exponential(d.part.high)
-        return _mapped(schemes.LogUniform(*ends, floor=floor), d.maps[2 if floor else 1 :])
-    part = literal(d.part)
-    return None if part is None else _mapped(part, d.maps)
-
-
-def _times(scheme: Scheme, factor: float) -> Scheme:
-    return scheme if factor == 1 else schemes.Scaled(scheme, factor)
-
-
-def _wave(d: Any) -> dict[str, Any]:
-    return {"base": d.base, "endpoint": d.endpoint, "blank": d.blank, "single": d.single}
-
-
-_LITERAL: dict[type[Distribution], Callable[[Any], Scheme | None]] = {
-    distributions.Constant: lambda d: schemes.Constant(d.low),
-    distributions.Normal: lambda d: schemes.Normal(mean=d.mean, std=d.std),
-    distributions.Uniform: lambda d: schemes.Uniform(d.low, d.high),
-    distributions.TruncatedNormal: _truncated,
-    distributions.MaskedUniform: lambda d: schemes.ZeroMaskUniform(
-        d.low, d.high, threshold=d.threshold
-    ),
-    distributions.Orthogonal: lambda d: schemes.Orthogonal(gain=d.gain),
-    distributions.DeltaOrthogonal: lambda d: schemes.DeltaOrthogonal(gain=d.gain),
-    distributions.Sparse: lambda d: schemes.Sparse(sparsity=d.zeros / d.grid[1], std=d.scale),
-    distributions.Eye: lambda d: _times(schemes.Eye(), d.value),
-    distributions.Dirac: lambda d: _times(schemes.Dirac(groups=d.groups), d.value),
-    distributions.Arange: lambda d: _mapped(
-        schemes.Arange(start=d.start, step=d.step, axis=d.axis), d.maps
-    ),
-    distributions.Sinusoids: lambda d: _mapped(
-        schemes.Sinusoids(interleaved=d.interleaved, first=d.first, **_wave(d)), d.maps
-    ),
-    distributions.Sinusoids2d: lambda d: _mapped(
-        schemes.Sincos2d(columns=d.columns, rows_first=d.rows_first, **_wave(d)), d.maps
-    ),
-    distributions.Rotated: lambda d: _times(schemes.RotatedFrequencies(base=d.base), d.factor),
-    distributions.Table: lambda d: _mapped(
-        schemes.Table(distributions.Table(d.shape, d.dtype, d.bits)), d.maps
-    ),
-    distributions.Mapped: _map,
-    distributions.UserFunction: lambda d: _times(
-        schemes.Function(d.function, d.options, d.label), d.factor
-    ),
+_MORE: dict[type[Distribution], Callable[[Any, Site], Iterator[Scheme]]] = {
+    distributions.Constant: _prior,
+    distributions.Normal: _with_gain,
+    distributions.Uniform: _with_gain,
+    distributions.ByFormula: _by_formula,
+    distributions.Table: _table,
+    distributions.Stored: _stored,
+    distributions.Blocks: _blocks,
 }
 
 
@@ -255,7 +206,7 @@ def _number(d: Distribution) -> tuple[object, _Form, float] | None:
 
 
 def _truncated_number(d: distributions.TruncatedNormal) -> tuple[object, _Form, float]:
-    scheme: Any = _truncated(d)
+    scheme: Any = literal(d)
     rest = {"mean": d.loc, "cutoff": scheme.cutoff}
     if scheme.cutoff is None:
         rest |= {"low": d.low, "high": d.high}

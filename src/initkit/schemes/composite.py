@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import field, fields
+from dataclasses import field
 
 from .. import distributions
 from ..errors import FormulaError, OptionError
-from ..numbers import Number, frozen, read_number
+from ..numbers import Number, SizeFormula, frozen, read_number
 from .base import Scheme, option_text
 from .basic import Constant
 from .options import option_error
@@ -25,11 +25,12 @@ class Blocks(
     """Start each of several blocks of a dimension in its own way.
 
     They are equal blocks of dimension 0, unless ``dim`` names another and ``sizes`` has the entries
-    of each, which may be formulas, as in grouped-query attention. A part may be blocks itself.
+    of each, which may be formulas, as in grouped-query attention. There a name by itself is an
+    attribute of the nearest module around the parameter that has it, or an entry of its config. A
+    part may be blocks itself.
 
-    >>> fused = read_scheme("blocks(normal, 0, sizes=('config.heads*64', 'config.kv_heads*64'))")
-    >>> print(fused)
-    blocks(normal, 0, sizes=('config.heads*64', 'config.kv_heads*64'))
+    >>> print(read_scheme("blocks(normal, 0, sizes=('n_heads*head_dim', 'n_kv*head_dim'))"))
+    blocks(normal, 0, sizes=('n_heads*head_dim', 'n_kv*head_dim'))
     """
 
     parts: tuple[Scheme, ...]
@@ -65,7 +66,7 @@ class Blocks(
             what = f"has a number or a formula for each of the {count} blocks, not {sizes!r}"
             raise option_error(self.name, "sizes", what)
         try:
-            return tuple(read_number(size, "sizes") for size in sizes)
+            return tuple(read_number(size, "sizes", SizeFormula) for size in sizes)
         except FormulaError as error:
             raise option_error(self.name, "sizes", f"cannot be read: {error}") from None
 
@@ -122,6 +123,13 @@ class Gates(
     An LSTM has ``input``, ``forget``, ``cell`` and ``output``, a GRU ``reset``, ``update`` and
     ``new``. torch adds two biases, so that one of them at ``gates(forget=1)`` and the other at 0
     make 1.
+
+    Of torch's own layers the order is known; of a module of yours ``order`` says it, by these names
+    or by their letters, ``i f g o`` (or ``i f z o``) and ``r z n``, and ``dim`` the dimension that
+    stacks them.
+
+    >>> print(Gates(forget=Constant(1.0), order="fiog"))
+    gates(forget=1, order=('forget', 'input', 'output', 'cell'))
     """
 
     rest: Scheme = Constant(0.0)
@@ -132,22 +140,65 @@ class Gates(
     reset: Scheme | None = field(default=None, kw_only=True)
     update: Scheme | None = field(default=None, kw_only=True)
     new: Scheme | None = field(default=None, kw_only=True)
+    order: tuple[str, ...] | None = field(default=None, kw_only=True)
+    dim: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         refuse_whole(self.name, self.inner)
+        if self.order is not None:
+            object.__setattr__(self, "order", _read_order(self.order))
+            if strange := self._beside(self.order):
+                what = f"is {', '.join(self.order)}, without the gate {strange!r} that it starts"
+                raise option_error(self.name, "order", what)
+        elif self.dim:
+            raise option_error(self.name, "dim", "goes with order=: torch stacks gates in rows")
 
     def resolve(self, site: Site) -> distributions.Distribution:
-        if not site.gates:
+        gates = self.order or site.gates
+        if not gates:
             whose = site.owner or "a state_dict"
             message = f"{whose} names no gates that initkit knows; blocks(...) cuts any tensor"
+            ways = "order=('input', 'forget', 'cell', 'output') says which stand in it"
+            raise site.mismatch(f"gates: {message}, and {ways}")
+        known = ", ".join(site.gates)
+        if site.gates and (gates != site.gates or self.dim not in (0, -len(site.shape))):
+            message = f"the gates of {site.owner} are {known}, in this order; leave out order="
             raise site.mismatch(f"gates: {message}")
-        named = [f.name for f in fields(self) if f.kw_only and getattr(self, f.name) is not None]
-        if strange := next((gate for gate in named if gate not in site.gates), None):
-            message = f"{site.owner} has the gates {', '.join(site.gates)}, and no {strange!r}"
+        if strange := self._beside(gates):
+            message = f"{site.owner} has the gates {known}, and no {strange!r}"
             raise site.mismatch(f"gates: {message}")
-        parts = tuple(getattr(self, gate) if gate in named else self.rest for gate in site.gates)
-        return Blocks(parts).resolve(site)
+        parts = tuple(self.rest if (own := getattr(self, gate)) is None else own for gate in gates)
+        return Blocks(parts, dim=self.dim).resolve(site)
+
+    def _beside(self, gates: Iterable[str]) -> str | None:
+        """Return a gate that has a scheme of its own and is none of these."""
+        others = (gate for gate in _GATES.values() if gate not in gates)
+        return next((gate for gate in others if getattr(self, gate) is not None), None)
+
+
+# As torch's documentation writes them; `z` without `r` and `n` is the cell's input of Greff et al.
+_GATES = {
+    "i": "input",
+    "f": "forget",
+    "g": "cell",
+    "c": "cell",
+    "o": "output",
+    "r": "reset",
+    "z": "update",
+    "n": "new",
+}
+
+
+def _read_order(order: object) -> tuple[str, ...]:
+    given = tuple(map(str, order)) if isinstance(order, str | tuple | list) else ()
+    letters = _GATES if {"r", "n", "reset", "new"} & set(given) else {**_GATES, "z": "cell"}
+    found = tuple(letters.get(gate, gate) for gate in given)
+    if not found or not set(found) <= set(_GATES.values()) or len(set(found)) < len(found):
+        known = ", ".join(f"{letter} {gate}" for letter, gate in _GATES.items())
+        what = f"lists gates once each, by letter or by name ({known}), not {order!r}"
+        raise option_error("gates", "order", what)
+    return found
 
 
 def refuse_whole(name: str, parts: Iterable[Scheme]) -> None:

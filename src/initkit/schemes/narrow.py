@@ -10,7 +10,7 @@ from .site import Site
 
 # What each word of `Reads` shows, beside what those before it do. Whoever shares distributions
 # between tensors must hold all of it in the key.
-_SHAPE = frozenset(("shape", "numel", "need", "default", "owner", "gates"))
+_SHAPE = frozenset(("shape", "numel", "need", "default", "owner", "gates", "stacked"))
 _AXES = _SHAPE | {"layout", "sibling", "shape_only", "fans", "grid", "matrices"}
 _SHOWN: dict[str, frozenset[str]] = {"options": frozenset(), "shape": _SHAPE, "axes": _AXES}
 

@@ -24,8 +24,8 @@ class _MapOf(Scheme, positional=("scheme",)):
 
     def resolve(self, site: Site) -> Distribution:
         part = self.scheme.resolve(site)
-        # The other maps exist above 0 alone, and bounds tell before anything is drawn.
-        if self.map != "exp" and part.low <= 0:
+        # The other maps exist above 0 alone, and the reach tells before anything is drawn.
+        if self.map != "exp" and part.reach[0] <= 0:
             found = f"{part.describe()} reaches {part.low:g}"
             raise site.mismatch(f"{self.name} needs positive values, and {found}")
         return part.mapped(self.map)

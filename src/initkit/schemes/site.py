@@ -31,13 +31,14 @@ class Site(Value):
 
     ``shape`` is that of the whole tensor; ``name`` its full name, and ``owner`` the class name of
     its module; ``layout`` says which axes are inputs and outputs, or None; ``default`` what torch's
-    own constructor draws, or None; ``sibling`` are, for a bias, the fans of its weight; ``gates``
-    name the equal blocks of dimension 0 of a recurrent layer, in their order; ``context``
-    gives the names of formulas that only the model knows; ``stars`` are what the wildcards of the
-    rule's name took of this one; ``shape_only`` is set where there is no module, so that fans are
-    torch's shape-only arithmetic; ``aliases`` are all names of a tied parameter, its own included;
-    ``member`` is the place among the names in braces of the rule's key; ``within`` says of rows
-    that start by themselves which they are: the first, the one behind the last, and of how many.
+    own constructor draws, or None; ``sibling`` are, for a bias, the fans of its weight; ``stacked``
+    is how many equal blocks of dimension 0 the weight of a bias has; ``gates`` name those of a
+    recurrent layer, in their order; ``context`` gives the names of formulas that only the model
+    knows; ``stars`` are what the wildcards of the rule's name took of this one; ``shape_only`` is
+    set where there is no module, so that fans are torch's shape-only arithmetic; ``aliases`` are
+    all names of a tied parameter, its own included; ``member`` is the place among the names in
+    braces of the rule's key; ``within`` says of rows that start by themselves which they are: the
+    first, the one behind the last, and of how many.
 
     >>> Site((16, 8, 3, 3), layout=Layout.parse("out in ...", groups=4)).fans()
     Fans(fan_in=72, fan_out=36)
@@ -49,6 +50,7 @@ class Site(Value):
     layout: Layout | None = None
     default: DefaultDistribution | None = None
     sibling: Fans | None = None
+    stacked: int = 1
     gates: tuple[str, ...] = ()
     context: Lookup | None = None
     stars: tuple[str, ...] = ()
@@ -123,11 +125,11 @@ class Site(Value):
 
         Four gates are cut into four or eight blocks, and no two or three of them would be any.
         """
-        layout = self.layout
-        stacked = len(self.gates) or (layout.blocks if layout and not layout.copies else 1)
+        stacked = len(self.gates) or self._stacked
         if count % stacked:
-            named = f" ({', '.join(self.gates)})" if self.gates else ""
-            what = f"the {stacked} gates{named}" if self.gates else f"the {stacked} equal matrices"
+            equal = "matrices" if self.sibling is None and len(self.shape) > 1 else "parts"
+            named = f"gates ({', '.join(self.gates)})" if self.gates else f"equal {equal}"
+            what = f"the {stacked} {named}"
             whose = f" of {self.owner}" if self.owner else ""
             ways = f"blocks(s0, s1, ...) of {stacked} schemes"
             ways += f", or gates({self.gates[1]}=...)" if self.gates else ", or their sizes=(...)"
@@ -139,8 +141,13 @@ class Site(Value):
         whole = self.shape[dim]
         layout = self.layout.part(dim, size, whole) if self.layout is not None else None
         shape = (*self.shape[:dim], size, *self.shape[dim + 1 :])
-        gates = () if dim == 0 else self.gates
-        return replace(self, shape=shape, layout=layout, gates=gates)
+        if dim:
+            return replace(self, shape=shape, layout=layout)
+        rows = max(whole // self._stacked, 1)
+        sibling, stacked = self.sibling, 1 if size % rows else size // rows
+        if sibling is not None and size % rows:  # no whole number of its weight's matrices
+            sibling = Fans(sibling.fan_in, max(sibling.fan_out * size // rows, 1))
+        return replace(self, shape=shape, layout=layout, sibling=sibling, stacked=stacked, gates=())
 
     def rows(self, start: int, stop: int) -> Site:
         """Return the site of some rows of dimension 0, as a tensor of their own."""
@@ -148,6 +155,13 @@ class Site(Value):
         layout = replace(self.layout, blocks=1) if self.layout is not None else None
         within = (start, stop, self.shape[0])
         return replace(self, shape=(stop - start, *self.shape[1:]), layout=layout, within=within)
+
+    @property
+    def _stacked(self) -> int:
+        """How many equal blocks of dimension 0 the module stacks."""
+        if self.layout is None or self.sibling is not None:
+            return self.stacked
+        return 1 if self.layout.copies else self.layout.blocks
 
     @property
     def _shape(self) -> str:

@@ -135,7 +135,8 @@ class Pretrained(
         rest = self.rest.resolve(site.rows(rows, site.shape[0]))
         if not rest.repeatable:
             raise site.mismatch(f"{self.rest} reads rows that are not there yet; start them later")
-        return distributions.Grown(site.shape, head, rest, rows)
+        sizes = (rows, site.shape[0] - rows)
+        return distributions.Blocks((head, rest), site.numel, site.shape, 0, sizes)
 
     def __str__(self) -> str:
         options = [repr(self.path)]

@@ -1,0 +1,121 @@
+"""Rules for what starts by one of its own: copies, some rows of a tensor, groups drawn as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..distributions import Copy, Distribution, Joint, Rows
+from ..errors import RuleError
+from ..rules import Rule
+from ..schemes import Scheme, Site
+from .generalize_facts import Fact
+from .generalize_schemes import candidates, cost, resolved, same
+
+
+def is_apart(fact: Fact) -> bool:
+    """Whether no rule that others share starts this."""
+    return isinstance(fact.wanted, Copy | Rows | Joint)
+
+
+def rules_apart(facts: Sequence[Fact]) -> list[Any]:
+    """Return the rules of what starts by a rule of its own, by name."""
+    return [*_copies(facts), *_rows(facts), *_groups(facts)]
+
+
+def _plainest(wanted: Distribution, site: Site, fact: Fact) -> Scheme:
+    found = candidates(wanted, site, fact.scheme)
+    fitting = [scheme for scheme in found if same(resolved(scheme, site), wanted)]
+    if not fitting:
+        raise RuleError(f"no rule can say how {fact.name} starts: {fact.wanted}")
+    return min(fitting, key=cost)
+
+
+# ------------------------------------------------------------------------------------------ rows
+
+
+def _rows(facts: Sequence[Fact]) -> list[Any]:
+    found: dict[str, Rule] = {}
+    for fact in facts:
+        if isinstance(fact.wanted, Rows) and fact.name not in found:
+            start, stop = fact.wanted.start, fact.wanted.stop
+            scheme = _plainest(fact.wanted.part, fact.site.rows(start, stop), fact)
+            last = "" if stop == fact.wanted.shape[0] else stop
+            found[fact.name] = Rule(scheme, name=fact.name, rows=f"{start}:{last}")
+    return list(found.values())
+
+
+# ---------------------------------------------------------------------------------------- groups
+
+
+def _groups(facts: Sequence[Fact]) -> list[Any]:
+    """Return a table from the names of each group, in braces, to what starts it."""
+    members: dict[tuple[int, tuple[str, ...]], dict[int, Fact]] = {}
+    for fact in facts:
+        if isinstance(fact.wanted, Joint):
+            group = members.setdefault((fact.plan, fact.wanted.names), {})
+            group.setdefault(fact.wanted.member, fact)
+    table: dict[str, Any] = {}
+    for group in members.values():
+        first = group[0]
+        assert isinstance(first.wanted, Joint)
+        alone = replace(first.wanted, shapes=(), names=())
+        scheme = _plainest(alone, replace(first.site, member=0), first)
+        table.setdefault(_braced([group[member].name for member in sorted(group)]), scheme)
+    return [table] if table else []
+
+
+def _braced(names: Sequence[str]) -> str:
+    """Return a key that lists these names, with what all begin and end with outside its braces."""
+    paths = [name.split(".") for name in names]
+    head = _shared(paths)
+    tail = _shared([path[head:][::-1] for path in paths])
+    middles = [".".join(path[head : len(path) - tail]) for path in paths]
+    first = paths[0]
+    return ".".join([*first[:head], f"{{{','.join(middles)}}}", *first[len(first) - tail :]])
+
+
+def _shared(paths: Sequence[Sequence[str]]) -> int:
+    """Return how many parts all of several paths begin with, but for the last of any."""
+    shortest = min(map(len, paths)) - 1
+    alike = (len({path[at] for path in paths}) == 1 for at in range(shortest))
+    return next((at for at, one in enumerate(alike) if not one), max(shortest, 0))
+
+
+# ---------------------------------------------------------------------------------------- copies
+
+
+def _copies(facts: Sequence[Fact]) -> list[Any]:
+    """Return the rules of the copies, each whole subtree by one."""
+    copies = [fact for fact in facts if isinstance(fact.wanted, Copy)]
+    table: dict[str, Any] = {}
+    names = {(fact.plan, name): fact for fact in facts for name in fact.slot.paths}
+    for fact in copies:
+        assert isinstance(fact.wanted, Copy)
+        source = names.get((fact.plan, fact.wanted.parameter))
+        paths = source.slot.paths if source is not None else (fact.wanted.parameter,)
+        shared, path = max((_shared_end(fact.name, path), path) for path in paths)
+        here, there = fact.name[: len(fact.name) - shared], path[: len(path) - shared]
+        alike = [f for f in facts if f.name.startswith(here)]
+        if shared and here and all(_is_copy(f, here, there, names) for f in alike):
+            table[f"{here}*"] = f"copy_of({there + '*'!r})"
+        else:
+            table[fact.name] = f"copy_of({path!r})"
+    return [table] if table else []
+
+
+def _is_copy(fact: Fact, here: str, there: str, names: dict[tuple[int, str], Fact]) -> bool:
+    source = names.get((fact.plan, there + fact.name[len(here) :]))
+    copied = fact.wanted.parameter if isinstance(fact.wanted, Copy) else None
+    return source is not None and copied in source.slot.paths
+
+
+def _shared_end(a: str, b: str) -> int:
+    """Return how many characters two names share at their end, in whole parts."""
+    count, parts = 0, zip(reversed(a.split(".")), reversed(b.split(".")), strict=False)
+    for one, other in parts:
+        if one != other:
+            break
+        count += len(one) + 1
+    return max(count - 1, 0)
