@@ -184,7 +184,10 @@ TABLES: dict[str, list[Any]] = {
             where=_as_wide_as_the_head,
         ),
         {
-            "type:Linear": {"weight": "orthogonal(gain=sqrt(max(shape[0]/shape[1], 1)))", "bias": 0},
+            "type:Linear": {
+                "weight": "orthogonal(gain=sqrt(max(shape[0]/shape[1], 1)))",
+                "bias": 0,
+            },
             "type:Embedding": {"weight": "orthogonal(gain=1e-4*sqrt(max(shape[0], shape[1])))"},
         },
     ],

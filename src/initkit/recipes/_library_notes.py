@@ -83,8 +83,8 @@ NOTES: dict[str, str] = {
     "nemotron_h": "rescale_prenorm_residual divides out_proj by sqrt(layers)",
     "qwen3_next": "A_log is the logarithm of U(0.01, 16) here, where Mamba 2 has U(1, 16). Its "
     "RMSNorm multiplies by 1 + weight, the gated one by the weight",
-    "rwkv": "time_first starts at 1: the published ones(log 0.3 + zigzag) is written as ones_like of "
-    "it, which loses the numbers",
+    "rwkv": "time_first starts at 1: the published log 0.3 + zigzag is handed to ones_like, which "
+    "loses the numbers",
     "speecht5": _LOST,
     "videoprism": "its LayerNorm multiplies by 1 + weight",
     "xlstm": "for weight_mode='single', the only one whose own code runs to its end",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._transformers import SPEECH_CONVS, XAVIER
-
 from ._transformers import NORMAL, SPEECH_CONVS, XAVIER
 
 UPSAMPLED = {
