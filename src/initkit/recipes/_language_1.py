@@ -55,6 +55,21 @@ TABLES: dict[str, list[Any]] = {
             "type:IBertLMHead": {"bias": 0},
         },
     ],
+    "hy_v4": [
+        {
+            "type:HYV4HyperConnection": {
+                "fn": NORMAL,
+                "scale": 0.01,
+                "base": "indexed('where(i < owner.hc_mult, -log(max(owner.hc_mult - 1, 1)), 0)')",
+            },
+            "type:HYV4HyperHead": {
+                "hc_fn": NORMAL,
+                "hc_scale": 0.01,
+                "hc_base": "constant(-log(max(owner.hc_mult - 1, 1)))",
+            },
+            "type:HYV4Attention": {"sinks": "constant(config.learnable_sink_init)"},
+        },
+    ],
     "fsmt": [
         {"type:SinusoidalPositionalEmbedding": {"weight": "sinusoids(endpoint=True)"}},
     ],
