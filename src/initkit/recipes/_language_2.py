@@ -329,15 +329,6 @@ TABLES: dict[str, list[Any]] = {
     "marian": [
         {"type:MarianSinusoidalPositionalEmbedding": {"weight": "sinusoids"}},
     ],
-    "autoformer": [
-        {"type:AutoformerSinusoidalPositionalEmbedding": {"weight": "sinusoids"}},
-    ],
-    "informer": [
-        {"type:InformerSinusoidalPositionalEmbedding": {"weight": "sinusoids"}},
-    ],
-    "time_series_transformer": [
-        {"type:TimeSeriesSinusoidalPositionalEmbedding": {"weight": "sinusoids"}},
-    ],
     "roformer": [
         {"type:RoFormerSinusoidalPositionalEmbedding": {"weight": "sinusoids"}},
     ],
