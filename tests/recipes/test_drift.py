@@ -14,6 +14,7 @@ import pytest
 from torch import nn
 
 from initkit.record import record_init
+from initkit.suggest import suggest_recipe
 
 SAMPLE = (
     "arcee bigbird_pegasus biogpt blenderbot cohere2 cwm dia ernie exaone4 fnet glm4_moe granite "
@@ -85,28 +86,57 @@ def test_a_model_of_transformers_goes_by_its_own_name_alone(board: ModuleType) -
     assert board.own_recipe("timm", "vision_transformer/vit_tiny_patch16_224") == "vit/timm"
 
 
-def test_the_scoreboard_counts_verdicts(board: ModuleType) -> None:
-    verdicts = [{"verdict": v, "right": 2, "wrong": [], "recipe": "x"} for v in board.VERDICTS]
-    results = {
-        f"torch:{i}": {"tensors": 4, "seconds": 0.5, "first": found, "named": verdicts[0]}
-        for i, found in enumerate(verdicts)
-    }
+RIGHTLY = {"verdict": "right", "right": 4, "wrong": [], "recipe": "a/torch", "open": 0}
+WRONGLY = RIGHTLY | {"verdict": "wrong", "right": 2, "wrong": ["fc: 0 | 1"], "recipe": "b/torch"}
+FIRST = {
+    "right": RIGHTLY | {"claims": True},
+    "marked": WRONGLY | {"claims": False},
+    "confidently wrong": WRONGLY | {"claims": True},
+    "none": WRONGLY | {"verdict": "none", "recipe": None, "wrong": []},
+}
+
+
+def results_of(*firsts: dict[str, object]) -> dict[str, dict[str, object]]:
+    shared = {"tensors": 4, "seconds": 0.5, "named": RIGHTLY}
+    return {f"torch:{i}": shared | {"first": first} for i, first in enumerate(firsts)}
+
+
+@pytest.mark.parametrize("said", FIRST)
+def test_a_suggestion_is_confidently_wrong_where_it_claims_to_hold(
+    board: ModuleType, said: str
+) -> None:
+    assert board.standing(FIRST[said]) == said
+
+
+def test_the_scoreboard_counts_how_first_suggestions_stand(board: ModuleType) -> None:
+    results = results_of(*FIRST.values())
     cells = board.figures(results.values())
-    assert cells == ["4", *["25.0%"] * 4, "50.0%", "4", "4", "0.50"]
+    assert cells == ["4", *["25.0%"] * 4, "62.5%", "4", "4", "0.50"]
     assert board.by_library(results | {"torch:5": {"error": "x"}})["torch"] == [*results.values()]
 
 
 def test_the_page_names_what_is_not_right(board: ModuleType) -> None:
-    right = {"verdict": "right", "right": 4, "wrong": [], "recipe": "a/torch", "open": 0}
-    wrong = right | {"verdict": "wrong", "wrong": ["fc: 0 | 1"], "recipe": "b/torch"}
-    results = {
-        f"torch:{found['recipe']}": {"tensors": 4, "seconds": 0.0, "first": found, "named": found}
-        for found in (right, wrong)
-    }
-    text = board.page(results, "May 2026")
-    assert "| 1 (50.0%) | 1 (50.0%) | 0 (0.0%) | 0 (0.0%) |" in text
-    assert "| `torch:b/torch` | `b/torch` | fc: 0 \\| 1 |" in text
+    text = board.page(results_of(*FIRST.values()), "May 2026")
+    quarter = "1 (25.0%)"
+    assert f"| 4 | {quarter} | {quarter} | {quarter} | {quarter} |" in text
+    assert "| 4 | 4 (100.0%) | 0 (0.0%) | 0 (0.0%) | 0 (0.0%) | 100.0% |" in text
+    assert text.count("| suggested: `b/torch` | fc: 0 \\| 1 |") == 2
+    assert "| suggested: none | 0 tensors without a rule |" in text
     assert "a/torch" not in text.partition("what differs")[2]
+
+
+def test_torchs_defaults_are_a_suggestion_where_they_hold(board: ModuleType) -> None:
+    class Plain(nn.Sequential):
+        __module__ = "torchvision.models.shufflenetv2"
+
+    recorded = record_init(lambda: Plain(nn.Linear(40, 50)))
+    first = board.judge_first(recorded, suggest_recipe(recorded.model))
+    assert (first["recipe"], first["verdict"], first["claims"]) == ("torch_default", "right", True)
+
+
+def test_a_suggestion_that_disagrees_claims_nothing(board: ModuleType) -> None:
+    recorded = record_init(Net)
+    assert board.standing(board.judge_first(recorded, suggest_recipe(recorded.model))) == "none"
 
 
 @pytest.mark.models

@@ -22,8 +22,8 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 # are in `benchmarks/zoo.py --recipes`.
 TYPES = (
     "bamba deberta deepseek_v4 falcon_mamba gemma2 gpt_oss jetmoe kimi_linear modernbert pegasus "
-    "qwen3_next roformer zamba2 gemma3 llava siglip2 detr deformable_detr mask2former sam dpt "
-    "clap encodec hubert"
+    "qwen3_next roformer zamba2 ibert rwkv xlstm gemma3 llava siglip2 detr deformable_detr "
+    "mask2former sam dpt clap encodec hubert"
 ).split()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -170,6 +171,72 @@ def test_the_last_of_numbered_layers_ends_a_policy_whatever_holds_them(container
     plan = initkit.plan_init(agent, "ppo")
     gains = [plan[f"actor.{i}.weight"].distribution.gain for i in (0, 2, 4)]
     assert gains == pytest.approx([math.sqrt(2), math.sqrt(2), 0.01])
+
+
+def q_network() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(40, 64), nn.ReLU(), nn.Linear(64, 50))
+
+
+def with_targets(*names: str) -> nn.ModuleDict:
+    """As Stable-Baselines3 builds policies: torch's defaults, targets loaded from the others."""
+    policy = nn.ModuleDict({name: nn.ModuleDict({"net": q_network()}) for name in names})
+    for name in names:
+        if name.endswith("_target"):
+            policy[name].load_state_dict(policy[name.removesuffix("_target")].state_dict())
+    return policy
+
+
+@pytest.mark.parametrize(
+    ("recipe", "names"),
+    [
+        ("dqn", ["q_net", "q_net_target"]),
+        ("td3", ["actor", "actor_target", "critic", "critic_target"]),
+        ("sac", ["actor", "critic", "critic_target"]),
+    ],
+)
+def test_target_networks_start_as_copies(recipe: str, names: list[str]) -> None:
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        policy = with_targets(*names)
+        assert initkit.check_init(policy, recipe).ok
+        policy[names[-1]]["net"][0].weight.data.normal_()
+        assert not initkit.check_init(policy, recipe).ok
+        initkit.apply_init(policy, recipe, seed=seed)
+        assert initkit.check_init(policy, recipe).ok
+
+
+def test_sac_from_images_starts_every_layer_alike_in_cleanrl() -> None:
+    def build() -> nn.Module:
+        body = nn.Sequential(nn.Conv2d(4, 32, 8), nn.ReLU(), nn.Conv2d(32, 64, 4), nn.Flatten())
+        net = nn.ModuleDict({"conv": body, "fc1": nn.Linear(90, 64), "fc_q": nn.Linear(64, 20)})
+        for layer in (body[0], body[2], net["fc1"], net["fc_q"]):
+            nn.init.kaiming_normal_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        return net
+
+    check_model("sac/cleanrl", build)
+
+
+# ------------------------------------------------------------------------------ recommendation
+
+
+def test_dlrm_draws_tables_by_their_rows_and_layers_by_both_sides() -> None:
+    def mlp(*sizes: int) -> nn.Sequential:
+        layers: list[nn.Module] = []
+        for n, m in itertools.pairwise(sizes):
+            layer = nn.Linear(n, m)
+            layer.weight.data = torch.randn(m, n) * math.sqrt(2 / (m + n))
+            layer.bias.data = torch.randn(m) * math.sqrt(1 / m)
+            layers += [layer, nn.ReLU()]
+        return nn.Sequential(*layers)
+
+    def build() -> nn.Module:
+        tables = nn.ModuleList(nn.EmbeddingBag(n, 16, mode="sum") for n in (300, 40, 9))
+        for table in tables:
+            table.weight.data.uniform_(-1, 1).mul_(table.num_embeddings**-0.5)
+        return nn.ModuleDict({"emb_l": tables, "bot_l": mlp(13, 64, 16), "top_l": mlp(22, 32, 1)})
+
+    check_model("dlrm", build)
 
 
 # ---------------------------------------------------------------------------- depth schemes

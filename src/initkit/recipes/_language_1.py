@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..model import Slot
+from ..rules import Rule
 from ._transformers import NORMAL, TRUNC, XAVIER
 from .mamba import HF as MAMBA
+
+
+def _is_padded(slot: Slot) -> bool:
+    """Say whether a table that torch does not know has a row of padding."""
+    return getattr(slot.owner, "padding_idx", None) is not None
+
 
 TABLES: dict[str, list[Any]] = {
     "afmoe": [
@@ -34,6 +42,36 @@ TABLES: dict[str, list[Any]] = {
         {
             "type:BlipVisionEmbeddings": {"class_embedding": TRUNC, "position_embedding": TRUNC},
         },
+    ],
+    "ibert": [
+        Rule(
+            f"product({NORMAL}, indexed('i != owner.padding_idx', axis=-2))",
+            type="QuantEmbedding",
+            name="*.weight",
+            where=_is_padded,
+        ),
+        {
+            "type:QuantLinear": {"weight": NORMAL, "bias": 0},
+            "type:IBertLMHead": {"bias": 0},
+        },
+    ],
+    "hy_v4": [
+        {
+            "type:HYV4HyperConnection": {
+                "fn": NORMAL,
+                "scale": 0.01,
+                "base": "indexed('where(i < owner.hc_mult, -log(max(owner.hc_mult - 1, 1)), 0)')",
+            },
+            "type:HYV4HyperHead": {
+                "hc_fn": NORMAL,
+                "hc_scale": 0.01,
+                "hc_base": "constant(-log(max(owner.hc_mult - 1, 1)))",
+            },
+            "type:HYV4Attention": {"sinks": "constant(config.learnable_sink_init)"},
+        },
+    ],
+    "fsmt": [
+        {"type:SinusoidalPositionalEmbedding": {"weight": "sinusoids(endpoint=True)"}},
     ],
     "bros": [
         {

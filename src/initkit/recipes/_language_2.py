@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..model import Slot
 from ..rules import Rule
 from ._shared import config_says
 from ._transformers import NORMAL, SPEECH_CONVS, cut
@@ -14,6 +15,15 @@ _FACTOR = "config.initializer_cutoff_factor or 3"
 CUT_IN = cut(_RANGE, _FACTOR)
 CUT_OUT = cut(f"{_RANGE}/sqrt(2*config.num_hidden_layers)", _FACTOR)
 CUT_FINAL = cut(f"{_RANGE}/sqrt(config.hidden_size)", _FACTOR)
+_MIX = "(i/n)**(1 - layer/n_layers)"
+_SMALL = "normal(std=sqrt(2/(5*config.hidden_size)))"
+
+
+def _as_wide_as_the_head(slot: Slot) -> bool:
+    """Say whether a matrix has a row for every word, by which RWKV's code tells its head."""
+    sizes = ("vocab_size", "hidden_size")
+    return all(config_says(name, size)(slot) for name, size in zip(sizes, slot.shape, strict=True))
+
 
 TABLES: dict[str, list[Any]] = {
     "longt5": [
@@ -153,6 +163,34 @@ TABLES: dict[str, list[Any]] = {
             },
         },
     ],
+    "rwkv": [
+        {
+            "type:RwkvSelfAttention": {
+                "time_decay": "indexed('-5 + 8*(i/(n - 1))**(0.7 + 1.3*layer/(n_layers - 1))')",
+                "time_first": 1,
+                "time_mix_key": f"indexed('{_MIX}')",
+                "time_mix_value": f"indexed('{_MIX} + 0.3*layer/(n_layers - 1)')",
+                "time_mix_receptance": "indexed('(i/n)**(0.5*(1 - layer/n_layers))')",
+            },
+            "type:RwkvFeedForward": {
+                "time_mix_key": f"indexed('{_MIX}')",
+                "time_mix_receptance": f"indexed('{_MIX}')",
+            },
+        },
+        Rule(
+            "orthogonal(gain=0.5*sqrt(max(shape[0]/shape[1], 1)))",
+            type="Linear",
+            name="*.weight",
+            where=_as_wide_as_the_head,
+        ),
+        {
+            "type:Linear": {
+                "weight": "orthogonal(gain=sqrt(max(shape[0]/shape[1], 1)))",
+                "bias": 0,
+            },
+            "type:Embedding": {"weight": "orthogonal(gain=1e-4*sqrt(max(shape[0], shape[1])))"},
+        },
+    ],
     "switch_transformers": [
         {
             "*.mlp.experts.*.wi.weight": "normal(std=config.initializer_factor*config.d_model**"
@@ -226,6 +264,16 @@ TABLES: dict[str, list[Any]] = {
                 "k": NORMAL,
                 "q": NORMAL,
             },
+        },
+    ],
+    "xlstm": [
+        {
+            "*igate_preact.bias": -10,
+            "*fgate_preact.bias": "indexed('3 + 3*i/(n - 1)')",
+            "*gate*.weight": 0,
+            "*proj_down.weight": "normal(std=2/config.num_hidden_layers/sqrt(shape[1]))",
+            "*out_proj.weight": "normal(std=2/config.num_hidden_layers/sqrt(config.hidden_size))",
+            "type:Linear|Embedding": {"weight": _SMALL, "bias": 0},
         },
     ],
     "youtu": [

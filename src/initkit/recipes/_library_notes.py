@@ -10,6 +10,7 @@ PAPERS: dict[str, str] = {
     "audio_spectrogram_transformer": "Gong et al. 2021, AST (arXiv:2104.01778)",
     "blip_2": "Li et al. 2023, BLIP-2 (arXiv:2301.12597)",
     "clap": "Wu et al. 2022, LAION-CLAP (arXiv:2211.06687)",
+    "clvp": "Betker 2023, TorToise (arXiv:2305.07243)",
     "conditional_detr": "Meng et al. 2021, Conditional DETR (arXiv:2108.06152)",
     "dac": "Kumar et al. 2023, Descript Audio Codec (arXiv:2306.06546)",
     "deberta": "He et al. 2020, DeBERTa (arXiv:2006.03654)",
@@ -17,12 +18,14 @@ PAPERS: dict[str, str] = {
     "detr": "Carion et al. 2020, DETR (arXiv:2005.12872)",
     "encodec": "Defossez et al. 2022, EnCodec (arXiv:2210.13438)",
     "falcon_mamba": "Zuo et al. 2024, Falcon Mamba (arXiv:2410.05355)",
+    "fsmt": "Ng et al. 2019, Facebook FAIR's WMT19 submission (arXiv:1907.06616)",
     "gemma2": "Gemma Team 2024, Gemma 2 (arXiv:2408.00118)",
     "gemma3": "Gemma Team 2025, Gemma 3 (arXiv:2503.19786)",
     "gemma4": "Gemma Team, Gemma 4",
     "gpt_oss": "OpenAI 2025, gpt-oss model card (arXiv:2508.10925)",
     "grounding_dino": "Liu et al. 2023, Grounding DINO (arXiv:2303.05499)",
     "hubert": "Hsu et al. 2021, HuBERT (arXiv:2106.07447)",
+    "ibert": "Kim et al. 2021, I-BERT (arXiv:2101.01321)",
     "internvl": "Zhu et al. 2025, InternVL3 (arXiv:2504.10479)",
     "jamba": "Lieber et al. 2024, Jamba (arXiv:2403.19887)",
     "jetmoe": "Shen et al. 2024, JetMoE (arXiv:2404.07413)",
@@ -41,10 +44,12 @@ PAPERS: dict[str, str] = {
     "recurrent_gemma": "Botev et al. 2024, RecurrentGemma (arXiv:2404.07839)",
     "roformer": "Su et al. 2021, RoFormer (arXiv:2104.09864)",
     "rt_detr": "Zhao et al. 2023, RT-DETR (arXiv:2304.08069)",
+    "rwkv": "Peng et al. 2023, RWKV (arXiv:2305.13048)",
     "sam": "Kirillov et al. 2023, Segment Anything (arXiv:2304.02643)",
     "sam2": "Ravi et al. 2024, SAM 2 (arXiv:2408.00714)",
     "speecht5": "Ao et al. 2021, SpeechT5 (arXiv:2110.07205)",
     "wavlm": "Chen et al. 2021, WavLM (arXiv:2110.13900)",
+    "xlstm": "Beck et al. 2024, xLSTM (arXiv:2405.04517)",
     "zamba": "Glorioso et al. 2024, Zamba (arXiv:2405.16712)",
     "zamba2": "Glorioso et al. 2024, Zamba2 (arXiv:2411.15242)",
 }
@@ -78,8 +83,11 @@ NOTES: dict[str, str] = {
     "nemotron_h": "rescale_prenorm_residual divides out_proj by sqrt(layers)",
     "qwen3_next": "A_log is the logarithm of U(0.01, 16) here, where Mamba 2 has U(1, 16). Its "
     "RMSNorm multiplies by 1 + weight, the gated one by the weight",
+    "rwkv": "time_first starts at 1: the published log 0.3 + zigzag is handed to ones_like, which "
+    "loses the numbers",
     "speecht5": _LOST,
     "videoprism": "its LayerNorm multiplies by 1 + weight",
+    "xlstm": "for weight_mode='single', the only one whose own code runs to its end",
     "wavlm": _LOST,
 }
 """Where the code surprises, or differs from the paper or a cousin."""

@@ -37,6 +37,29 @@ TABLES: dict[str, list[Any]] = {
             "type:Blip2VisionEmbeddings": {"class_embedding": TRUNC, "position_embedding": TRUNC},
         },
     ],
+    "clvp": [
+        {
+            "in:ClvpEncoderMLP": {
+                "fc1.*weight": "normal(std=config.initializer_factor*(2*config.hidden_size)**-0.5)",
+                "fc2.weight": "normal(std=config.initializer_factor*"
+                "(2*config.num_hidden_layers*config.hidden_size)**-0.5)",
+            },
+            "in:ClvpDecoderMLP": {
+                "c_proj.weight": "normal("
+                "std=config.initializer_range/sqrt(2*config.num_hidden_layers))",
+            },
+            "in:ClvpEncoder": {
+                "projection.weight": "normal(std=config.initializer_factor*shape[1]**-0.5)",
+            },
+            "in:ClvpConditioningEncoder": {
+                "mel_conv.weight": "normal(std=config.initializer_factor)",
+            },
+            "type:Linear|Conv1D|Conv1d|Embedding": {
+                "weight": "normal(std=0.02*config.initializer_factor)",
+                "bias": 0,
+            },
+        },
+    ],
     "bridgetower": [
         {
             "in:BridgeTowerVisionTransformer": {

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._transformers import SPEECH_CONVS, XAVIER
+from ._transformers import NORMAL, SPEECH_CONVS, XAVIER
 
+UPSAMPLED = {
+    "*.silence_embeds": 0,
+    "in:Nemotron3DiarizationSubpixelUpsampler": {
+        "conv.weight": "dirac(groups=shape[0]/shape[1])",
+        "conv.bias": 0,
+    },
+}
+"""A sub-pixel convolution that starts as nearest-neighbour upsampling, and silence at 0."""
 TABLES: dict[str, list[Any]] = {
     "audio_spectrogram_transformer": [
         {
@@ -45,6 +53,15 @@ TABLES: dict[str, list[Any]] = {
         },
         SPEECH_CONVS,
     ],
+    "nemotron3_5_asr": [
+        {
+            "type:NemotronAsrStreamingEncoderAttention": {
+                "bias_[uv]": NORMAL,
+            },
+        },
+    ],
+    "nemotron3_5_transcribe": [UPSAMPLED],
+    "nemotron3_diarization": [UPSAMPLED],
     "nemotron_asr_streaming": [
         {
             "type:NemotronAsrStreamingEncoderAttention": {

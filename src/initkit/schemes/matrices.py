@@ -9,7 +9,7 @@ from .. import distributions
 from ..distributions import Grid
 from ..numbers import Number, frozen
 from .base import Scheme
-from .options import Count, Gain, NonNegative, Share, option_error
+from .options import AtLeastOne, Gain, NonNegative, Share, option_error
 from .site import FansOf, Site
 
 
@@ -99,17 +99,24 @@ class Dirac(
 ):
     """Start a convolution as the identity times ``gain``, per group."""
 
-    groups: Count = 1
+    groups: AtLeastOne = 1.0
     gain: Number = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.groups, float) and self.groups % 1:
+            what = f"must be a whole number, not {self.groups:g}"
+            raise option_error(self.name, "groups", what)
 
     def resolve(self, site: Site) -> distributions.Distribution:
         copies, rows, *rest = _kernel(site)
+        groups = self.number(site, "groups")
         # As torch.nn.init.dirac_: each group of outputs is an identity of its own.
-        if rows % self.groups:
-            what = f"{self.groups} do not divide the {rows} entries of dimension 0"
+        if rows % groups:
+            what = f"{groups:g} do not divide the {rows} entries of dimension 0"
             raise option_error(self.name, "groups", what)
         shape = (copies * rows, *rest)
-        found = _arranged(site, distributions.Dirac(shape, copies * self.groups))
+        found = _arranged(site, distributions.Dirac(shape, copies * int(groups)))
         gain = self.number(site, "gain")
         return found if gain == 1 else found.scaled(gain)
 

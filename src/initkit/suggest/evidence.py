@@ -45,7 +45,8 @@ class Kind:
     """Parameters that differ in nothing but numbers: one of them, and all their names.
 
     ``slots`` is that one with all that hold the same tensor: a rule for any of them starts it.
-    ``places`` are the Python modules of the classes around it, from the root down, "" for torch's.
+    ``places`` are the Python modules of the classes around it, from the root down, "" for torch's,
+    and ``packages`` those that they are of.
     """
 
     slots: list[Slot]
@@ -53,11 +54,7 @@ class Kind:
     places: tuple[str, ...]
     classes: frozenset[str]
     starters: tuple[str, ...]
-
-    @property
-    def packages(self) -> frozenset[str]:
-        """The packages whose classes are around it."""
-        return frozenset(place.partition(".")[0] for place in self.places if place)
+    packages: frozenset[str]
 
 
 def find_kinds(slots: Sequence[Slot]) -> list[Kind]:
@@ -74,7 +71,8 @@ def find_kinds(slots: Sequence[Slot]) -> list[Kind]:
             tied = [slot, *(other for other in held[id(slot.tensor)] if other is not slot)]
             names = frozenset(cls.__name__ for cls in classes)
             places = tuple(map(_place, slot.lineage))
-            found[key] = Kind(tied, [], places, names, _starters(classes))
+            packages = frozenset(place.partition(".")[0] for place in places if place)
+            found[key] = Kind(tied, [], places, names, _starters(classes), packages)
         found[key].names.append(slot.name)
     return list(found.values())
 
@@ -149,8 +147,10 @@ def weigh(recipe: Recipe, kinds: Sequence[Kind], name: str) -> Evidence:
         return sum(len(k.names) * bool(mark) for k, mark in zip(kinds, marked, strict=True)) / total
 
     families = families_of(recipe)
+    places = {place for kind in kinds for place in kind.places if place}
+    followed = {place for place in places if follows(recipe, place)}
     return Evidence(
-        code=share(any(place and follows(recipe, place) for place in k.places) for k in kinds),
+        code=share(not followed.isdisjoint(kind.places) for kind in kinds),
         called=float(bool(name) and _called_after(name, families)),
         named=share(_named(kind, recipe, families) for kind in kinds),
         base=share(_inherits(kind.starters, recipe.source) for kind in kinds),
