@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from functools import cache
 
 import torch
@@ -39,3 +40,32 @@ def grain(dtype: torch.dtype) -> float:
     smallest = float(drawn[drawn > 0].min())
     # Of so many fine numbers one lies below this for certain.
     return smallest if smallest > 2.0**-13 else fine
+
+
+def module_path(told: str) -> str:
+    """Return the path of a module, which a graph may tell as the expression that reached it.
+
+    ``torch.export`` of the oldest releases writes the source code of a way from a local variable.
+
+    >>> module_path("getattr(L['fn'], '2').heads['a'][0].proj")
+    '2.heads.a.0.proj'
+    >>> module_path("2.heads.a.0.proj")
+    '2.heads.a.0.proj'
+    """
+    try:
+        step: ast.AST = ast.parse(told, mode="eval").body
+    except SyntaxError:  # a path is none where it has a number
+        return told
+    names: list[str] = []
+    while True:
+        match step:
+            case ast.Subscript(value=ast.Name(id="L")):
+                return ".".join(reversed(names))
+            case ast.Attribute(value=step, attr=name):
+                names.append(name)
+            case ast.Subscript(value=step, slice=ast.Constant(value=name)):
+                names.append(str(name))
+            case ast.Call(func=ast.Name(id="getattr"), args=[step, ast.Constant(value=name)]):
+                names.append(str(name))
+            case _:
+                return told

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import Shard, distribute_tensor
+from torch.distributed.tensor import DTensor, Shard
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from initkit import check_init, plan_init, summary
@@ -20,7 +20,7 @@ from initkit import check_init, plan_init, summary
 dist.init_process_group("fake", rank=0, world_size=2, store=FakeStore())
 mesh = init_device_mesh("cpu", (2,))
 model = nn.Sequential(nn.Linear(4, 6), nn.Linear(6, 2))
-model[0].weight = nn.Parameter(distribute_tensor(torch.ones(6, 4), mesh, [Shard(0)]))
+model[0].weight = nn.Parameter(DTensor.from_local(torch.ones(3, 4), mesh, [Shard(0)]))
 row = summary(model)["0.weight"]
 assert (row.shape, row.local_shape, row.bytes, row.numel) == ((6, 4), (3, 4), 48, 24), row
 assert row.constant == 1 and "3x4 of it here" in summary(model).text(), row

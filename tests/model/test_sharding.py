@@ -238,4 +238,9 @@ def test_the_guide_runs_on_two_processes(tmp_path: Path) -> None:
     ]
     outputs = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
-    assert outputs[0][0] == outputs[1][0] != "", "both print the same line"
+    # gloo of some releases tells of its connections on the same stream
+    first, second = (
+        [line for line in printed.splitlines() if not line.startswith("[Gloo]")]
+        for printed, _ in outputs
+    )
+    assert first == second != [], "both print the same line"

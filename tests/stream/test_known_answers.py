@@ -57,7 +57,7 @@ def test_apply_init_gives_the_known_answers_on_every_path(capability):
         [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True
     )
     used, found = json.loads(done.stdout)
-    if used.lower() != capability:
+    if used.replace("NO AVX", "DEFAULT").lower() != capability:  # so the oldest releases call it
         pytest.skip(f"this processor gives torch {used} where {capability} is asked for")
     assert "eager" in found
     for path, answers in found.items():

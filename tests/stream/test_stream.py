@@ -265,6 +265,9 @@ def test_all_paths_agree_wherever_a_run_begins_and_ends(start, n, dtype, k0, k1)
         assert all(torch.equal(first, other) for other in others)
 
 
+WITHOUT_VECTORS = ("DEFAULT", "NO AVX")  # what torch calls it, and what its oldest releases do
+
+
 def test_eager_bits_do_not_rest_on_torchs_vector_instructions(tmp_path):
     import os
     import subprocess
@@ -281,7 +284,9 @@ def test_eager_bits_do_not_rest_on_torchs_vector_instructions(tmp_path):
     run = subprocess.run(
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
     )
-    assert run.stdout.split() == ["DEFAULT", native.KNOWN]
+    capability, digest = run.stdout.rsplit(maxsplit=1)
+    assert capability in WITHOUT_VECTORS
+    assert digest == native.KNOWN
 
 
 # ---- the table -------------------------------------------------------------------------------

@@ -445,9 +445,9 @@ def mesh() -> Iterator[object]:
 
 
 def test_distributed_tensors_are_tied_by_their_local_parts(mesh: object) -> None:
-    from torch.distributed.tensor import Shard, distribute_tensor
+    from torch.distributed.tensor import DTensor, Shard
 
-    weight, lone = (distribute_tensor(torch.zeros(4, 4), mesh, [Shard(0)]) for _ in range(2))
+    weight, lone = (DTensor.from_local(torch.zeros(2, 4), mesh, [Shard(0)]) for _ in range(2))
     tied = Parameter(weight)
     model = Bag(a=tied, b=tied, c=Parameter(weight), lone=Parameter(lone))
     assert shown(find_tied_parameters(model)) == ["alias: a b c"]

@@ -186,7 +186,7 @@ class Expectation:
         # Among representable values 0 has neighbours; beyond all of them no value rounds to it.
         seen = self.distribution.bounds if self.steps is None else self.steps[[0, -1]].tolist()
         if seen[0] > 0 or seen[1] < 0:
-            return 0.0, self._words
+            return 0.0, 0.0
         low, high = self._around(0.0)
         mass = self.distribution.cdf(high) - self.distribution.cdf(low)
         if self.distribution.atoms.get(0.0):

@@ -136,8 +136,9 @@ def _refusal(error: Exception) -> str:
     """Say in a line why a file was not read as weights."""
     if not isinstance(error, pickle.UnpicklingError):
         return next(iter(str(error).splitlines()), type(error).__name__)
-    # torch names what it refuses: the function or class that the file would have called.
-    asked = re.search(r"GLOBAL (\S+)", str(error))
+    # torch names what it refuses: the function or class that the file would have called. A file of
+    # the format before 1.6 is asked by no other way, and releases differ in naming `builtins`.
+    asked = re.search(r"GLOBAL (?:builtins\.)?(\S+)", str(error))
     if asked is None:
         return "it is no file that torch.save wrote, or a damaged one"
     return (

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from ..numbers import loaded
+from ..torch_compat import module_path
 
 _SCRIPTED = torch.jit.ScriptModule
 _TRACED: Any = vars(torch.jit)["TopLevelTracedModule"]  # which its stubs leave out
@@ -103,7 +104,7 @@ def _of_graph(root: Any) -> Iterator[_Fact]:
         stack = {} if of_part is not None else node.meta.get("nn_module_stack") or {}
         for path, cls in stack.values():
             name = cls if isinstance(cls, str) else f"{cls.__module__}.{cls.__qualname__}"
-            yield path, name, "", 0
+            yield module_path(path), name, "", 0
         schema = getattr(node.target, "_schema", None)
         for name, value in _arguments(schema, node.args):
             for weight in node.all_input_nodes:
