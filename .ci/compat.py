@@ -28,6 +28,7 @@ MATRIX = [
     ("2.9.1", "3.13"),
     ("2.13.0", "3.13"),
     ("2.13.0", "3.14"),
+    ("2.15.0", "3.14"),
 ]
 # What torch and the tests import. torch itself would bring gigabytes of CUDA libraries.
 NEEDED = [
