@@ -33,7 +33,7 @@ MATRIX = [
 # What torch and the tests import. torch itself would bring gigabytes of CUDA libraries.
 NEEDED = [
     *("filelock", "fsspec", "jinja2", "networkx", "sympy", "typing-extensions>=4.10"),
-    *("pytest>=8", "pytest-xdist", "hypothesis", "numpy", "scipy", "safetensors", "tqdm"),
+    *("pytest>=8", "pytest-xdist", "hypothesis", "numpy", "scipy", "safetensors", "tqdm", "rich"),
 ]
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 PAGE = ROOT / "docs" / "install.md"
