@@ -60,7 +60,9 @@ def _times(scheme: Scheme, factor: float) -> Scheme:
 
 
 def _indexed(d: Any) -> Scheme | None:
-    formula = IndexFormula(d.formula).with_names(dict(d.numbers))
+    formula = IndexFormula(d.formula)
+    if d.numbers:  # or its text stays as it is, by which formulas are equal
+        formula = formula.with_names(dict(d.numbers))
     return _mapped(schemes.Indexed(formula, axis=axis_of(d)), d.maps)
 
 
