@@ -72,3 +72,20 @@ def test_what_no_rule_covers_stands_above_the_table_of_plan_and_report() -> None
         lines = str(shown(nn.Linear(2, 3), {"weight": 0})).splitlines()
         assert lines[1] == "no rule covers bias [3]"
         assert lines[-1] == "kept, no rule: 1 tensor, 3 elements"
+
+
+def test_a_rule_of_ones_own_and_a_recipe_s_both_say_what_decided_at_80_columns() -> None:
+    model = nn.ModuleDict({f"h{i}": nn.Linear(9, 9) for i in range(14)})
+    own = {"h13.with_a_long_name*.weight": "normal(std=0.2)"}
+    model["h13"] = nn.ModuleDict({"with_a_long_name_for_a_layer": nn.Linear(9, 9)})
+    text = plan_init(model, [own, "resnet/torchvision"]).text(72)
+    assert re.search(r"N\(0, 0\.2\) +9x9 +…", text)  # the end of a path is kept
+    assert "resnet" not in text.partition("\n")[2]
+
+
+def test_a_tied_embedding_is_an_embedding_in_tree_and_page() -> None:
+    model = nn.ModuleDict({"tokens": nn.Embedding(8, 4), "head": nn.Linear(4, 8, bias=False)})
+    model["head"].weight = model["tokens"].weight
+    plan = plan_init(model, {"head.weight": 1})
+    assert "Embedding" in str(plan.tree())
+    assert 'data-k="Embedding"' in plan.to_html()

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from initkit import Recipe, plan_init
-from initkit.errors import UnregisteredParameter
+from initkit.errors import PlanError, UnregisteredParameter
 
 
 def norm() -> nn.Module:
@@ -155,3 +155,17 @@ def test_of_thousands_of_misspelt_rules_the_first_are_told_what_was_meant(
     problems = plan_init(model, {f"{i}.wieght": 0 for i in range(3000)}).problems
     assert len(problems) == 3000
     assert len(asked) == 50
+
+
+def test_a_rule_under_a_class_or_a_scope_is_shown_as_a_table_takes_it() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3))
+    for rules, line in [
+        ({"*.bias": 0, nn.LayerNorm: {"bias": 1}, "*": 2}, "'type:LayerNorm': {'bias': 1}"),
+        ({"*": 0, nn.Linear: 1}, "'type:Linear': 1"),
+        ({"*": 0, "1": {"weight": 1}}, "'1': {'weight': 1}"),
+    ]:
+        with pytest.raises(PlanError) as error:
+            plan_init(model, rules).check()
+        assert f"as written:   {line}\n" in str(error.value)
+        pasted = [eval(f"{{{line}}}"), rules]  # what the error says to paste
+        assert len(plan_init(model, pasted, idle="ignore").problems) == 0

@@ -66,3 +66,11 @@ def test_a_number_with_leading_zeros_is_text() -> None:
 def test_ten_thousand_rows_fold_to_one_line() -> None:
     names = [f"layers.{i}.experts.{j}.weight" for i in range(100) for j in range(100)]
     assert labels(names) == ["layers.{0..99}.experts.{0..99}.weight"]
+
+
+def test_a_number_longer_than_any_count_is_a_part_of_the_name() -> None:
+    long = f"h.{'1' * 5000}.w"
+    assert [fold.names for fold in fold_rows([long, "h.2.w"], name=str, key=len)] == [
+        [long],
+        ["h.2.w"],
+    ]

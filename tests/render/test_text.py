@@ -97,3 +97,9 @@ def test_nothing_is_lost_whatever_the_width(rows: list[list[str]], width: int) -
 
 def test_line_breaks_do_not_break_the_table() -> None:
     assert text_table(["a", "b"], [["x\ny", "z"]]).splitlines()[-1] == r"x\ny  z"
+
+
+def test_a_table_whose_columns_all_hang_keeps_the_header_of_its_names() -> None:
+    text = text_table(["name in a.very.long.module", "start"], [["w" * 30, "N(0, 1)"]], width=34)
+    assert text.splitlines()[0] == "name in a.very.long.module"
+    assert "start N(0, 1)" in text

@@ -108,7 +108,7 @@ COLUMNS: tuple[Column[Fold[Step]], ...] = (
         lambda fold: short_rule(rule(fold)),
         hover=rule,
         brief=brief_rules,
-        loose="cut",
+        loose="path",
         only="text",
     ),
     Column("rule", rule_word, hover=rule, only="html"),

@@ -130,12 +130,13 @@ def brief_shapes(folds: Sequence[Fold[Step]]) -> tuple[str, Sequence[str]]:
 
 
 def brief_rules(folds: Sequence[Fold[Step]]) -> tuple[str, Sequence[str]]:
-    """Return the header, and rules in a word; without the recipe, where all are of one."""
-    rules = list(map(rule, folds))
-    recipes = {text.partition(": ")[0] if ": " in text else "" for text in rules if text}
-    words = map(rule_word, folds)
+    """Return the header, and rules in a word; without the recipe, where one alone is named."""
+    named = [rule_word(fold).rpartition(": ")[::2] for fold in folds]
+    several = len({recipe for recipe, _ in named if recipe}) > 1
+    # Of several, the families: what decided is read, and not who wrote it down.
     return "rule", [
-        word.partition(": ")[2] or word if len(recipes) == 1 else word for word in words
+        f"{recipe.partition('/')[0]}: {word}" if recipe and several else word
+        for recipe, word in named
     ]
 
 

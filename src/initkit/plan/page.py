@@ -32,6 +32,11 @@ def page_folds(steps: Sequence[Step]) -> list[Fold[Step]]:
     ]
 
 
+def _gathered(fold: Fold[Step]) -> bool:
+    """Whether a line's parameters merely start alike: no key takes them alone."""
+    return len(fold) > 1 and not any(fold.grids[0])
+
+
 def opener(folds: Sequence[Fold[Step]]) -> Callable[[Fold[Step]], Sequence[str]]:
     """Return what a line of a page opens to: its names, under what they differ in.
 
@@ -66,7 +71,10 @@ def mark(folds: Sequence[Fold[Step]], kinds: Mapping[str, str]) -> Callable[[Fol
         return Mark(
             kinds.get(step.name) or step.name.rpartition(".")[2],
             [state for state, holds in states.items() if holds],
-            f"{key_of(fold, searched)!r}: {_value(step)},",
+            # A line of parameters that start alike by chance has no key of its own.
+            ""
+            if len(fold) > 1 and not fold.grids[0]
+            else f"{key_of(fold, searched)!r}: {_value(step)},",
         )
 
     return told

@@ -364,11 +364,13 @@ class Plan(Shown):
 
     def _kinds(self) -> dict[str, str]:
         """Return the class of each parameter's module; a plan without a model knows none."""
-        return {
-            step.name: type(target.writer.owner).__name__
-            for step, target in zip(self.steps, self.targets, strict=False)
-            if target.writer.owner is not None
-        }
+        found = {}
+        for step, target in zip(self.steps, self.targets, strict=False):
+            # Of tied ones the module that has the name: it need not be the one written through.
+            named = next((slot for slot in target.slots if step.name in slot.paths), target.writer)
+            if named.owner is not None:
+                found[step.name] = type(named.owner).__name__
+        return found
 
     def _repr_html_(self) -> str:
         return self.to_html(whole=False)

@@ -6,10 +6,22 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 
-from ..errors import IdleRule, Problem, affordable_hints
+from ..errors import IdleRule, Problem, RuleError, affordable_hints
 from ..model import ModelView, Slot, named_unregistered
 from ..render import fold_rows
-from ..rules import Clause, Name, Recipe, Scope, compile_glob, hint_module, mended_glob
+from ..rules import (
+    Alternatives,
+    Clause,
+    Matcher,
+    Name,
+    ParameterOf,
+    Recipe,
+    Scope,
+    Type,
+    compile_glob,
+    hint_module,
+    mended_glob,
+)
 from .matching import RuleTable
 from .options import InitOptions
 
@@ -94,7 +106,7 @@ def types_in_state_dict(clauses: Sequence[Clause]) -> list[Problem]:
 def _shadowed(clause: Clause, slots: Sequence[Slot]) -> list[str]:
     """Show a rule whose parameters others take."""
     names = [s.name for s in slots if any(clause.matcher.matches(s, path) for path in s.paths)]
-    written = f"{clause.text!r}: {_value(clause)}"
+    written = _entry(clause.matcher, _value(clause))
     return [
         f"as written:   {written}",
         f"would match:  {_listed(names)}",
@@ -112,10 +124,25 @@ def _misspelt(clause: Clause, slots: Sequence[Slot]) -> list[str]:
     matches = compile_glob(mended)
     names = [s.name for s in slots if s.kind != "buffer" and any(map(matches, s.paths))]
     return [
-        f"as written:   {clause.text!r}: {_value(clause)}",
+        f"as written:   {_entry(clause.matcher, _value(clause))}",
         f"would match:  {_listed(names)}",
         f"to paste:     {mended!r}: {_value(clause)}",
     ]
+
+
+def _entry(matcher: Matcher, value: str) -> str:
+    """Return a line of a rule table as a user writes it: what stands under a class is nested."""
+    match matcher:
+        case ParameterOf(kind=kind, glob="*weight*"):
+            return f"{kind.spell()!r}: {value}"
+        case ParameterOf(kind=kind, glob=glob) | Alternatives(kind=Type() as kind, glob=glob):
+            return f"{kind.spell()!r}: {{{glob!r}: {value}}}"
+        case Scope(path=path, inner=inner):
+            return f"{path!r}: {{{_entry(inner, value)}}}"
+    try:
+        return f"{matcher.spell()!r}: {value}"
+    except RuleError:  # no text stands for it
+        return f"{matcher}: {value}"
 
 
 def _value(clause: Clause) -> str:

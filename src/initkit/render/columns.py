@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, Literal, TypeVar
@@ -26,7 +26,8 @@ class Column(Generic[R]):
     ``only`` keeps a column to one of the two forms.
 
     Where text is too wide, ``brief`` says all cells in fewer letters, under a header; the cells of
-    ``"note"`` columns become numbers of notes below the table; those that may be ``"cut"`` are.
+    ``"note"`` columns become numbers of notes below the table; those that may be ``"cut"`` are, and
+    those that hold a ``"path"`` keep its end.
     """
 
     header: str
@@ -40,7 +41,7 @@ class Column(Generic[R]):
     hover: Callable[[R], str] | None = None
     inside: Callable[[R], Sequence[str]] | None = None
     brief: Callable[[Sequence[R]], tuple[str, Sequence[str]]] | None = None
-    loose: Literal["", "note", "cut"] = ""
+    loose: Literal["", "note", "cut", "path"] = ""
 
 
 def column_table(columns: Sequence[Column[R]], rows: Sequence[R], width: int | None = None) -> str:
@@ -88,9 +89,13 @@ def _measures(
     for i in reversed(places):
         if (brief := columns[i].brief) is not None:
             yield partial(_replaced, place=i, brief=partial(brief, rows))
-        if columns[i].loose == "cut":
-            yield partial(_cut, place=i, least=2 * _LEAST_CUT)
-    yield from (partial(_cut, place=i) for i in places if columns[i].loose == "cut")
+        if columns[i].loose in _CUT:
+            yield partial(_cut, place=i, shorten=_CUT[columns[i].loose], least=2 * _LEAST_CUT)
+    yield from (
+        partial(_cut, place=i, shorten=_CUT[column.loose])
+        for i, column in enumerate(columns)
+        if column.loose in _CUT
+    )
     yield from (partial(_beside_names, place=i) for i in places if columns[i].loose == "note")
 
 
@@ -115,12 +120,33 @@ def _replaced(
     sheet.headers[place], sheet.cells[place] = brief()
 
 
-def _cut(sheet: Sheet, width: int, place: int, least: int = _LEAST_CUT) -> None:
+def _cut(
+    sheet: Sheet,
+    width: int,
+    place: int,
+    shorten: Callable[[str, int], str],
+    least: int = _LEAST_CUT,
+) -> None:
     longest = max(map(len, sheet.cells[place]))
     room = max(longest - (sheet.width - width), least)
     sheet.cells[place] = [
-        cell if len(cell) <= room else f"{cell[: room - 1]}\u2026" for cell in sheet.cells[place]
+        cell if len(cell) <= room else shorten(cell, room) for cell in sheet.cells[place]
     ]
+
+
+def _without_end(cell: str, room: int) -> str:
+    return f"{cell[: room - 1]}\u2026"
+
+
+def _last_of_path(cell: str, room: int) -> str:
+    """Return what says most of a path: its end, and not whose it is."""
+    word = cell.rpartition(": ")[2]
+    if len(word) <= room:
+        return word
+    return f"\u2026{word[1 - room :]}" if "." in word else _without_end(word, room)
+
+
+_CUT: Mapping[str, Callable[[str, int], str]] = {"cut": _without_end, "path": _last_of_path}
 
 
 def column_html(

@@ -18,7 +18,8 @@ Grid: TypeAlias = tuple[Numbers, ...]
 """Which numbers stand in each gap of a name, in every combination."""
 
 # A number as it is counted: of "007" nothing, since 7 would not bring it back.
-_NUMBER = re.compile(r"(?<![0-9])(0|[1-9][0-9]*)(?![0-9])")
+# Nor of one that is longer than any count is.
+_NUMBER = re.compile(r"(?<![0-9])(0|[1-9][0-9]{0,17})(?![0-9])")
 
 
 @dataclass(frozen=True, eq=False)

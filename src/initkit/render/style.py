@@ -146,7 +146,8 @@ document.querySelectorAll(".initkit:not([data-live]) table").forEach(function (t
     copy.onclick = function () {
       var seen = rows.filter(function (row) { return !row.hidden; });
       var picked = seen.filter(function (row) { return row.ariaSelected === "true"; });
-      var lines = (picked.length ? picked : seen).map(function (row) { return row.dataset.r; });
+      var lines = (picked.length ? picked : seen).map(function (row) { return row.dataset.r; })
+        .filter(Boolean);
       var text = "{\\n    " + lines.join("\\n    ") + "\\n}\\n";
       function done() { copy.textContent = "copied " + lines.length; }
       function byHand() { window.prompt("copy", text); }

@@ -125,8 +125,6 @@ class _Texts:
 
     def laid_out(self, widths: list[int], width: int | None) -> list[Lines]:
         """Return the lines of the head, and those of each row."""
-        if len(widths) == 1 < len(self.headers):  # everything hangs, and says what it is
-            return [[], *(self._row(row, widths, width) for row in self.body)]
         count = len(widths)
         titles = self._side_by_side([[h] for h in self.headers[:count]], widths)
         return [

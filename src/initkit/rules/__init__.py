@@ -1,5 +1,6 @@
 """What users write, read into ordered clauses."""
 
+from .alternatives import Alternatives
 from .base import Matcher
 from .catalog import (
     add_recipes,
@@ -36,6 +37,7 @@ __all__ = [
     "LIBRARIES",
     "REST",
     "All",
+    "Alternatives",
     "Clause",
     "First",
     "HasTorchDefault",

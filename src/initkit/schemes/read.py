@@ -167,15 +167,21 @@ def _number(value: object) -> float:
 
 
 def _read_text(text: str) -> Scheme:
-    number: float | Formula | None
-    try:
-        number = float(text)
-    except ValueError:
+    number = _float(text)
+    if number is None:
         formula = _formula(text)
         return Constant(formula) if formula is not None else read_scheme_call(read_call(text))
     if math.isinf(number) and "inf" not in text.lower():
         raise RuleError(f"{text} is beyond all floats (about 1.8e308)")
     return Constant(number)
+
+
+def _float(text: str) -> float | None:
+    # Left before anything is raised on its text: the traceback would begin with Python's own.
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _formula(text: str) -> Formula | None:
