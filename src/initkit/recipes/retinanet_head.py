@@ -24,6 +24,7 @@ RECIPES = (
         marks=(r"re:(.*\.)?(cls_logits|cls_score|retina_cls)\.bias",),
         summary="Convolutions N(0, 0.01), biases 0, the classes' bias -log((1 - p)/p), p = 0.01.",
         source="pytorch/vision 0.28: torchvision/models/detection/retinanet.py, fcos.py",
+        code=("torchvision.models.detection.fcos",),
         paper="Lin et al. 2017, Focal Loss for Dense Object Detection (arXiv:1708.02002)",
         fits=("torchvision", "plain torch, where the classifier is called cls_logits or cls_score"),
         notes="for the heads alone: put it under their path, as in {'head': 'retinanet_head'}. "
