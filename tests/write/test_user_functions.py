@@ -100,8 +100,8 @@ def _told(weight: Tensor, slot: Slot) -> None:
 def test_a_second_parameter_of_a_function_gets_the_slot() -> None:
     model = _Blocks()
     apply_init(model, {"*.bias": lambda t, place: t.fill_(place.layer), "*": _told}, seed=0)
-    assert [float(layer.weight[0, 0]) for layer in model.h] == pytest.approx([0.3, 1.3, 2.3])
-    assert [float(layer.bias[0]) for layer in model.h] == [0, 1, 2]
+    assert [layer.weight[0, 0].item() for layer in model.h] == pytest.approx([0.3, 1.3, 2.3])
+    assert [layer.bias[0].item() for layer in model.h] == [0, 1, 2]
 
 
 def test_a_registered_function_gets_the_slot_beside_its_options() -> None:
@@ -112,7 +112,7 @@ def test_a_registered_function_gets_the_slot_beside_its_options() -> None:
     try:
         model = _Blocks()
         apply_init(model, {"*.weight": "by_layer(size=2)", "*": 0}, seed=0)
-        assert [float(layer.weight[0, 0]) for layer in model.h] == [0, 2, 4]
+        assert [layer.weight[0, 0].item() for layer in model.h] == [0, 2, 4]
         assert "slot" not in describe_scheme("by_layer").signature
     finally:
         unregister_scheme("by_layer")
