@@ -11,6 +11,7 @@ import pytest
 from torch import nn
 
 from initkit import plan_init
+from initkit.plan import page as pages
 
 RULES = {"*.bias": 0, "*": "normal(std=0.02)"}
 
@@ -75,3 +76,13 @@ def test_what_comes_first_is_how_a_parameter_starts() -> None:
     heads = re.findall(r"<th scope[^>]*>(.*?)</th>", plan_init(net(), RULES).to_html())
     assert [heads.index(name) for name in ("name", "starts as", "shape", "rule")] == [0, 2, 3, 4]
     assert all(a != b for a, b in pairwise(heads))
+
+
+def test_a_line_of_what_merely_starts_alike_copies_no_rule(monkeypatch) -> None:
+    words = ("ant", "bee", "cat", "dog")
+    model = nn.ModuleDict({word: nn.Linear(2, 2) for word in words})
+    assert plan_init(model, RULES).to_html().count("data-r=") == 8
+    monkeypatch.setattr(pages, "_MOST_LINES", 2)
+    text = plan_init(model, RULES).to_html()
+    assert "ant.weight and 3 more" in text
+    assert "data-r=" not in text

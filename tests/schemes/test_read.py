@@ -102,3 +102,9 @@ def test_a_functions_option_may_be_a_formula_and_a_text_stays_one(ramp: list[obj
     apply_init(model, rules, seed=0)
     assert ramp == [(3.0, 4.0, "fan_avg", "fan_in"), (5.0, 4.0, "fan_avg", "fan_in")]
     assert [layer.weight[0, 0].item() for layer in model] == [3.0, 5.0]
+
+
+def test_an_option_that_a_text_misspells_is_told_without_an_error_of_python_s() -> None:
+    with pytest.raises(InitkitError, match="sdt") as error:
+        read_scheme("normal(sdt=1)")
+    assert error.value.__context__ is None or error.value.__suppress_context__

@@ -29,6 +29,7 @@ from ..render import (
     column_table,
     html_page,
     lines_of,
+    lines_of_each,
 )
 from ..rules import compile_glob
 from ..ties import memories
@@ -251,9 +252,9 @@ class Summary(Shown):
         table = column_lines(columns_for(self.rows), self.folds, width) if self.rows else []
         return [
             *lines_of(title_line(self.title, self.rows), "title", width),
-            *(line for text in self.problems for line in lines_of(f"  ! {text}", "error", width)),
+            *lines_of_each((f"  ! {text}" for text in self.problems), "error", width),
             *table,
-            *(line for text in self.notes for line in lines_of(f"note: {text}", "muted", width)),
+            *lines_of_each((f"note: {text}" for text in self.notes), "muted", width),
         ]
 
     def table(self, width: int | None = None, *, fold: bool = True) -> str:

@@ -59,11 +59,24 @@ class Checked:
         return tensor is not None and tensor.is_complex()
 
     @property
-    def summary(self) -> str:
-        """What was measured, in a few words."""
+    def mean(self) -> str:
+        """The mean; nothing where all values are one, or none is known."""
+        measured = self.measured
+        if measured is None or not measured.n or measured.low == measured.high:
+            return ""
+        return short(measured.mean)
+
+    @property
+    def spread(self) -> str:
+        """How far values spread, or the one that all are."""
         measured = self.measured
         if measured is None or not measured.n:
             return ""
         if measured.low == measured.high:
             return f"all {short(measured.low)}"
-        return f"mean {short(measured.mean)}, std {short(measured.std)}"
+        return f"std {short(measured.std)}"
+
+    @property
+    def summary(self) -> str:
+        """What was measured, in a few words."""
+        return f"mean {self.mean}, {self.spread}" if self.mean else self.spread

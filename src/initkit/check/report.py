@@ -25,6 +25,7 @@ from ..render import (
     format_shape,
     html_page,
     lines_of,
+    lines_of_each,
     spanned,
     template,
 )
@@ -190,7 +191,7 @@ class CheckReport(Shown):
         tone: Tone = "good" if self.ok else "warning" if self.trained else "error"
         return [
             *lines_of(f"{visible(self.title)}: {self.verdict}", tone, width),
-            *(line for f in self.failures for line in lines_of(f"  ! {f}", tone, width)),
+            *lines_of_each((f"  ! {f}" for f in self.failures), tone, width),
             Line(""),
             *self._table(width, fold),
         ]
@@ -298,15 +299,6 @@ def _all(told: Callable[[Judged], str], digits: int | None = None) -> Callable[[
     return lambda fold: spanned([told(row) for row in fold.rows], digits)
 
 
-def _seen(row: Judged) -> str:
-    summary = row.checked.summary
-    return summary.partition(", ")[2] or summary
-
-
-def _mean(row: Judged) -> str:
-    return row.checked.summary.partition(", ")[0].partition("mean ")[2]
-
-
 def _extreme(fold: Fold[Judged], place: int, choose: Callable[..., str]) -> str:
     found = [text for row in fold.rows if (text := row.spread[place])]
     return choose(found, key=float, default="")
@@ -330,7 +322,12 @@ _FOLDED: tuple[Column[Fold[Judged]], ...] = (
     ),
     Column("", lambda fold: f"x{len(fold)}" if len(fold) > 1 else "", "r"),
     Column("planned", _all(lambda row: row.checked.planned)),
-    Column("seen", _all(_seen, digits=3), order=lambda fold: fold.first.std, bar=True),
+    Column(
+        "seen",
+        _all(lambda row: row.checked.spread, digits=3),
+        order=lambda fold: fold.first.std,
+        bar=True,
+    ),
     Column("verdict", _verdict, tone=lambda fold: "error" if fold.first.failure else ""),
     Column(
         "shape",
@@ -338,7 +335,7 @@ _FOLDED: tuple[Column[Fold[Judged]], ...] = (
         html_align="r",
         only="html",
     ),
-    Column("mean", _all(_mean, digits=3), html_align="r", only="html"),
+    Column("mean", _all(lambda row: row.checked.mean, digits=3), html_align="r", only="html"),
     Column("min", lambda fold: _extreme(fold, 0, min), html_align="r", only="html"),
     Column("max", lambda fold: _extreme(fold, 1, max), html_align="r", only="html"),
 )

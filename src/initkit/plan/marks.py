@@ -36,20 +36,16 @@ def find_misfits(
     for mention in {id(m): m for m in live if m is not None}.values():
         missing = _missing(mention, view)
         wholly = bool(missing) and len(missing) == len(mention.judged(view.root is not None))
+        right = _right(mention, view, wholly=wholly)
         if wholly:
-            right = [recipe.name for recipe in _right(mention, view, wholly=True)]
-            yield Misfit(mention, _refusal(mention, missing, right), wholly=True)
+            yield Misfit(mention, _refusal(mention, missing, right), wholly)
             continue
-        labels = {clause.label for clause in clauses if clause.mention is mention}
+        labels = {clause.label for clause in clauses if clause.mention is mention} if right else ()
         mine = [s for s in steps if s.rule in labels and s.status not in (LEFT_OUT, PROTECTED)]
-        for recipe in _right(mention, view, wholly=False)[:1]:
-            theirs = replan({mention.path: recipe} if mention.path else recipe)
-            if other := next(filter(None, (_differs(step, theirs) for step in mine)), ""):
-                yield Misfit(mention, _refusal(mention, (), [recipe.name], other), wholly=True)
-                break
-        else:
-            if missing:
-                yield Misfit(mention, _half(mention, missing), wholly=False)
+        if other := _otherwise(mention.path, right, mine, replan):
+            yield Misfit(mention, _refusal(mention, (), right[:1], other), wholly=True)
+        elif missing:
+            yield Misfit(mention, _half(mention, missing), wholly)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +64,14 @@ class Misfit:
     def problem(self) -> Problem:
         """The error that it is."""
         return RecipeMisfit(self.text, rule=self.mention.recipe.label)
+
+
+def _otherwise(path: str, right: Sequence[Recipe], mine: Sequence[Step], replan: Replan) -> str:
+    """Return the first of some steps that the right recipe starts otherwise, and how; or ""."""
+    if not right or not mine:
+        return ""
+    theirs = replan({path: right[0]} if path else right[0])
+    return next(filter(None, (_differs(step, theirs) for step in mine)), "")
 
 
 def _differs(step: Step, theirs: Plan) -> str:
@@ -90,14 +94,14 @@ def _is_there(mention: Mention, place: int, slots: Sequence[Slot]) -> bool:
 
 
 def _refusal(
-    mention: Mention, missing: Sequence[str], right: Sequence[str], other: str = ""
+    mention: Mention, missing: Sequence[str], right: Sequence[Recipe], other: str = ""
 ) -> str:
     name = mention.recipe.label
     what = f"the part {mention.path!r}" if mention.path else "this model"
     lacks = f", which has nothing called {_listed(missing)}" if missing else ""
     text = f"the recipe {name} is not for {what}{lacks}"
     if right:
-        text += f"; its own code starts as {' or '.join(right)} says"
+        text += f"; its own code starts as {' or '.join(recipe.name for recipe in right)} says"
     if other:
         text += f": {other}"
     if mention.insist:
@@ -112,10 +116,9 @@ def _right(mention: Mention, view: ModelView, *, wholly: bool) -> list[Recipe]:
     Beside a recipe of another library, or of none, the code says something only if ``wholly`` no
     mark is there: who starts timm's ResNet as torchvision does knows what they are about.
     """
-    root = _part(view.root, mention.path)
-    if root is None:
+    root, recipe = _part(view.root, mention.path), mention.recipe
+    if root is None or not (wholly or recipe.libraries):
         return []
-    recipe = mention.recipe
     places = _code_of(root.modules())
     if any(follows(recipe, place) for place in places):
         return []

@@ -71,10 +71,7 @@ def mark(folds: Sequence[Fold[Step]], kinds: Mapping[str, str]) -> Callable[[Fol
         return Mark(
             kinds.get(step.name) or step.name.rpartition(".")[2],
             [state for state, holds in states.items() if holds],
-            # A line of parameters that start alike by chance has no key of its own.
-            ""
-            if len(fold) > 1 and not fold.grids[0]
-            else f"{key_of(fold, searched)!r}: {_value(step)},",
+            "" if _gathered(fold) else f"{key_of(fold, searched)!r}: {_value(step)},",
         )
 
     return told

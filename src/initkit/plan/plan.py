@@ -15,7 +15,7 @@ from ..errors import (
     told_together,
     visible,
 )
-from ..render import Fold, Line, Picture, Shown, lines_of
+from ..render import Fold, Line, Picture, Shown, lines_of, lines_of_each
 from .diff import Diff, compared
 from .display import first_to_know, plan_lines, plan_page, totals
 from .folding import fold_steps
@@ -312,7 +312,7 @@ class Plan(Shown):
             *lines_of(visible(self.title), "title", width),
             *first_to_know(self.steps, width),
             *plan_lines(self.steps, width, fold=fold),
-            *(line for text in self.summary() for line in lines_of(text, "", width)),
+            *lines_of_each(self.summary(), "", width),
         ]
 
     def text(self, width: int | None = None, *, fold: bool = True) -> str:

@@ -6,6 +6,7 @@ Nothing here reads or writes a tensor's values.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Unpack
 
 from ..errors import (
@@ -80,10 +81,8 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
     if settings["idle"] == "error":
         problems += unused
     whole: InitOptions = {**settings, "only": None, "protect": None, "strict": False}
-    found = find_misfits(
-        clauses, decided.used, steps, view, lambda other: plan_view(view, other, whole)
-    )
-    misfits = list(found)
+    replan = partial(plan_view, view, settings=whole)
+    misfits = list(find_misfits(clauses, decided.used, steps, view, replan))
     problems += [misfit.problem for misfit in misfits if misfit.is_problem(settings["strict"])]
     remarks = [misfit.text for misfit in misfits if not misfit.is_problem(settings["strict"])]
     if settings["strict"]:

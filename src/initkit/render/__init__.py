@@ -6,7 +6,7 @@ from .html import Mark, Notes, Section, Table, html_page
 from .plots import figure
 from .ranges import common_start, spanned, template
 from .svg import Density, Ink, Picture, Series, Spot, arcs, densities, line_chart, scatter, strips
-from .terminal import Line, Shown, Tone, lines_of, show, terminal_width
+from .terminal import Line, Shown, Tone, lines_of, lines_of_each, show, terminal_width
 from .text import fold, format_shape, text_table
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "html_page",
     "line_chart",
     "lines_of",
+    "lines_of_each",
     "scatter",
     "show",
     "spanned",

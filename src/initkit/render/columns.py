@@ -8,7 +8,7 @@ from functools import partial
 from typing import Generic, Literal, TypeVar
 
 from .html import Cell, Mark, Table, bars
-from .terminal import Line, Tone, lines_of
+from .terminal import Line, Tone, lines_of_each
 from .text import Sheet, str_of, table_lines
 
 R = TypeVar("R")
@@ -77,7 +77,7 @@ def column_lines(
     for row, told in zip(rows, body, strict=True):
         lines += [Line(text, _urgent(columns, row)) for text in told]
     notes = (f"[{i}] {note}" for i, note in enumerate(sheet.notes, 1))
-    return [*lines, *(line for note in notes for line in lines_of(note, "muted", width))]
+    return [*lines, *lines_of_each(notes, "muted", width)]
 
 
 def _measures(

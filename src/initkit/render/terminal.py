@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from .text import fold
@@ -37,6 +37,11 @@ class Line(NamedTuple):
 def lines_of(text: str, tone: Tone = "", width: int | None = None) -> list[Line]:
     """Return the lines of a text, broken at a width where one is given."""
     return [Line(line, tone) for line in fold(text, width).split("\n")]
+
+
+def lines_of_each(texts: Iterable[str], tone: Tone = "", width: int | None = None) -> list[Line]:
+    """Return the lines of several texts, one behind the other."""
+    return [line for text in texts for line in lines_of(text, tone, width)]
 
 
 def terminal_width() -> int:

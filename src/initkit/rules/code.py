@@ -10,7 +10,8 @@ from .recipe import Recipe
 
 def follows(recipe: Recipe, module: str) -> bool:
     """Tell whether a recipe follows the code of a Python module, or of a package around it."""
-    return any(place in recipe.modules for place in _around(module))
+    known = recipe.modules
+    return any(place in known for place in _around(module))
 
 
 def _around(module: str) -> Iterable[str]:

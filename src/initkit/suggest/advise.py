@@ -14,7 +14,7 @@ from ..errors import OptionError
 from ..model import Model, ModelView, Slot, adapter_part
 from ..plan import DEFAULTS, UNCOVERED, Plan, plan_view
 from ..rules import Recipe, Rules, aliases, describe_recipe, every_recipe
-from .evidence import LIBRARIES, Evidence, find_kinds, marks_of, own_rules, rarity, weigh
+from .evidence import PACKAGES, Evidence, find_kinds, marks_of, own_rules, rarity, weigh
 from .parts import STAYS, Explainer, tree
 from .suggestions import Parts, Suggestion, Suggestions
 
@@ -147,7 +147,7 @@ class _Adviser:
     def _is_of_library(self) -> bool:
         """Whether a library's module tells the family of the model better than any names do."""
         places = {place for kind in self.kinds for place in kind.places[:1]}
-        return any(place.partition(".")[0] in LIBRARIES for place in places)
+        return any(place.partition(".")[0] in PACKAGES for place in places)
 
     def _suggestion(self, name: str) -> Suggestion:
         plan, answer = self.plans[name], self.answers.get(name)

@@ -14,6 +14,7 @@ from ..errors import OptionError
 from ..model import ModelView, Slot
 from ..plan import Resolver, RuleTable
 from ..rules import (
+    LIBRARIES,
     All,
     Clause,
     HasTorchDefault,
@@ -32,7 +33,7 @@ from ..rules import (
     read_rules,
 )
 
-LIBRARIES = frozenset("transformers timm torchvision diffusers peft torch_geometric".split())
+PACKAGES = LIBRARIES | {"peft"}
 """Packages whose modules tell the family: a class that is merely called alike is another."""
 _EVERYWHERE = frozenset(  # words of any rule, and of any network
     "weight bias norm re in type start out layer layers encoder decoder "
@@ -175,7 +176,7 @@ def _is_home(kind: Kind, recipe: Recipe) -> bool:
 
 def _named(kind: Kind, recipe: Recipe, families: frozenset[str]) -> bool:
     """Tell whether a class around a parameter, outside of libraries, is called after a family."""
-    if kind.packages & LIBRARIES:
+    if kind.packages & PACKAGES:
         return False
     best = max(kind.classes, key=lambda name: len(_longest(name, families)), default="")
     return bool(kind.classes & _spoken(recipe.source) or _longest(best, families))

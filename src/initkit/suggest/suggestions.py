@@ -17,6 +17,7 @@ from ..render import (
     column_lines,
     html_page,
     lines_of,
+    lines_of_each,
 )
 from .evidence import Evidence
 
@@ -147,7 +148,7 @@ class Suggestions(Shown, Sequence[Suggestion]):
         return [
             *lines_of(self._head, "title", width),
             *(column_lines(_COLUMNS, self, width) if self else ()),
-            *(line for text in told for line in lines_of(text, "", width)),
+            *lines_of_each(told, "", width),
         ]
 
     @property

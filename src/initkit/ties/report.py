@@ -26,6 +26,7 @@ from ..render import (
     format_shape,
     html_page,
     lines_of,
+    lines_of_each,
 )
 from .groups import KINDS, TieGroup, find_tied_parameters
 from .reuse import Reuse, find_reused_parameters
@@ -95,7 +96,7 @@ class TieReport(Shown):
         lines = lines_of(self._head(), "title", width)
         if self.groups:
             lines += self._table(width, fold)
-            lines += [line for text in self._meanings() for line in lines_of(text, "", width)]
+            lines += lines_of_each(self._meanings(), "", width)
         if self.reused is not None:
             reused = [f"  {visible(name)}: {reuse}" for name, reuse in self.reused.items()]
             lines += lines_of("\n".join([self._reused_head(), *reused]), "", width)

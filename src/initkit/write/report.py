@@ -13,7 +13,7 @@ import torch
 from ..errors import visible
 from ..files import write_text
 from ..plan import WRITE, Plan, Step, first_to_know, plain_data, plan_lines, plan_page
-from ..render import Line, Shown, lines_of
+from ..render import Line, Shown, lines_of, lines_of_each
 from ..stream import backend
 
 FORMAT = "initkit-report-1"
@@ -115,9 +115,9 @@ class Report(Shown):
         return [
             *lines_of(title, "title", width),
             *first_to_know(self.steps, width),
-            *(line for text in notes for line in lines_of(text, "warning", width)),
+            *lines_of_each(notes, "warning", width),
             *plan_lines(self.steps, width, fold=fold),
-            *(line for t in self.plan.summary(done=True) for line in lines_of(t, "", width)),
+            *lines_of_each(self.plan.summary(done=True), "", width),
         ]
 
     def text(self, width: int | None = None, *, fold: bool = True) -> str:
