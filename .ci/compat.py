@@ -13,6 +13,7 @@ installs the wheel, and runs the tests that need no foreign models. Environments
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -62,8 +63,7 @@ def main() -> None:
         print(" | ".join(row))
     if not options.torch:
         write_table(rows)
-    # As pytest's last line has it, which counts what passed wherever all did.
-    if any(re.search("failed|error", outcome) for _, _, outcome in rows):
+    if any(outcome.startswith("failed") for _, _, outcome in rows):
         for log in WORK.glob("*/tests.log"):
             print(log.read_text()[-20_000:])
         sys.exit(1)
@@ -99,11 +99,15 @@ def test(environment: Path, files: list[str]) -> str:
     """Run the tests of some files that need no foreign models, and return pytest's last line."""
     command = [environment / "bin" / "python", "-m", "pytest", "-q", "-n", "2"]
     command += ["-m", "not models and not slow", "-p", "no:cacheprovider", *files]
+    # No cell has foreign models, so that the run around it may not ask for them here.
+    env = {name: value for name, value in os.environ.items() if name != "CI_REQUIRE_MODELS"}
     done = subprocess.run(
-        [str(c) for c in command], capture_output=True, text=True, cwd=ROOT, check=False
+        [str(c) for c in command], capture_output=True, text=True, cwd=ROOT, check=False, env=env
     )
-    (environment / "tests.log").write_text(done.stdout + done.stderr)
-    return re.sub(r" in .*", "", done.stdout.strip().splitlines()[-1]).strip("= ")
+    told = done.stdout + done.stderr
+    (environment / "tests.log").write_text(told)
+    last = re.sub(r" in .*", "", told.strip().splitlines()[-1]).strip("= ")
+    return last if done.returncode == 0 else f"failed: {last}"
 
 
 def write_table(rows: list[tuple[str, str, str]]) -> None:
