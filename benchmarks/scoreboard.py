@@ -17,26 +17,25 @@ from typing import Any
 
 from torch import nn
 
-from initkit import Plan, Step, check_init, list_recipes, plan_init
+from initkit import Plan, Step, check_init, describe_recipe, list_recipes, plan_init
 from initkit.distributions import Distribution
 from initkit.errors import InitkitError
 from initkit.record import record_init
+from initkit.rules import recipes_for
 from initkit.suggest import Suggestions, suggest_recipe
 
 VERDICTS = ("right", "wrong", "incomplete", "none")
 STANDINGS = ("right", "marked", "confidently wrong", "none")
-OTHER_NAMES = {"vit_mae": "mae", "swinv2": "swin_v2"}  # of families that other libraries have too
 CLOSE = 1e-4  # of a std: figures of float32 that were reckoned in another order
 
 
 def score(
     build: Callable[[], nn.Module], library: str, model: str, suggest: bool = True
 ) -> dict[str, Any]:
-    """Judge the first suggestion for a model, and the recipe of its family's name if there is one.
+    """Judge the first suggestion for a model, and the recipe that follows its own code if one does.
 
     Without ``suggest`` only the latter, as if it had been suggested. ``model`` is the name that
-    the library calls it by: a family's own recipe is the one of the longest part of it, ``deit``
-    for ``deit/deit_tiny``.
+    the library calls it by.
     """
     recorded = record_init(build)
     assert recorded.model is not None
@@ -44,7 +43,7 @@ def score(
         "tensors": len(recorded),
         "parameters": sum(p.numel() for p in recorded.model.parameters()),
     }
-    own = own_recipe(library, model, type(recorded.model).__module__.split(".")[-2])
+    own = own_recipe(library, model, type(recorded.model).__module__)
     result["named"] = judge(recorded, own) | {"recipe": own}
     if not suggest:
         return result | {"first": result["named"], "seconds": 0.0}
@@ -81,19 +80,26 @@ def standing(first: Mapping[str, Any]) -> str:
     return "confidently wrong" if first.get("claims") else "marked"
 
 
-def own_recipe(library: str, model: str, folder: str = "") -> str | None:
-    """Return the recipe of a library that goes by the name of a model there.
+def own_recipe(library: str, model: str, place: str) -> str | None:
+    """Return the recipe of a library that follows a model's own code.
 
-    ``folder`` is where transformers keeps its code, whose name is the family's: no cousin serves.
+    ``place`` is the Python module that defines the model. Of several recipes that follow it, or
+    where none says so, that one counts which goes by the name of the code's folder or by a part of
+    the model's, the longest first: ``deit`` for ``deit/deit_tiny``. Code of transformers that none
+    follows has none.
     """
-    known, (*above, last) = set(list_recipes()), model.replace("-", "_").split("/")
+    own = [r.name for r in recipes_for(place) if r.name.endswith(f"/{library}")]
+    folder, (*above, last) = place.split(".")[-2], model.replace("-", "_").split("/")
     parts = last.split("_")
     heads = ["_".join(parts[:end]) for end in range(len(parts) - 1, 0, -1)]
     # A size may follow its family at once, as in ``densenet169``.
-    names = [last, *above, *heads, *(name.rstrip("0123456789") for name in (last, *heads))]
-    if library == "transformers":
-        names = [OTHER_NAMES.get(folder or last, folder or last)]
-    return next((n for name in names if (n := f"{name}/{library}") in known), None)
+    names = [folder, last, *above, *heads, *(name.rstrip("0123456789") for name in (last, *heads))]
+    names += ["_".join(parts[start:]) for start in range(1, len(parts))]
+    known = set(list_recipes()) if own or library != "transformers" else set()
+    called = next((n for name in names if (n := f"{name}/{library}") in known), None)
+    if called is None or (own and describe_recipe(called).name not in own):
+        return own[0] if own else None
+    return called
 
 
 def judge(recorded: Plan, rules: Any) -> dict[str, Any]:

@@ -80,10 +80,20 @@ def test_what_a_recording_does_not_explain_is_judged_by_its_values(board: Module
     assert board.judge(recorded, {"weight": "normal(std=5)"})["verdict"] == "wrong"
 
 
-def test_a_model_of_transformers_goes_by_its_own_name_alone(board: ModuleType) -> None:
-    assert board.own_recipe("transformers", "gpt2") == "gpt2/transformers"
-    assert board.own_recipe("transformers", "gpt2_of_another") is None
-    assert board.own_recipe("timm", "vision_transformer/vit_tiny_patch16_224") == "vit/timm"
+@pytest.mark.parametrize(
+    ("model", "place", "recipe"),
+    [
+        ("gpt2", "transformers.models.gpt2.modeling_gpt2", "gpt2/transformers"),
+        ("gpt2_more", "transformers.models.gpt2_more.modeling_gpt2_more", None),
+        ("vision_transformer/test_vit", "timm.models.vision_transformer", "vit/timm"),
+        ("vision_transformer_sam/samvit", "timm.models.vision_transformer_sam", "samvit/timm"),
+        ("densenet169", "torchvision.models.densenet", "densenet/torchvision"),
+    ],
+)
+def test_a_models_own_recipe_is_one_that_follows_its_code(
+    board: ModuleType, model: str, place: str, recipe: str | None
+) -> None:
+    assert board.own_recipe(place.split(".", maxsplit=1)[0], model, place) == recipe
 
 
 RIGHTLY = {"verdict": "right", "right": 4, "wrong": [], "recipe": "a/torch", "open": 0}
@@ -152,8 +162,7 @@ def test_a_sample_of_families_is_right_under_its_own_name(board: ModuleType) -> 
     end, judged = time.monotonic() + 15, 0
     for kind in chosen:
         recorded = record_init(builders[kind])
-        folder = type(recorded.model).__module__.split(".")[-2]
-        recipe = board.own_recipe("transformers", kind, folder)
+        recipe = board.own_recipe("transformers", kind, type(recorded.model).__module__)
         found = board.judge(recorded, recipe)
         assert found["verdict"] == "right", (kind, recipe, found["wrong"])
         judged += 1

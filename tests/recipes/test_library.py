@@ -44,9 +44,9 @@ def zoo() -> Iterator[SimpleNamespace]:
 @pytest.mark.parametrize("kind", TYPES)
 def test_a_family_starts_as_its_own_code_starts_it(kind: str, zoo: SimpleNamespace) -> None:
     recorded = record_init(zoo.models[kind])
-    folder = type(recorded.model).__module__.split(".")[-2]
-    recipe = zoo.board.own_recipe("transformers", kind, folder)
-    assert recipe == f"{folder}/transformers"
+    place = type(recorded.model).__module__
+    recipe = zoo.board.own_recipe("transformers", kind, place)
+    assert recipe == f"{place.split('.')[-2]}/transformers"
     found = zoo.board.judge(recorded, recipe)
     assert (found["verdict"], found["wrong"], found["open"]) == ("right", [], 0)
 
