@@ -72,7 +72,7 @@ def test_a_diff_says_what_changes() -> None:
     assert str(a.diff(b)) == "~ head.weight  N(0, 0.02) -> constant 0"
     assert not a.diff(a)
     c = plan_init(nn.ModuleDict({"head": nn.Linear(8, 5)}), {"*": 0})
-    assert "- conv1.weight  N(0, 0.02)" in str(a.diff(c))
+    assert "- {conv,bn}1.weight  x2  N(0, 0.02)" in str(a.diff(c))
     assert "~ head.bias  shape [4] -> [5]" in str(a.diff(c))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from initkit.render import fold_rows, split_name
+from initkit.render import fold_alike, fold_rows, split_name
 
 PIECES = st.sampled_from(["h", "layer1", "layer2", "conv1", "weight", "0", "1", "12", "007", "{1}"])
 NAMES = st.one_of(st.text(max_size=6), st.lists(PIECES, max_size=4).map(".".join))
@@ -74,3 +76,58 @@ def test_a_number_longer_than_any_count_is_a_part_of_the_name() -> None:
         [long],
         ["h.2.w"],
     ]
+
+
+def alike(names: list[str], exact: dict[str, int] | None = None) -> list[str]:
+    """Return the labels of names whose rows are alike but for what is given."""
+    known = exact or {}
+    folds = fold_alike(names, name=str, kin=lambda _: None, exact=lambda name: known.get(name, 0))
+    return [fold.label for fold in folds]
+
+
+@given(st.lists(st.tuples(NAMES, st.integers(0, 2)), max_size=20))
+def test_rows_of_joined_modules_are_rebuilt_too(rows: list[tuple[str, int]]) -> None:
+    folds = fold_alike(rows, name=lambda row: row[0], kin=lambda _: None, exact=lambda row: row[1])
+    assert [row[0] for fold in folds for row in fold.rows] == [n for f in folds for n in f.names]
+    assert sorted(row for fold in folds for row in fold.rows) == sorted(rows)
+
+
+PARTS = st.lists(
+    st.sampled_from(["q_proj", "k_proj", "norm", "0", "a.b", ""]), unique=True, min_size=1
+)
+
+
+@given(PARTS, PARTS, st.integers(1, 3))
+def test_like_subtrees_are_one_line_a_tensor(
+    outer: list[str], inner: list[str], layers: int
+) -> None:
+    names = [f"{o}.{i}.{part}.w" for o in outer for i in range(layers) for part in inner]
+    folds = fold_alike(names, name=str, kin=lambda _: None, exact=lambda _: None)
+    assert sorted(name for fold in folds for name in fold.names) == sorted(names)
+
+
+def test_modules_whose_names_differ_in_one_word_are_one_line() -> None:
+    names = [f"h.{i}.attn.{part}_proj.weight" for i in range(12) for part in "qkvo"]
+    assert alike(names) == ["h.{0..11}.attn.{q,k,v,o}_proj.weight"]
+    assert alike(["a.query.w", "a.key.w", "a.value.w"]) == ["a.{query,key,value}.w"]
+    assert alike(["norm.w", "final_norm.w"]) == ["{norm,final_norm}.w"]
+    assert alike(["encoder.0.w", "encoder.1.w", "decoder.0.w", "decoder.1.w"]) == [
+        "{encoder,decoder}.{0,1}.w"
+    ]
+
+
+def test_modules_that_differ_in_any_line_keep_all_of_theirs() -> None:
+    names = [f"{module}.{own}" for module in ("conv", "norm") for own in ("weight", "bias")]
+    assert alike(names, {"norm.weight": 1}) == names
+    assert alike([*names, "norm.scale"]) == [*names, "norm.scale"]
+
+
+def test_a_tensors_own_name_is_no_module_and_stays() -> None:
+    assert alike(["a.weight_q", "a.weight_k"]) == ["a.weight_q", "a.weight_k"]
+
+
+def test_ten_thousand_modules_of_names_of_their_own_are_one_line() -> None:
+    letters = "abcdefghij"
+    names = [f"{''.join(word)}.w" for word in itertools.product(letters, repeat=4)]
+    (fold,) = fold_alike(names, name=str, kin=lambda _: None, exact=lambda _: None)
+    assert fold.names == names

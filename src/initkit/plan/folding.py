@@ -34,7 +34,14 @@ def one_each(steps: Sequence[Step]) -> list[Fold[Step]]:
 
 def exact(step: Step) -> tuple[Hashable, ...]:
     """Return what a line says of a step besides its name."""
-    return step.shape, step.start, step.own_remarks
+    return (*_about(step), step.shape, step.start, step.own_remarks)
+
+
+def _about(step: Step) -> tuple[Hashable, ...]:
+    # Of several names what they are called is told by each, and numbers of theirs may go together.
+    others = tuple(map(template, step.names[1:]))
+    decided = step.status, step.rule, step.scheme, step.dtype, step.frozen, step.padding
+    return (*decided, step.tie_kind, others)
 
 
 def variants(fold: Fold[Step]) -> Iterator[tuple[str, list[Fold[Step]]]]:
@@ -154,14 +161,11 @@ def _name(step: Step) -> str:
 
 
 def _kin(step: Step) -> tuple[Hashable, ...]:
-    # Of several names what they are called is told by each, and numbers of theirs may go together.
-    others = tuple(map(template, step.names[1:]))
-    about = (step.status, step.rule, step.scheme, step.dtype, step.frozen, step.padding)
     law = _law(step.start), len(step.shape), _law(step.own_remarks)
     # Numbers of containers count likes; conv1 and conv2 of one block are not alike by their names.
     module = step.name.split(".")[-2:-1] if len(step.shape) > 1 else []
     own = [] if "".join(module).isdigit() else module
-    return (*about, *law, step.tie_kind, others, *own)
+    return (*_about(step), *law, *own)
 
 
 _law = lru_cache(maxsize=4096)(template)  # of few texts, asked for by each of many steps

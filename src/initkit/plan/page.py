@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
-from ..render import Fold, Mark
+from ..render import Fold, Grid, Mark
 from .folding import exact, fold_steps, variants
 from .step import UNCOVERED, UNEXPLAINED, WRITE, Step
 
@@ -91,8 +91,9 @@ def key_of(fold: Fold[Step], names: str | None) -> str:
     return "re:" + "|".join(_pattern(fold.texts, grid) for grid in fold.grids)
 
 
-def _pattern(texts: Sequence[str], grid: Sequence[Sequence[int]]) -> str:
-    gaps = [str(n[0]) if len(n) == 1 else f"({'|'.join(map(str, n))})" for n in grid]
+def _pattern(texts: Sequence[str], grid: Grid) -> str:
+    choices = ([re.escape(str(part)) for part in gap] for gap in grid)
+    gaps = [each[0] if len(each) == 1 else f"({'|'.join(each)})" for each in choices]
     return "".join(map("".join, zip(map(re.escape, texts), (*gaps, ""), strict=True)))
 
 

@@ -1,7 +1,7 @@
 """Rows become text for a terminal or a page of HTML."""
 
 from .columns import Column, column_html, column_lines, column_table
-from .folding import Fold, brief_names, fold_alike, fold_rows, split_name
+from .folding import Fold, Grid, brief_names, fold_alike, fold_rows, split_name
 from .html import Mark, Notes, Section, Table, html_page
 from .plots import figure
 from .ranges import common_start, spanned, template
@@ -13,6 +13,7 @@ __all__ = [
     "Column",
     "Density",
     "Fold",
+    "Grid",
     "Ink",
     "Line",
     "Mark",

@@ -1,4 +1,4 @@
-"""Rows whose names differ in numbers alone fold into one line, and unfold into all of them."""
+"""Rows whose names differ in numbers, or in a word, fold into one line and unfold into all."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Generic, TypeAlias, TypeVar
 
@@ -14,8 +14,11 @@ from .ranges import common_start
 
 R = TypeVar("R")
 Numbers: TypeAlias = tuple[int, ...]
-Grid: TypeAlias = tuple[Numbers, ...]
-"""Which numbers stand in each gap of a name, in every combination."""
+Gap: TypeAlias = tuple[int, ...] | tuple[str, ...]
+Grid: TypeAlias = tuple[Gap, ...]
+"""Which numbers, or which words, stand in each gap of a name, in every combination."""
+Word: TypeAlias = tuple[str, ...]
+"""What stands between two dots of a name, cut at its gaps: ``("conv", "")`` for ``conv{1,2}``."""
 
 # A number as it is counted: of "007" nothing, since 7 would not bring it back.
 # Nor of one that is longer than any count is.
@@ -26,8 +29,8 @@ _NUMBER = re.compile(r"(?<![0-9])(0|[1-9][0-9]{0,17})(?![0-9])")
 class Fold(Generic[R]):
     """Rows that one line stands for.
 
-    ``texts`` are the pieces of their names between numbers, each of ``grids`` what stands in the
-    gaps; the names are all combinations, grid by grid, and ``rows`` are in their order.
+    ``texts`` are the pieces of their names between gaps, each of ``grids`` what stands in the gaps;
+    the names are all combinations, grid by grid, and ``rows`` are in their order.
 
     >>> fold = fold_rows(["h.0.w", "h.1.w", "h.2.w"], name=str, key=len)[0]
     >>> fold.label, fold.names
@@ -50,11 +53,11 @@ class Fold(Generic[R]):
         Of several grids the numbers of the first gap that differs; those behind it depend on it,
         and are ``*``.
         """
-        gaps = [set(gap) for gap in zip(*self.grids, strict=True)]
+        gaps = [dict.fromkeys(gap) for gap in zip(*self.grids, strict=True)]
         first = next((i for i, gap in enumerate(gaps) if len(gap) > 1), len(gaps))
         return self._joined(
             [
-                "*" if len(gap) > 1 and i > first else _span(sorted(set().union(*gap)))
+                "*" if len(gap) > 1 and i > first else _span(_union(gap))
                 for i, gap in enumerate(gaps)
             ]
         )
@@ -67,8 +70,8 @@ class Fold(Generic[R]):
     @property
     def names(self) -> list[str]:
         """The names of the rows, made anew from the pieces."""
-        found = (numbers for grid in self.grids for numbers in itertools.product(*grid))
-        return [self._joined([str(number) for number in numbers]) for numbers in found]
+        found = (parts for grid in self.grids for parts in itertools.product(*grid))
+        return [self._joined([str(part) for part in parts]) for parts in found]
 
     @property
     def first(self) -> R:
@@ -114,11 +117,15 @@ def fold_alike(
 
     In forty-seven layers of one width and one of another, the one has a line by itself. In a
     pyramid, where every stage has a width of its own, no row is odd, and one line holds them all.
+    Modules whose names differ in one word, and all of whose lines are alike, have lines together.
 
     >>> rows = [("h.0", 8), ("h.1", 8), ("h.2", 8), ("h.3", 9), *((f"s.{i}", i) for i in range(4))]
     >>> pairs = fold_alike(rows, name=lambda r: r[0], kin=lambda _: 0, exact=lambda r: r[1])
     >>> [fold.label for fold in pairs]
     ['h.{0..2}', 'h.3', 's.{0..3}']
+    >>> names = [f"h.{i}.{part}_proj.weight" for i in range(12) for part in "qkv"]
+    >>> [fold.label for fold in fold_alike(names, name=str, kin=hash, exact=lambda _: None)]
+    ['h.{0..11}.{q,k,v}_proj.weight']
     """
     split = [split_name(name(row)) for row in rows]
     # Numbers in place of what is compared: it is long, and there may be a hundred thousand rows.
@@ -129,7 +136,8 @@ def fold_alike(
         counts.setdefault(family, Counter())[variant] += 1
     apart = {family: _apart_from_the_rest(found) for family, found in counts.items()}
     keys = [(f, v if v in apart[f] else -1) for f, v in zip(families, variants, strict=True)]
-    return _folded(rows, split, keys, ragged=True)
+    numbers = dict(zip(map(id, rows), variants, strict=True))
+    return _join_siblings(_folded(rows, split, keys, ragged=True), lambda row: numbers[id(row)])
 
 
 def _numbered(values: Iterable[Hashable]) -> list[int]:
@@ -171,6 +179,74 @@ def _apart_from_the_rest(counts: Counter[int]) -> set[int]:
     return {usual} if len(rest) > 2 else set(counts)
 
 
+def _join_siblings(folds: Sequence[Fold[R]], variant: Callable[[R], Hashable]) -> list[Fold[R]]:
+    """Join what modules hold whose names differ in one word, where all in them is alike.
+
+    Line by line and row by row: a convolution and its norm have biases alike, and no weights. What
+    is inside comes together first. The last word of a name is no module's.
+    """
+    found = dict(enumerate(map(_with_open_gaps, folds)))
+    words = {place: _words(fold.texts) for place, fold in found.items()}
+    said = {place: tuple(map(variant, fold.rows)) for place, fold in found.items()}
+    for depth in range(max(map(len, words.values()), default=0) - 2, -1, -1):
+        modules: dict[tuple[Word, ...], dict[Hashable, int]] = {}
+        for place, cut in words.items():
+            if depth < len(cut) - 1 and len(cut[depth]) == 1:
+                held = cut[depth + 1 :], found[place].grids, said[place]
+                modules.setdefault(cut[: depth + 1], {})[held] = place
+        alike: dict[Hashable, list[dict[Hashable, int]]] = {}
+        for path, lines in modules.items():
+            alike.setdefault((path[:-1], frozenset(lines)), []).append(lines)
+        for first, *others in alike.values():
+            for line, place in first.items() if others else ():
+                gone = [lines[line] for lines in others]
+                cut = words[place]
+                gap = (cut[depth][0], *(words.pop(p)[depth][0] for p in gone))
+                words[place] = (*cut[:depth], ("", ""), *cut[depth + 1 :])
+                same = [found[place], *map(found.pop, gone)]
+                found[place] = _joined_at(words[place], depth, gap, same)
+                said[place] = tuple(map(variant, found[place].rows))
+    return [found[place] for place in sorted(found)]
+
+
+def _joined_at(words: tuple[Word, ...], depth: int, gap: Gap, folds: Sequence[Fold[R]]) -> Fold[R]:
+    """Return one fold of several whose words are these, but for a gap at a depth."""
+    at = sum(len(word) - 1 for word in words[:depth])
+    grids = tuple((*grid[:at], gap, *grid[at:]) for grid in folds[0].grids)
+    rows = {name: row for fold in folds for name, row in zip(fold.names, fold.rows, strict=True)}
+    joined: Fold[R] = Fold(_texts(words), grids, ())
+    return replace(joined, rows=tuple(rows[name] for name in joined.names))
+
+
+def _with_open_gaps(fold: Fold[R]) -> Fold[R]:
+    """Return a fold without the gaps in which one number stands in all its names."""
+    texts, kept = [fold.texts[0]], []
+    for i, gap in enumerate(zip(*fold.grids, strict=True)):
+        if len(gap[0]) == 1 and len(set(gap)) == 1:
+            texts[-1] += f"{gap[0][0]}{fold.texts[i + 1]}"
+        else:
+            kept.append(i)
+            texts.append(fold.texts[i + 1])
+    grids = tuple(tuple(grid[i] for i in kept) for grid in fold.grids)
+    return Fold(tuple(texts), grids, fold.rows)
+
+
+def _words(texts: Sequence[str]) -> tuple[Word, ...]:
+    words: list[Word] = [()]
+    for text in texts:
+        first, *others = text.split(".")
+        words[-1] += (first,)
+        words += [(other,) for other in others]
+    return tuple(words)
+
+
+def _texts(words: Sequence[Word]) -> tuple[str, ...]:
+    texts: list[str] = []
+    for first, *others in words:
+        texts[-1:] = [f"{texts[-1]}.{first}" if texts else first, *others]
+    return tuple(texts)
+
+
 def split_name(name: str) -> tuple[tuple[str, ...], Numbers]:
     """Return the texts of a name between its numbers, and the numbers.
 
@@ -181,7 +257,7 @@ def split_name(name: str) -> tuple[tuple[str, ...], Numbers]:
     return tuple(pieces[::2]), tuple(map(int, pieces[1::2]))
 
 
-def _grids(points: Sequence[Numbers]) -> Iterator[Grid]:
+def _grids(points: Sequence[Numbers]) -> Iterator[tuple[Numbers, ...]]:
     """Yield grids of numbers that cover the points, each once."""
     # What all have in common goes first, so that the depth below grows with their number alone.
     common = next(
@@ -195,7 +271,7 @@ def _grids(points: Sequence[Numbers]) -> Iterator[Grid]:
         yield (*head, *grid)
 
 
-def _apart(points: Sequence[Numbers]) -> Iterator[Grid]:
+def _apart(points: Sequence[Numbers]) -> Iterator[tuple[Numbers, ...]]:
     """Yield grids that cover points whose first numbers differ."""
     if len(points[0]) < 2:  # nothing, or one row of numbers, is a grid as it is
         yield tuple(tuple(sorted(numbers)) for numbers in zip(*points, strict=True))
@@ -212,10 +288,19 @@ def _apart(points: Sequence[Numbers]) -> Iterator[Grid]:
             yield (tuple(sorted(firsts)), *grid)
 
 
-def _span(numbers: Sequence[int]) -> str:
-    """Return numbers as a label shows them: ``7``, ``{0,2}``, ``{0..3,5}``."""
-    if len(numbers) == 1:
-        return str(numbers[0])
+def _union(gaps: Iterable[Gap]) -> Gap:
+    parts = dict.fromkeys(itertools.chain.from_iterable(gaps))
+    numbers = [part for part in parts if isinstance(part, int)]
+    return tuple(sorted(numbers)) if numbers else tuple(str(part) for part in parts)
+
+
+def _span(gap: Gap) -> str:
+    """Return what stands in a gap as a label shows it: ``7``, ``{0..3,5}``, ``{q,k}_proj``."""
+    if len(gap) == 1:
+        return str(gap[0])
+    numbers = [part for part in gap if isinstance(part, int)]
+    if not numbers:
+        return _any_word([str(part) for part in gap])
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][-1] + 1:
@@ -224,6 +309,28 @@ def _span(numbers: Sequence[int]) -> str:
             runs.append([number])
     shown = (f"{run[0]}..{run[-1]}" if len(run) > 2 else ",".join(map(str, run)) for run in runs)
     return "{" + ",".join(shown) + "}"
+
+
+def _any_word(words: Sequence[str]) -> str:
+    """Return words as one, with what all begin and end with outside of the braces."""
+    pieces = [_PIECES.findall(word) for word in words]
+    start = _same(pieces)
+    end = _same([piece[start:][::-1] for piece in pieces])
+    if any(len(piece) == start + end for piece in pieces):  # nothing would be left of a word
+        start = end = 0
+    between = ("".join(piece[start : len(piece) - end]) for piece in pieces)
+    before, behind = pieces[0][:start], pieces[0][len(pieces[0]) - end :]
+    return "".join([*before, "{", ",".join(between), "}", *behind])
+
+
+_PIECES = re.compile(r"[0-9]+|_+|[^_0-9]+")
+
+
+def _same(rows: Sequence[Sequence[str]]) -> int:
+    """Return how many entries all rows begin with."""
+    columns = enumerate(zip(*rows, strict=False))
+    fewest = min(map(len, rows))
+    return next((i for i, column in columns if len(set(column)) > 1), fewest)
 
 
 def brief_names(folds: Sequence[Fold[R]]) -> tuple[str, Sequence[str]]:

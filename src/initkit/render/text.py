@@ -15,7 +15,7 @@ Lines: TypeAlias = list[str]
 
 _GAP = "  "
 _MANY = 400  # rows for which the best arrangement is looked for
-_MANY_NUMBERS = 24  # letters of numbers between braces that may break
+_MANY_NUMBERS = 16  # letters between braces that may break
 _LEAST = 8  # columns narrower than this are not read, they are spelt
 _WORTH = 1.25  # lines that columns side by side may cost, of those that hanging ones take
 
