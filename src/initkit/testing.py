@@ -62,7 +62,7 @@ def assert_initialized(
     report = check_init(model, rules, level=level, **options)
     if report.ok:
         return report
-    lines = "\n".join(f"  {failure}" for failure in report.failures)
+    lines = "\n".join(f"  {failure}" for failure in report.failure_texts())
     raise CheckError(f"{report.title}: {report.verdict}\n{lines}")
 
 

@@ -9,7 +9,7 @@ import torch
 from checked import net, started
 from torch import nn
 
-from initkit import check_init
+from initkit import apply_init, check_init
 
 
 def trained(steps: int) -> tuple[nn.Module, dict[str, object]]:
@@ -57,3 +57,11 @@ def test_trained_weights_with_nan_are_broken() -> None:
     report = check_init(model, rules)
     assert not report.trained
     assert report.failures[0].kind == "garbage"
+
+
+def test_values_that_are_all_one_are_told_as_such_beside_a_mean_of_zero() -> None:
+    model = nn.Linear(64, 64)
+    apply_init(model, {"*": 1})
+    failure = check_init(model, {"weight": "normal(std=0.02)", "bias": 1}).failures[0]
+    assert failure.hint == "every element is 1"
+    assert any("the mean is 1 where 0 was planned" in text for text in failure.also)

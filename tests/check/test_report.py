@@ -6,8 +6,9 @@ import json
 
 import torch
 from checked import RULES, net, started
+from torch import nn
 
-from initkit import check_init
+from initkit import apply_init, check_init
 
 
 def test_a_report_prints_failures_first_and_every_parameter() -> None:
@@ -48,3 +49,19 @@ def test_a_report_renders_as_html_with_failures_first() -> None:
 def test_a_report_holds_no_tensor() -> None:
     report = check_init(started(net()), RULES)
     assert all(not c.pieces and c.slot is None for c in report._checked)
+
+
+def test_failures_of_like_layers_are_told_together_with_their_ranges() -> None:
+    model = nn.Sequential(*(nn.Linear(64, 64) for _ in range(8)))
+    apply_init(model, {"3.weight": 1, "*.weight": "normal(std=0.03)", "*": 0}, seed=1)
+    report = check_init(model, {"*.weight": "normal(std=0.02)", "*": 0})
+    stds = sorted(f"{model[i].weight.std(correction=0).item():.4g}" for i in (0, 1, 2, 4, 5, 6, 7))
+    first, second = (line for line in report.text().splitlines() if line.startswith("  !"))
+    assert first.startswith("  ! {0..2,4..7}.weight  x7 [64, 64]: the std is ")
+    assert f"{stds[0]}..{stds[-1]} where 0.02 was planned" in first
+    assert second.startswith("  ! 3.weight [64, 64]: every element is 1")
+    (line,) = (line for line in report.table().splitlines() if line.startswith("{0..2,4..7}.weight"))
+    assert "x7" in line and "FAILS: std" in line
+    # Nothing is lost: each failure is there, and told where every line is asked for.
+    assert [failure.name for failure in report.failures] == [f"{i}.weight" for i in range(8)]
+    assert report.text(fold=False).count("  !") == 8

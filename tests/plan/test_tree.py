@@ -30,10 +30,13 @@ def test_a_tree_folds_blocks_and_sums_them() -> None:
     ]
 
 
-def test_the_std_of_a_module_is_that_of_all_its_elements_together() -> None:
-    row = plan_init(nn.Linear(4, 4), {"weight": "normal(std=0.5)", "bias": 1}).tree().rows[0]
-    # 16 elements of N(0, 1/4) and 4 ones
-    assert row.std == pytest.approx(math.sqrt((16 * 0.25 + 4) / 20 - (4 / 20) ** 2))
+def test_the_std_of_a_module_is_that_of_all_that_is_drawn_together() -> None:
+    rules = {"0.weight": "normal(std=0.5)", "1.weight": "normal(mean=1, std=0.3)", "*": 1}
+    (row, *_) = plan_init(nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 8)), rules).tree().rows
+    # 16 elements of N(0, 1/4) and 32 of N(1, 0.09); biases are constant
+    mean, square = 32 / 48, (16 * 0.25 + 32 * (1 + 0.09)) / 48
+    assert row.std == pytest.approx(math.sqrt(square - mean**2))
+    assert plan_init(nn.Linear(4, 4), {"*": 1}).tree().rows[0].std is None
 
 
 def test_columns_and_depth_are_chosen() -> None:

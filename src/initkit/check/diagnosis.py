@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
-from ..distributions import Constant, Distribution, Normal, Uniform
+from ..distributions import Constant, Distribution, Normal, Uniform, short
 from ..plan import WRITE, Plan, slot_info
 from .checked import Checked
 from .measure import Measured
@@ -27,7 +27,9 @@ def diagnose(checked: Checked, plan: Plan) -> str:
         return ""
     if flaw := planned.known_flaw(measured.low, measured.high):
         return flaw
-    if measured.n < _FEWEST or measured.low == measured.high:
+    if measured.n > 1 and measured.low == measured.high:
+        return f"every element is {short(measured.low)}" if planned.constant is None else ""
+    if measured.n < _FEWEST:
         return ""
     for distribution, description in _candidates(checked, planned, measured, plan):
         if distribution != planned and _looks_like(distribution, measured, checked.pieces):

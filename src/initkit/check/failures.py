@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from ..distributions import Test
 from ..errors import visible
+from ..render import Fold, fold_alike, spanned, template
 from .checked import Checked
 
 FailureKind: TypeAlias = Literal[
@@ -107,22 +108,56 @@ class Failure:
     also: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        sure = f"p = {self.p_value:.1g}" if self.p_value > 1e-300 else "certain"
-        # What is not registered may be a module, which has no shape.
-        where = "" if self.kind == "unregistered" else f" {list(self.shape)}:"
-        lines = [f"{visible(self.name)}{where} {self.text} ({sure})"]
-        if self.planned:
-            by = f", by rule {self.rule!r}" if self.rule else ""
-            lines.append(f"planned: {self.planned}{by}")
-        lines += [self.hint] if self.hint else []
-        lines += [f"also: {'; '.join(self.also)}"] if self.also else []
-        return "\n    ".join(lines)
+        return told_together(Fold.single(self.name, self))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the failure as plain data."""
         names = ("name", "kind", "expected", "seen", "p_value", "text", "planned", "rule", "hint")
         shape = {"shape": list(self.shape), "also": list(self.also)}
         return {name: getattr(self, name) for name in names} | shape
+
+
+def fold_failures(failures: Sequence[Failure], strata: Mapping[str, int]) -> list[Fold[Failure]]:
+    """Fold failures of one kind, of parameters whose names differ in numbers or in a word.
+
+    ``strata`` number the parameters by how large their values are: one far from the others stands
+    apart.
+    """
+    if len(failures) <= _FEW:
+        return [Fold.single(failure.name, failure) for failure in failures]
+
+    def kin(failure: Failure) -> Hashable:
+        said = template(failure.text), template(failure.planned)
+        return failure.kind, failure.rule, len(failure.shape), strata.get(failure.name), *said
+
+    return fold_alike(failures, name=lambda failure: failure.name, kin=kin, exact=kin)
+
+
+_FEW = 6  # failures that are told one by one
+
+
+def told_together(fold: Fold[Failure]) -> str:
+    """Return what failures have in common, with the range of each number in which they differ."""
+    first, count = fold.first, len(fold)
+    # What is not registered may be a module, which has no shape.
+    where = "" if first.kind == "unregistered" else f" {_all(fold, lambda f: [*f.shape])}:"
+    times = f"  x{count}" if count > 1 else ""
+    worst = max(failure.p_value for failure in fold.rows)
+    sure = "certain" if worst <= 1e-300 else f"p {'<=' if count > 1 else '='} {worst:.1g}"
+    lines = [f"{visible(fold.label)}{times}{where} {_all(fold, lambda f: f.text)} ({sure})"]
+    if first.planned:
+        by = f", by rule {first.rule!r}" if first.rule else ""
+        lines.append(f"planned: {_all(fold, lambda f: f.planned)}{by}")
+    # Of many the values of some alone are compared with other distributions.
+    hints = [failure.hint for failure in fold.rows if failure.hint]
+    lines += [spanned(hints, digits=3)] if hints else []
+    alike = len({failure.also for failure in fold.rows}) == 1
+    lines += [f"also: {'; '.join(first.also)}"] if first.also and alike else []
+    return "\n    ".join(lines)
+
+
+def _all(fold: Fold[Failure], told: Callable[[Failure], object]) -> str:
+    return spanned([str(told(failure)) for failure in fold.rows], digits=4)
 
 
 def failed_tests(checked: Sequence[Checked], level: float) -> dict[int, list[Test]]:

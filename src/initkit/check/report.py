@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,10 +31,11 @@ from ..render import (
     template,
 )
 from .checked import Checked
-from .failures import Failure, failed_tests, kind_of, make_failure
+from .failures import Failure, failed_tests, fold_failures, kind_of, make_failure, told_together
 from .picture import histograms
 
 _FEW = 12  # parameters that are read at a glance: folding them would only hide names
+_FAR = 0.2  # of the larger of two sizes: what fails otherwise than its likes stands apart
 _MOST_NAMED = 5  # parameters in the verdict
 _MOST_DIAGNOSED = 24  # failures whose values are compared with other distributions
 
@@ -184,14 +186,43 @@ class CheckReport(Shown):
         judged = sorted(self._judged(), key=lambda row: not row.failure)  # failures first
         if len(judged) <= _FEW:
             return [Fold.single(row.checked.name, row) for row in judged]
-        return fold_alike(judged, name=lambda row: row.checked.name, kin=_kin, exact=_exact)
+        strata = self._strata()
+        return fold_alike(
+            judged,
+            name=lambda row: row.checked.name,
+            kin=lambda row: (strata.get(row.checked.name), *_kin(row)),
+            exact=_exact,
+        )
+
+    def failure_texts(self) -> list[str]:
+        """Return what is printed of the failures: of many that are alike, one text."""
+        return [told_together(fold) for fold in fold_failures(self.failures, self._strata())]
+
+    def _strata(self) -> dict[str, int]:
+        """Return a number for each parameter that fails, by how large its values are.
+
+        Of parameters that are planned alike, neighbours in size have one number unless a quarter
+        lies between them.
+        """
+        sizes: dict[Hashable, list[tuple[float, str]]] = {}
+        for row in self._judged():
+            if row.failure:
+                sizes.setdefault(_kin(row), []).append((row.size, row.checked.name))
+        strata: dict[str, int] = {}
+        for alike in sizes.values():
+            before, number = -math.inf, 0
+            for size, name in sorted(alike):
+                number += size - before > _FAR * abs(size)
+                before, strata[name] = size, number
+        return strata
 
     def lines(self, width: int | None = None, *, fold: bool = True) -> list[Line]:
         """Return the lines of ``text()``, each with what it is to the reader."""
         tone: Tone = "good" if self.ok else "warning" if self.trained else "error"
+        failures = self.failure_texts() if fold else self.failures
         return [
             *lines_of(f"{visible(self.title)}: {self.verdict}", tone, width),
-            *lines_of_each((f"  ! {f}" for f in self.failures), tone, width),
+            *lines_of_each((f"  ! {f}" for f in failures), tone, width),
             Line(""),
             *self._table(width, fold),
         ]
@@ -199,7 +230,7 @@ class CheckReport(Shown):
     def text(self, width: int | None = None, *, fold: bool = True) -> str:
         """Return the report as text that fits into ``width`` columns, where one is given.
 
-        With ``fold=False`` the table has one line per parameter.
+        With ``fold=False`` there is a text for each failure and a line for each parameter.
         """
         return "\n".join(line.text for line in self.lines(width, fold=fold))
 
@@ -221,10 +252,9 @@ class CheckReport(Shown):
 
     def to_html(self, *, whole: bool = True) -> str:
         """Return the report as one self-contained HTML page, failures first."""
-        notes = [str(failure) for failure in self.failures]
         sections: list[Section] = [
             self.verdict,
-            Notes(notes, "Failures", "warning" if self.trained else "error"),
+            Notes(self.failure_texts(), "Failures", "warning" if self.trained else "error"),
             *self.pictures(),
             column_html(_FOLDED, self.folds, mark=_mark),
         ]
@@ -261,6 +291,15 @@ class Judged:
         return self.checked.measured.std if self.checked.measured is not None else None
 
     @property
+    def size(self) -> float:
+        """The root of the mean square of the values, below zero where nearly all are."""
+        measured = self.checked.measured
+        if measured is None or not measured.n:
+            return 0.0
+        size = math.hypot(measured.mean, measured.std)
+        return math.copysign(size, measured.mean) if abs(measured.mean) > measured.std else size
+
+    @property
     def spread(self) -> tuple[str, str]:
         """The smallest and the largest value; nothing where all are one."""
         measured = self.checked.measured
@@ -281,13 +320,11 @@ COLUMNS: tuple[Column[Judged], ...] = (
 """What a report says of each parameter."""
 
 
-def _kin(row: Judged) -> Hashable:
-    # What fails stands by itself.
-    failed = row.checked.name if row.failure else ""
+def _kin(row: Judged) -> tuple[Hashable, ...]:
     verdict, planned = template(row.verdict), template(row.checked.planned)
     module = row.checked.name.split(".")[-2:-1] if len(row.checked.shape) > 1 else []
     own = [] if "".join(module).isdigit() else module
-    return (failed, verdict, planned, len(row.checked.shape), *own)
+    return (verdict, planned, len(row.checked.shape), *own)
 
 
 def _exact(row: Judged) -> Hashable:

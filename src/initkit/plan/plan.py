@@ -218,9 +218,9 @@ class Plan(Shown):
         >>> model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
         >>> print(plan_init(model, {"*weight": "normal(std=0.02)", "*": 0}).tree())
         Sequential
-        module      type    tensors  elements  starts as                   std
-        ------  --  ------  -------  --------  ----------------------  -------
-        {0,2}   x2  Linear        4        40  N(0, 0.02), constant 0  0.01789
+        module      starts as                std  elements  tensors  type
+        ------  --  ----------------------  ----  --------  -------  ------
+        {0,2}   x2  N(0, 0.02), constant 0  0.02        40        4  Linear
         """
         return make_tree(self.title, self.steps, self._kinds(), columns, depth)
 

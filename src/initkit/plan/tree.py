@@ -17,14 +17,14 @@ from ..render import (
     Shown,
     column_html,
     column_lines,
-    fold_rows,
+    fold_alike,
     html_page,
     lines_of,
 )
 from .folding import short_rule
 from .step import WRITE, Step
 
-DEFAULT_COLUMNS = ("type", "tensors", "elements", "starts as", "std")
+DEFAULT_COLUMNS = ("starts as", "std", "elements", "tensors", "type")
 _MOST_LAWS = 2  # distributions that a line names
 
 
@@ -69,19 +69,33 @@ class TreeRow:
     @property
     def starts(self) -> str:
         """How they start: the laws of most elements, and how many more there are."""
+        laws = self._laws()
+        more = len(laws) - _MOST_LAWS
+        return ", ".join(laws[:_MOST_LAWS]) + (f", {more} more" if more > 0 else "")
+
+    @property
+    def first_start(self) -> str:
+        """How most elements start, and how many other ways there are."""
+        first, *others = self._laws() or [""]
+        return f"{first} +{len(others)}" if others else first
+
+    def _laws(self) -> list[str]:
         laws: Counter[str] = Counter()
         for step in self.steps:
             laws[step.start] += step.numel
-        named = [law for law, _ in laws.most_common(_MOST_LAWS)]
-        more = len(laws) - len(named)
-        return ", ".join(named) + (f", {more} more" if more else "")
+        return [law for law, _ in laws.most_common()]
 
     @property
     def std(self) -> float | None:
-        """The std of all elements that are written, taken together; None where one is unknown."""
+        """The std of all elements that are drawn, taken together; None where one is unknown.
+
+        Constants are no part of it: a layer has the std of its weight, whatever its bias.
+        """
         count, first, second = 0, 0.0, 0.0
         for step in self.steps:
             if step.status != WRITE or step.distribution is None or not step.numel:
+                continue
+            if not step.distribution.random:
                 continue
             mean, std = step.distribution.mean, step.distribution.std
             if mean is None or std is None:
@@ -99,6 +113,10 @@ class TreeRow:
         return next(iter(said)) if len(said) == 1 else f"{len(said)} different"
 
 
+def _brief_laws(rows: Sequence[TreeRow]) -> tuple[str, Sequence[str]]:
+    return "starts as", [row.first_start for row in rows]
+
+
 def _std(row: TreeRow) -> str:
     return "" if row.std is None else short(row.std)
 
@@ -114,7 +132,7 @@ _ALL: tuple[Column[TreeRow], ...] = (
     Column(
         "elements", lambda r: f"{r.elements:,}", "r", order=lambda r: float(r.elements), bar=True
     ),
-    Column("starts as", lambda row: row.starts, loose="cut"),
+    Column("starts as", lambda row: row.starts, brief=_brief_laws),
     Column("std", _std, "r", order=lambda row: row.std),
     Column("rule", lambda row: row.common(lambda step: short_rule(step.rule))),
     Column("dtype", lambda row: row.common(lambda s: str(s.dtype).removeprefix("torch."))),
@@ -215,7 +233,7 @@ def _rows(
     if len(folds) == 1 and not modules[0].own:
         # A container that holds nothing else has no line of its own.
         inner = [one for module in modules for one in _within(module)[0].rows]
-        inner_label = f"{label}.{folds[0].label}" if depth else folds[0].label
+        inner_label = f"{label}.{_label(folds[0])}" if depth else _label(folds[0])
         yield from _rows(inner, inner_label, depth, deepest)
         return
     yield TreeRow(label, depth, len(modules), modules[0].kind, steps)
@@ -223,9 +241,9 @@ def _rows(
         return
     for fold in folds:
         # Of every module that the line above stands for.
-        names = {module.name for module in fold.rows}
+        names = dict.fromkeys(module.name for module in fold.rows)
         inner = [one for module in modules for name in names for one in _named(module, name)]
-        yield from _rows(inner, fold.label, depth + 1, deepest)
+        yield from _rows(inner, _label(fold), depth + 1, deepest)
 
 
 def _within(module: _Module) -> list[Fold[_Module]]:
@@ -234,11 +252,22 @@ def _within(module: _Module) -> list[Fold[_Module]]:
         return []
     beside = [_parameter(step) for step in module.own]
     held = [*beside, *module.inner.values()]
-    return fold_rows(held, name=lambda one: one.name, key=lambda one: one.alike(), ragged=True)
+    told = {id(one): one.alike() for one in held}
+    # Paths of modules end with a dot: names of modules may join, those of parameters do not.
+    return fold_alike(
+        held,
+        name=lambda one: one.path[len(module.path) :],
+        kin=lambda one: told[id(one)],
+        exact=lambda one: told[id(one)],
+    )
+
+
+def _label(fold: Fold[_Module]) -> str:
+    return fold.label.removesuffix(".")
 
 
 def _parameter(step: Step) -> _Module:
-    return _Module(step.name.rpartition(".")[2], f"{step.name}.", "", [step])
+    return _Module(step.name.rpartition(".")[2], step.name, "", [step])
 
 
 def _named(module: _Module, name: str) -> list[_Module]:

@@ -124,7 +124,7 @@ def fold_alike(
     >>> [fold.label for fold in pairs]
     ['h.{0..2}', 'h.3', 's.{0..3}']
     >>> names = [f"h.{i}.{part}_proj.weight" for i in range(12) for part in "qkv"]
-    >>> [fold.label for fold in fold_alike(names, name=str, kin=hash, exact=lambda _: None)]
+    >>> [f.label for f in fold_alike(names, name=str, kin=lambda _: 0, exact=lambda _: 0)]
     ['h.{0..11}.{q,k,v}_proj.weight']
     """
     split = [split_name(name(row)) for row in rows]
