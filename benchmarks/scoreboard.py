@@ -83,22 +83,23 @@ def standing(first: Mapping[str, Any]) -> str:
 def own_recipe(library: str, model: str, place: str) -> str | None:
     """Return the recipe of a library that follows a model's own code.
 
-    ``place`` is the Python module that defines the model. Of several recipes that follow it, or
-    where none says so, that one counts which goes by the name of the code's folder or by a part of
-    the model's, the longest first: ``deit`` for ``deit/deit_tiny``. Code of transformers that none
-    follows has none.
+    ``place`` is the Python module that defines the model. Of several recipes that follow it, that
+    one counts which goes by the name of the code's folder or by a part of the model's, the longest
+    first: ``deit`` for ``deit/deit_tiny``.
     """
     own = [r.name for r in recipes_for(place) if r.name.endswith(f"/{library}")]
+    if not own:
+        return None
     folder, (*above, last) = place.split(".")[-2], model.replace("-", "_").split("/")
     parts = last.split("_")
     heads = ["_".join(parts[:end]) for end in range(len(parts) - 1, 0, -1)]
+    tails = ["_".join(parts[start:]) for start in range(1, len(parts))]
     # A size may follow its family at once, as in ``densenet169``.
-    names = [folder, last, *above, *heads, *(name.rstrip("0123456789") for name in (last, *heads))]
-    names += ["_".join(parts[start:]) for start in range(1, len(parts))]
-    known = set(list_recipes()) if own or library != "transformers" else set()
-    called = next((n for name in names if (n := f"{name}/{library}") in known), None)
-    if called is None or (own and describe_recipe(called).name not in own):
-        return own[0] if own else None
+    bare = [name.rstrip("0123456789") for name in (last, *heads)]
+    names = [f"{name}/{library}" for name in (folder, last, *tails, *above, *heads, *bare)]
+    called = next((name for name in names if name in list_recipes()), None)
+    if len(own) == 1 and (called is None or describe_recipe(called).name not in own):
+        return own[0]
     return called
 
 

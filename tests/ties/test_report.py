@@ -131,3 +131,17 @@ def test_of_no_ties_or_very_many_there_is_no_picture() -> None:
     one = nn.Linear(2, 2, bias=False)
     assert tie_report(nn.Linear(2, 2)).pictures() == []
     assert tie_report(nn.ModuleList([one] * 100)).pictures() == []
+
+
+def test_many_names_of_one_tie_are_one_line_that_opens_to_all() -> None:
+    layer = nn.Linear(4, 4)
+    model = nn.ModuleDict({"layers": nn.ModuleList([layer] * 12), "head": nn.Linear(4, 4)})
+    model["head"].weight = layer.weight
+    text = tie_report(model).text(120)
+    (first, second) = (line for line in text.splitlines() if ".weight" in line)
+    assert first.startswith("parameter  layers.{0..11}.weight  x12")
+    assert second.startswith("=          head.weight ")
+    (bias,) = (line for line in text.splitlines() if ".bias" in line)
+    assert bias.startswith("module") and "layers.{0..11}.bias    x12" in bias
+    page = tie_report(model).to_html()
+    assert all(f"layers.{i}.bias" in page for i in range(12))

@@ -9,6 +9,7 @@ from functools import lru_cache
 from ..render import Fold, common_start, fold_alike, fold_rows, format_shape, spanned, template
 from .step import LEFT_OUT, PROTECTED, Status, Step
 
+_MOST_NAMES = 4  # of one tensor, that a line tells
 _FEW = 12  # steps that are read at a glance: folding them would only hide names
 
 
@@ -172,8 +173,13 @@ _law = lru_cache(maxsize=4096)(template)  # of few texts, asked for by each of m
 
 
 def _tie(step: Step) -> str:
-    more = f" and {len(step.names) - 4} more names" if len(step.names) > 4 else ""
-    return " = ".join(step.names[:4]) + more
+    """Return the names of one tensor; of many, those that differ in numbers alone together."""
+    names: Sequence[str] = step.names
+    if len(names) > _MOST_NAMES:
+        folds = fold_rows(names, name=str, key=lambda _: None, ragged=True)
+        names = [fold.label for fold in folds]
+    more = len(names) - _MOST_NAMES
+    return " = ".join(names[:_MOST_NAMES]) + (f" and {more} more names" if more > 0 else "")
 
 
 def _tied_by(step: Step) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
@@ -34,6 +34,7 @@ from .storage import self_overlapping, unique_bytes
 
 _MOST_ARCS = 60  # names that a picture has room for
 _FEW = 6  # ties that are read at a glance: folding them would only hide names
+_MOST_MEMBERS = 4  # names of one tie that have a line each
 MEANING: Mapping[str, str] = {
     "module": "one module under several names: one parameter, one gradient; nothing unties it "
     "but replacing the module",
@@ -223,15 +224,17 @@ def _group(group: TieGroup) -> dict[str, Any]:
     }
 
 
+_Member: TypeAlias = tuple[str, Tensor, Slot]
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One name of a group, or of several alike; ``bracket`` is a piece of the group's edge.
+    """One name of a group, or several alike; ``bracket`` is a piece of the group's edge.
 
     ``place`` counts over all groups.
     """
 
     group: TieGroup
-    count: int
     place: int
     bracket: str
     name: str
@@ -241,7 +244,7 @@ class _Row:
 
     @property
     def kind(self) -> str:
-        return self.group.kind if self.bracket == _TOP else ""
+        return self.group.kind if self.bracket in (_TOP, _ALONE) else ""
 
     @property
     def size(self) -> int | None:
@@ -249,19 +252,27 @@ class _Row:
 
 
 # Box-drawing characters: a bracket down the left side of a group's rows.
-_TOP, _SIDE, _BOTTOM = "\u250c", "\u2502", "\u2514"
+_TOP, _SIDE, _BOTTOM, _ALONE = "\u250c", "\u2502", "\u2514", "\u2576"
 
 
 def _fold_groups(groups: Sequence[TieGroup]) -> list[Fold[TieGroup]]:
-    """Fold groups whose members are alike, and whose names differ in numbers alone."""
+    """Fold groups whose members are alike, and whose names differ in numbers alone.
+
+    A group of many names is folded by itself.
+    """
     if len(groups) <= _FEW:
         return [Fold.single("", group) for group in groups]
     return fold_rows(groups, name=lambda g: " ".join(g.names), key=_alike, ragged=True)
 
 
 def _alike(group: TieGroup) -> Hashable:
-    members = ((type(s.owner), s.kind, t.dtype, _shape(t)) for _, t, s in group.reached())
-    return (group.kind, *members)
+    own = group.canonical if len(group.names) > _MOST_MEMBERS else ""
+    return (group.kind, own, *map(_member, group.reached()))
+
+
+def _member(member: _Member) -> Hashable:
+    _, tensor, slot = member
+    return type(slot.owner), slot.kind, tensor.dtype, _shape(tensor)
 
 
 def _shape(tensor: Tensor) -> str:
@@ -271,13 +282,24 @@ def _shape(tensor: Tensor) -> str:
 def _rows(folds: Iterable[Fold[TieGroup]]) -> list[_Row]:
     rows: list[_Row] = []
     for fold in folds:
-        reached = [list(group.reached()) for group in fold.rows]
-        edge = [_TOP, *[_SIDE] * (len(reached[0]) - 2), _BOTTOM]
-        for bracket, members in zip(edge, zip(*reached, strict=True), strict=True):
+        lines = _lines(fold)
+        edge = [_TOP, *[_SIDE] * (len(lines) - 2), _BOTTOM] if len(lines) > 1 else [_ALONE]
+        for bracket, (label, members) in zip(edge, lines, strict=True):
             (_, tensor, slot), names = members[0], tuple(name for name, *_ in members)
-            label = fold_rows(names, name=str, key=lambda _: None, ragged=True)[0].label
-            rows.append(_Row(fold.first, len(fold), len(rows), bracket, label, names, tensor, slot))
+            rows.append(_Row(fold.first, len(rows), bracket, label, names, tensor, slot))
     return rows
+
+
+def _lines(fold: Fold[TieGroup]) -> list[tuple[str, tuple[_Member, ...]]]:
+    """Return a label for what is in one place of every group; of many in a group, of like ones."""
+    reached = [list(group.reached()) for group in fold.rows]
+    if len(reached) == 1 and len(reached[0]) > _MOST_MEMBERS:
+        like = fold_rows(reached[0], name=lambda m: m[0], key=_member, ragged=True)
+        return [(one.label, one.rows) for one in like]
+    columns = list(zip(*reached, strict=True))
+    names = [[name for name, *_ in column] for column in columns]
+    labels = (fold_rows(n, name=str, key=lambda _: None, ragged=True)[0].label for n in names)
+    return list(zip(labels, columns, strict=True))
 
 
 def _owner(row: _Row) -> str:
@@ -292,8 +314,8 @@ COLUMNS: tuple[Column[_Row], ...] = (
         order=lambda row: row.place,
         only="html",
     ),
-    Column("name", lambda r: r.name, inside=lambda r: r.names if r.count > 1 else ()),
-    Column("", lambda row: f"x{row.count}" if row.count > 1 else "", "r"),
+    Column("name", lambda r: r.name, inside=lambda r: r.names if len(r.names) > 1 else ()),
+    Column("", lambda row: f"x{len(row.names)}" if len(row.names) > 1 else "", "r"),
     Column("shape", lambda row: _shape(row.tensor)),
     Column("dtype", lambda row: str(row.tensor.dtype).removeprefix("torch.")),
     Column("owner", _owner),
