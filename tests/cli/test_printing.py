@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +53,17 @@ def test_every_command_speaks_json(command: list[str], run: Run) -> None:
 def test_what_is_shown_of_a_model_fits_80_columns(run: Run, words: list[str]) -> None:
     _, out, _ = run(*words)
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_full_is_a_line_a_parameter_for_what_reads_a_pipe(
+    run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "a_module_whose_name_is_longer_than_most_are"
+    text = f"from torch import nn\nnet = nn.ModuleDict({{'{long}': nn.Linear(100000, 1)}})"
+    (place / "long_net.py").write_text(text)
+    arguments = ("plan", "long_net:net", "--rules", "kaiming_uniform(a='sqrt(5)')", "--full")
+    assert max(map(len, run(*arguments)[1].splitlines())) <= 80  # COLUMNS asks for it
+    monkeypatch.delenv("COLUMNS")
+    rows = [line for line in run(*arguments)[1].splitlines() if line.startswith(long)]
+    assert [row.split()[0] for row in rows] == [f"{long}.weight", f"{long}.bias"]
+    assert "1x100000" in rows[0] and max(map(len, rows)) > 80

@@ -140,7 +140,7 @@ def test_every_parameter_has_a_line_where_nothing_is_folded() -> None:
     plan: Plan = plan_init(gpt(), RULES)
     assert len(plan.table(fold=False).splitlines()) == 2 + len(plan)
     assert plan.table(fold=False).splitlines()[0].split() == [
-        *("name", "shape", "fan_in/out", "rule", "start"),
+        *("name", "starts", "as", "shape", "fan_in/out", "rule"),
     ]
 
 

@@ -172,7 +172,11 @@ def _command(
 
 
 def _folds(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--full", action="store_true", help="print one line per parameter")
+    command.add_argument(
+        "--full",
+        action="store_true",
+        help="print one line per parameter, in a pipe as wide as it takes",
+    )
 
 
 def _takes_inputs(command: argparse.ArgumentParser) -> None:
@@ -243,13 +247,19 @@ def _show(options: argparse.Namespace) -> Output:
     return Output(shown.to_dict(), lambda: text(terminal_width()))
 
 
+def _width(options: argparse.Namespace) -> int | None:
+    """Return the width that is printed in: none for ``--full`` in a pipe, where a line is a row."""
+    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return None if options.full and piped else terminal_width()
+
+
 def _plan(options: argparse.Namespace) -> Output:
     if options.rules is None:
         return _record(options)
     plan = plan_init(load_target(options.target), _rules(options), **_plan_options(options))
     data = plan.to_dict() | {"problems": list(map(str, plan.problems))}
     return Output(
-        data, lambda: plan.lines(terminal_width(), fold=not options.full), ok=not plan.problems
+        data, lambda: plan.lines(_width(options), fold=not options.full), ok=not plan.problems
     )
 
 
@@ -274,7 +284,7 @@ def _record(options: argparse.Namespace) -> Output:
         save_recipe(plan.to_recipe(Path(options.out).stem), options.out)
     return Output(
         data,
-        lambda: plan.lines(terminal_width(), fold=not options.full),
+        lambda: plan.lines(_width(options), fold=not options.full),
         ok=not plan.with_status(UNEXPLAINED),
     )
 
@@ -291,7 +301,7 @@ def _diff(options: argparse.Namespace) -> Output:
     diff = first.diff(second)
     return Output(
         diff.text(fold=False).splitlines(),
-        lambda: diff.lines(terminal_width(), fold=not options.full) or "no difference",
+        lambda: diff.lines(_width(options), fold=not options.full) or "no difference",
         ok=not diff,
     )
 
@@ -319,7 +329,7 @@ def _check(options: argparse.Namespace) -> Output:
     report = check_init(model, rules, **_plan_options(options))
     return Output(
         report.to_dict(),
-        lambda: report.lines(terminal_width(), fold=not options.full),
+        lambda: report.lines(_width(options), fold=not options.full),
         ok=report.ok,
     )
 
@@ -338,7 +348,7 @@ def _apply(options: argparse.Namespace) -> Output:
     saved = lines_of(f"saved to {options.out}", "", terminal_width())
     return Output(
         report.to_dict(),
-        lambda: [*report.lines(terminal_width(), fold=not options.full), *saved],
+        lambda: [*report.lines(_width(options), fold=not options.full), *saved],
     )
 
 

@@ -83,10 +83,10 @@ def _count(fold: Fold[Step]) -> str:
 
 _ONE_EACH: tuple[Column[Step], ...] = (
     Column("name", lambda step: step.name),
+    Column("starts as", lambda step: step.start, tone=_tone),
     Column("shape", lambda step: format_shape(step.shape)),
     Column("fan_in/out", _fans),
     Column("rule", lambda step: step.rule),
-    Column("start", lambda step: step.start, tone=_tone),
     Column("remarks", lambda step: step.remarks),
 )
 """What a plan says of each parameter in a line of its own."""
