@@ -175,7 +175,7 @@ def _folds(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--full",
         action="store_true",
-        help="print one line per parameter, in a pipe as wide as it takes",
+        help="one line per parameter, however wide in a pipe",
     )
 
 
