@@ -43,6 +43,7 @@ def test_the_page_says_first_what_is_wrong_uncovered_and_tied() -> None:
         "Problems",
         "No rule covers",
         "Tied: one memory under several names",
+        "Ties",
         "Parameters",
     ]
     assert "tokens.weight = head.weight" in plan.to_html()

@@ -78,3 +78,13 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(OptionError, match=r"plot\(\) needs matplotlib: pip install"):
         plan().plot()
+
+
+def test_what_is_tied_is_an_arc_on_the_page_of_a_plan() -> None:
+    model = nn.ModuleDict({"embed": nn.Embedding(9, 4), "head": nn.Linear(4, 9, bias=False)})
+    model["head"].weight = model["embed"].weight
+    plan = plan_init(model, {"*": "normal"})
+    (picture,) = plan.pictures()
+    assert picture.title == "Ties" and "embed.weight" in picture.svg
+    assert picture.svg in plan.to_html()
+    assert "Ties" not in {one.title for one in plan_init(nn.Linear(2, 2), {"*": 0}).pictures()}

@@ -13,6 +13,7 @@ from ..render import (
     Fold,
     Line,
     Notes,
+    Picture,
     Section,
     Tone,
     brief_names,
@@ -22,9 +23,11 @@ from ..render import (
     html_page,
     lines_of,
     spanned,
+    tie_pictures,
 )
 from .folding import (
     brief_rules,
+    brief_shape,
     brief_shapes,
     brief_starts,
     fold_steps,
@@ -95,13 +98,21 @@ COLUMNS: tuple[Column[Fold[Step]], ...] = (
     Column("name", lambda fold: fold.label, brief=brief_names),
     Column("", _count, "r", only="text"),
     Column("count", _count, "r", order=lambda fold: float(len(fold)), only="html"),
-    Column("starts as", starts, tone=lambda fold: _tone(fold.first), brief=brief_starts),
+    Column(
+        "starts as",
+        starts,
+        tone=lambda fold: _tone(fold.first),
+        brief=brief_starts,
+        under=remarks,
+    ),
+    Column("shape", shapes, brief=brief_shapes, only="text"),
     Column(
         "shape",
-        shapes,
-        html_align="r",
+        brief_shape,
+        "r",
         order=lambda fold: float(fold.first.numel),
-        brief=brief_shapes,
+        hover=lambda fold: whole if (whole := shapes(fold)) != brief_shape(fold) else "",
+        only="html",
     ),
     Column(
         "rule",
@@ -116,7 +127,7 @@ COLUMNS: tuple[Column[Fold[Step]], ...] = (
     Column(
         "fan_in/out", lambda f: spanned([_fans(s) for s in f.rows]), html_align="r", only="html"
     ),
-    Column("remarks", remarks, tone=lambda _: "muted", hover=remarks, loose="note"),
+    Column("remarks", remarks, loose="note", only="text"),
     Column("history", lambda fold: _history(fold.first), tone=lambda _: "muted", only="html"),
 )
 """What a plan says of each line, the most important first; a new column is a row here."""
@@ -138,6 +149,11 @@ def first_to_know(steps: Sequence[Step], width: int | None = None) -> list[Line]
         said.append((f"frozen, and written all the same: {', '.join(frozen)}", "warning"))
     said += [(f"tied: {text}", "title") for text in tie_labels(steps)]
     return [line for text, tone in said for line in lines_of(visible(text), tone, width)]
+
+
+def tied_pictures(steps: Sequence[Step]) -> list[Picture]:
+    """Return the picture of what is tied, if anything is."""
+    return tie_pictures([step.names for step in steps if len(step.names) > 1])
 
 
 def uncovered_lines(steps: Sequence[Step]) -> list[str]:
@@ -186,6 +202,7 @@ def plan_page(
         Notes(frozen, "Frozen, and written all the same", "warning"),
         *lines,
         Notes(tie_labels(steps), "Tied: one memory under several names"),
+        *tied_pictures(steps),
         column_html(columns, folds, "Parameters", mark(folds, kinds or {})),
     ]
     return html_page(title, sections, whole=whole)

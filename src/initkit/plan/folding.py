@@ -132,9 +132,14 @@ def _around_zero(found: re.Match[str]) -> str:
 
 
 def brief_shapes(folds: Sequence[Fold[Step]]) -> tuple[str, Sequence[str]]:
-    """Return the header, and shapes; where they differ in more than one size, their number."""
-    found = [(shapes(fold), len({step.shape for step in fold.rows})) for fold in folds]
-    return "shape", [f"{n} shapes" if text.count("..") > 1 else text for text, n in found]
+    """Return the header, and the shapes of lines in fewer letters."""
+    return "shape", list(map(brief_shape, folds))
+
+
+def brief_shape(fold: Fold[Step]) -> str:
+    """Return the shape of a line's steps; where they differ in several sizes, their number."""
+    text = shapes(fold)
+    return f"{len({step.shape for step in fold.rows})} shapes" if text.count("..") > 1 else text
 
 
 def brief_rules(folds: Sequence[Fold[Step]]) -> tuple[str, Sequence[str]]:

@@ -17,7 +17,7 @@ from ..errors import (
 )
 from ..render import Fold, Line, Picture, Shown, lines_of, lines_of_each
 from .diff import Diff, compared
-from .display import first_to_know, plan_lines, plan_page, totals
+from .display import first_to_know, plan_lines, plan_page, tied_pictures, totals
 from .folding import fold_steps
 from .options import WriteOptions
 from .picture import depth_pictures, plot_depth
@@ -344,16 +344,17 @@ class Plan(Shown):
 
     def to_html(self, *, whole: bool = True) -> str:
         """Return the plan as one self-contained HTML document, or as a piece of one."""
-        sections: list[str | Picture] = [*self.summary(), *self.pictures()]
         kinds = self._kinds()
+        sections: list[str | Picture] = [*self.summary(), *depth_pictures(self.steps, kinds)]
         return plan_page(self.title, self.steps, self.problems, sections, whole=whole, kinds=kinds)
 
     def pictures(self) -> list[Picture]:
-        """Return the pictures of the page, as SVG: std against depth, a colour for each kind.
+        """Return the pictures of the page, as SVG: std against depth, and an arc for each tie.
 
-        The dashes behind are 1/sqrt(fan_in), with which a linear layer keeps its signal's size.
+        Each kind of module has a colour; the dashes behind are 1/sqrt(fan_in), with which a linear
+        layer keeps its signal's size.
         """
-        return depth_pictures(self.steps, self._kinds())
+        return [*depth_pictures(self.steps, self._kinds()), *tied_pictures(self.steps)]
 
     def plot(self) -> Any:
         """Return a figure of matplotlib: std against depth, as :meth:`to_html` shows it.

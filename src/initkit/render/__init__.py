@@ -5,7 +5,18 @@ from .folding import Fold, Grid, brief_names, fold_alike, fold_rows, split_name
 from .html import Mark, Notes, Section, Table, html_page
 from .plots import figure
 from .ranges import common_start, spanned, template
-from .svg import Density, Ink, Picture, Series, Spot, arcs, densities, line_chart, scatter, strips
+from .svg import (
+    Density,
+    Ink,
+    Picture,
+    Series,
+    Spot,
+    densities,
+    line_chart,
+    scatter,
+    strips,
+    tie_pictures,
+)
 from .terminal import Line, Shown, Tone, lines_of, lines_of_each, show, terminal_width
 from .text import fold, format_shape, text_table
 
@@ -25,7 +36,6 @@ __all__ = [
     "Spot",
     "Table",
     "Tone",
-    "arcs",
     "brief_names",
     "column_html",
     "column_lines",
@@ -49,4 +59,5 @@ __all__ = [
     "template",
     "terminal_width",
     "text_table",
+    "tie_pictures",
 ]

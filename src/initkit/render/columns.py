@@ -22,7 +22,8 @@ class Column(Generic[R]):
 
     ``tone`` colours what is said. ``html_align`` is for HTML alone, as are ``order``, by which a
     click on the header sorts, ``bar``, which draws that number behind the text, ``hover``, the
-    whole of what ``text`` shortens, and ``inside``, the lines that a click on the cell opens.
+    whole of what ``text`` shortens, ``under``, what stands below it in small letters, and
+    ``inside``, the lines that a click on the cell opens.
     ``only`` keeps a column to one of the two forms.
 
     Where text is too wide, ``brief`` says all cells in fewer letters, under a header; the cells of
@@ -39,6 +40,7 @@ class Column(Generic[R]):
     tone: Callable[[R], Tone] | None = None
     only: Literal["", "text", "html"] = ""
     hover: Callable[[R], str] | None = None
+    under: Callable[[R], str] | None = None
     inside: Callable[[R], Sequence[str]] | None = None
     brief: Callable[[Sequence[R]], tuple[str, Sequence[str]]] | None = None
     loose: Literal["", "note", "cut", "path"] = ""
@@ -192,6 +194,7 @@ def _drawn(column: Column[R], rows: Sequence[R], texts: Sequence[object]) -> lis
             column.tone(row) if column.tone else "",
             order,
             column.hover(row) if column.hover else "",
+            column.under(row) if column.under else "",
             column.inside(row) if column.inside else (),
         )
         for text, bar, order, row in zip(texts, lengths, orders, rows, strict=True)

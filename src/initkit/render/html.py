@@ -21,7 +21,8 @@ from .text import Row, check_widths
 class Cell:
     """Show ``text``; in HTML with a bar (0 to 1), a tone, and sorted by ``order``.
 
-    ``hover`` is the whole of a text that is shortened, ``inside`` are lines that a click opens.
+    ``hover`` is the whole of a text that is shortened, ``under`` stands below it in small letters,
+    ``inside`` are lines that a click opens.
 
     >>> str(Cell("0.059", bar=0.5))
     '0.059'
@@ -32,6 +33,7 @@ class Cell:
     tone: Tone = ""
     order: float | str | None = None
     hover: str = ""
+    under: str = ""
     inside: Sequence[str] = ()
 
     def __str__(self) -> str:
@@ -163,7 +165,8 @@ def _td(value: object, right: bool) -> str:
     if cell.hover:
         marks += f' title="{_escaped(cell.hover)}"'
     if not cell.inside:
-        return f"<td{marks}>{_breakable(shown)}</td>"
+        below = f"<small>{_escaped(cell.under)}</small>" if cell.under else ""
+        return f"<td{marks}>{_breakable(shown)}{below}</td>"
     lines = _escaped("\n".join(cell.inside))
     return f"<td{marks}><details><summary>{_breakable(shown)}</summary>{lines}</details></td>"
 

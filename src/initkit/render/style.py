@@ -60,6 +60,8 @@ border-bottom:1px solid var(--line);white-space:nowrap;font-variant-numeric:tabu
 background-color:transparent;max-width:none}
 @@ td:first-child{white-space:normal;min-width:14em}
 @@ td[title]{max-width:20em;overflow:clip;text-overflow:ellipsis}
+@@ small{display:block;color:var(--dim);white-space:normal;max-width:22em;font-size:.85em}
+@media(max-width:900px){@@ table{font-size:13px}@@ th,@@ td{padding:.2em .45em}}
 @@ td details{white-space:pre-wrap}@@ td summary{cursor:pointer;white-space:normal}
 @@ tr[aria-selected=true]{background:var(--bar)}
 @@ .tools{display:flex;flex-wrap:wrap;gap:.3em 1em;align-items:center;margin:.2em 0}
@@ -140,14 +142,24 @@ document.querySelectorAll(".initkit:not([data-live]) table").forEach(function (t
       return !tick.checked || (row.dataset.s || "").split(" ").indexOf(state) >= 0;
     });
   });
+  function rules(row) {
+    var rule = row.dataset.r, inside = row.querySelector("details"), colon = rule.indexOf("': ");
+    var names = inside ? inside.lastChild.textContent.split("\\n") : [];
+    var word = box.value.toLowerCase();
+    var found = names.filter(function (name) { return name.toLowerCase().indexOf(word) >= 0; });
+    var some = word && found.length && found.length < names.length;
+    // What was looked for is one layer of many: its names, and not the glob of all.
+    if (!some || /[ {]/.test(found.join(""))) return [rule];
+    return found.map(function (name) { return "'" + name + rule.slice(colon); });
+  }
   if (rows.some(function (row) { return row.dataset.r; })) {
     var copy = make("button", "copy rules");
     copy.title = "rules for the rows that you clicked, or for all in sight";
     copy.onclick = function () {
       var seen = rows.filter(function (row) { return !row.hidden; });
       var picked = seen.filter(function (row) { return row.ariaSelected === "true"; });
-      var lines = (picked.length ? picked : seen).map(function (row) { return row.dataset.r; })
-        .filter(Boolean);
+      var lines = (picked.length ? picked : seen).filter(function (row) { return row.dataset.r; })
+        .reduce(function (all, row) { return all.concat(rules(row)); }, []);
       var text = "{\\n    " + lines.join("\\n    ") + "\\n}\\n";
       function done() { copy.textContent = "copied " + lines.length; }
       function byHand() { window.prompt("copy", text); }

@@ -15,6 +15,7 @@ from .style import PICTURE
 Ink: TypeAlias = Literal["one", "two", "three", "four", "five", "dim"]
 _WIDTH, _WIDE, _HEIGHT = 560.0, 760.0, 240.0
 _INKS: tuple[Ink, ...] = ("one", "two", "three", "four", "five")
+_MOST_ARCS = 60  # names that a picture has room for
 _LETTER = 6.4  # how wide a letter is, at most
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 12.0, 24.0, 40.0
 
@@ -152,12 +153,28 @@ def scatter(
     return _svg(parts, _WIDE, _HEIGHT, f"{y} against {x}")
 
 
-def arcs(names: Sequence[str], groups: Sequence[Sequence[int]], *, label: str) -> str:
-    """Draw names below one another, and an arc between neighbours of each group by their places.
+def tie_pictures(groups: Sequence[Sequence[str]]) -> list[Picture]:
+    """Draw names below one another, and an arc between neighbours of each group of tied ones.
 
-    >>> arcs(["wte", "head"], [[0, 1]], label="ties")[:5]
-    '<svg '
+    Of very many names, as of none, there is no picture.
+
+    >>> [picture.title for picture in tie_pictures([["wte", "head"]])]
+    ['Ties']
     """
+    names = sorted((name for group in groups for name in group), key=_by_number)
+    if not names or len(names) > _MOST_ARCS:
+        return []
+    places = {name: place for place, name in enumerate(names)}
+    tied = [[places[name] for name in group] for group in groups]
+    return [Picture(_arcs(names, tied, "ties between names"), "Ties")]
+
+
+def _by_number(name: str) -> list[str]:
+    """Return what sorts names as people do, 2 before 10."""
+    return [part.zfill(9) if part.isdigit() else part for part in name.split(".")]
+
+
+def _arcs(names: Sequence[str], groups: Sequence[Sequence[int]], label: str) -> str:
     left, row = 8 + _LETTER * max((len(_short(name)) for name in names), default=0), 18.0
     parts = [_text(4, i * row + 14, _short(name), "start") for i, name in enumerate(names)]
     widest = 0.0

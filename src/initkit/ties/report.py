@@ -19,7 +19,6 @@ from ..render import (
     Picture,
     Section,
     Shown,
-    arcs,
     column_html,
     column_lines,
     fold_rows,
@@ -27,12 +26,12 @@ from ..render import (
     html_page,
     lines_of,
     lines_of_each,
+    tie_pictures,
 )
 from .groups import KINDS, TieGroup, find_tied_parameters
 from .reuse import Reuse, find_reused_parameters
 from .storage import self_overlapping, unique_bytes
 
-_MOST_ARCS = 60  # names that a picture has room for
 _FEW = 6  # ties that are read at a glance: folding them would only hide names
 _MOST_MEMBERS = 4  # names of one tie that have a line each
 MEANING: Mapping[str, str] = {
@@ -82,12 +81,7 @@ class TieReport(Shown):
 
     def pictures(self) -> list[Picture]:
         """Return the page's picture, as SVG: an arc for each tie; of very many there is none."""
-        names = sorted((name for group in self.groups for name in group.names), key=_by_number)
-        if not names or len(names) > _MOST_ARCS:
-            return []
-        places = {name: i for i, name in enumerate(names)}
-        ties = [[places[name] for name in group.names] for group in self.groups]
-        return [Picture(arcs(names, ties, label="ties between names"), "Ties")]
+        return tie_pictures([group.names for group in self.groups])
 
     def _repr_html_(self) -> str:
         return html_page("Ties", self._sections())
@@ -198,11 +192,6 @@ def _members(group: TieGroup) -> Iterator[tuple[Slot, Tensor]]:
     for slot in group.slots:
         if slot.tensor is not None:
             yield slot, slot.tensor
-
-
-def _by_number(name: str) -> list[str]:
-    """Return what sorts names as people do, 2 before 10."""
-    return [part.zfill(9) if part.isdigit() else part for part in name.split(".")]
 
 
 def _group(group: TieGroup) -> dict[str, Any]:
