@@ -122,3 +122,52 @@ def test_what_is_shown_is_what_the_site_has() -> None:
     with pytest.raises(SchemeMismatch, match=r"it reads site\.name"):
         shown.part(0, 2).name  # noqa: B018
     assert narrowed(site, "site") is site
+
+
+class Part(nn.Module):
+    """A part of a model with a config of its own, or with none."""
+
+    def __init__(self, **figures: float) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(2))
+        if figures:
+            self.config = figures
+
+
+FORMULAS = {
+    "normal(std=1/(1 + layer))": [1.0, 0.5] * 3,
+    "normal(std=config.std or 0.5)": [0.1, 0.1, 0.2, 0.2, 0.5, 0.5],
+    "normal(std='config.std or config.scale*(1 + layer) or 9')": [0.1, 0.1, 0.2, 0.2, 3.0, 6.0],
+    "scaled('normal(std=config.std or 0.5)', 'fan_in/2')": [0.2, 0.2, 0.4, 0.4, 1.0, 1.0],
+    "blocks('normal(std=config.std or 0.5)', 'normal(std=config.std or 0.5)')": [
+        *(0.1, 0.1, 0.2, 0.2, 0.5, 0.5),
+    ],
+}
+
+
+@pytest.mark.parametrize("scheme", FORMULAS)
+def test_what_is_shared_agrees_in_every_value_of_a_formulas_names(scheme: str) -> None:
+    whole = nn.ModuleDict({"a": Part(std=0.1), "b": Part(std=0.2), "c": Part(scale=3.0)})
+    steps = [s for s in plan_init(whole, {"*.weight": scheme, "*": 0}) if s.name.endswith("weight")]
+    found = [step.distribution.std for step in steps if step.distribution is not None]
+    assert found == pytest.approx(FORMULAS[scheme])
+    alone = [plan_init(whole, {step.name: scheme, "*": 0})[step.name].remarks for step in steps]
+    assert [step.remarks for step in steps] == alone
+
+
+def test_a_formula_without_a_value_is_a_problem_of_each_parameter_that_asks() -> None:
+    whole = nn.ModuleDict({"a": Part(std=0.1), "b": Part(), "c": Part()})
+    problems = plan_init(whole, {"*.weight": "normal(std=config.std)", "*": 0}).problems
+    assert [problem.names[0] for problem in problems] == [
+        *("b.layers.0.weight", "b.layers.1.weight", "c.layers.0.weight", "c.layers.1.weight"),
+    ]
+
+
+def test_an_attribute_that_raises_is_told_of_the_parameter_and_not_of_planning() -> None:
+    class Odd(nn.Linear):
+        @property
+        def width(self) -> float:
+            raise RuntimeError("not yet")
+
+    (problem,) = plan_init(Odd(4, 4), {"weight": "normal(std=owner.width)", "bias": 0}).problems
+    assert "weight" in str(problem) and "not yet" in str(problem)

@@ -8,7 +8,7 @@ row of an embedding.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -25,6 +25,7 @@ _NUMBERS = ("groups", "padding_idx")  # as the operators of torch call them
 _STACKED = {nn.LSTM: 4, nn.GRU: 3, nn.RNN: 1}
 # What the modules of a graph were, as it tells: class and numbers. Of scripts all is their own.
 _classes: WeakKeyDictionary[nn.Module, type] = WeakKeyDictionary()
+_held: Mapping[Any, type] = vars(_classes)["data"]  # whether there are any, without counting
 _numbers: WeakKeyDictionary[nn.Module, dict[str, int]] = WeakKeyDictionary()
 
 
@@ -35,6 +36,9 @@ def kind_of(module: nn.Module) -> type:
     <class 'torch.nn.modules.linear.Linear'>
     """
     cls = type(module)
+    # Asked for each parameter and rule; classes of scripts have a class of their own.
+    if type(cls) is type and not _held:
+        return cls
     if issubclass(cls, _SCRIPTED):
         script: Any = module
         return _class_named(_plain(script._c._type().qualified_name()), script.original_name)

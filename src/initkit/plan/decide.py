@@ -107,7 +107,9 @@ class _Decider:
         if not self.resolver.same_everywhere[place] or (len(shape) > 1 and not by_shape):
             # Some is known from the module or its parents alone, and not from the table's row.
             known = slot_info(slot)
-        key = place, type(owner), id(row), id(known), shape, tensor.dtype, tensor.requires_grad
+        about = shape, tensor.dtype, tensor.requires_grad
+        values = self.resolver.values(place, slot, slot.name)
+        key = place, type(owner), id(row), id(known), *about, values
         alike = self._alike.get(key) if slot.computed is None else None
         if alike is not None:
             step = alike[0].renamed(slot.paths, slot.canonicals[0])

@@ -15,7 +15,9 @@ class FormulaNames:
 
     def __init__(self, view: ModelView) -> None:
         self.view = view
-        self._counts: dict[str, int] = {}  # the model stands still while it is planned
+        # The model stands still while it is planned, and what it holds has one identity each.
+        self._counts: dict[str, int] = {}
+        self._nearest: dict[tuple[object, ...], object] = {}
 
     def look_up(self, slot: Slot, name: str, what: str) -> float:
         """Return the value of a formula's name that only the model knows."""
@@ -30,16 +32,39 @@ class FormulaNames:
         if head == "beside":
             return _attribute(_beside(slot, chain, what), chain, what)
         chain = chain or [what]
-        # From the inside out: a decoder's config goes before the whole model's.
+        if (thing := self._around(slot.lineage, head, chain)) is not None:
+            return _attribute(thing, chain, what)
         things = [t for module in reversed(slot.lineage) for t in _holders(module, head)]
-        for thing in things:
-            if _reach(thing, chain) is not None:
-                return _attribute(thing, chain, what)
         where = {"config": " has it in its config", "around": " has it"}
         lacks = where.get(head, " nor its config has it")
         near = did_you_mean(chain[-1], _numbers_of(things)) if len(chain) == 1 else ""
         message = f"{what} has no value: no module around {slot.name!r}{lacks}{near}"
         raise FormulaError(message, formula=what)
+
+    def value(self, slot: Slot, name: str, what: str) -> float | None:
+        """Return what :meth:`look_up` does, or None where it raises."""
+        head, *chain = what.split(".")
+        nearby = head not in _SPECIAL and not what.startswith("count(")
+        if nearby and self._around(slot.lineage, head, chain or [what]) is None:
+            return None  # many formulas ask for a few names that are not there
+        try:
+            return self.look_up(slot, name, what)
+        except Exception:  # an attribute of a user's class may raise anything
+            return None
+
+    def _around(self, lineage: Sequence[nn.Module], head: str, chain: Sequence[str]) -> object:
+        """Return what is nearest, of the last module or those around it, and has such a number."""
+        if not lineage:
+            return None
+        # From the inside out: a decoder's config goes before the whole model's.
+        for thing in _holders(lineage[-1], head):
+            if _reach(thing, chain) is not None:
+                return thing
+        around = lineage[:-1]
+        key = (head, *chain, *map(id, around))
+        if key not in self._nearest:  # which neighbours ask for, too
+            self._nearest[key] = self._around(around, head, chain)
+        return self._nearest[key]
 
     def _count(self, kinds: str) -> float:
         if kinds not in self._counts:
@@ -51,6 +76,9 @@ class FormulaNames:
                 for m in modules
             )
         return self._counts[kinds]
+
+
+_SPECIAL = ("layer", "n_layers", "owner", "beside")
 
 
 def _holders(module: nn.Module, head: str) -> list[object]:

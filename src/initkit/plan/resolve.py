@@ -70,10 +70,11 @@ class Resolver:
         self._needs = [needs_of(clause.scheme) for clause in table.clauses]
         # Whether a clause gives every slot the same distribution; asked for every parameter.
         self.same_everywhere = [
-            needs.reads == "options" and clause.rows is None
+            needs.reads == "options" and not needs.names and clause.rows is None
             for needs, clause in zip(self._needs, table.clauses, strict=True)
         ]
-        self._shared: dict[object, Distribution] = {}  # None is no key, and never here
+        # None is no key, and never here.
+        self._shared: dict[object, tuple[Distribution, Sequence[object]]] = {}
 
     def choices(self, slot: Slot) -> Iterator[Choice]:
         """Yield what each of the slot's names is started by; nothing for a name without a rule."""
@@ -83,8 +84,13 @@ class Resolver:
                 yield self.choice(slot, name, place)
 
     def same_by_kind(self, place: int) -> bool:
-        """Whether shape and module alone decide what a clause gives, and no slot's name."""
+        """Whether shape, module and :meth:`values` alone decide what a clause gives."""
         return self._needs[place].reads != "site"
+
+    def values(self, place: int, slot: Slot, name: str) -> tuple[float | None, ...]:
+        """Return the values of the names in a clause's formulas; None where one has none."""
+        names = self._needs[place].names
+        return tuple(self._reader.value(slot, name, what) for what in names) if names else ()
 
     def choice(self, slot: Slot, name: str, place: int) -> Choice:
         """Return how the clause at this place starts the slot."""
@@ -104,11 +110,15 @@ class Resolver:
             choice.fans_from = _fans_from(choice.fans, clause, info)
             # info is a value: it compares by what it says, so like layers meet in one entry. With
             # the class's name it is all that `narrowed` shows, and so all that may decide.
-            key = (place, tuple(slot.shape), info, _class_name(slot))
-            key = key if self.same_by_kind(place) else None
-        choice.distribution = self._shared.get(key)
-        if choice.distribution is None:
+            key = None
+            if self.same_by_kind(place):
+                known = self.values(place, slot, name)
+                key = (place, tuple(slot.shape), info, _class_name(slot), known)
+        shared = self._shared.get(key)
+        if shared is None:
             self._resolve(choice, info, key)
+        else:
+            choice.distribution, choice.formulas = shared
         return choice
 
     def _resolve(self, choice: Choice, info: ParameterInfo | None, key: object) -> None:
@@ -135,7 +145,7 @@ class Resolver:
             distribution = self._of_first(distribution)
         choice.distribution = distribution
         if key is not None:
-            self._shared[key] = distribution
+            self._shared[key] = distribution, choice.formulas
 
     def _of_first(self, copy: Copy) -> Copy:
         """Let a copy of what has several names be one of the first, so that tied copies agree."""
@@ -164,6 +174,7 @@ class SiteReader:
 
     def __init__(self, view: ModelView) -> None:
         self._names = FormulaNames(view)
+        self.value = self._names.value
 
     def site(
         self,
