@@ -383,10 +383,12 @@ def clearly_nearest(name: str, choices: Iterable[str]) -> str | None:
     """
     near = nearest(name, choices, n=2)
     likeness = [SequenceMatcher(None, other.lower(), name.lower()).ratio() for other in near]
-    clear = bool(near) and near[0] != name
-    return near[0] if clear and (len(near) < 2 or likeness[0] > likeness[1] + _CLEARLY) else None
+    if not near or near[0] == name or likeness[0] < _ALIKE:
+        return None
+    return near[0] if len(near) < 2 or likeness[0] > likeness[1] + _CLEARLY else None
 
 
+_ALIKE = 0.66  # the least ratio of a slip: "sdt" and "std" have two thirds
 _CLEARLY = 0.05  # by how much the ratio of what is meant lies above the next
 
 

@@ -347,7 +347,7 @@ def _read_scoped(value: Any) -> list[Clause]:
     """Read a table under a scope, where a name is a recipe's: a scheme's would be no table."""
     if isinstance(value, str):
         return _from_recipe(find_recipe(read_call(value)))
-    return read_rules(value)
+    return _read(value)
 
 
 def _is_table(value: object) -> bool:

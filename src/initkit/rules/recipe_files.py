@@ -184,9 +184,10 @@ class _File:
         lines = list(enumerate(self.text.splitlines(), 1))
         as_key = [number for number, line in lines if pattern.search(line)]
         text = value if isinstance(value, str) else ""
-        beside = (number for number in as_key if text and text in lines[number - 1][1])
+        within = [n for n, line in lines if text and any(f"{q}{text}{q}" in line for q in "\"'")]
+        beside = [number for number in as_key if number in within] or within
         anywhere = (n for n, line in lines if any(f"{q}{key}{q}" in line for q in "\"'"))
-        return next(beside, 0) or next(iter(as_key), 0) or next(anywhere, 0)
+        return next(iter(beside), 0) or next(iter(as_key), 0) or next(anywhere, 0)
 
     def rules(self, value: Any) -> Any:
         """Return a rule table; each entry is read alone, so that an error names its key."""
