@@ -96,7 +96,8 @@ SHOWN: dict[str, tuple[Any, str, str]] = {
                                "'*': 'kaiming_uniform(a=1)'"),
     "a function of a formula": ({"*": "normal(std=sqt(2))"}, "'*': 'normal(std=sqt(2))'",
                                 "'*': 'normal(std=sqrt(2))'"),
-    "a name in a formula": ({"*.weight": "normal(std=1/fan_n)"}, "'*.weight': 'normal(std=1/fan_n)'",
+    "a name in a formula": ({"*.weight": "normal(std=1/fan_n)"},
+                            "'*.weight': 'normal(std=1/fan_n)'",
                             "'*.weight': 'normal(std=1/fan_in)'"),
     "a gain": ({"*.weight": "orthogonal(gain='rellu')"},
                "'*.weight': \"orthogonal(gain='rellu')\"",
@@ -350,7 +351,7 @@ def texts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     if isinstance(value, str):
         yield path
     elif isinstance(value, dict):
-        for place, (key, one) in enumerate(value.items()):
+        for place, (_, one) in enumerate(value.items()):
             yield (*path, (place, 0))
             yield from texts(one, (*path, (place, 1)))
 
