@@ -97,7 +97,9 @@ def takes(
     ... def count(rules, **options): ...
     >>> count({}, strickt=True)
     Traceback (most recent call last):
-    initkit.errors.OptionError: count has no option 'strickt'; did you mean 'strict'?
+    initkit.errors.OptionError: count has no option 'strickt'
+      as written:   strickt=True
+      to paste:     strict=True
     """
 
     def decorate(function: F) -> F:
