@@ -26,7 +26,7 @@ from .matchers import (
     Type,
     Where,
 )
-from .meant import Words, first_that_matches, mended_entry
+from .meant import Words, mended_entry
 from .mention import Mention
 from .read import Clause, Rules, Shared, read_rules, recipe_clauses
 from .recipe import LIBRARIES, Recipe, describe_recipe, register_recipe
@@ -72,7 +72,6 @@ __all__ = [
     "describe_recipe",
     "every_recipe",
     "first",
-    "first_that_matches",
     "follows",
     "has_wildcard",
     "hint_module",

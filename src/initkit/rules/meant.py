@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TypeVar
 
 from torch import nn
 
@@ -18,8 +17,6 @@ from .hints import REGEX_SIGNS, classes_around, owners
 from .read import read_rules
 from .rule import Rule
 from .written import Entry, changed
-
-T = TypeVar("T")
 
 
 class Words:
@@ -70,23 +67,13 @@ def mended_entry(entry: Entry, words: Words) -> tuple[Entry, list[str]] | None:
 
     It is as its author wrote it but for the words of a key that the model spells in another way.
     """
-    return first_that_matches(
-        _forms(entry, words.forms),
-        lambda form: words.names_of([clause.matcher for clause in read_rules(form.table)]),
-    )
-
-
-def first_that_matches(
-    forms: Iterator[T], names: Callable[[T], list[str]]
-) -> tuple[T, list[str]] | None:
-    """Return the first of several forms that matches anything, and what."""
-    for form in forms:
+    for form in _forms(entry, words.forms):
         try:
-            found = names(form)
+            names = words.names_of([clause.matcher for clause in read_rules(form.table)])
         except ReadError:  # a form of it need not be a key
             continue
-        if found:
-            return form, found
+        if names:
+            return form, names
     return None
 
 
