@@ -33,8 +33,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher, get_close_matches
+from typing import Self
 
 _UNUSUAL = re.compile(r"[^ -~]+")
 
@@ -70,11 +72,90 @@ def _shown(found: re.Match[str]) -> str:
     )
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What a user wrote and its mended form; both print as users write them.
+
+    ``matches`` says what the mended form would match, ``behind`` what to do with it.
+    """
+
+    written: object
+    mended: object = None
+    matches: str = ""
+    behind: str = ""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines that an error shows below its message."""
+        told = {
+            "as written:": self.written,
+            "would match:": self.matches,
+            "to paste:": None if self.mended is None else f"{self.mended}{self.behind}",
+        }
+        return tuple(f"{what:<14}{text}" for what, text in told.items() if text not in (None, ""))
+
+
 class InitkitError(Exception):
-    """Base of every error that initkit raises."""
+    """Base of every error that initkit raises.
+
+    Attribute: ``advice``, lines that show what was written, what its mended form would match, and
+    that form, ready to paste; none where nobody knows what was written.
+    """
+
+    # An error begins with what its raiser knows: a message, a hint, and by ``mends`` which words
+    # would do in place of which. Who knows the text around the words sets ``entry``, who knows what
+    # stands around that wraps it, and who knows the whole sets ``shown``. So no text is made twice.
+    hint: str = ""
+    mends: tuple[Mapping[str, str], ...] = ()
+    entry: object = None
+    shown: Shown | None = None
+    errors: tuple[InitkitError, ...] = ()
+    """The errors that are told together in this one."""
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """The lines below the message."""
+        return self.shown.lines if self.shown is not None else ()
+
+    @property
+    def message(self) -> str:
+        """What is wrong, without what may have been meant."""
+        return Exception.__str__(self)
+
+    def or_rather(self, word: str, choices: Iterable[str], otherwise: str = "") -> Self:
+        """Add what may have been meant by a word; where nothing is near, say something else."""
+        known = tuple(choices)
+        self.hint += did_you_mean(word, known) or otherwise
+        return self.meaning(word, known)
+
+    def meaning(self, word: str, choices: Iterable[str]) -> Self:
+        """Remember which of some words may have been meant by another, where one is clearly."""
+        if (meant := clearly_nearest(word, choices)) is not None:
+            self.mends = (*self.mends, {word: meant})
+        return self
+
+    def instead_of(self, other: InitkitError) -> Self:
+        """Take over what another error knows of what was meant."""
+        self.hint, self.mends = other.hint, other.mends
+        return self
+
+    def respelled(self, spell: Callable[[object], object]) -> Self:
+        """Print what was written, here and in errors within, as ``spell`` does."""
+        if (shown := self.shown) is not None:
+            mended = None if shown.mended is None else spell(shown.mended)
+            self.shown = replace(shown, written=spell(shown.written), mended=mended)
+        for error in self.errors:
+            error.respelled(spell)
+        return self
+
+    def told(self) -> str:
+        """Return the message with its lines; the hint only where no line says it."""
+        pasted = self.shown is not None and self.shown.mended is not None
+        text = self.message if pasted else f"{self.message}{self.hint}"
+        return "\n  ".join(map(visible, [text, *self.advice])) if self.advice else text
 
     def __str__(self) -> str:
-        return visible_lines(super().__str__())
+        return visible_lines(self.told())
 
     def __reduce__(self) -> tuple[Callable[..., InitkitError], tuple[object, ...]]:
         """Come back whole from another process: made anew from its text, it would lack its data."""
@@ -103,9 +184,10 @@ class UnknownNameError(ReadError, LookupError):
     def __init__(self, kind: str, name: str, choices: Iterable[str], hint: str = "") -> None:
         self.kind, self.name, self.choices = kind, name, tuple(choices)
         self.nearest = tuple(nearest(name, self.choices))
-        text = f"there is no {kind} {name!r}{did_you_mean(name, self.choices)}"
-        end = "" if text.endswith("?") else "."  # the hint is a sentence of its own
-        super().__init__(f"{text}{end} {hint}" if hint else text)
+        super().__init__(f"there is no {kind} {name!r}")
+        self.or_rather(name, self.choices)
+        if hint:  # a sentence of its own
+            self.hint += f"{'' if self.hint else '.'} {hint}"
 
 
 class DuplicateNameError(ReadError):
@@ -139,18 +221,28 @@ class LayoutError(ReadError):
 
 
 class RuleError(ReadError):
-    """A rule, a rule table or a recipe cannot be read."""
+    """A rule, a rule table or a recipe cannot be read.
+
+    Attribute: ``errors``, those of each rule where several cannot be read.
+    """
+
+    def told(self) -> str:
+        return _numbered(self.message, self.errors) if self.errors else super().told()
 
 
 class FileError(ReadError):
     """A recipe file or a saved report cannot be read or written.
 
-    Attributes: ``path``, ``key`` and ``line`` (0 where unknown).
+    Attributes: ``path``, ``key`` and ``line`` (0 where unknown), and ``errors``, those of each
+    place where several cannot be read.
     """
 
     def __init__(self, message: str, *, path: object, key: str = "", line: int = 0) -> None:
         self.path, self.key, self.line = path, key, line
         super().__init__(message)
+
+    def told(self) -> str:
+        return _numbered(self.message, self.errors) if self.errors else super().told()
 
 
 class TargetError(InitkitError, TypeError):
@@ -158,25 +250,20 @@ class TargetError(InitkitError, TypeError):
 
 
 class Problem(InitkitError):
-    """One thing that is wrong between rules and model.
+    """One thing that is wrong between rules and model; as a text, one sentence.
 
-    Attributes: ``names`` (of parameters) and ``rule`` (its text), where they apply, and ``advice``:
-    lines that show the rule as it was written, what it would match, and a rule to paste.
+    Attributes: ``names`` (of parameters) and ``rule`` (its text), where they apply.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        names: Sequence[str] = (),
-        rule: str = "",
-        advice: Sequence[str] = (),
-    ) -> None:
-        self.names, self.rule, self.advice = tuple(names), rule, tuple(advice)
+    def __init__(self, message: str, *, names: Sequence[str] = (), rule: str = "") -> None:
+        self.names, self.rule = tuple(names), rule
         for name in self.names:
             if "\n" in name:  # it would end the line, and what follows pass for a text of ours
                 message = message.replace(name, visible(name))
         super().__init__(message)
+
+    def __str__(self) -> str:
+        return visible_lines(f"{self.message}{self.hint}")
 
 
 class IdleRule(Problem):
@@ -234,13 +321,14 @@ class PlanError(InitkitError, ValueError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        head = "nothing was written: "
+        self.errors = self.problems
+        super().__init__("nothing was written")
+
+    def told(self) -> str:
         if len(self.problems) == 1:
-            super().__init__(head + told_together(self.problems)[0])
-            return
-        told = enumerate(told_together(self.problems), 1)
-        lines = "\n".join(f"  {i}. {_indent(text)}" for i, text in told)
-        super().__init__(f"{head}{len(self.problems)} problems\n{lines}")
+            return f"{self.message}: {told_together(self.problems)[0]}"
+        head = f"{self.message}: {len(self.problems)} problems"
+        return _listed(head, told_together(self.problems))
 
 
 class DeferredError(InitkitError, RuntimeError):
@@ -287,6 +375,23 @@ def nearest(name: str, choices: Iterable[str], n: int = 3) -> list[str]:
     return near or [folded[c] for c in get_close_matches(name.lower(), folded, n=n, cutoff=0.6)]
 
 
+def clearly_nearest(name: str, choices: Iterable[str]) -> str | None:
+    """Return the choice that looks most like ``name``, unless another looks much as like it.
+
+    >>> clearly_nearest("sdt", ["mean", "std"]), clearly_nearest("conv3", ["conv1", "conv2"])
+    ('std', None)
+    """
+    near = nearest(name, choices, n=2)
+    likeness = [SequenceMatcher(None, other.lower(), name.lower()).ratio() for other in near]
+    if not near or near[0] == name or likeness[0] < _ALIKE:
+        return None
+    return near[0] if len(near) < 2 or likeness[0] > likeness[1] + _CLEARLY else None
+
+
+_ALIKE = 0.66  # the least ratio of a slip: "sdt" and "std" have two thirds
+_CLEARLY = 0.05  # by how much the ratio of what is meant lies above the next
+
+
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """Return ``"; did you mean 'a' or 'b'?"``, or nothing where nothing is near."""
     near = nearest(name, choices)
@@ -294,7 +399,7 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
 
 
 def told_together(problems: Sequence[Problem]) -> list[str]:
-    """Return the text of each problem with its advice; of many that are alike, of the first."""
+    """Return the text of each problem with its lines; of many that are alike, of the first."""
     alike: dict[tuple[type, str], list[Problem]] = {}
     for problem in problems:
         alike.setdefault((type(problem), _kind(problem)), []).append(problem)
@@ -308,7 +413,7 @@ def told_together(problems: Sequence[Problem]) -> list[str]:
     # In the order of the problems, whatever they are alike to.
     place = {id(problem): i for i, problem in enumerate(problems)}
     texts.sort(key=lambda entry: place[id(entry[0])])
-    return ["\n  ".join([str(p), *map(visible, [*p.advice, *more])]) for p, more in texts]
+    return ["\n  ".join([visible_lines(p.told()), *map(visible, more)]) for p, more in texts]
 
 
 _MANY = 4  # problems alike the first that are told each
@@ -322,5 +427,10 @@ def _kind(problem: Problem) -> str:
     return re.sub(r"\d+", "#", text)
 
 
-def _indent(text: str) -> str:
-    return text.replace("\n", "\n     ")
+def _numbered(head: str, errors: Sequence[InitkitError]) -> str:
+    return _listed(head, [visible_lines(error.told()) for error in errors])
+
+
+def _listed(head: str, texts: Sequence[str]) -> str:
+    indented = (text.replace("\n", "\n     ") for text in texts)
+    return "\n".join([head, *(f"  {i}. {text}" for i, text in enumerate(indented, 1))])

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import initkit
 from initkit import Plan, apply_init, record_init, verify_report
 from initkit.cli.main import main
+from initkit.errors import PlanError, ReadError
 from initkit.stream import backend
 
 Run = Callable[..., tuple[int, str, str]]
@@ -96,8 +97,37 @@ def test_diff_compares_models_and_saved_plans(place: Path, run: Run) -> None:
     assert run("diff", "plan.json", "other:mine")[:2] == (0, "no difference\n")
     code, out, _ = run("diff", "plan.json", "other:wide")
     assert (code, out) == (1, "~ weight  U(-0.5, 0.5) -> N(0, 1)\n")
+    for command in ("plan", "record"):
+        (place / "printed.json").write_text(run(command, "other:mine", "--json")[1])
+        assert run("diff", "printed.json", "plan.json")[:2] == (0, "no difference\n")
+        assert run("diff", "printed.json", "other:wide")[:2] == (1, out)
     code, _, err = run("diff", "none.json", "other:wide")
     assert (code, err) == (2, "initkit: none.json cannot be read: No such file or directory\n")
+
+
+def test_a_printed_plan_keeps_its_problems(run: Run) -> None:
+    rules = ("--rules", "xavier_uniform", "--only", "nrom.weight")
+    code, out, _ = run("plan", "cli_net:Net", *rules, "--json")
+    plan = Plan.from_json(out)
+    assert (code, [str(problem) for problem in plan.problems]) == (1, json.loads(out)["problems"])
+    with pytest.raises(PlanError, match=r"only has 'nrom\.weight'"):
+        plan.apply(torch.nn.Linear(1, 1), seed=0)
+    with pytest.raises(ReadError, match="the plan was changed"):
+        Plan.from_json(out.replace("not in only", "write"))
+
+
+def test_what_is_wrong_on_the_command_line_is_mended_as_one_writes_it(run: Run) -> None:
+    code, _, err = run("plan", "cli_net:Net", "--rules", "gpt2/transfomers(std=1)")
+    assert code == 2
+    assert err.endswith(
+        "  as written:   --rules 'gpt2/transfomers(std=1)'\n"
+        "  to paste:     --rules 'gpt2/transformers(std=1)'\n"
+    )
+    code, out, _ = run("plan", "cli_net:Net", "--rules", "keep", "--only", "norm.wieght")
+    assert code == 1
+    assert "  as written:   --only norm.wieght\n  to paste:     --only norm.weight\n" in out
+    code, _, err = run("check", "cli_net:Net", "--rules", "keep", "--protect", "norm.wieght")
+    assert code == 2 and err.endswith("  to paste:     --protect norm.weight\n")
 
 
 def test_ties_names_what_shares_memory(run: Run) -> None:

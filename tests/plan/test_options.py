@@ -35,7 +35,8 @@ def test_every_option_has_a_default() -> None:
 
 @pytest.mark.parametrize("function", [plan_init, apply_init, check_init])
 def test_an_unknown_option_is_refused_by_name(function: Callable[..., Any]) -> None:
-    text = f"{function.__name__} has no option 'strickt'; did you mean 'strict'?"
+    lines = "\n  as written:   strickt=True\n  to paste:     strict=True"
+    text = f"{function.__name__} has no option 'strickt'{lines}"
     with pytest.raises(OptionError) as caught:
         function(nn.Linear(2, 2), {"*": 0}, strickt=True)
     assert (str(caught.value), caught.value.option) == (text, "strickt")

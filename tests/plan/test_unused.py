@@ -160,8 +160,8 @@ def test_of_thousands_of_misspelt_rules_the_first_are_told_what_was_meant(
 def test_a_rule_under_a_class_or_a_scope_is_shown_as_a_table_takes_it() -> None:
     model = nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3))
     for rules, line in [
-        ({"*.bias": 0, nn.LayerNorm: {"bias": 1}, "*": 2}, "'type:LayerNorm': {'bias': 1}"),
-        ({"*": 0, nn.Linear: 1}, "'type:Linear': 1"),
+        ({"*.bias": 0, nn.LayerNorm: {"bias": 1}, "*": 2}, "nn.LayerNorm: {'bias': 1}"),
+        ({"*": 0, nn.Linear: 1}, "nn.Linear: 1"),
         ({"*": 0, "1": {"weight": 1}}, "'1': {'weight': 1}"),
     ]:
         with pytest.raises(PlanError) as error:

@@ -195,13 +195,17 @@ BAD_TABLES: dict[str, tuple[Any, type[InitkitError], str]] = {
     "an unknown scheme": (
         {"*": "nromal"},
         UnknownNameError,
-        "in the rule '*': there is no scheme or recipe 'nromal'; did you mean 'normal'",
+        "recipe 'nromal'\n  as written:   '*': 'nromal'\n  to paste:     '*': 'normal'",
     ),
-    "an unknown recipe": ("resnxt", UnknownNameError, "did you mean 'resnext'"),
+    "an unknown recipe": (
+        "resnxt",
+        UnknownNameError,
+        "as written:   'resnxt'\n  to paste:     'resnext'",
+    ),
     "another library's name": (
         "RandomNormal",
         UnknownNameError,
-        "there is no recipe or scheme 'RandomNormal'. Keras's is normal(std=0.05).",
+        "'RandomNormal'\n  as written:   'RandomNormal'\n  to paste:     'normal(std=0.05)'",
     ),
     "an unknown option": ("resnext(x=1)", OptionError, "recipe resnext/torch7 has no option 'x'"),
 }
@@ -228,16 +232,13 @@ def test_a_table_that_cannot_be_read_is_refused_at_once(case: str) -> None:
         ("nan", "constant: value must be a number, not NaN"),
         ("he_normal", "'he_normal' has two meanings"),
         ("kaiming_normal(", "cannot read 'kaiming_normal('"),
-        ("kaiming_normal(nonlinearity='gleu')", "there is no nonlinearity 'gleu'; did you mean"),
+        ("kaiming_normal(nonlinearity='gleu')", "there is no nonlinearity 'gleu'"),
         ("sparse(0.1)", "write sparse(sparsity=...), not sparse(0.1)"),
         ("normal(0.02)", "write normal(std=...), not normal(0.02)"),
         ("uniform(0, 1, 2)", "uniform takes no more than uniform(low, high), not uniform(0, 1, 2)"),
-        ({"scheme": "normal", "sdt": 1}, "normal has no option 'sdt'; did you mean 'std'?"),
+        ({"scheme": "normal", "sdt": 1}, "normal has no option 'sdt'\n"),
         ({"scheme": "normal(std=1)", "std": 2}, "normal: std is given twice"),
-        (
-            "caffe2_xavier",
-            "there is no scheme or recipe 'caffe2_xavier'. Write kaiming_uniform(a=1).",
-        ),
+        ("caffe2_xavier", "  to paste:     'head.*': 'kaiming_uniform(a=1)'"),
         ("keep(1)", "keep takes no more than keep, not keep(1)"),
     ],
 )
@@ -245,4 +246,4 @@ def test_a_value_that_cannot_be_read_is_refused_with_its_rule(value: Any, text: 
     with pytest.raises(InitkitError) as caught:
         read_rules({"head.*": value})
     said = str(caught.value)
-    assert said.startswith("in the rule 'head.*': ") and text in said
+    assert text in said and "\n  as written:   'head.*': " in said

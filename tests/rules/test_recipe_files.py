@@ -85,7 +85,7 @@ BAD: dict[str, tuple[str, str]] = {
     ),
     "an unknown scheme": (
         "[rules]\n'*.bias' = 0\n'*.weight' = 'nromal'\n",
-        r"bad.toml:3: .*no scheme or recipe 'nromal'; did you mean 'normal'",
+        r"bad.toml:3: .*no scheme .*'nromal'\n.*'nromal'\n  to paste: +'\*.weight' = 'normal'",
     ),
     "a bad option": (
         "[rules]\n\n\n'a.b' = 'normal(std=-1)'\n",
@@ -93,19 +93,22 @@ BAD: dict[str, tuple[str, str]] = {
     ),
     "a bad scope": (
         "[rules.head]\nweight = 'normal(sdt=1)'\n",
-        "bad.toml:2: .*no option 'sdt'; did you mean 'std'",
+        "bad.toml:2: .*no option 'sdt'\n.*sdt.*\n  to paste:     weight = 'normal\\(std=1\\)'$",
     ),
     "a bad regex": ("[rules]\n're:(' = 0\n", "bad.toml:2: cannot read the regular expression"),
     "a bad rule": (
         "[[rules]]\nscheme = 0\nname = 'a'\nlayout = 'input out'\n",
-        "bad.toml:3: .*'input' .*did you mean 'in'",
+        "bad.toml:4: .*'input' .*\n.*\n  to paste:     layout = 'in out'",
     ),
     "a bad padding": (
         "[[rules]]\nscheme = 0\npadding = 3\n",
         "bad.toml:3: padding must be",
     ),
     "a bad optional": ("[[rules]]\nscheme = 0\noptional = 3\n", "optional must be true or false"),
-    "an unknown recipe": ("rules = 'resnxt'\n", "bad.toml:1: .*did you mean 'resnext'"),
+    "an unknown recipe": (
+        "rules = 'resnxt'\n",
+        "bad.toml:1: .*\n.*\n  to paste:     rules = 'resnext'$",
+    ),
     "a date": ("[rules]\na = 2020-01-01\n", "bad.toml:2: "),
     "true": ("[rules]\na = true\n", "bad.toml:2: .*True is no way to start"),
 }

@@ -74,7 +74,7 @@ def test_no_rule_of_a_recipe_that_draws_padding_rows_zeroes_them() -> None:
 @pytest.mark.parametrize(
     ("options", "kind", "message"),
     [
-        ({"scheme": "nromal"}, UnknownNameError, "there is no scheme 'nromal'; did you mean"),
+        ({"scheme": "nromal"}, UnknownNameError, "there is no scheme 'nromal'"),
         ({"name": 3}, RuleError, "3 is no name: write a glob such as '*.weight', or a compiled"),
         ({"name": "re:("}, RuleError, "cannot read the regular expression in 're:('"),
         ({"type": 3}, RuleError, "3 is no module class; a type key is a class such as nn.Linear"),

@@ -280,7 +280,9 @@ def test_options_are_those_of_apply_init_but_the_seed() -> None:
             initialized("resnext", **{option: 0})
     with pytest.raises(OptionError, match="idle must be one of 'error', 'ignore', not 'never'"):
         initialized("resnext", idle="never")  # type: ignore[arg-type]
-    with pytest.raises(OptionError, match="has no option 'strickt'; did you mean 'strict'"):
+    with pytest.raises(
+        OptionError, match="has no option 'strickt'\n.*strickt=True\n.* strict=True"
+    ):
         initialized("resnext", strickt=True)
 
     @initialized({"fc.weight": 0}, strict=True)

@@ -41,7 +41,15 @@ from ..stream import backend
 from ..suggest import suggest_recipe
 from ..ties.report import tie_report
 from ..write import apply_init
-from .printing import Output, judged, print_output, recipe_text, two_columns
+from .printing import (
+    Output,
+    judged,
+    plan_data,
+    print_output,
+    recipe_text,
+    shell_text,
+    two_columns,
+)
 from .targets import (
     check_folder,
     check_weights_path,
@@ -75,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()  # here, where a pipe that was closed is no error
         return FINE if output.ok else FAILED
     except InitkitError as error:
-        print(f"initkit: {error}", file=sys.stderr)
+        print(f"initkit: {error.respelled(shell_text)}", file=sys.stderr)
         return WRONG_USE
     except BrokenPipeError:  # `initkit recipes | head`
         # Python flushes stdout once more when it ends, and would fail again.
@@ -257,9 +265,12 @@ def _plan(options: argparse.Namespace) -> Output:
     if options.rules is None:
         return _record(options)
     plan = plan_init(load_target(options.target), _rules(options), **_plan_options(options))
-    data = plan.to_dict() | {"problems": list(map(str, plan.problems))}
+    for problem in plan.problems:
+        problem.respelled(shell_text)
     return Output(
-        data, lambda: plan.lines(_width(options), fold=not options.full), ok=not plan.problems
+        plan_data(plan),
+        lambda: plan.lines(_width(options), fold=not options.full),
+        ok=not plan.problems,
     )
 
 
@@ -270,7 +281,6 @@ def _record(options: argparse.Namespace) -> Output:
     if given:
         raise OptionError(f"--{given[0]} goes with --rules", option=given[0])
     plan = _recorded(options.target)
-    data = plan.to_dict()
     if (name := getattr(options, "history", None)) is not None:
         writes = plan[name].history
         lines = [f"{i}. {write}" for i, write in enumerate(writes, 1)] or ["no write was seen"]
@@ -283,7 +293,7 @@ def _record(options: argparse.Namespace) -> Output:
     if getattr(options, "out", None):
         save_recipe(plan.to_recipe(Path(options.out).stem), options.out)
     return Output(
-        data,
+        plan_data(plan),
         lambda: plan.lines(_width(options), fold=not options.full),
         ok=not plan.with_status(UNEXPLAINED),
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
 import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import visible
-from ..plan import plain_data
+from ..plan import PLAN_FORMAT, Plan, plain_data
 from ..render import Line, lines_of, show, terminal_width
-from ..rules import Recipe
+from ..rules import Argument, Entry, Recipe
 
 
 class Output(NamedTuple):
@@ -29,6 +30,29 @@ def print_output(output: Output, *, as_json: bool) -> None:
     else:
         text = output.text()
         show(lines_of(text) if isinstance(text, str) else text)
+
+
+def plan_data(plan: Plan) -> dict[str, Any]:
+    """Return a plan as data from which ``initkit diff`` reads it again."""
+    lists = {"rules": list(plan.rules), "idle": list(plan.idle)}
+    problems = [str(problem) for problem in plan.problems]
+    head = {"format": PLAN_FORMAT, "digest": plan.digest(), **lists}
+    return head | plan.to_dict() | {"problems": problems}
+
+
+def shell_text(written: object) -> object:
+    """Return what was written as one writes it on the command line.
+
+    >>> print(shell_text(Argument("only", ["head.weight", "*.bias"])))
+    --only head.weight --only '*.bias'
+    """
+    match written:
+        case Argument(name=name, value=str() | list() as value):
+            values = value if isinstance(value, list) else [value]
+            return " ".join(f"--{name} {shlex.quote(str(one))}" for one in values)
+        case Entry(keys=(), value=str() as text):
+            return f"--rules {shlex.quote(text)}"
+    return written
 
 
 def recipe_text(recipe: Recipe) -> str:

@@ -36,7 +36,10 @@ def read_call(text: str) -> Call:
     """
     found = _SHAPE.fullmatch(text)
     if found is None:
-        raise RuleError(f"cannot read {text!r}; write a number, a name, or name(option=value)")
+        error = RuleError(f"cannot read {text!r}; write a number, a name, or name(option=value)")
+        if (missing := text.count("(") - text.count(")")) > 0:
+            error.mends = ({text: text + ")" * missing},)
+        raise error
     name, options = found.groups()
     if options is None:
         return Call(name)

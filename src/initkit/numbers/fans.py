@@ -215,7 +215,11 @@ def _check_axes(axes: tuple[str, ...]) -> None:
     for word in axes:
         problem = _axis_problem(word, axes)
         if problem:
-            raise LayoutError(f"layout {text!r}: {problem}")
+            error = LayoutError(f"layout {text!r}: {problem}")
+            meant = _AXIS_SYNONYMS.get(word.lower(), word)
+            if meant != word:
+                error.hint, error.mends = f"; did you mean {meant!r}?", ({word: meant},)
+            raise error
     if "..." in axes[:-1]:
         raise LayoutError(f"layout {text!r}: '...' must stand last")
     if not {"in", "out", "k"} & set(axes):
@@ -225,7 +229,7 @@ def _check_axes(axes: tuple[str, ...]) -> None:
 def _axis_problem(word: str, axes: tuple[str, ...]) -> str | None:
     meant = _AXIS_SYNONYMS.get(word.lower(), word)
     if meant != word:
-        return f"{word!r} is no axis word; did you mean {meant!r}?"
+        return f"{word!r} is no axis word"
     if word != "..." and not word.isidentifier():
         return f"{word!r} is no axis word: use in, out, k or a name for independent copies"
     if word not in ("in", "out", "k") and axes.count(word) > 1:

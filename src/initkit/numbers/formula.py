@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NoReturn, TypeAlias
 
-from ..errors import FormulaError, did_you_mean
+from ..errors import FormulaError
 
 Lookup: TypeAlias = Callable[[str], float]
 """From a name such as ``fan_in``, ``shape[0]`` or ``config.d_model`` to its value here.
@@ -301,12 +301,18 @@ def _raise_unknown(node: ast.expr, formula: Formula) -> NoReturn:
     language, piece = formula.language, ast.unparse(node)
     operators = " ".join(sign for kind, sign in _SIGNS.items() if kind in language.operators)
     known = ", ".join([operators, *language.functions, "pi", *language.letters, *NAMES])
-    message = (
-        f"the formula {formula.text!r} holds {piece!r}, which formulas do not know; they know "
-        f"{known}, shape[i], config.NAME, owner.NAME, around.NAME, beside.NAME and "
-        "count('ClassName')"
+    error = FormulaError(
+        f"the formula {formula.text!r} holds {piece!r}, which formulas do not know",
+        formula=formula.text,
     )
-    raise FormulaError(message, formula=formula.text)
+    others = "shape[i], config.NAME, owner.NAME, around.NAME, beside.NAME and count('ClassName')"
+    error.hint = f"; they know {known}, {others}"
+    match node:
+        case ast.Call(func=ast.Name(id=function)):
+            error.meaning(function, (*language.functions, "count"))
+        case ast.Attribute(value=ast.Name(id=head)):
+            error.meaning(head, _ATTRIBUTES)
+    raise error
 
 
 def _name_of(node: ast.expr) -> str | None:
@@ -335,9 +341,9 @@ def _check_name(name: str, formula: Formula) -> None:
     if name in known or language.open or "." in name or "[" in name or "(" in name:
         return
     others = f"; names are {', '.join(known)}, and the model's own: config.{name}, around.{name}"
-    near = did_you_mean(name, (*known, *language.functions)) or others
-    message = f"the formula {formula.text!r} has an unknown name {name!r}{near}"
-    raise FormulaError(message, formula=formula.text)
+    message = f"the formula {formula.text!r} has an unknown name {name!r}"
+    error = FormulaError(message, formula=formula.text)
+    raise error.or_rather(name, (*known, *language.functions), others)
 
 
 def _value(node: ast.expr, lookup: Callable[[str], Any], language: Language) -> Any:

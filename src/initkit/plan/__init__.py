@@ -25,6 +25,7 @@ from .plan import Plan
 from .planner import plan_init, plan_view
 from .renaming import Rename
 from .resolve import Resolver, SiteReader, slot_info
+from .serialization import FORMAT as PLAN_FORMAT
 from .serialization import plain_data, read_steps, rich_data
 from .step import EMPTY, UNCOVERED, UNEXPLAINED, WRITE, Status, Step, Target
 from .tree import Tree
@@ -32,6 +33,7 @@ from .tree import Tree
 __all__ = [
     "DEFAULTS",
     "EMPTY",
+    "PLAN_FORMAT",
     "UNCOVERED",
     "UNEXPLAINED",
     "WRITE",

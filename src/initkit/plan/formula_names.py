@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from ..errors import FormulaError, did_you_mean
+from ..errors import FormulaError
 from ..model import ModelView, Slot, is_counted, kind_of
 
 
@@ -37,9 +37,9 @@ class FormulaNames:
         things = [t for module in reversed(slot.lineage) for t in _holders(module, head)]
         where = {"config": " has it in its config", "around": " has it"}
         lacks = where.get(head, " nor its config has it")
-        near = did_you_mean(chain[-1], _numbers_of(things)) if len(chain) == 1 else ""
-        message = f"{what} has no value: no module around {slot.name!r}{lacks}{near}"
-        raise FormulaError(message, formula=what)
+        message = f"{what} has no value: no module around {slot.name!r}{lacks}"
+        error = FormulaError(message, formula=what)
+        raise error.or_rather(chain[-1], _numbers_of(things) if len(chain) == 1 else ())
 
     def value(self, slot: Slot, name: str, what: str) -> float | None:
         """Return what :meth:`look_up` does, or None where it raises."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, get_args
 
 import torch
 from torch import nn
 
-from ..errors import OptionError, did_you_mean, shown
+from ..errors import OptionError, shown
+from ..rules import Argument, show
 
 F = TypeVar("F", bound=Callable[..., Any])
 Entry: TypeAlias = "str | re.Pattern[str] | type[nn.Module] | nn.Module"
@@ -96,7 +97,9 @@ def takes(
     ... def count(rules, **options): ...
     >>> count({}, strickt=True)
     Traceback (most recent call last):
-    initkit.errors.OptionError: count has no option 'strickt'; did you mean 'strict'?
+    initkit.errors.OptionError: count has no option 'strickt'
+      as written:   strickt=True
+      to paste:     strict=True
     """
 
     def decorate(function: F) -> F:
@@ -143,16 +146,32 @@ def check_options(
     owner: str, options: Mapping[str, object], known: Iterable[str], proposed: Iterable[str]
 ) -> None:
     """Raise unless every option is ``known`` and has a value that it may have."""
-    names = set(known)
-    for option, value in options.items():
-        if option not in names:
-            what = _MEANT.get(option) or f"has no option {option!r}{did_you_mean(option, proposed)}"
-            raise OptionError(f"{owner} {what}", option=option)
-        choices = _CHOICES.get(option)
-        if choices is not None and value not in choices:
-            listed = ", ".join(map(repr, choices))
-            message = f"{option} must be one of {listed}, not {shown(value)}"
-            raise OptionError(message, option=option)
+    names, near = set(known), list(proposed)
+
+    def check(argument: Argument) -> None:
+        _check_option(owner, argument, names, near)
+
+    for argument in map(Argument, options, options.values()):
+        try:
+            check(argument)
+        except OptionError as error:
+            show(error, argument, check)
+            raise
+
+
+def _check_option(
+    owner: str, argument: Argument, known: Collection[str], proposed: Sequence[str]
+) -> None:
+    option, value = argument
+    if option not in known:
+        meant = _MEANT.get(option)
+        error = OptionError(f"{owner} {meant or f'has no option {option!r}'}", option=option)
+        raise error if meant else error.or_rather(option, proposed)
+    choices = _CHOICES.get(option)
+    if choices is not None and value not in choices:
+        listed = ", ".join(map(repr, choices))
+        error = OptionError(f"{option} must be one of {listed}, not {shown(value)}", option=option)
+        raise error.meaning(value, choices) if isinstance(value, str) else error
 
 
 K = TypeVar("K")

@@ -275,17 +275,19 @@ class Plan(Shown):
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
-        """Return the plan that :meth:`to_json` wrote.
+        """Return the plan that :meth:`to_json` wrote, or that ``initkit plan --json`` printed.
 
-        Raises :class:`ReadError` for anything else, or for a plan that was changed since.
+        Of the latter it has the problems, too. Raises :class:`ReadError` for anything else, or for
+        a plan that was changed since.
         """
         data = read_json(text)
-        plan = cls(data["steps"], [], title=data["title"], idle=data["idle"], rules=data["rules"])
+        problems = map(Problem, data.pop("problems"))
+        digest = data.pop("digest")
+        plan = cls(problems=list(problems), **data)
         # The digest covers all that decides values: a step changed by hand is found out.
-        if plan.digest() != data["digest"]:
-            raise ReadError(
-                f"the plan was changed: its digest is {plan.digest()}, not {data['digest']}"
-            )
+        if plan.digest() != digest:
+            message = f"the plan was changed: its digest is {plan.digest()}, not {digest}"
+            raise ReadError(message)
         return plan
 
     def digest(self) -> str:

@@ -8,10 +8,10 @@ from functools import cached_property
 
 from ..distributions import Copy, Distribution, Rows, Stored
 from ..distributions import Joint as Group
-from ..errors import FormulaError, InitkitError, Problem, SchemeMismatch, visible
+from ..errors import FormulaError, InitkitError, Problem, SchemeMismatch, Shown, visible
 from ..model import ModelView, ParameterInfo, Slot, kind_of, parameter_info
 from ..numbers import Layout
-from ..rules import Clause
+from ..rules import Clause, Entry, mended, read_rules
 from ..schemes import FansOf, Pretrained, Site, needs_of, resolve
 from .copies import tied_names
 from .formula_names import FormulaNames
@@ -73,6 +73,7 @@ class Resolver:
             needs.reads == "options" and not needs.names and clause.rows is None
             for needs, clause in zip(self._needs, table.clauses, strict=True)
         ]
+        self._mended: dict[int, Entry | None] = {}
         # None is no key, and never here.
         self._shared: dict[object, tuple[Distribution, Sequence[object]]] = {}
 
@@ -136,6 +137,8 @@ class Resolver:
                 raise SchemeMismatch(f"it gives {distribution}, and {text}")
         except Exception as error:  # a user's own class may raise anything
             choice.error = _mismatch(error, choice)
+            if isinstance(error, InitkitError) and error.mends:
+                choice.error.shown = self._shown(error, choice, site)
             return
         if clause.named_formulas:
             choice.formulas = [formula.decided(site.lookup) for formula in clause.named_formulas]
@@ -146,6 +149,21 @@ class Resolver:
         choice.distribution = distribution
         if key is not None:
             self._shared[key] = distribution, choice.formulas
+
+    def _shown(self, error: InitkitError, choice: Choice, site: Site) -> Shown | None:
+        """Show a user's own rule, mended, where that gives the parameter a distribution."""
+        entry = choice.clause.entry
+        if entry is None or choice.clause.recipe is not None:
+            return None
+        if choice.place not in self._mended:  # many parameters may fail by one rule
+
+            def read(form: Entry) -> None:
+                (clause,) = read_rules(form.table)
+                _resolved(replace(choice.clause, scheme=clause.scheme), site)
+
+            self._mended[choice.place] = mended(entry, error, read)
+        found = self._mended[choice.place]
+        return Shown(entry, found) if found is not None else None
 
     def _of_first(self, copy: Copy) -> Copy:
         """Let a copy of what has several names be one of the first, so that tied copies agree."""
@@ -239,12 +257,16 @@ def _mismatch(error: Exception, choice: Choice) -> Problem:
     option = (
         f"; or say it: {recipe.name}({missing}=...)" if recipe and missing in recipe.options else ""
     )
-    why = str(error) if isinstance(error, InitkitError) else repr(error)
+    own = isinstance(error, InitkitError)
+    why, hint = (
+        (error.message, error.hint) if isinstance(error, InitkitError) else (repr(error), "")
+    )
     problem = SchemeMismatch(
-        f"{choice.name}: {choice.clause.scheme} cannot start it (rule {rule!r}): {why}{option}",
+        f"{choice.name}: {choice.clause.scheme} cannot start it (rule {rule!r}): {why}",
         names=[choice.name],
         rule=rule,
     )
+    problem.hint = f"{hint}{option}"
     # The traceback of a user's own class leads to its fault; ours would add nothing to the text.
-    problem.__cause__ = None if isinstance(error, InitkitError) else error
+    problem.__cause__ = None if own else error
     return problem

@@ -14,12 +14,24 @@ from ..errors import (
     OptionError,
     Problem,
     RuleError,
+    Shown,
     affordable_hints,
     did_you_mean,
     shown,
 )
 from ..model import ModelView, Slot, named_unregistered
-from ..rules import Listing, Matcher, Name, hint_other_kind, paths_above, read_key
+from ..rules import (
+    Argument,
+    Listing,
+    Matcher,
+    Name,
+    Words,
+    changed,
+    hint_other_kind,
+    paths_above,
+    python_text,
+    read_key,
+)
 from .options import Selection
 from .step import LEFT_OUT, PROTECTED, Step, Target
 
@@ -110,13 +122,45 @@ class _Listed:
         ]
         hints = affordable_hints(len(self.known))
         return [
-            _idle_entry(option, entry, self.known if place < hints else (), view)
+            self._idle(option, entry, view, known=self.known if place < hints else ())
             for place, entry in enumerate(idle)
         ]
 
+    def _idle(
+        self, option: str, entry: Entry, view: ModelView, known: Collection[str]
+    ) -> IdleSelection:
+        problem = _idle_entry(option, entry, known, view)
+        if not isinstance(entry, nn.Module) and known and not _beside(view, entry):
+            problem.shown = self._shown(option, entry, view)
+        return problem
 
-def _takes_any(entry: nn.Module | Matcher, slots: Sequence[Slot]) -> bool:
-    takes = _by_module(entry)
+    def _shown(self, option: str, entry: str | Matcher, view: ModelView) -> Shown | None:
+        """Show an entry that takes nothing, where a word of it is spelt in another way here."""
+        found = next(
+            (
+                form
+                for form in changed(entry, Words(view.slots).forms)
+                if _takes_any(_read_entry(option, form), view.slots)
+            ),
+            None,
+        )
+        if found is None:
+            return None
+        return Shown(self._whole(option, entry, entry), self._whole(option, entry, found))
+
+    def _whole(self, option: str, entry: object, form: object) -> Argument | str:
+        """Return the option with another form of an entry; of many entries that one alone."""
+        if len(self.entries) > _SHORT:
+            return python_text(form)
+        forms = [form if one is entry else one for one in self.entries]
+        return Argument(option, forms if len(forms) > 1 else form)
+
+
+_SHORT = 4  # entries of an option that are shown together
+
+
+def _takes_any(entry: Entry, slots: Sequence[Slot]) -> bool:
+    takes = _by_name(Listing([entry])) if isinstance(entry, str) else _by_module(entry)
     return any(takes(slot, n) for slot in slots for n in (*slot.paths, *slot.canonicals))
 
 
@@ -150,12 +194,16 @@ def _idle_entry(
             hint = hint_other_kind(view.slots, entry) or did_you_mean(entry, known)
     else:
         text, hint = _key(entry), entry.hint(view.slots)
-    what = f"{option} has {text!r}, which matches no parameter, buffer or module{hint}"
-    return IdleSelection(what, rule=text)
+    what = f"{option} has {text!r}, which matches no parameter, buffer or module"
+    problem = IdleSelection(what, rule=text)
+    problem.hint = hint
+    return problem
 
 
-def _beside(view: ModelView, entry: str) -> str:
+def _beside(view: ModelView, entry: str | Matcher) -> str:
     """Return what an entry names that is not registered; empty where nothing."""
+    if not isinstance(entry, str):
+        return ""
     listing = Listing([entry])
     return named_unregistered(view.unregistered, entry, lambda _, name: listing.matches(name))
 

@@ -110,6 +110,7 @@ def read_json(text: str) -> dict[str, Any]:
         steps = read_steps(data["steps"])
         names = {key: _text(data, key) for key in ("title", "digest")}
         lists = {key: tuple(map(str, data[key])) for key in ("idle", "rules")}
+        lists["problems"] = tuple(map(str, data.get("problems", ())))  # printed, and never saved
         return {"steps": steps, **lists, **names}
     except FileError as error:
         raise ReadError(f"this is no plan that initkit wrote: {error}") from None

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import NamedTuple
 
-from ..errors import IdleRule, Problem, RuleError, affordable_hints
+from ..errors import IdleRule, Problem, Shown, affordable_hints
 from ..model import ModelView, Slot, named_unregistered
 from ..render import fold_rows
 from ..rules import (
-    Alternatives,
     Clause,
-    Matcher,
-    Name,
-    ParameterOf,
+    Entry,
     Recipe,
     Scope,
-    Type,
-    compile_glob,
+    Words,
     hint_module,
-    mended_glob,
+    mended_entry,
+    python_text,
 )
 from .matching import RuleTable
 from .options import InitOptions
@@ -45,16 +44,13 @@ def unused_rules(
     started = [slot for slot in slots if slot.kind != "buffer" or settings["buffers"]]
     idle = {place: clause for place, clause in judged if place not in used and not clause.optional}
     above = _takers(table, started, idle)
-    hinter = _Hinter(slots, settings["idle"] == "error")
+    hinter = _Hinter(view, table, settings["idle"] == "error")
     found: list[Problem] = []
     for place, clause in idle.items():
-        others = above.get(place, {})
+        others = above.get(place)
         # A rule that stands below its match is moved, and needs no other name.
-        hint = "" if others else hinter.ask(_hint_of(clause, view))
-        labels = [table.clauses[other].label for other in others]
-        advice = _advice(table, others, used)
         found.append(
-            _idle(clause, labels, hint, advice, hinter.show(clause, advice if labels else ""))
+            _taken(table, clause, others, used, hinter) if others else _unmatched(clause, hinter)
         )
     return found + _idle_recipes(judged, used, hinter)
 
@@ -62,21 +58,27 @@ def unused_rules(
 class _Hinter:
     """Ask for hints as long as that takes no more than about a second; mistakes are often alike."""
 
-    def __init__(self, slots: Sequence[Slot], wanted: bool) -> None:
-        self.slots = slots
-        self.left = affordable_hints(len(slots)) if wanted else 0
+    def __init__(self, view: ModelView, table: RuleTable, wanted: bool) -> None:
+        self.view, self.slots, self.table = view, view.slots, table
+        self.left = affordable_hints(len(view.slots)) if wanted else 0
 
-    def show(self, clause: Clause, advice: str) -> list[str]:
-        """Return a user's own rule as it was written, what it would match, and what to paste.
+    @cached_property
+    def words(self) -> Words:
+        """What the model calls its parameters and modules."""
+        return Words(self.slots)
 
-        ``advice`` is what to do about rules above it, if there are any.
+    @cached_property
+    def lines(self) -> set[tuple[object, ...]]:
+        """The keys of all lines; under the same keys a second one would take the first's place."""
+        return {clause.entry.keys for clause in self.table.clauses if clause.entry is not None}
+
+    def line_of(self, clause: Clause) -> Entry | None:
+        """Return a user's own rule as it was written; None for a recipe's, or late in long lists.
+
+        A file without a name is a table of the user's.
         """
-        if self.left < 0 or clause.recipe is not None:
-            return []
-        if not advice:
-            return _misspelt(clause, self.slots)
-        shown = _shadowed(clause, self.slots)
-        return shown if advice.startswith(_ABOVE) else shown[:-1]
+        own = clause.recipe is None or not clause.recipe.general
+        return clause.entry if own and self.left >= 0 else None
 
     def ask(self, hint: Callable[[Sequence[Slot]], str]) -> str:
         """Return what a hint says of the slots, or nothing where too many were asked."""
@@ -103,85 +105,73 @@ def types_in_state_dict(clauses: Sequence[Clause]) -> list[Problem]:
     ]
 
 
-def _shadowed(clause: Clause, slots: Sequence[Slot]) -> list[str]:
-    """Show a rule whose parameters others take."""
-    names = [s.name for s in slots if any(clause.matcher.matches(s, path) for path in s.paths)]
-    written = _entry(clause.matcher, _value(clause))
-    return [
-        f"as written:   {written}",
-        f"would match:  {_listed(names)}",
-        f"to paste:     [{{{written}}}, ...]  in front of your other rules",
-    ]
-
-
-def _misspelt(clause: Clause, slots: Sequence[Slot]) -> list[str]:
-    """Show a rule by name that matches nothing, where a part of it is spelt in another way here."""
-    if not isinstance(clause.matcher, Name):
-        return []
-    mended = mended_glob(slots, clause.text)
-    if not mended:
-        return []
-    matches = compile_glob(mended)
-    names = [s.name for s in slots if s.kind != "buffer" and any(map(matches, s.paths))]
-    return [
-        f"as written:   {_entry(clause.matcher, _value(clause))}",
-        f"would match:  {_listed(names)}",
-        f"to paste:     {mended!r}: {_value(clause)}",
-    ]
-
-
-def _entry(matcher: Matcher, value: str) -> str:
-    """Return a line of a rule table as a user writes it: what stands under a class is nested."""
-    match matcher:
-        case ParameterOf(kind=kind, glob="*weight*"):
-            return f"{kind.spell()!r}: {value}"
-        case ParameterOf(kind=kind, glob=glob) | Alternatives(kind=Type() as kind, glob=glob):
-            return f"{kind.spell()!r}: {{{glob!r}: {value}}}"
-        case Scope(path=path, inner=inner):
-            return f"{path!r}: {{{_entry(inner, value)}}}"
-    try:
-        return f"{matcher.spell()!r}: {value}"
-    except RuleError:  # no text stands for it
-        return f"{matcher}: {value}"
-
-
-def _value(clause: Clause) -> str:
-    text = clause.scheme_text
-    return text if re.fullmatch(r"[-+.\de]+", text) else repr(text)
-
-
 def _listed(names: Sequence[str]) -> str:
     folds = fold_rows(names, name=str, key=lambda _: None, ragged=True)
     more = f" and {len(folds) - _MOST} more" if len(folds) > _MOST else ""
     return ", ".join(fold.label for fold in folds[:_MOST]) + more
 
 
+class InFront(NamedTuple):
+    """A line of a table that goes before all others."""
+
+    entry: Entry
+
+    def __str__(self) -> str:
+        return f"[{python_text(self.entry.table)}, ...]"
+
+
 _ABOVE = "put it above"
 _MOST = 4  # labels of names that a line of advice shows
 
 
-def _idle(
-    clause: Clause, above: Sequence[str], hint: str, advice: str, shown: Sequence[str]
-) -> Problem:
-    """Return the problem of a rule: rules above it take all that it matches, or it matches none."""
-    if above:
-        rules = ", ".join(repr(text) for text in dict.fromkeys(above))
-        return IdleRule(
-            f"the rule {clause.label!r} never decides: what it matches is taken by {rules}; "
-            f"{advice}",
-            rule=clause.label,
-            advice=shown,
+def _taken(
+    table: RuleTable,
+    clause: Clause,
+    above: Mapping[int, bool],
+    used: Container[int],
+    hinter: _Hinter,
+) -> IdleRule:
+    """Return the problem of a rule all of whose parameters are taken by rules above it."""
+    advice = _advice(table, above, used)
+    rules = ", ".join(repr(text) for text in dict.fromkeys(table.clauses[i].label for i in above))
+    what = f"never decides: what it matches is taken by {rules}; {advice}"
+    problem = IdleRule(f"the rule {clause.label!r} {what}", rule=clause.label)
+    if (entry := hinter.line_of(clause)) is not None:
+        takes = clause.matcher.matches
+        shown = Shown(
+            entry,
+            matches=_listed([s.name for s in hinter.slots if any(takes(s, n) for n in s.paths)]),
         )
-    text = f"the rule {clause.label!r} matches no parameter{hint}"
-    return IdleRule(text, rule=clause.label, advice=shown)
+        if advice.startswith(_ABOVE):
+            behind = "  in front of your other rules"
+            shown = replace(shown, mended=InFront(entry), behind=behind)
+        problem.shown = shown
+    return _as_in_file(problem, clause)
 
 
-def _hint_of(clause: Clause, view: ModelView) -> Callable[[Sequence[Slot]], str]:
-    """Return what tells of slots what a rule may have meant: what is not registered goes first."""
+def _unmatched(clause: Clause, hinter: _Hinter) -> IdleRule:
+    """Return the problem of a rule that matches nothing."""
+    problem = IdleRule(f"the rule {clause.label!r} matches no parameter", rule=clause.label)
     matcher = clause.matcher
-    return lambda slots: (
-        named_unregistered(view.unregistered, clause.label, matcher.matches) or matcher.hint(slots)
-    )
+    # What is not registered is spelt as it should be.
+    if beside := named_unregistered(hinter.view.unregistered, clause.label, matcher.matches):
+        problem.hint = beside
+        return problem
+    problem.hint = hinter.ask(matcher.hint)
+    if (entry := hinter.line_of(clause)) is not None and problem.hint:
+        found = mended_entry(entry, hinter.words)
+        if found is not None and found[0].keys not in hinter.lines - {entry.keys}:
+            problem.shown = Shown(entry, found[0], _listed(found[1]))
+    return _as_in_file(problem, clause)
+
+
+def _as_in_file(problem: IdleRule, clause: Clause) -> IdleRule:
+    """Return the problem of a rule, spelt as the file that it was read from spells rules."""
+    if clause.recipe is None or not (path := clause.recipe.file):
+        return problem
+    from ..rules.recipe_files import file_text  # late: most programs read no file
+
+    return problem.respelled(lambda line: file_text(line, path))
 
 
 def _takers(

@@ -13,7 +13,7 @@ from .catalog import (
 from .code import follows, recipes_for
 from .ends import First, Last, first, last
 from .globs import Listing, compile_glob, has_wildcard, paths_above
-from .hints import hint_module, hint_other_kind, mended_glob
+from .hints import hint_module, hint_other_kind
 from .keys import read_key
 from .landmarks import Landmark, LandmarkIndex
 from .matchers import (
@@ -26,19 +26,23 @@ from .matchers import (
     Type,
     Where,
 )
+from .meant import Words, mended_entry
 from .mention import Mention
 from .read import Clause, Rules, Shared, read_rules, recipe_clauses
 from .recipe import LIBRARIES, Recipe, describe_recipe, register_recipe
 from .roles import HasTorchDefault, Role
 from .row_range import RowRange
 from .rule import REST, Rule
+from .written import Argument, Entry, changed, mended, python_text, show
 
 __all__ = [
     "LIBRARIES",
     "REST",
     "All",
     "Alternatives",
+    "Argument",
     "Clause",
+    "Entry",
     "First",
     "HasTorchDefault",
     "Inside",
@@ -60,8 +64,10 @@ __all__ = [
     "Shared",
     "Type",
     "Where",
+    "Words",
     "add_recipes",
     "aliases",
+    "changed",
     "compile_glob",
     "describe_recipe",
     "every_recipe",
@@ -72,13 +78,16 @@ __all__ = [
     "hint_other_kind",
     "last",
     "list_recipes",
-    "mended_glob",
+    "mended",
+    "mended_entry",
     "paths_above",
+    "python_text",
     "read_key",
     "read_rules",
     "recipe_clauses",
     "recipe_named",
     "recipes_for",
     "register_recipe",
+    "show",
     "unregister_recipe",
 ]

@@ -41,22 +41,6 @@ def hint_name(slots: Sequence[Slot], glob: str, scope: str = "") -> str:
     return did_you_mean(full, names) or did_you_mean(tail, tails) or hint_example(slots)
 
 
-def mended_glob(slots: Sequence[Slot], glob: str) -> str:
-    """Return a name or glob with one part spelt as names here are, so that it matches; or nothing.
-
-    ``blocks.*.porj.weight`` becomes ``blocks.*.proj.weight``.
-    """
-    names = [path for slot in slots if slot.kind != "buffer" for path in slot.paths]
-    known = list(dict.fromkeys(part for name in names for part in name.split(".")))
-    parts = glob.split(".")
-    for place, part in enumerate(parts):
-        for other in nearest(part, known) if part.strip("*") else ():
-            mended = ".".join([*parts[:place], other, *parts[place + 1 :]])
-            if mended != glob and any(map(compile_glob(mended), names)):
-                return mended
-    return ""
-
-
 def hint_other_kind(slots: Sequence[Slot], key: str, scope: str = "") -> str:
     """Return how a key is written that reads as a name, and looks like a class, call or regex."""
     return hint_class(slots, key) or _hint_call(key) or _hint_regex_key(slots, key, scope)
@@ -85,7 +69,7 @@ def hint_type(slots: Sequence[Slot], rule: str) -> str:
 
     ``rule`` is printed as ``Conv1d|Conv2d.weight``.
     """
-    kinds = _owners(slots)
+    kinds = owners(slots)
     if not kinds:
         return "; a state_dict has no module types" if slots else hint_example(slots)
     near = nearest(re.split(r"[.|]", rule, maxsplit=1)[0], kinds)
@@ -95,12 +79,12 @@ def hint_type(slots: Sequence[Slot], rule: str) -> str:
 def hint_class(slots: Sequence[Slot], name: str) -> str:
     """Return how a class is written whose name stands where a parameter's would; "" for others."""
     kind = re.sub(r"^(torch\.)?nn\.", "", name)
-    kinds = _owners(slots)
+    kinds = owners(slots)
     shipped = isinstance(known := getattr(nn, kind, None), type) and issubclass(known, nn.Module)
     written = f"nn.{kind}" if shipped else "the class itself"
     if kind in kinds:
         return f"; {name!r} is a class: write {written} or 'type:{kind}'"
-    if kind in _around(slots):
+    if kind in classes_around(slots):
         return f"; {name!r} is a class: write 'in:{kind}' for all that it holds"
     if not shipped:
         return ""
@@ -111,12 +95,12 @@ def hint_class(slots: Sequence[Slot], name: str) -> str:
 
 def hint_class_name(slots: Sequence[Slot], prefix: str, kinds: Sequence[object]) -> str:
     """Return the keys of classes that own parameters here and are spelt like one of ``kinds``."""
-    return _near_keys(_owners(slots), prefix, kinds)
+    return _near_keys(owners(slots), prefix, kinds)
 
 
 def hint_class_around(slots: Sequence[Slot], prefix: str, kinds: Sequence[object]) -> str:
     """Return the keys of classes around parameters here that are spelt like one of ``kinds``."""
-    return _near_keys(_around(slots), prefix, kinds)
+    return _near_keys(classes_around(slots), prefix, kinds)
 
 
 def _near_keys(known: Sequence[str], prefix: str, kinds: Sequence[object]) -> str:
@@ -127,11 +111,13 @@ def _near_keys(known: Sequence[str], prefix: str, kinds: Sequence[object]) -> st
     return "; did you mean " + " or ".join(f"'{prefix}{kind}'" for kind in list(near)[:3]) + "?"
 
 
-def _owners(slots: Sequence[Slot]) -> list[str]:
+def owners(slots: Sequence[Slot]) -> list[str]:
+    """Return the names of the classes that own parameters."""
     return sorted({kind_of(slot.owner).__name__ for slot in slots if slot.owner is not None})
 
 
-def _around(slots: Sequence[Slot]) -> list[str]:
+def classes_around(slots: Sequence[Slot]) -> list[str]:
+    """Return the names of the classes of all modules around parameters."""
     return sorted({kind_of(module).__name__ for slot in slots for module in slot.lineage})
 
 
@@ -143,7 +129,7 @@ def hint_own_name(own: Sequence[str], glob: str, kind: str) -> str:
 # ------------------------------------------------------------------------- regular expressions
 
 # What names and globs do without: a key with one of these is a regular expression by intent.
-_REGEX_SIGNS = re.compile(r"[\\^$|()+]|^\.\*")
+REGEX_SIGNS = re.compile(r"[\\^$|()+]|^\.\*")
 
 
 def hint_regex(slots: Sequence[Slot], pattern: re.Pattern[str], scope: str = "") -> str:
@@ -151,18 +137,19 @@ def hint_regex(slots: Sequence[Slot], pattern: re.Pattern[str], scope: str = "")
     form = _whole_form(slots, pattern, scope)
     if not form:
         return hint_example(slots)
-    return f"; a regular expression must match the whole name, as {_quoted('re:' + form)} does"
+    whole = text_in_quotes("re:" + form)
+    return f"; a regular expression must match the whole name, as {whole} does"
 
 
 def _hint_regex_key(slots: Sequence[Slot], glob: str, scope: str) -> str:
-    if not _REGEX_SIGNS.search(glob):
+    if not REGEX_SIGNS.search(glob):
         return ""
     try:
         pattern = re.compile(glob)
     except re.error:
         return ""
     form = _whole_form(slots, pattern, scope) or glob
-    return f"; it looks like a regular expression: write {_quoted('re:' + form)}"
+    return f"; it looks like a regular expression: write {text_in_quotes('re:' + form)}"
 
 
 def _whole_form(slots: Sequence[Slot], pattern: re.Pattern[str], scope: str) -> str:
@@ -185,6 +172,7 @@ def _names_under(slots: Sequence[Slot], scope: str) -> list[str]:
     return [n[len(path) + 1 :] for n in names for path in paths_above(n) if takes(path)]
 
 
-def _quoted(text: str) -> str:
+def text_in_quotes(text: str) -> str:
     """Return a text as Python writes it, raw where it has backslashes."""
-    return f"r'{text}'" if "\\" in text and "'" not in text else repr(text)
+    raw = "\\" in text and "'" not in text and text.isprintable() and text[-1] != "\\"
+    return f"r'{text}'" if raw else repr(text)

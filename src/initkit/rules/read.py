@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, TypeAlias
+from functools import cached_property, partial
+from typing import Any, TypeAlias, TypeVar
 
 from ..errors import InitkitError, RuleError, UnknownNameError, shown
 from ..numbers import Formula, IndexFormula, Layout, read_call
@@ -32,10 +32,13 @@ from .mention import Mention
 from .recipe import SHOW_ALL, Recipe, describe_recipe, find_recipe, scheme_recipe
 from .row_range import RowRange
 from .rule import Rule
+from .written import Entry, show
 
 Rules: TypeAlias = "Mapping[Any, Any] | Sequence[Any] | Rule | Recipe | Scheme | str"
 """What users write rules as."""
+T = TypeVar("T")
 _MOST = 1_000_000
+_TOLD = 20  # errors of a table that are told together
 
 
 @dataclass(frozen=True, eq=False)  # two clauses that say the same stay two: each must decide
@@ -45,7 +48,8 @@ class Clause:
     ``padding`` says whether an embedding's padding row ends zero. ``recipe`` is the innermost
     recipe that holds it; ``mention`` the place where a table names a recipe, of whose rules one
     must win. It is that one object: its identity tells places apart. ``shared`` says that it stands
-    in tables that many recipes end in. ``rows`` are those that it writes, None for all.
+    in tables that many recipes end in. ``rows`` are those that it writes, None for all. ``entry``
+    is its line as the author of its table wrote it.
     """
 
     matcher: Matcher
@@ -57,6 +61,7 @@ class Clause:
     padding: bool = True
     shared: bool = False
     rows: RowRange | None = None
+    entry: Entry | None = None
 
     @cached_property
     def text(self) -> str:
@@ -106,6 +111,11 @@ def read_rules(rules: Rules) -> list[Clause]:
     except RecursionError:
         message = "these rules contain themselves, or are nested too deep to be read"
         raise RuleError(message) from None
+    except InitkitError as error:
+        for one in error.errors or (error,):
+            if isinstance(one.entry, Entry) and one.shown is None:
+                show(one, one.entry, lambda entry: _read(entry.table))
+        raise
 
 
 def _read(rules: Any) -> list[Clause]:
@@ -113,7 +123,7 @@ def _read(rules: Any) -> list[Clause]:
     if isinstance(rules, Scheme):
         return _from_recipe(scheme_recipe(rules))
     if isinstance(rules, str):
-        return _from_recipe(describe_recipe(rules))
+        return _read_text(rules)
     if isinstance(rules, Recipe):
         return _from_recipe(rules)
     if isinstance(rules, Rule):
@@ -122,9 +132,9 @@ def _read(rules: Any) -> list[Clause]:
         return _read(read_scheme(rules))
     if isinstance(rules, Mapping):
         refuse_init_cfg(rules)
-        return _gathered(_from_entry(key, value) for key, value in rules.items())
+        return _gathered(_read_entry, rules.items())
     if isinstance(rules, Sequence) and not isinstance(rules, bytes | bytearray):
-        clauses = _gathered(read_rules(as_table(table)) for table in rules)
+        clauses = _gathered(lambda table: _read(as_table(table)), ((table,) for table in rules))
         if isinstance(rules, Shared):
             return [replace(clause, shared=True) for clause in clauses]
         return clauses
@@ -159,14 +169,62 @@ def _names_rules(text: str) -> bool:
         return False
 
 
-def _gathered(tables: Iterable[list[Clause]]) -> list[Clause]:
-    """Return the clauses of several tables; tables that share others may stand for any number."""
+def _gathered(read: Callable[..., list[Clause]], parts: Iterable[tuple[Any, ...]]) -> list[Clause]:
+    """Return the clauses of all parts; tables that share others may stand for any number."""
     found: list[Clause] = []
-    for clauses in tables:
-        found += clauses
+
+    def add(*part: Any) -> None:
+        found.extend(read(*part))
         if len(found) > _MOST:
             raise RuleError(f"these rules are more than {_MOST:,}; write globs")
+
+    each(add, parts)
     return found
+
+
+def each(read: Callable[..., T], parts: Iterable[tuple[Any, ...]]) -> list[T]:
+    """Return what all parts are read as, or raise what is wrong with any of them, told together."""
+    found: list[T] = []
+    errors: list[InitkitError] = []
+    for part in parts:
+        try:
+            found.append(read(*part))
+        except InitkitError as error:
+            errors += error.errors or [error]
+            if len(errors) >= _TOLD:
+                break
+    if errors:
+        raise together(errors)
+    return found
+
+
+def together(errors: Sequence[InitkitError]) -> InitkitError:
+    """Return an error that tells several; one alone is that one."""
+    if len(errors) == 1:
+        return errors[0]
+    more = " (and those behind were not read)" if len(errors) >= _TOLD else ""
+    error = RuleError(f"{len(errors)} rules cannot be read{more}")
+    error.errors = tuple(errors)
+    return error
+
+
+def _read_entry(key: object, value: object) -> list[Clause]:
+    """Read one key of a table with what stands under it; what is wrong there knows its line."""
+    try:
+        return _from_entry(key, value)
+    except InitkitError as error:
+        for one in error.errors or (error,):
+            inner = one.entry
+            one.entry = inner.under(key) if isinstance(inner, Entry) else Entry((key,), value)
+        raise
+
+
+def _read_text(text: str) -> list[Clause]:
+    try:
+        return _from_recipe(describe_recipe(text))
+    except InitkitError as error:
+        error.entry = error.entry or Entry((), text)
+        raise
 
 
 def _from_rule(rule: Rule) -> Clause:
@@ -174,7 +232,13 @@ def _from_rule(rule: Rule) -> Clause:
     rows: Any = rule.rows  # a RowRange by now
     scheme = _for(rule.matcher, rule.scheme)
     return Clause(
-        _takes(rule.matcher, scheme), scheme, layout, rule.optional, padding=rule.padding, rows=rows
+        _takes(rule.matcher, scheme),
+        scheme,
+        layout,
+        rule.optional,
+        padding=rule.padding,
+        rows=rows,
+        entry=Entry((), rule),
     )
 
 
@@ -212,22 +276,23 @@ def _from_entry(key: object, value: object) -> list[Clause]:
     if isinstance(value, Mapping):
         refuse_init_cfg(value)
     if isinstance(matcher, Type):
-        return _under_type(matcher, value)
+        return _under_type(matcher, key, value)
     if not _is_table(value):
-        return [_from_value(matcher, value)]
+        return [_from_line(Entry((key,), value), matcher)]
     around: Callable[[Matcher], Any] = matcher.around
     if around(Name("*")) is None:  # asked before the table is read, which may be empty
         message = f"a table under {key!r}: only a name or a glob can be the scope of a table"
         raise RuleError(message)
     if key == "*" and not isinstance(value, Mapping | Rule):
         return _read_scoped(value)  # a recipe for all that is left, as if it stood alone
-    return _scoped(_read_scoped(value), str(matcher), around)
+    return _scoped(_read_scoped(value), key, around)
 
 
 def _scoped(
-    clauses: Sequence[Clause], path: str, around: Callable[[Matcher], Matcher]
+    clauses: Sequence[Clause], key: object, around: Callable[[Matcher], Matcher]
 ) -> list[Clause]:
     """Return clauses under a scope, each mention of a recipe as one there, too."""
+    path = str(read_key(key))
     mentions: dict[int, Mention] = {}
     for clause in clauses:
         if clause.mention is not None and id(clause.mention) not in mentions:
@@ -236,16 +301,23 @@ def _scoped(
         replace(
             clause,
             matcher=around(clause.matcher),
+            entry=_under(key, clause),
             mention=None if clause.mention is None else mentions[id(clause.mention)],
         )
         for clause in clauses
     ]
 
 
-def _under_type(kind: Type, value: object) -> list[Clause]:
+def _under(key: object, clause: Clause) -> Entry | None:
+    """Return the line of a clause as it stands under a key; a recipe's stands in its own table."""
+    own = clause.entry is not None and clause.recipe is None
+    return clause.entry.under(key) if own and clause.entry else clause.entry
+
+
+def _under_type(kind: Type, key: object, value: object) -> list[Clause]:
     """Read what stands under a class: a scheme is for its weights, a dict has its own names."""
     if isinstance(value, Mapping) and not is_scheme_table(value):
-        return [_from_value(_own_name(kind, name), one) for name, one in value.items()]
+        return _gathered(partial(_read_own, kind, key), value.items())
     if _is_table(value):
         raise RuleError(
             f"under the type {kind} stands {value!r}; a type takes a scheme, or a dict from its "
@@ -253,7 +325,15 @@ def _under_type(kind: Type, value: object) -> list[Clause]:
         )
     # A function of the module starts all that the module has.
     glob = "*" if isinstance(value, PerModule) else "*weight*"
-    return [_from_value(ParameterOf(kind, glob), value)]
+    return [_from_line(Entry((key,), value), ParameterOf(kind, glob))]
+
+
+def _read_own(kind: Type, key: object, name: object, value: object) -> list[Clause]:
+    try:
+        return [_from_line(Entry((key, name), value), _own_name(kind, name))]
+    except InitkitError as error:
+        error.entry = Entry((name,), value)  # the key around it is added by who reads that
+        raise
 
 
 def _own_name(kind: Type, name: object) -> Matcher:
@@ -267,7 +347,7 @@ def _read_scoped(value: Any) -> list[Clause]:
     """Read a table under a scope, where a name is a recipe's: a scheme's would be no table."""
     if isinstance(value, str):
         return _from_recipe(find_recipe(read_call(value)))
-    return read_rules(value)
+    return _read(value)
 
 
 def _is_table(value: object) -> bool:
@@ -295,22 +375,17 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _from_value(matcher: Matcher, value: object) -> Clause:
-    """Read a scheme; what is wrong with it is said with the rule that it stands in."""
+def _from_line(entry: Entry, matcher: Matcher) -> Clause:
+    """Read the scheme of a line."""
     try:
-        scheme = read_scheme_of(value, matcher.members)
-        return Clause(_takes(matcher, scheme), _for(matcher, scheme))
-    except InitkitError as error:
-        if isinstance(error, UnknownNameError) and _no_scheme_or_recipe(error):
-            # Made anew, so that recipes are among the choices, and what is near of them. The text
-            # is set afterwards, since the constructor has no place for the rule.
-            choices = [*error.choices, *list_recipes()]
-            found = unknown_scheme("scheme or recipe", error.name, choices, SHOW_ALL)
-            found.args = (f"in the rule {str(matcher)!r}: {found}",)
-            raise found from None
-        # The same object with a longer text: its type and attributes are what callers look at.
-        error.args = (f"in the rule {str(matcher)!r}: {error}",)
-        raise
+        scheme = read_scheme_of(entry.value, matcher.members)
+    except UnknownNameError as error:
+        if error.kind != "scheme" or recipe_named(error.name) is not None:
+            raise
+        # Made anew, so that recipes are among the choices, and what is near of them.
+        choices = [*error.choices, *list_recipes()]
+        raise unknown_scheme("scheme or recipe", error.name, choices, SHOW_ALL) from None
+    return Clause(_takes(matcher, scheme), _for(matcher, scheme), entry=entry)
 
 
 def _for(matcher: Matcher, scheme: Scheme) -> Scheme:
@@ -325,7 +400,3 @@ def _takes(matcher: Matcher, scheme: Scheme) -> Matcher:
     if isinstance(scheme, Pretrained) and scheme.missing == "next":
         return All((matcher, InFile(scheme)))
     return matcher
-
-
-def _no_scheme_or_recipe(error: UnknownNameError) -> bool:
-    return error.kind == "scheme" and recipe_named(error.name) is None

@@ -9,7 +9,7 @@ from dataclasses import field, replace
 from functools import lru_cache
 from typing import Any
 
-from ..errors import OptionError, RuleError, did_you_mean, visible, visible_lines
+from ..errors import OptionError, RuleError, visible, visible_lines
 from ..numbers import Call, Value, frozen, read_call
 from ..render import Table, html_page
 from ..schemes import (
@@ -43,7 +43,8 @@ class Recipe(Value):
     recipe is refused. Figures of the config that formulas read are options, too, and ``synonyms``
     gives such an option another name (``{"std": "initializer_range"}``).
     ``padding`` says whether an embedding's padding row is zeroed. The rules of a ``general`` recipe
-    serve many models, and so may match nothing. ``given`` are the options of a call.
+    serve many models, and so may match nothing. ``given`` are the options of a call, and
+    ``file`` is where the rules were read from.
 
     >>> recipe = Recipe("mine/net", rules={"*.weight": "xavier_uniform", "*.bias": 0})
     >>> print(recipe)
@@ -67,6 +68,7 @@ class Recipe(Value):
     padding: bool = field(default=True, kw_only=True)
     general: bool = field(default=True, kw_only=True, repr=False)
     given: tuple[tuple[str, Any], ...] = field(default=(), kw_only=True, repr=False)
+    file: str = field(default="", kw_only=True, repr=False, compare=False)
 
     @property
     def modules(self) -> frozenset[str]:
@@ -133,11 +135,9 @@ class Recipe(Value):
         known = self.options
         for option in options:
             if option not in known:
-                what = did_you_mean(option, known) or (
-                    f"; it takes {', '.join(known)}" if known else "; it takes none"
-                )
-                message = f"the recipe {self.name} has no option {option!r}{what}"
-                raise OptionError(message, owner=self.name, option=option)
+                message = f"the recipe {self.name} has no option {option!r}"
+                error = OptionError(message, owner=self.name, option=option)
+                raise error.or_rather(option, known, f"; it takes {', '.join(known) or 'none'}")
         # Sorted, so that the order in which options were given tells no two recipes apart.
         merged = dict(self.given) | options
         self._check_figures(merged)

@@ -24,9 +24,10 @@ from ..schemes import Constant, Function, Scheme, is_scheme_table, read_scheme
 from .catalog import recipe_named
 from .keys import read_key, read_name
 from .matchers import Type
-from .read import Rules, as_table, read_rules
+from .read import Rules, as_table, each, read_rules, together
 from .recipe import Recipe
 from .rule import Rule
+from .written import Entry, show
 
 _TEXTS = ("name", "summary", "source", "paper", "notes")
 _LISTS = ("fits", "code", "marks")
@@ -52,17 +53,13 @@ def load_recipe(path: str | Path) -> Recipe:
       *.weight  normal(std=0.02)
       *.bias    0
     """
-    file = _File(Path(path))
-    data = file.parse()
-    file.check(data)
-    texts: dict[str, Any] = {key: data[key] for key in _TEXTS if key in data}
-    texts |= {key: tuple(data[key]) for key in _LISTS if key in data}
-    return Recipe(
-        **({"name": file.path.stem} | texts),
-        rules=file.rules(data["rules"]),
-        padding=data.get("padding", True),
-        general="name" in data,
-    )
+    file = _File(Path(path), read_text(path))
+    try:
+        return file.read()
+    except FileError as error:
+        for one in error.errors or (error,):
+            file.show(one)
+        raise
 
 
 def save_recipe(rules: Rules, path: str | Path) -> Path:
@@ -98,9 +95,46 @@ def save_recipe(rules: Rules, path: str | Path) -> Path:
 class _File:
     """One file being read: knows its text, so that errors can name a line."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.text = path, read_text(path)
+    def __init__(self, path: Path, text: str) -> None:
+        self.path, self.text = path, text
         self.table = "[rules]" if path.suffix == ".toml" else "the key 'rules'"
+
+    def read(self) -> Recipe:
+        """Return the recipe that the file holds."""
+        data = self.parse()
+        self.check(data)
+        texts: dict[str, Any] = {key: data[key] for key in _TEXTS if key in data}
+        texts |= {key: tuple(data[key]) for key in _LISTS if key in data}
+        try:
+            rules = self.rules(data["rules"])
+        except RuleError as error:  # several lines of them
+            told = self.error(error.message)
+            told.errors = error.errors
+            raise told from None
+        return Recipe(
+            **({"name": self.path.stem} | texts),
+            rules=rules,
+            padding=data.get("padding", True),
+            general="name" in data,
+            file=str(self.path),
+        )
+
+    def show(self, error: InitkitError) -> None:
+        """Let an error of a line show it, and the mended line where that reads."""
+        if not isinstance(error, FileError) or not error.line:
+            return
+        lines, at = self.text.splitlines(), error.line
+
+        def reread(line: str) -> None:
+            text = "\n".join([*lines[: at - 1], line, *lines[at:]])
+            try:
+                _File(self.path, text).read()
+            except FileError as error:
+                for one in error.errors or (error,):
+                    if not isinstance(one, FileError) or one.line in (0, at):
+                        raise one from None
+
+        show(error, lines[at - 1].strip(), reread)
 
     def parse(self) -> dict[str, Any]:
         parse = _PARSERS.get(self.path.suffix)
@@ -120,7 +154,7 @@ class _File:
             if key not in _KEYS:
                 known = f"a recipe has {', '.join(_KEYS)}"
                 way_out = known if "rules" in data else f"put rules under {self.table}"
-                raise self.error(f"unknown key {key!r}; {way_out}", key)
+                raise self.error(f"unknown key {key!r}; {way_out}", key).meaning(key, _KEYS)
         if "rules" not in data:
             raise self.error(f"there are no rules: put them under {self.table}")
         for key in _TEXTS:
@@ -135,34 +169,37 @@ class _File:
         if not isinstance(data.get("padding", True), bool):
             raise self.error(f"padding must be true or false, not {data['padding']!r}", "padding")
 
-    def error(self, what: str, key: str = "") -> FileError:
-        line = self._line(key) if key else 0
+    def error(self, what: str, key: str = "", value: object = "") -> FileError:
+        line = self._line(key, value) if key else 0
         place = f"{self.path}:{line}" if line else str(self.path)
         return FileError(f"{place}: {what}", path=self.path, key=key, line=line)
 
-    def _line(self, key: str) -> int:
-        """Return the line where a key seems to stand; 0 where none does."""
+    def _line(self, key: str, value: object) -> int:
+        """Return the line where a key, with its text if it has one, seems to stand; 0 for none."""
         # A guess by text, since neither decoder tells where a key stood: first where something
         # like a key is followed by = or :, then wherever the key stands in quotes.
         written = {key, json.dumps(key)[1:-1]}
         quoted = "|".join(re.escape(one) for one in written)
         pattern = re.compile(rf"""(^|[\s{{,\[."'])["']?({quoted})["']?\s*[=:\].]""")
         lines = list(enumerate(self.text.splitlines(), 1))
-        as_key = (number for number, line in lines if pattern.search(line))
+        as_key = [number for number, line in lines if pattern.search(line)]
+        text = value if isinstance(value, str) else ""
+        within = [n for n, line in lines if text and any(f"{q}{text}{q}" in line for q in "\"'")]
+        beside = [number for number in as_key if number in within] or within
         anywhere = (n for n, line in lines if any(f"{q}{key}{q}" in line for q in "\"'"))
-        return next(as_key, None) or next(anywhere, 0)
+        return next(iter(beside), 0) or next(iter(as_key), 0) or next(anywhere, 0)
 
     def rules(self, value: Any) -> Any:
         """Return a rule table; each entry is read alone, so that an error names its key."""
         if isinstance(value, str):
             return self._checked(value, "rules", value)
         if isinstance(value, list):
-            return [self.rules(as_table(one)) for one in value]
+            return each(lambda one: self.rules(as_table(one)), ((one,) for one in value))
         if not isinstance(value, dict):
             raise self.error(f"rules are a table or a list of tables, not {value!r}", "rules")
         if "scheme" in value and set(value) <= _RULE_KEYS:
             return self._rule(value)
-        return {key: self._entry(key, one) for key, one in value.items()}
+        return dict(zip(value, each(self._entry, value.items()), strict=True))
 
     def _rule(self, value: dict[str, Any]) -> Rule:
         options = {key: one for key, one in value.items() if key != "scheme"}
@@ -175,7 +212,12 @@ class _File:
         try:
             return Rule(value["scheme"], **options)
         except InitkitError as error:
-            raise self.error(str(error), str(key)) from None
+            wrong = [word for words in error.mends for word in words]
+            for option, text in value.items():
+                if isinstance(text, str) and any(word in text for word in wrong):
+                    key = option
+            said = self.error(error.message, str(key), value.get(key, ""))
+            raise said.instead_of(error) from None
 
     def _entry(self, key: str, value: Any) -> Any:
         """Check one entry of a table; a table under a key is a scope of its own."""
@@ -187,7 +229,9 @@ class _File:
         try:
             read_rules(table)  # read again when the recipe is used: a recipe holds rules as written
         except InitkitError as error:
-            raise self.error(str(error), key) from None
+            raise together(
+                [self.error(e.message, key, value).instead_of(e) for e in error.errors or (error,)]
+            ) from None
         return value
 
 
@@ -197,6 +241,20 @@ def _is_options(value: Any) -> bool:
     A rule has more than a scheme in it: a name, a type, a layout.
     """
     return is_scheme_table(value) and (len(value) == 1 or not set(value) <= _RULE_KEYS)
+
+
+def file_text(line: object, path: str) -> object:
+    """Return a line of a rule table as the file spells it."""
+    line = getattr(line, "entry", line)  # of one that goes before all others
+    if not isinstance(line, Entry):
+        return line
+    table = line.table
+    if isinstance(line.value, Rule):
+        table = Entry(line.keys, {a.name: a.value for a in line.value.written.arguments}).table
+    if path.endswith(".json"):
+        text = json.dumps(table, ensure_ascii=False)
+        return text[1:-1] if line.keys else text
+    return ", ".join(_pairs(table)) if line.keys else _inline(table)
 
 
 # ----------------------------------------------------------------------------------- writing

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import field, fields
 from functools import cached_property
 from typing import Any
 
-from ..errors import RuleError
+from ..errors import InitkitError, RuleError
 from ..model import Slot
 from ..numbers import Layout, Value, frozen
 from ..schemes import read_scheme_of
@@ -16,10 +16,11 @@ from .base import Matcher
 from .keys import read_name
 from .matchers import All, Name, Type, Where
 from .row_range import RowRange
+from .written import Argument, Call, HasCall, show
 
 
 @frozen
-class Rule(Value):
+class Rule(Value, HasCall):
     """Say how the parameters that match a name, a type and a predicate start.
 
     ``name`` is a glob or a compiled regex on the full name; ``type`` a module class, a class name,
@@ -47,6 +48,18 @@ class Rule(Value):
     rows: str | int | slice | RowRange | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        given = ((f.name, getattr(self, f.name)) for f in fields(self))
+        default = {f.name: f.default for f in fields(self)}
+        call = Call("Rule", tuple(Argument(k, v) for k, v in given if v is not default[k]))
+        object.__setattr__(self, "written", call)
+        try:
+            self._read()
+        except InitkitError as error:
+            show(error, call, _read_call)
+            raise
+
+    def _read(self) -> None:
+        """Put what was read of the arguments in their place."""
         object.__setattr__(self, "scheme", read_scheme_of(self.scheme, self.matcher.members))
         if self.layout is not None and not isinstance(self.layout, Layout):
             object.__setattr__(self, "layout", Layout.parse(self.layout))
@@ -76,6 +89,16 @@ class Rule(Value):
 
     def __str__(self) -> str:
         return str(self.matcher)
+
+
+def _read_call(call: Call) -> None:
+    """Read a call that was changed; what is wrong with it is raised as it is."""
+    rule = object.__new__(Rule)
+    for f in fields(Rule):
+        object.__setattr__(rule, f.name, f.default)
+    for argument in call.arguments:
+        object.__setattr__(rule, argument.name, argument.value)
+    rule._read()
 
 
 REST = Rule("torch_default", name="torch:*", optional=True)

@@ -219,4 +219,6 @@ def check_order(scheme: Scheme, low: Number, high: Number) -> None:
     """Raise where ``low`` is above ``high``; formulas have no order before they have values."""
     if isinstance(low, float) and isinstance(high, float) and low > high:
         what = f"must not be above high, but {low:g} > {high:g}"
-        raise option_error(scheme.name, "low", what)
+        error = option_error(scheme.name, "low", what)
+        error.mends = ({"low": "high", "high": "low"}, {"a": "b", "b": "a"})
+        raise error

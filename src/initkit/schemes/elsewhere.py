@@ -63,5 +63,8 @@ def meant_by(name: str) -> str:
 def unknown_scheme(kind: str, name: str, choices: Iterable[str], hint: str) -> UnknownNameError:
     """Return the error of a name that nothing has; another library's is answered with ours."""
     if meant := meant_by(name):
-        return UnknownNameError(kind, name, (), meant)  # what is spelt alike would lead away
+        error = UnknownNameError(kind, name, (), meant)  # what is spelt alike would lead away
+        if ours := re.match(r"(?:Write|Keras's is) (\w+(?:\([^()]*\))?)\.$", meant):
+            error.mends = ({name: ours[1]},)
+        return error
     return UnknownNameError(kind, name, choices, hint)

@@ -12,7 +12,7 @@ from operator import or_
 from types import NoneType, SimpleNamespace, UnionType
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-from ..errors import FormulaError, OptionError, UnknownNameError, did_you_mean
+from ..errors import FormulaError, OptionError, UnknownNameError
 from ..numbers import Number, Value, frozen, gain, read_number
 
 
@@ -79,10 +79,8 @@ def _choice(option: Option, owner: str, value: object) -> object:
     if value in choices:
         return value
     known = [str(choice) for choice in choices]
-    near = did_you_mean(str(value), known)
-    raise option_error(
-        owner, option.name, f"must be one of {', '.join(known)}, not {value!r}{near}"
-    )
+    error = option_error(owner, option.name, f"must be one of {', '.join(known)}, not {value!r}")
+    raise error.or_rather(str(value), known)
 
 
 def _number(option: Option, owner: str, value: object) -> Number:
@@ -94,7 +92,11 @@ def _number(option: Option, owner: str, value: object) -> Number:
     try:
         number = read_number(value, option.name)
     except FormulaError as error:
-        raise option_error(owner, option.name, f"cannot be read: {error}") from None
+        said = option_error(owner, option.name, f"cannot be read: {error.message}")
+        said.instead_of(error)
+        if option.limits.gain and isinstance(value, str):
+            said.mends += _gains_meant(value)
+        raise said from None
     if isinstance(number, float):
         option.check(owner, number)
     elif not number.names:  # such as sqrt(5): its value is the same everywhere, so check it now
@@ -108,6 +110,14 @@ def _gain_or_text(text: str) -> float | str:
         return gain(text)
     except UnknownNameError:
         return text  # a number or a formula, or to be refused as neither
+
+
+def _gains_meant(text: str) -> tuple[Mapping[str, str], ...]:
+    try:
+        gain(text)
+    except UnknownNameError as error:
+        return error.mends
+    return ()
 
 
 def _float(option: Option, owner: str, value: object) -> float:

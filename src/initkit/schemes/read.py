@@ -10,7 +10,7 @@ from functools import partial
 from numbers import Real
 from typing import Any, TypeGuard, cast
 
-from ..errors import FormulaError, OptionError, RuleError, did_you_mean
+from ..errors import FormulaError, OptionError, RuleError
 from ..numbers import Call, Formula, read_call
 from .base import Scheme
 from .basic import Constant, Function, PerModule
@@ -215,7 +215,8 @@ def _make(name: str, factory: Factory, args: Sequence[Any], kwargs: Mapping[str,
     if factory is Blocks:
         if strange := kwargs.keys() - {"dim", "sizes"}:
             what = "takes schemes or numbers, and the options dim and sizes"
-            raise OptionError(f"blocks {what}, not {min(strange)}", owner=name)
+            error = OptionError(f"blocks {what}, not {min(strange)}", owner=name)
+            raise error.meaning(min(strange), ("dim", "sizes"))
         return blocks(*args, **kwargs)
     defaults = defaults_of(factory)
     places = getattr(factory, "positional", ())
@@ -250,7 +251,12 @@ def _check_places(
     needed = next((option for option in free if defaults[option] is MISSING), None)
     wanted = needed or ("std" if "std" in free else free[0])
     message = f"{name} takes its options by name: write {name}({wanted}=...), {given}"
-    raise OptionError(message, owner=name)
+    error = OptionError(message, owner=name)
+    *by_place, value = map(repr, args)
+    if len(by_place) == len(places):
+        named = ", ".join([*by_place, f"{wanted}={value}"])
+        error.mends = ({f"({', '.join([*by_place, value])})": f"({named})"},)
+    raise error
 
 
 def _add_by_name(
@@ -264,9 +270,9 @@ def _add_by_name(
         # Its own option first: `a` is the slope of kaiming_normal, and elsewhere a synonym.
         target = option if option in defaults else synonyms.get(option, option)
         if target not in defaults:
-            near = did_you_mean(option, defaults) or f"; it takes {', '.join(defaults) or 'none'}"
-            message = f"{name} has no option {option!r}{near}"
-            raise OptionError(message, owner=name, option=option)
+            error = OptionError(f"{name} has no option {option!r}", owner=name, option=option)
+            takes = f"; it takes {', '.join(defaults) or 'none'}"
+            raise error.or_rather(option, defaults, takes)
         if target in options:
             message = f"{name}: {target} is given twice"
             raise OptionError(message, owner=name, option=target)

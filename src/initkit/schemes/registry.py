@@ -14,7 +14,6 @@ from ..errors import (
     OptionError,
     RuleError,
     UnknownNameError,
-    did_you_mean,
 )
 from ..numbers import Call, Formula, Value, frozen, read_number, slot_parameter
 from .base import Scheme
@@ -68,9 +67,9 @@ def read_options(
     takes = [name for name in factory.options if name not in members and name != "slot"]
     for name in (*map(repr, call.args), *call.kwargs):
         if name not in takes:
-            what = did_you_mean(name, takes) or f"; it takes {', '.join(takes) or 'none'}"
-            message = f"{factory.name} has no option {name}{what}"
-            raise OptionError(message, owner=factory.name, option=name)
+            message = f"{factory.name} has no option {name}"
+            error = OptionError(message, owner=factory.name, option=name)
+            raise error.or_rather(name, takes, f"; it takes {', '.join(takes) or 'none'}")
     read = {k: v if k in factory.texts else _formula_or_same(v) for k, v in call.kwargs.items()}
     return tuple(sorted(read.items()))
 

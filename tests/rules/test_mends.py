@@ -1,0 +1,402 @@
+"""An error shows the line as it was written and, where it knows one, a mended line that works."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from initkit import Rule, apply_init, initialized, plan_init
+from initkit.errors import FileError, InitkitError, PlanError, ReadError, RuleError
+from initkit.rules.recipe_files import load_recipe
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.Linear(4, 4)
+        self.norm = nn.LayerNorm(4)
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = {"initializer_range": 0.02, "hidden_size": 4}
+        self.embedding = nn.Embedding(8, 4)
+        self.blocks = nn.ModuleList([Block(), Block()])
+        self.classifier = nn.Linear(4, 2)
+
+
+MODEL = Net()
+SPARE = {"*": "keep"}
+
+
+def error_of(rules: Any, **options: Any) -> InitkitError | None:
+    """Return what is wrong with rules for the model: what cannot be read, or its one problem."""
+    try:
+        plan_init(MODEL, rules, **options).check()
+    except PlanError as error:
+        return error.problems[0]
+    except InitkitError as error:
+        return error
+    return None
+
+
+def pasted(error: InitkitError) -> Any:
+    """Return what the line to paste makes, as Python reads it; None where there is none."""
+    found = re.search(r"^ *to paste: +(.*)$", error.told(), re.MULTILINE)
+    if found is None:
+        return None
+    line = found[1]
+    known = {"nn": nn, "Rule": Rule, "re": re}
+    return eval(f"dict({line})" if re.match(r"\w+=", line) else _braced(line), known)
+
+
+def _braced(line: str) -> str:
+    is_line = re.match(r"""r?(['"]).*?\1: |nn\.\w+: |re\.compile\(.*\): """, line)
+    return f"{{{line}}}" if is_line else line
+
+
+# ------------------------------------------------------------------------------ what is shown
+
+SHOWN: dict[str, tuple[Any, str, str]] = {
+    "an option": (
+        {"*.weight": "normal(sdt=0.02)"},
+        "'*.weight': 'normal(sdt=0.02)'",
+        "'*.weight': 'normal(std=0.02)'",
+    ),
+    "a scheme": ({"*.weight": "norml"}, "'*.weight': 'norml'", "'*.weight': 'normal'"),
+    "two slips in a line": (
+        {"*.weight": "norml(sdt=1)"},
+        "'*.weight': 'norml(sdt=1)'",
+        "'*.weight': 'normal(std=1)'",
+    ),
+    "a word of an option": (
+        {"*.weight": "kaiming_normal(mode='fanin')"},
+        "'*.weight': \"kaiming_normal(mode='fanin')\"",
+        "'*.weight': \"kaiming_normal(mode='fan_in')\"",
+    ),
+    "limits in the wrong order": (
+        {"*": "trunc_normal(low=2, high=1)"},
+        "'*': 'trunc_normal(low=2, high=1)'",
+        "'*': 'trunc_normal(high=2, low=1)'",
+    ),
+    "an option without its name": ({"*": "normal(0.02)"}, "'*': 'normal(0.02)'",
+                                   "'*': 'normal(std=0.02)'"),
+    "a parenthesis": ({"*": "normal(std=0.02"}, "'*': 'normal(std=0.02'",
+                      "'*': 'normal(std=0.02)'"),
+    "another library's name": ({"*": "c2_xavier_fill"}, "'*': 'c2_xavier_fill'",
+                               "'*': 'kaiming_uniform(a=1)'"),
+    "a function of a formula": ({"*": "normal(std=sqt(2))"}, "'*': 'normal(std=sqt(2))'",
+                                "'*': 'normal(std=sqrt(2))'"),
+    "a name in a formula": ({"*.weight": "normal(std=1/fan_n)"},
+                            "'*.weight': 'normal(std=1/fan_n)'",
+                            "'*.weight': 'normal(std=1/fan_in)'"),
+    "a gain": ({"*.weight": "orthogonal(gain='rellu')"},
+               "'*.weight': \"orthogonal(gain='rellu')\"",
+               "'*.weight': \"orthogonal(gain='relu')\""),
+    "a part of a scheme": ({"*": "blocks('norml', 0)"}, "'*': \"blocks('norml', 0)\"",
+                           "'*': \"blocks('normal', 0)\""),
+    "a scheme as a table": (
+        {"*": {"scheme": "normal", "sdt": 1}},
+        "'*': {'scheme': 'normal', 'sdt': 1}",
+        "'*': {'scheme': 'normal', 'std': 1}",
+    ),
+    "an option of a recipe": ("gpt2/transformers(sdt=1)", "'gpt2/transformers(sdt=1)'",
+                              "'gpt2/transformers(std=1)'"),
+    "a recipe": ("gpt2/transfomers", "'gpt2/transfomers'", "'gpt2/transformers'"),
+    "under a class": (
+        {nn.Linear: {"weight": "norml"}},
+        "nn.Linear: {'weight': 'norml'}",
+        "nn.Linear: {'weight': 'normal'}",
+    ),
+    "under a scope": (
+        {"blocks.*": {"norm": {"weight": "norml"}}},
+        "'blocks.*': {'norm': {'weight': 'norml'}}",
+        "'blocks.*': {'norm': {'weight': 'normal'}}",
+    ),
+    "a name": ({"*.wieght": 0}, "'*.wieght': 0", "'*.weight': 0"),
+    "two words of a name": (
+        {"block.*.atention.weight": 0},
+        "'block.*.atention.weight': 0",
+        "'blocks.*.attention.weight': 0",
+    ),
+    "a class": ({"type:Linaer": {"weight": 0}}, "'type:Linaer': {'weight': 0}",
+                "'type:Linear': {'weight': 0}"),
+    "a parameter of a class": ({nn.Linear: {"weigth": 0}}, "nn.Linear: {'weigth': 0}",
+                               "nn.Linear: {'weight': 0}"),
+    "a name in a scope": ({"classifer": {"bias": 0}}, "'classifer': {'bias': 0}",
+                          "'classifier': {'bias': 0}"),
+    "a regular expression": ({r"re:blocks\.\d+\.nrom\..*": 0}, r"r're:blocks\.\d+\.nrom\..*': 0",
+                             r"r're:blocks\.\d+\.norm\..*': 0"),
+    "a regular expression that ends early": ({re.compile("class"): 0}, "re.compile('class'): 0",
+                                             "re.compile('class.*'): 0"),
+    "a class as a name": ({"LayerNorm": 0}, "'LayerNorm': 0", "'type:LayerNorm': 0"),
+    "a module as a name": ({"classifier": 0}, "'classifier': 0", "'classifier.*': 0"),
+    "a rule": ([Rule("normal", name="*.wieght", type=nn.Linear)],
+               "Rule('normal', name='*.wieght', type=nn.Linear)",
+               "Rule('normal', name='*.weight', type=nn.Linear)"),
+    "a rule in a scope": ({"blocks": Rule(0, name="*.biass")}, "'blocks': Rule(0, name='*.biass')",
+                          "'blocks': Rule(0, name='*.bias')"),
+    "the model's config": (
+        {"*": "normal(std=config.initialiser_range)"},
+        "'*': 'normal(std=config.initialiser_range)'",
+        "'*': 'normal(std=config.initializer_range)'",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SHOWN)
+def test_an_error_shows_the_line_as_written_and_the_mended_one(case: str) -> None:
+    rules, written, mended = SHOWN[case]
+    error = error_of(rules)
+    assert error is not None
+    said = error.told()
+    assert f"\n  as written:   {written}\n" in said
+    assert said.endswith(f"\n  to paste:     {mended}") and "did you mean" not in said
+    left = error_of([pasted(error), SPARE], idle="ignore")
+    assert left is None or type(left) is not type(error)
+
+
+WITHOUT_A_MEND: dict[str, tuple[Any, str]] = {
+    "a number below its limit": ({"*": "normal(std=-1)"}, "'*': 'normal(std=-1)'"),
+    "a scheme between two": ({"*": "xavier_xxx"}, "'*': 'xavier_xxx'"),
+    "a name with two meanings": ({"*": "he_normal"}, "'*': 'he_normal'"),
+    "no value": ({nn.Linear: {"bias": None}}, "nn.Linear: {'bias': None}"),
+    "what no text makes": ({"*": {"a": object()}}, "'*': {'a': ...}"),
+}
+
+
+@pytest.mark.parametrize("case", WITHOUT_A_MEND)
+def test_without_a_clear_mend_the_line_is_shown_alone(case: str) -> None:
+    rules, written = WITHOUT_A_MEND[case]
+    assert str(error_of(rules)).endswith(f"\n  as written:   {written}")
+
+
+def test_two_names_that_are_as_near_are_both_told_and_none_is_pasted() -> None:
+    error = error_of("gpt3")
+    assert "did you mean 'gptj' or 'gpt2'" in str(error) and "to paste" not in str(error)
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    assert "to paste" not in str(plan_init(model, {"2.weight": 0}))
+
+
+def test_a_mend_never_takes_the_place_of_another_rule_of_the_table() -> None:
+    error = error_of({"*.wieght": "normal", "*.weight": "zeros", "*": "keep"})
+    assert error is not None and "to paste" not in error.told()
+
+
+def test_all_slips_of_a_table_are_told_at_once() -> None:
+    rules = [
+        {"*.weight": "norml", "head": {"bias": "zerso"}, nn.Linear: {"weight": "eyee"}},
+        "resnxt",
+    ]
+    with pytest.raises(RuleError) as caught:
+        plan_init(MODEL, rules)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "4 rules cannot be read"
+    assert [line for line in lines if "as written" in line] == [
+        "       as written:   '*.weight': 'norml'",
+        "       as written:   'head': {'bias': 'zerso'}",
+        "       as written:   nn.Linear: {'weight': 'eyee'}",
+        "       as written:   'resnxt'",
+    ]
+    assert [type(error).__name__ for error in caught.value.errors] == ["UnknownNameError"] * 4
+
+
+def test_of_very_many_slips_the_first_are_told() -> None:
+    with pytest.raises(RuleError, match=r"^20 rules cannot be read \(and those behind were not"):
+        plan_init(MODEL, {f"{i}": "norml" for i in range(1000)})
+
+
+def test_a_table_that_contains_itself_shows_no_line() -> None:
+    table: dict[Any, Any] = {}
+    table[5] = table
+    with pytest.raises(RuleError, match="5 is no key") as caught:
+        plan_init(MODEL, table)
+    assert caught.value.advice == ()
+
+
+def test_a_rule_that_cannot_be_made_shows_its_call() -> None:
+    with pytest.raises(InitkitError) as caught:
+        Rule("normal(sdt=1)", name="a.*", optional=True)
+    assert caught.value.advice == (
+        "as written:   Rule('normal(sdt=1)', name='a.*', optional=True)",
+        "to paste:     Rule('normal(std=1)', name='a.*', optional=True)",
+    )
+    with pytest.raises(
+        InitkitError, match="layout 'input out': 'input' is no axis word\n"
+    ) as caught:
+        Rule(0, layout="input out")
+    assert caught.value.advice[1] == "to paste:     Rule(0, layout='in out')"
+    with pytest.raises(RuleError, match="not 'a:'\n  as written:   Rule") as caught:
+        Rule(0, rows="a:")
+    assert len(caught.value.advice) == 1
+
+
+# ----------------------------------------------------------------------- arguments and options
+
+
+def test_options_of_functions_and_decorators_show_what_to_paste() -> None:
+    with pytest.raises(InitkitError) as caught:
+        apply_init(MODEL, SPARE, sede=1)  # type: ignore[call-arg]
+    assert caught.value.advice == ("as written:   sede=1", "to paste:     seed=1")
+    with pytest.raises(InitkitError) as caught:
+        initialized(SPARE, idle="ignoer")  # type: ignore[arg-type]
+    assert caught.value.advice == ("as written:   idle='ignoer'", "to paste:     idle='ignore'")
+
+
+@pytest.mark.parametrize(
+    ("value", "mended"),
+    [
+        ("classifier.wieght", "only='classifier.weight'"),
+        (["*.bias", "classifer"], "only=['*.bias', 'classifier']"),
+        ("type:Linaer", "only='type:Linear'"),
+        ("LayerNorm", "only='type:LayerNorm'"),
+        (re.compile("class"), "only='re:class.*'"),
+        (["a", "b", "c", "d", "*.biass"], "'*.bias'"),
+    ],
+)
+def test_an_entry_of_only_that_takes_nothing_shows_what_to_paste(value: Any, mended: str) -> None:
+    problem = plan_init(MODEL, SPARE, only=value).problems[-1]
+    assert problem.told().endswith(f"\n  to paste:     {mended}")
+
+
+# --------------------------------------------------------------------------------------- files
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line", "mended"),
+    [
+        ("a.toml", "[rules]\n'*.weight' = 'normal(sdt=1)'\n", 2, "'*.weight' = 'normal(std=1)'"),
+        ("a.toml", '[rules]\n"a" = {scheme="norml"}\n', 2, '"a" = {scheme="normal"}'),
+        ("a.toml", "[rules]\nb=0\n[rules.a]\nb='norml'\n", 4, "b='normal'"),
+        ("a.toml", "nmae = 'x'\n[rules]\n'*' = 0\n", 1, "name = 'x'"),
+        ("a.json", '{"rules":\n {"*": "norml"}}\n', 2, '{"*": "normal"}}'),
+        ("a.json", '{"rules": [\n "resnxt"]}\n', 2, '"resnext"]}'),
+        ("a.toml", "[[rules]]\nscheme=0\nlayout='input out'\n", 3, "layout='in out'"),
+    ],
+)
+def test_an_error_in_a_file_shows_its_line(
+    name: str, text: str, line: int, mended: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(FileError) as caught:
+        load_recipe(path)
+    error = caught.value
+    assert (error.line, error.advice[-1]) == (line, f"to paste:     {mended}")
+    lines = text.splitlines()
+    lines[line - 1] = mended
+    path.write_text("\n".join(lines))
+    load_recipe(path)
+
+
+def test_all_slips_of_a_file_are_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("[rules]\n'a' = 'norml'\n'b' = 'normal(sdt=1)'\n'c' = 'normal(std=-1)'\n")
+    with pytest.raises(FileError) as caught:
+        load_recipe(path)
+    assert [error.line for error in caught.value.errors] == [2, 3, 4]  # type: ignore[attr-defined]
+    said = str(caught.value)
+    assert said.startswith(f"{path}: 3 rules cannot be read\n  1. {path}:2: there is no scheme")
+    assert said.count("to paste") == 2
+
+
+def test_a_rule_of_a_file_that_matches_nothing_is_shown_as_the_file_spells_it(
+    tmp_path: Path,
+) -> None:
+    rules = {"*.wieght": "normal(std=1)", "type:Linaer": {"bias": 0}}
+    (tmp_path / "a.json").write_text(json.dumps({"rules": rules}))
+    (tmp_path / "a.toml").write_text(
+        "[rules]\n'*.wieght' = 'normal(std=1)'\n[rules.'type:Linaer']\nbias = 0\n"
+    )
+    told = {
+        path.suffix: [p.advice[-1] for p in plan_init(MODEL, load_recipe(path)).problems]
+        for path in tmp_path.iterdir()
+    }
+    assert told == {
+        ".json": [
+            'to paste:     "*.weight": "normal(std=1)"',
+            'to paste:     "type:Linear": {"bias": 0}',
+        ],
+        ".toml": [
+            'to paste:     "*.weight" = "normal(std=1)"',
+            'to paste:     "type:Linear" = { "bias" = 0 }',
+        ],
+    }
+
+
+# ------------------------------------------------------------------------------------- the law
+
+SOUND: tuple[tuple[Any, ...], ...] = (
+    ("*.weight", "normal(std=0.02, mean=0)"),
+    ("blocks.*.attention.weight", "kaiming_normal(mode='fan_out', nonlinearity='relu')"),
+    ("type:Linear", {"weight": "xavier_uniform(gain='tanh')", "bias": "zeros"}),
+    ("classifier", {"weight": "trunc_normal(std=1/sqrt(fan_in))", "bias": 0}),
+    ("in:Block", {"norm.weight": "ones"}),
+    ("re:.*norm.bias", "constant(value=1)"),
+    ("embedding.weight", "normal(std=config.initializer_range)"),
+)
+
+
+def texts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the path of every text in a line of a table; of a key its place ends with None."""
+    if isinstance(value, str):
+        yield path
+    elif isinstance(value, dict):
+        for place, (_, one) in enumerate(value.items()):
+            yield (*path, (place, 0))
+            yield from texts(one, (*path, (place, 1)))
+
+
+def with_text(value: Any, path: tuple[Any, ...], change: Any) -> Any:
+    if not path:
+        return change(value)
+    (place, side), *rest = path
+    pairs = [list(pair) for pair in value.items()]
+    pairs[place][side] = with_text(pairs[place][side], tuple(rest), change)
+    return dict(pairs)
+
+
+@st.composite
+def slips(draw: st.DrawFn) -> Any:
+    """Draw a sound table with one letter of it left out, doubled, changed, or two exchanged."""
+    key, value = draw(st.sampled_from(SOUND))
+    table = {key: value}
+    path = draw(st.sampled_from(list(texts(table))))
+    how = draw(st.sampled_from(["left out", "doubled", "changed", "exchanged"]))
+    at = draw(st.integers(0, 60))
+    letter = draw(st.sampled_from("aeinrst"))
+
+    def slip(text: str) -> str:
+        letters = [i for i, c in enumerate(text) if c.isalpha()]
+        i = letters[at % len(letters)]
+        swapped = text[:i] + text[i + 1 : i + 2] + text[i] + text[i + 2 :]
+        return {
+            "left out": text[:i] + text[i + 1 :],
+            "doubled": text[:i] + text[i] + text[i:],
+            "changed": text[:i] + letter + text[i + 1 :],
+            "exchanged": swapped,
+        }[how]
+
+    return with_text(table, path, slip)
+
+
+@settings(max_examples=250, deadline=None, derandomize=True)
+@given(slips())
+def test_what_a_one_letter_slip_is_told_to_paste_is_a_rule_that_works(table: Any) -> None:
+    error = error_of([table, SPARE])
+    line = pasted(error) if error is not None else None
+    if error is None or line is None:
+        return
+    left = error_of([line, SPARE])
+    # What can be read may have another slip in it, which the model alone shows.
+    assert left is None or (isinstance(error, ReadError) and not isinstance(left, ReadError))
+    assert left is None or error_of([pasted(left), SPARE]) is None
