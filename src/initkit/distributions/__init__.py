@@ -17,7 +17,7 @@ from .low_rank import Olora, Pissa
 from .mapped import Mapped
 from .mimetic import Mimetic
 from .orthogonal import DeltaOrthogonal, Orthogonal
-from .product import Product
+from .pairwise import Pairwise, Product, Sum, sum_of, terms_of
 from .repeated import Repeated
 from .rows import Rows
 from .source import Runs, Source, Spot
@@ -60,6 +60,7 @@ __all__ = [
     "Olora",
     "Orthogonal",
     "Pissa",
+    "Pairwise",
     "Placed",
     "Product",
     "RandomFeatures",
@@ -75,6 +76,7 @@ __all__ = [
     "Sparse",
     "Spot",
     "Stored",
+    "Sum",
     "Table",
     "Test",
     "TruncatedNormal",
@@ -87,4 +89,6 @@ __all__ = [
     "passed",
     "short",
     "spans",
+    "sum_of",
+    "terms_of",
 ]

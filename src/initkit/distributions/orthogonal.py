@@ -29,6 +29,7 @@ class Orthogonal(NonElementwise):
 
     gain: float
     grid: Grid
+    alike = True
 
     def misfit(self, shape: tuple[int, ...]) -> str:
         return super().misfit(shape) or grid_misfit(self.grid, shape)

@@ -41,7 +41,7 @@ from .positional import (
     Sincos2d,
     Sinusoids,
 )
-from .products import Product, Rounded
+from .products import Product, Rounded, Sum
 from .read import blocks, is_scheme_table, per_module, read_scheme, read_scheme_call
 from .registry import (
     canonical_name,
@@ -126,6 +126,7 @@ __all__ = [
     "Site",
     "Sparse",
     "Stft",
+    "Sum",
     "Table",
     "TorchDefault",
     "TruncNormal",

@@ -1,0 +1,112 @@
+"""What was drawn before a known value was added to it, or multiplied with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+
+from ..distributions import Distribution, Source
+from ..model import chunks
+
+Undo: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
+"""From values that were made, and those that are known, to those that were drawn."""
+
+_POINTS = 1 << 16  # of a CDF; between them it is a line
+
+
+def values_behind(
+    whole: Tensor,
+    rounded: torch.dtype | None,
+    drawn: Distribution,
+    known: Distribution,
+    undo: Undo,
+) -> tuple[Tensor, int]:
+    """Return what was drawn for every element, and how many are not 0 where all would be.
+
+    A stored value stands for all that rounds to it. Of what is drawn one by one any of those that
+    may have been drawn is returned, each as likely as it is: so what comes back is a sample as it
+    was before it was rounded, however coarse the dtype beside so large a known value.
+    """
+    generator = torch.Generator(device="cpu").manual_seed(0)  # and so the same each time
+    room = known.tolerance * max(abs(known.low), abs(known.high)) if known.tolerance else 0.0
+    found, left = [], 0
+    for chunk, start in chunks(whole):
+        flat = chunk.detach().reshape(-1).cpu()
+        beside = torch.empty(flat.numel(), dtype=torch.float64, device="cpu")
+        known.write(beside, Source(0, ""), start)  # nothing of it is drawn: any source will do
+        values = undo(flat.double(), beside)
+        lost = values.isnan() & ~flat.isnan()
+        left += int((flat[lost] != 0).sum())
+        if drawn.iid:
+            ends = _ends(flat, rounded or flat.dtype, room)
+            low, high = (undo(end, beside) for end in ends)
+            values = _likely(drawn, values, torch.minimum(low, high), torch.maximum(low, high),
+                             generator)[~lost]  # fmt: skip
+        found.append(values)
+    values = torch.cat(found)
+    if drawn.iid:  # as exact as float32, whatever went before
+        return values.float(), left
+    return values.to(whole.dtype).reshape(whole.shape), left
+
+
+def _ends(values: Tensor, dtype: torch.dtype, room: float) -> tuple[Tensor, Tensor]:
+    """Return between which numbers lies what rounds to each value."""
+    # As float64 code in torch that computed in float32 would have it.
+    stored = values.to(torch.float32 if dtype == torch.float64 else dtype)
+    exact = values.double()
+    below, above = (
+        torch.nextafter(stored, torch.full_like(stored, end)).double()
+        for end in (-math.inf, math.inf)
+    )
+    return (exact + below) / 2 - room, (exact + above) / 2 + room
+
+
+def _likely(
+    drawn: Distribution, values: Tensor, low: Tensor, high: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Return for each element a value between two ends, as likely as it was drawn."""
+    curve = _curve(drawn)
+    first, last = curve.share(low), curve.share(high)
+    coin = torch.rand(values.shape, dtype=torch.float64, generator=generator, device="cpu")
+    value = curve.value(first + coin * (last - first)).clamp(low, high)
+    # Where nothing is ever drawn stays what there is, for the tests to tell.
+    return torch.where(last > first, value, values)
+
+
+class _Curve(NamedTuple):
+    """A CDF at points, with both sides of its jumps, and its inverse."""
+
+    points: Tensor
+    levels: Tensor
+
+    def share(self, x: Tensor) -> Tensor:
+        """Return P(X <= x)."""
+        return _line(self.points, self.levels, x)
+
+    def value(self, share: Tensor) -> Tensor:
+        """Return the smallest x with so large a P(X <= x)."""
+        return _line(self.levels, self.points, share)
+
+
+@lru_cache(maxsize=16)
+def _curve(drawn: Distribution) -> _Curve:
+    low, high = drawn.reach
+    points = torch.linspace(low, high, _POINTS, dtype=torch.float64, device="cpu")
+    jumps = torch.tensor([low, *drawn.atoms], dtype=torch.float64, device="cpu")
+    before = torch.nextafter(jumps, torch.full_like(jumps, -math.inf))
+    points = torch.cat([points, before, jumps]).unique()
+    return _Curve(points, drawn.cdf(points))
+
+
+def _line(xs: Tensor, ys: Tensor, x: Tensor) -> Tensor:
+    """Return the line through points at ``x``, and its ends beyond them."""
+    place = torch.searchsorted(xs, x.contiguous()).clamp(1, len(xs) - 1)
+    left, right = xs[place - 1], xs[place]
+    width = right - left
+    part = torch.where(width > 0, (x - left) / width.clamp(min=1e-300), 1.0).clamp(0, 1)
+    return torch.lerp(ys[place - 1], ys[place], part)
