@@ -108,12 +108,13 @@ class TensorSample:
 
     def undone(
         self, drawn: Distribution, known: Distribution, undo: Undo
-    ) -> tuple[TensorSample, Test]:
+    ) -> tuple[TensorSample | None, Test]:
         """Return the values of ``drawn`` that made these with what is ``known`` at every place."""
         assert self.whole is not None
         values, left = values_behind(self.whole, self.rounded, drawn, known, undo)
         seen = f"{left:,} elements are not 0 where {known.describe()} is"
-        return self.of(drawn, [values]), exact_test("structure", left > 0, "0 there", seen, seen)
+        found = None if values is None else self.of(drawn, [values])
+        return found, exact_test("structure", left > 0, "0 there", seen, seen)
 
     def goodness_of_fit(self) -> Iterator[Test]:
         """Yield tests of elements that are drawn one by one."""

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from ..distributions import Distribution, Source
+from ..distributions import Distribution, Source, curve
 from ..model import chunks
 
 Undo: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 """From values that were made, and those that are known, to those that were drawn."""
-
-_POINTS = 1 << 16  # of a CDF; between them it is a line
 
 
 def values_behind(
@@ -25,7 +22,7 @@ def values_behind(
     drawn: Distribution,
     known: Distribution,
     undo: Undo,
-) -> tuple[Tensor, int]:
+) -> tuple[Tensor | None, int]:
     """Return what was drawn for every element, and how many are not 0 where all would be.
 
     A stored value stands for all that rounds to it. Of what is drawn one by one any of those that
@@ -51,6 +48,8 @@ def values_behind(
     values = torch.cat(found)
     if drawn.iid:  # as exact as float32, whatever went before
         return values.float(), left
+    if values.isnan().any():  # no part of what is drawn as one tells what it is
+        return None, left
     return values.to(whole.dtype).reshape(whole.shape), left
 
 
@@ -70,43 +69,9 @@ def _likely(
     drawn: Distribution, values: Tensor, low: Tensor, high: Tensor, generator: torch.Generator
 ) -> Tensor:
     """Return for each element a value between two ends, as likely as it was drawn."""
-    curve = _curve(drawn)
-    first, last = curve.share(low), curve.share(high)
+    shares = curve(drawn)
+    first, last = shares.share(low), shares.share(high)
     coin = torch.rand(values.shape, dtype=torch.float64, generator=generator, device="cpu")
-    value = curve.value(first + coin * (last - first)).clamp(low, high)
+    value = shares.value(first + coin * (last - first)).clamp(low, high)
     # Where nothing is ever drawn stays what there is, for the tests to tell.
     return torch.where(last > first, value, values)
-
-
-class _Curve(NamedTuple):
-    """A CDF at points, with both sides of its jumps, and its inverse."""
-
-    points: Tensor
-    levels: Tensor
-
-    def share(self, x: Tensor) -> Tensor:
-        """Return P(X <= x)."""
-        return _line(self.points, self.levels, x)
-
-    def value(self, share: Tensor) -> Tensor:
-        """Return the smallest x with so large a P(X <= x)."""
-        return _line(self.levels, self.points, share)
-
-
-@lru_cache(maxsize=16)
-def _curve(drawn: Distribution) -> _Curve:
-    low, high = drawn.reach
-    points = torch.linspace(low, high, _POINTS, dtype=torch.float64, device="cpu")
-    jumps = torch.tensor([low, *drawn.atoms], dtype=torch.float64, device="cpu")
-    before = torch.nextafter(jumps, torch.full_like(jumps, -math.inf))
-    points = torch.cat([points, before, jumps]).unique()
-    return _Curve(points, drawn.cdf(points))
-
-
-def _line(xs: Tensor, ys: Tensor, x: Tensor) -> Tensor:
-    """Return the line through points at ``x``, and its ends beyond them."""
-    place = torch.searchsorted(xs, x.contiguous()).clamp(1, len(xs) - 1)
-    left, right = xs[place - 1], xs[place]
-    width = right - left
-    part = torch.where(width > 0, (x - left) / width.clamp(min=1e-300), 1.0).clamp(0, 1)
-    return torch.lerp(ys[place - 1], ys[place], part)

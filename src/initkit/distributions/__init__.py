@@ -7,6 +7,7 @@ from .bases import Fourier, HadamardIdentity, Interpolation, Mel
 from .blocks import Blocks
 from .by_formula import ByFormula
 from .copied import Copy
+from .curves import Curve, curve
 from .elementwise import Constant, MaskedUniform, Normal, TruncatedNormal, Uniform
 from .evidence import Sample, Test, binomial, exact_test, passed
 from .factored import GlowLU
@@ -22,6 +23,7 @@ from .repeated import Repeated
 from .rows import Rows
 from .source import Runs, Source, Spot
 from .spectral import RandomFeatures, Reservoir
+from .standardized import Standardized
 from .stored import Stored
 from .structured import Dirac, Eye, Placed
 from .table import INLINE, Table
@@ -37,6 +39,7 @@ __all__ = [
     "Constant",
     "CopiedRows",
     "Copy",
+    "Curve",
     "DeltaOrthogonal",
     "Dirac",
     "Distribution",
@@ -59,8 +62,8 @@ __all__ = [
     "Normal",
     "Olora",
     "Orthogonal",
-    "Pissa",
     "Pairwise",
+    "Pissa",
     "Placed",
     "Product",
     "RandomFeatures",
@@ -75,6 +78,7 @@ __all__ = [
     "Source",
     "Sparse",
     "Spot",
+    "Standardized",
     "Stored",
     "Sum",
     "Table",
@@ -83,6 +87,7 @@ __all__ = [
     "Uniform",
     "UserFunction",
     "binomial",
+    "curve",
     "exact_test",
     "from_dict",
     "function_name",

@@ -91,11 +91,11 @@ class Sample(Protocol):
 
     def undone(
         self, drawn: Distribution, known: Distribution, undo: Callable[[Tensor, Tensor], Tensor]
-    ) -> tuple[Sample, Test]:
+    ) -> tuple[Sample | None, Test]:
         """Return the values of ``drawn`` that made these with what is ``known`` at every place.
 
         ``undo`` takes values made and values known to those drawn, and to NaN where none tells;
-        the test says whether what is there is as it must be, whatever was drawn.
+        the test says whether 0 is there. Of what is not drawn one by one none is left out.
         """
 
     def goodness_of_fit(self) -> Iterator[Test]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -13,11 +14,13 @@ from torch import Tensor
 from ..numbers import frozen
 from .base import Distribution, Shaped, spans
 from .blocks import Blocks
+from .curves import curve
 from .elementwise import Constant, Normal
-from .evidence import Sample, Test, exact_test
+from .evidence import Sample, Test
 from .indexed import Indexed
 from .source import Runs, Source, Spot
 
+_Cdf: TypeAlias = "Callable[[Tensor], Tensor]"
 _CELLS = 400  # pieces that stand for one of the two where the CDF is reckoned
 
 
@@ -42,14 +45,12 @@ class Pairwise(Shaped):
         """Return what makes ``values`` of ``others``; NaN where any would."""
         raise NotImplementedError
 
-    def ends(
-        self, one: tuple[float, float], two: tuple[float, float]
-    ) -> tuple[float, float]:
+    def ends(self, one: tuple[float, float], two: tuple[float, float]) -> tuple[float, float]:
         """Return the ends of what is made of values between these."""
         raise NotImplementedError
 
-    def cdf_beside(self, drawn: Distribution, value: float, x: Tensor) -> Tensor:
-        """Return P(X <= x) of what a value of ``drawn`` and this number make."""
+    def cdf_beside(self, cdf: _Cdf, value: float, x: Tensor) -> Tensor:
+        """Return P(X <= x) of what a value with this CDF and a number make."""
         raise NotImplementedError
 
     def independent(
@@ -107,9 +108,11 @@ class Pairwise(Shaped):
             return torch.searchsorted(table, x.contiguous(), right=True).double() / table.numel()
         # Given the one it is the CDF of the other; over cells of the one, their mean.
         drawn, given = self._drawn_and_given
+        # Asked once for every cell: dear but for the laws that the stream has itself.
+        cdf = curve(drawn).share if drawn.spec is None else drawn.cdf
         total = torch.zeros_like(x)
         for value, share in zip(*_cells(given), strict=True):
-            total += share * self.cdf_beside(drawn, value, x)
+            total += share * self.cdf_beside(cdf, value, x)
         return total.clamp(0, 1)
 
     @property
@@ -174,21 +177,19 @@ class Product(Pairwise):
     def undone(self, values: Tensor, others: Tensor) -> Tensor:
         return torch.where(others == 0, math.nan, values / others)
 
-    def ends(
-        self, one: tuple[float, float], two: tuple[float, float]
-    ) -> tuple[float, float]:
+    def ends(self, one: tuple[float, float], two: tuple[float, float]) -> tuple[float, float]:
         # 0 times what has no bound is 0, since every value is finite.
         products = [a * b if a and b else 0.0 for a in one for b in two]
         return min(products), max(products)
 
-    def cdf_beside(self, drawn: Distribution, value: float, x: Tensor) -> Tensor:
+    def cdf_beside(self, cdf: _Cdf, value: float, x: Tensor) -> Tensor:
         if not value:
             return (x >= 0).double()
         if value > 0:
-            return drawn.cdf(x / value)
+            return cdf(x / value)
         # P(X >= y), and so with what lies at y itself.
         y = x / value
-        return 1 - drawn.cdf(torch.nextafter(y, torch.full_like(y, -math.inf)))
+        return 1 - cdf(torch.nextafter(y, torch.full_like(y, -math.inf)))
 
     def independent(
         self, one: tuple[float, float], two: tuple[float, float]
@@ -224,13 +225,11 @@ class Sum(Pairwise):
     def undone(self, values: Tensor, others: Tensor) -> Tensor:
         return values - others
 
-    def ends(
-        self, one: tuple[float, float], two: tuple[float, float]
-    ) -> tuple[float, float]:
+    def ends(self, one: tuple[float, float], two: tuple[float, float]) -> tuple[float, float]:
         return one[0] + two[0], one[1] + two[1]
 
-    def cdf_beside(self, drawn: Distribution, value: float, x: Tensor) -> Tensor:
-        return drawn.cdf(x - value)
+    def cdf_beside(self, cdf: _Cdf, value: float, x: Tensor) -> Tensor:
+        return cdf(x - value)
 
     def independent(
         self, one: tuple[float, float], two: tuple[float, float]
@@ -319,11 +318,11 @@ def _cells(distribution: Distribution) -> tuple[list[float], list[float]]:
         if len(values) <= 2 * _CELLS:
             return values.tolist(), (counts.double() / counts.sum()).tolist()
     low, high = distribution.reach
-    fine = torch.linspace(low, high, 100 * _CELLS + 1, dtype=torch.float64, device="cpu")
+    fine, shares = curve(distribution)
     levels = torch.arange(_CELLS, dtype=torch.float64, device="cpu") / _CELLS
     # Edges as dense as the values, and some where there are few, for the tails.
-    place = torch.searchsorted(distribution.cdf(fine), levels).clamp(max=len(fine) - 1)
-    edges = torch.unique(torch.cat([fine[place], fine[::200], fine[-1:]]))
+    place = torch.searchsorted(shares, levels).clamp(max=len(fine) - 1)
+    edges = torch.unique(torch.cat([fine[place], fine[::80], fine[-1:]]))
     edges[0] -= (high - low) * 1e-12  # so that a value at the lower end counts
     shares = distribution.cdf(edges).diff()
     kept = shares > 0

@@ -112,6 +112,7 @@ _LITERAL: dict[type[Distribution], Callable[[Any], Scheme | None]] = {
         d.low, d.high, threshold=d.threshold
     ),
     distributions.Orthogonal: lambda d: schemes.Orthogonal(gain=d.gain),
+    distributions.Standardized: lambda d: schemes.HeOrthogonal(gain=d.gain),
     distributions.DeltaOrthogonal: lambda d: schemes.DeltaOrthogonal(gain=d.gain),
     distributions.Sparse: lambda d: schemes.Sparse(sparsity=d.zeros / d.grid[1], std=d.scale),
     distributions.Eye: lambda d: _times(schemes.Eye(), d.value),

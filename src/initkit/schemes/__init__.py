@@ -29,7 +29,7 @@ from .fan_based import (
 )
 from .indexed import Indexed
 from .joint import FunctionOfSeveral, GlowLU, Joint, Mimetic, Olora, Pissa, read_scheme_of
-from .matrices import DeltaOrthogonal, Dirac, Eye, Orthogonal, Sparse
+from .matrices import DeltaOrthogonal, Dirac, Eye, HeOrthogonal, Orthogonal, Sparse
 from .positional import (
     Arange,
     ExpOf,
@@ -88,6 +88,7 @@ __all__ = [
     "FunctionOfSeveral",
     "Gates",
     "GlowLU",
+    "HeOrthogonal",
     "Icnr",
     "Indexed",
     "InverseSoftplusOf",
