@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -78,6 +79,10 @@ class Pairwise(Shaped):
     @property
     def placed(self) -> bool:
         return not self.random
+
+    @property
+    def whole_numbers(self) -> bool:
+        return self.part.whole_numbers and self.other.whole_numbers
 
     @property
     def tolerance(self) -> float:
@@ -205,11 +210,7 @@ class Product(Pairwise):
         return {0.0: zero} if zero else {}
 
     def describe(self) -> str:
-        one, two = (
-            f"({d.describe()})" if isinstance(d, Sum) else d.describe()
-            for d in (self.part, self.other)
-        )
-        return f"{one} x {two}"
+        return " x ".join(_of_several(d, "|+") for d in (self.part, self.other))
 
     def scaled(self, factor: float) -> Distribution:
         return replace(self, part=self.part.scaled(factor)) if factor else Constant(0.0)
@@ -248,7 +249,7 @@ class Sum(Pairwise):
         # What has its place first: an identity and what is added to it.
         known, drawn = self.other, self.part
         pair = (known, drawn) if drawn.random and not known.random else (drawn, known)
-        return " + ".join(d.describe() for d in pair)
+        return " + ".join(_of_several(d, "|,") for d in pair)
 
     def scaled(self, factor: float) -> Distribution:
         if not factor:
@@ -297,6 +298,14 @@ def _chain(shape: tuple[int, ...], terms: Sequence[Distribution]) -> Distributio
     for term in terms:
         found = term if found is None else Sum(shape, found, term)
     return found
+
+
+def _of_several(distribution: Distribution, signs: str) -> str:
+    """Return the text of a distribution, in brackets where it has one of these signs outside any."""
+    text, outside = distribution.describe(), distribution.describe()
+    while outside != (outside := re.sub(r"\([^()]*\)", "", outside)):
+        pass
+    return f"({text})" if any(sign in outside for sign in signs) else text
 
 
 def _draws_apart(part: Distribution) -> bool:
