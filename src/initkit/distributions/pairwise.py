@@ -301,7 +301,7 @@ def _chain(shape: tuple[int, ...], terms: Sequence[Distribution]) -> Distributio
 
 
 def _of_several(distribution: Distribution, signs: str) -> str:
-    """Return the text of a distribution, in brackets where it has one of these signs outside any."""
+    """Return a distribution in words, in brackets where it has one of these signs outside any."""
     text, outside = distribution.describe(), distribution.describe()
     while outside != (outside := re.sub(r"\([^()]*\)", "", outside)):
         pass

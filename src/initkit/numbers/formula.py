@@ -1,15 +1,15 @@
 """Numbers that users write as formulas, read by a whitelist over ``ast``; nothing is evaluated.
 
-A formula knows ``+ - * / ** // %``, ``sqrt log exp min max sin cos abs floor``, ``pi``, comparisons,
-which are 1 or 0, ``where(condition, a, b)``, which reckons no more than counts, and names whose
-value depends on the parameter: ``fan_in fan_out fan_avg``, ``layer n_layers``, ``shape[0]`` and ``numel``,
-``config.NAME`` (the ``config`` of the nearest module around the parameter that has it),
-``owner.NAME`` (an attribute of its module), ``around.NAME`` (of the nearest module around it that
-has it), ``beside.NAME`` (of the nearest module without parameters behind it or before it that has
-it, such as its activation), and ``count('Name')``, the number of modules of that class name in the
-model. A list of layers counts as their number (``around.encoder.layers``). ``X or Y`` means Y where
-X has no value. In a formula of sizes a name by itself is looked up around the parameter and in the
-configs there.
+A formula knows ``+ - * / ** // %``, ``sqrt log exp min max sin cos abs floor``, ``pi``, what
+compares (1 or 0), ``where(condition, a, b)``, of which no more is reckoned than counts, and names
+whose value depends on the parameter: ``fan_in fan_out fan_avg``, ``layer n_layers``, ``shape[0]``
+and ``numel``, ``config.NAME`` (the ``config`` of the nearest module around the parameter that has
+it), ``owner.NAME`` (an attribute of its module), ``around.NAME`` (of the nearest module around it
+that has it), ``beside.NAME`` (of the nearest module without parameters behind it or before it that
+has it, such as its activation), and ``count('Name')``, the number of modules of that class name in
+the model. A list of layers counts as their number (``around.encoder.layers``). ``X or Y`` means Y
+where X has no value. In a formula of sizes a name by itself is looked up around the parameter and
+in the configs there.
 """
 
 from __future__ import annotations
