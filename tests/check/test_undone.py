@@ -111,3 +111,39 @@ def test_of_a_matrix_with_holes_nothing_is_told() -> None:
     made = Product(shape, Orthogonal(shape, 1.0, (1, 8, 8)), known)
     values, left = values_behind(torch.eye(8), None, made.part, known, made.undone)
     assert values is None and not left
+
+
+CAREFUL = {
+    "exp_of(normal)": "of so heavy a tail some values lie 100 deviations out",
+    "sum(uniform, exp_of(normal))": "and so they do beside others",
+    "sum(uniform, 'trunc_normal(std=0.3, cutoff=2)')": "the CDF is known near its ends, too",
+    "product(uniform, 'trunc_normal(std=0.3, cutoff=2)')": "the CDF is known near its ends, too",
+    "sum(indexed(i), 'uniform(-1e-3, 1e-3)')": "rounding leaves few values, or one",
+    "product(normal, indexed(i < 5, axis=0))": "many rows are 0 altogether",
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("rule", CAREFUL)
+def test_no_alarm_is_false_however_odd_the_values(rule: str, dtype: torch.dtype) -> None:
+    layer = nn.Linear(192, 128, bias=False, dtype=dtype)
+    for seed in range(4):
+        apply_init(layer, {"weight": rule}, seed=seed)
+        report = check_init(layer, {"weight": rule})
+        assert report.ok, (CAREFUL[rule], report)
+
+
+@pytest.mark.parametrize("rule", ["sum(indexed(i), normal)", "product(normal, indexed(i + 1))"])
+def test_rows_that_repeat_another_are_found_beside_what_is_known(rule: str) -> None:
+    layer = nn.Linear(32, 48, bias=False)
+    apply_init(layer, {"weight": rule}, seed=0)
+    with torch.no_grad():
+        layer.weight[7] = layer.weight[20]
+    (failure,) = check_init(layer, {"weight": rule}).failures
+    assert failure.kind == "repeated"
+
+
+def test_an_exponential_that_is_a_little_wider_is_found() -> None:
+    layer = nn.Linear(192, 128, bias=False)
+    apply_init(layer, {"weight": "exp_of('normal(std=1.05)')"}, seed=0)
+    assert not check_init(layer, {"weight": "exp_of(normal)"}).ok

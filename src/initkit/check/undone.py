@@ -30,7 +30,6 @@ def values_behind(
     was before it was rounded, however coarse the dtype beside so large a known value.
     """
     generator = torch.Generator(device="cpu").manual_seed(0)  # and so the same each time
-    room = known.tolerance * max(abs(known.low), abs(known.high)) if known.tolerance else 0.0
     found, left = [], 0
     for chunk, start in chunks(whole):
         flat = chunk.detach().reshape(-1).cpu()
@@ -40,7 +39,7 @@ def values_behind(
         lost = values.isnan() & ~flat.isnan()
         left += int((flat[lost] != 0).sum())
         if drawn.iid:
-            ends = _ends(flat, rounded or flat.dtype, room)
+            ends = _ends(flat, rounded or flat.dtype)
             low, high = (undo(end, beside) for end in ends)
             values = _likely(drawn, values, torch.minimum(low, high), torch.maximum(low, high),
                              generator)[~lost]  # fmt: skip
@@ -53,7 +52,7 @@ def values_behind(
     return values.to(whole.dtype).reshape(whole.shape), left
 
 
-def _ends(values: Tensor, dtype: torch.dtype, room: float) -> tuple[Tensor, Tensor]:
+def _ends(values: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Return between which numbers lies what rounds to each value."""
     # As float64 code in torch that computed in float32 would have it.
     stored = values.to(torch.float32 if dtype == torch.float64 else dtype)
@@ -62,7 +61,7 @@ def _ends(values: Tensor, dtype: torch.dtype, room: float) -> tuple[Tensor, Tens
         torch.nextafter(stored, torch.full_like(stored, end)).double()
         for end in (-math.inf, math.inf)
     )
-    return (exact + below) / 2 - room, (exact + above) / 2 + room
+    return (exact + below) / 2, (exact + above) / 2
 
 
 def _likely(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .base import Distribution
 
-_POINTS = 1 << 14  # at even distances, before any are added
+_POINTS = 1 << 12  # at even distances, before any are added
 _STEP = 2e-4  # of the CDF between two points; where it is more, there are points between
 _ROUNDS = 40
 

@@ -176,6 +176,12 @@ class Pairwise(Shaped):
 class Product(Pairwise):
     """A value of ``part`` times one of ``other``."""
 
+    @property
+    def distinct_slices(self) -> bool:
+        # Where what is not drawn is 0 two slices may well be alike.
+        known = [d for d in (self.part, self.other) if not d.random]
+        return self.random and not any(_holds_zero(d) for d in known)
+
     def of(self, values: Tensor, others: Tensor) -> Tensor:
         return values.mul_(others)
 
@@ -251,6 +257,12 @@ class Sum(Pairwise):
         pair = (known, drawn) if drawn.random and not known.random else (drawn, known)
         return " + ".join(_of_several(d, "|,") for d in pair)
 
+    def random_part(self, tensor: Tensor) -> tuple[Distribution, Tensor]:
+        if self.other.random or not self.part.random:
+            return self, tensor
+        # Beside the largest known value rounding leaves the fewest of those that are drawn.
+        return self.part.shifted(max(map(abs, self.other.bounds))), tensor
+
     def scaled(self, factor: float) -> Distribution:
         if not factor:
             return Constant(0.0)
@@ -300,6 +312,11 @@ def _chain(shape: tuple[int, ...], terms: Sequence[Distribution]) -> Distributio
     return found
 
 
+def _holds_zero(known: Distribution) -> bool:
+    before, at = known.cdf(-math.ulp(0.0)), known.cdf(0.0)
+    return at > before
+
+
 def _of_several(distribution: Distribution, signs: str) -> str:
     """Return a distribution in words, in brackets where it has one of these signs outside any."""
     text, outside = distribution.describe(), distribution.describe()
@@ -327,11 +344,13 @@ def _cells(distribution: Distribution) -> tuple[list[float], list[float]]:
         if len(values) <= 2 * _CELLS:
             return values.tolist(), (counts.double() / counts.sum()).tolist()
     low, high = distribution.reach
-    fine, shares = curve(distribution)
+    shares = curve(distribution)
     levels = torch.arange(_CELLS, dtype=torch.float64, device="cpu") / _CELLS
-    # Edges as dense as the values, and some where there are few, for the tails.
-    place = torch.searchsorted(shares, levels).clamp(max=len(fine) - 1)
-    edges = torch.unique(torch.cat([fine[place], fine[::80], fine[-1:]]))
+    # Edges as dense as the values, some where there are few, and ever more of them towards the
+    # ends, where a CDF near 0 or 1 is asked how near.
+    near = 2.0 ** -torch.arange(9, 48, dtype=torch.float64, device="cpu")
+    dense = shares.value(torch.cat([levels, near, 1 - near]))
+    edges: Tensor = torch.unique(torch.cat([dense, shares.points[::20], shares.points[-1:]]))
     edges[0] -= (high - low) * 1e-12  # so that a value at the lower end counts
     shares = distribution.cdf(edges).diff()
     kept = shares > 0
