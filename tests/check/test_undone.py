@@ -51,7 +51,7 @@ def check(rule: str, values: Tensor, dtype: torch.dtype) -> bool:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rule", SAME)
 def test_values_as_planned_pass_in_every_dtype(rule: str, dtype: torch.dtype) -> None:
-    for seed in range(5):
+    for seed in range(2):
         torch.manual_seed(seed)
         assert check(rule, SAME[rule](), dtype)
         layer = nn.Linear(64, 96, bias=False, dtype=dtype)
@@ -127,7 +127,7 @@ CAREFUL = {
 @pytest.mark.parametrize("rule", CAREFUL)
 def test_no_alarm_is_false_however_odd_the_values(rule: str, dtype: torch.dtype) -> None:
     layer = nn.Linear(192, 128, bias=False, dtype=dtype)
-    for seed in range(4):
+    for seed in range(2):
         apply_init(layer, {"weight": rule}, seed=seed)
         report = check_init(layer, {"weight": rule})
         assert report.ok, (CAREFUL[rule], report)

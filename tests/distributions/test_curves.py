@@ -24,8 +24,9 @@ EACH = [
 
 @pytest.mark.parametrize("made", EACH, ids=str)
 def test_the_curve_is_the_cdf(made: Distribution) -> None:
-    x = made.draw_all(Source(0, "w"), torch.empty(20_000)).double()
-    assert torch.allclose(curve(made).share(x), made.cdf(x), atol=2e-5)
+    x = made.draw_all(Source(0, "w"), torch.empty(5_000)).double()
+    # Between two points, 2e-4 apart at most, a curve is off by less than half of it.
+    assert torch.allclose(curve(made).share(x), made.cdf(x), atol=1e-4)
 
 
 @pytest.mark.parametrize("made", EACH, ids=str)
@@ -33,5 +34,5 @@ def test_the_inverse_gives_back_the_share(made: Distribution) -> None:
     share = torch.linspace(0.001, 0.999, 999).double()
     value = curve(made).value(share)
     jump = value.abs() < 1e-12 if made.atoms else torch.zeros_like(value, dtype=torch.bool)
-    assert torch.allclose(made.cdf(value)[~jump], share[~jump], atol=2e-5)
+    assert torch.allclose(made.cdf(value)[~jump], share[~jump], atol=1e-4)
     assert bool(jump.any()) == bool(made.atoms)

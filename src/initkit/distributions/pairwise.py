@@ -344,13 +344,13 @@ def _cells(distribution: Distribution) -> tuple[list[float], list[float]]:
         if len(values) <= 2 * _CELLS:
             return values.tolist(), (counts.double() / counts.sum()).tolist()
     low, high = distribution.reach
-    shares = curve(distribution)
+    whole = curve(distribution)
     levels = torch.arange(_CELLS, dtype=torch.float64, device="cpu") / _CELLS
     # Edges as dense as the values, some where there are few, and ever more of them towards the
     # ends, where a CDF near 0 or 1 is asked how near.
     near = 2.0 ** -torch.arange(9, 48, dtype=torch.float64, device="cpu")
-    dense = shares.value(torch.cat([levels, near, 1 - near]))
-    edges: Tensor = torch.unique(torch.cat([dense, shares.points[::20], shares.points[-1:]]))
+    dense = whole.value(torch.cat([levels, near, 1 - near]))
+    edges: Tensor = torch.unique(torch.cat([dense, whole.points[::20], whole.points[-1:]]))
     edges[0] -= (high - low) * 1e-12  # so that a value at the lower end counts
     shares = distribution.cdf(edges).diff()
     kept = shares > 0
