@@ -85,10 +85,11 @@ class Expectation:
         low, high = self.span
         points = self.steps
         if points is None:
+            edges = torch.linspace(low, high, _GRID + 1, dtype=torch.float64, device="cpu")
             # Heavy ones crowd in a small part of what they reach.
-            even = torch.linspace(low, high, _GRID + 1, dtype=torch.float64, device="cpu")
-            edges = curve(self.distribution).points if self.heavy else even
-            mass = self.distribution.cdf(edges).diff()
+            found = curve(self.distribution) if self.heavy else None
+            edges, levels = found or (edges, self.distribution.cdf(edges))
+            mass = levels.diff()
             atoms = torch.tensor(
                 [*self.distribution.atoms.items()], dtype=torch.float64, device="cpu"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import TypeAlias
@@ -19,9 +19,10 @@ from .curves import curve
 from .elementwise import Constant, Normal
 from .evidence import Sample, Test
 from .indexed import Indexed
-from .source import Runs, Source, Spot
+from .source import Runs, Source, Spot, slices
 
 _Cdf: TypeAlias = "Callable[[Tensor], Tensor]"
+_AT_ONCE = 1 << 16  # values of a CDF
 _CELLS = 400  # pieces that stand for one of the two where the CDF is reckoned
 
 
@@ -50,8 +51,8 @@ class Pairwise(Shaped):
         """Return the ends of what is made of values between these."""
         raise NotImplementedError
 
-    def cdf_beside(self, cdf: _Cdf, value: float, x: Tensor) -> Tensor:
-        """Return P(X <= x) of what a value with this CDF and a number make."""
+    def cdf_beside(self, cdf: _Cdf, value: Tensor, x: Tensor) -> Tensor:
+        """Return P(X <= x) of what a value with this CDF and these numbers make, for each."""
         raise NotImplementedError
 
     def independent(
@@ -115,10 +116,11 @@ class Pairwise(Shaped):
         drawn, given = self._drawn_and_given
         # Asked once for every cell: dear but for the laws that the stream has itself.
         cdf = curve(drawn).share if drawn.spec is None else drawn.cdf
-        total = torch.zeros_like(x)
-        for value, share in zip(*_cells(given), strict=True):
-            total += share * self.cdf_beside(cdf, value, x)
-        return total.clamp(0, 1)
+        values, shares = _cells(given)
+        flat, size = x.reshape(-1), max(_AT_ONCE // len(values), 1)
+        pieces = [flat[piece] for piece in slices(flat.numel(), size)]
+        found = [shares @ self.cdf_beside(cdf, values[:, None], piece) for piece in pieces]
+        return torch.cat(found or [flat]).clamp(0, 1).reshape(x.shape)
 
     @property
     def _drawn_and_given(self) -> tuple[Distribution, Distribution]:
@@ -193,14 +195,12 @@ class Product(Pairwise):
         products = [a * b if a and b else 0.0 for a in one for b in two]
         return min(products), max(products)
 
-    def cdf_beside(self, cdf: _Cdf, value: float, x: Tensor) -> Tensor:
-        if not value:
-            return (x >= 0).double()
-        if value > 0:
-            return cdf(x / value)
-        # P(X >= y), and so with what lies at y itself.
-        y = x / value
-        return 1 - cdf(torch.nextafter(y, torch.full_like(y, -math.inf)))
+    def cdf_beside(self, cdf: _Cdf, value: Tensor, x: Tensor) -> Tensor:
+        y = x / torch.where(value == 0, 1.0, value)
+        # Below 0 it is P(X >= y), and so with what lies at y itself.
+        under = torch.nextafter(y, torch.full_like(y, -math.inf))
+        share = cdf(torch.where(value < 0, under, y))
+        return torch.where(value == 0, (x >= 0).double(), torch.where(value < 0, 1 - share, share))
 
     def independent(
         self, one: tuple[float, float], two: tuple[float, float]
@@ -235,7 +235,7 @@ class Sum(Pairwise):
     def ends(self, one: tuple[float, float], two: tuple[float, float]) -> tuple[float, float]:
         return one[0] + two[0], one[1] + two[1]
 
-    def cdf_beside(self, cdf: _Cdf, value: float, x: Tensor) -> Tensor:
+    def cdf_beside(self, cdf: _Cdf, value: Tensor, x: Tensor) -> Tensor:
         return cdf(x - value)
 
     def independent(
@@ -334,15 +334,15 @@ def _draws_apart(part: Distribution) -> bool:
 
 
 @lru_cache(maxsize=16)
-def _cells(distribution: Distribution) -> tuple[list[float], list[float]]:
+def _cells(distribution: Distribution) -> tuple[Tensor, Tensor]:
     """Return values that stand for a distribution, and the share of each."""
     atoms = distribution.atoms
     if math.isclose(math.fsum(atoms.values()), 1.0, rel_tol=1e-9):  # there are no others
-        return list(atoms), list(atoms.values())
+        return _numbers(atoms), _numbers(atoms.values())
     if isinstance(distribution, Indexed):
         values, counts = torch.unique(distribution.table(), return_counts=True)
         if len(values) <= 2 * _CELLS:
-            return values.tolist(), (counts.double() / counts.sum()).tolist()
+            return values, counts.double() / counts.sum()
     low, high = distribution.reach
     whole = curve(distribution)
     levels = torch.arange(_CELLS, dtype=torch.float64, device="cpu") / _CELLS
@@ -354,7 +354,11 @@ def _cells(distribution: Distribution) -> tuple[list[float], list[float]]:
     edges[0] -= (high - low) * 1e-12  # so that a value at the lower end counts
     shares = distribution.cdf(edges).diff()
     kept = shares > 0
-    return ((edges[1:] + edges[:-1]) / 2)[kept].tolist(), shares[kept].tolist()
+    return ((edges[1:] + edges[:-1]) / 2)[kept], shares[kept]
+
+
+def _numbers(values: Iterable[float]) -> Tensor:
+    return torch.tensor([*values], dtype=torch.float64, device="cpu")
 
 
 @lru_cache(maxsize=8)
