@@ -163,3 +163,10 @@ def test_a_product_with_what_is_not_drawn_keeps_its_order() -> None:
     made = Product(SHAPE, TruncatedNormal(0.0, 1.0, 1.0, 2.0), LINE)
     values = drawn(made).view(SHAPE)
     assert bool((values[:, 0] == 0).all()) and bool((values[:, 1:] > 0).all())
+
+
+def test_the_variances_of_independent_values_add_up() -> None:
+    normal, uniform = Normal(1.0, 3.0), Uniform(-1.0, 2.0)  # of variance 9, and of 9/12
+    assert Sum(SHAPE, normal, uniform).moments == pytest.approx((1.5, math.sqrt(9.75)))
+    # E x^2 y^2 - (E x E y)^2 = 10 (0.25 + 0.75) - 0.25
+    assert Product(SHAPE, normal, uniform).moments == pytest.approx((0.5, math.sqrt(9.75)))
