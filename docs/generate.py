@@ -25,11 +25,11 @@ GROUPS = {
     "Random, with your numbers": "normal uniform trunc_normal zero_mask_uniform log_uniform",
     "Random, by the fans": "xavier_uniform xavier_normal kaiming_uniform kaiming_normal "
     "lecun_uniform lecun_normal variance_scaling",
-    "Matrices": "orthogonal delta_orthogonal eye dirac sparse",
+    "Matrices": "orthogonal he_orthogonal delta_orthogonal eye dirac sparse",
     "Matrices with a structure": "zero_init random_features reservoir",
     "Numbers by place": "indexed arange sinusoids sincos_2d rotated_frequencies radial_offsets "
     "table bilinear_upsampling stft mel_bands",
-    "Made of other schemes": "blocks gates scaled shifted product rounded icnr log_of exp_of "
+    "Made of other schemes": "blocks gates scaled shifted sum product rounded icnr log_of exp_of "
     "inverse_softplus_of",
     "Several parameters as one": "pissa olora mimetic glow_lu",
     "What is there already": "torch_default copy_of keep pretrained from_tensor mean_resizing "
@@ -53,6 +53,7 @@ WORDS = {
     "lecun_normal": "lecun initialization, LecunNormal, selu, self-normalizing network",
     "variance_scaling": "VarianceScaling, he_normal, keras initializer, jax initializer",
     "orthogonal": "orthogonal_, orthogonal initialization, orthonormal, isometry",
+    "he_orthogonal": "GemNet, DimeNet, he_orthogonal_init, standardised orthogonal, decorrelated",
     "delta_orthogonal": "dynamical isometry, orthogonal convolution",
     "eye": "identity matrix, eye_, identity initialization",
     "dirac": "dirac_, identity convolution",
@@ -68,6 +69,11 @@ WORDS = {
     "icnr": "pixel shuffle, PixelShuffle, sub-pixel convolution, checkerboard artifacts",
     "stft": "fourier basis, dft",
     "mel_bands": "mel filterbank, spectrogram",
+    "sum": "identity plus noise, eye plus noise, additive noise, jitter, perturbation, "
+    "residual noise, shrink and perturb",
+    "shifted": "add a number, offset",
+    "scaled": "residual scaling, depth scaling, multiply",
+    "product": "elementwise multiplication, mask, modulated std",
     "blocks": "packed qkv, in_proj_weight, fused projection, grouped-query attention",
     "gates": "forget gate bias, lstm bias, gru, lstm initialization, chrono",
     "inverse_softplus_of": "dt_bias, softplus inverse",

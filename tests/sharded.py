@@ -534,6 +534,7 @@ OTHERS: dict[str, tuple[int, ...]] = {  # schemes that need options, or a shape 
     "indexed('i + 10 * j')": (5, 4),
     "shifted('orthogonal', 2)": (5, 4),
     "product('uniform(1, 2)', 'normal(std=3)')": (5, 4),
+    "sum(eye, 'normal(std=3)')": (5, 4),
     "rounded('uniform(-4, 4)')": (5, 4),
 }
 DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.complex64)

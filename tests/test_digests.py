@@ -35,6 +35,7 @@ OPTIONS = {
     "shifted": "('normal', 2)",
     "rounded": "('normal', 0.25)",
     "product": "('normal', 'uniform(1, 2)')",
+    "sum": "('eye', 'uniform(1, 2)')",
     "indexed": "(-5 + 8*(i/(n-1))**1.3 + sin(j))",
     "icnr": "('normal')",
     "mel_bands": "(sample_rate=16000)",
@@ -59,6 +60,7 @@ NOT_DRAWN = (
 FACTORED = (
     "orthogonal",
     "delta_orthogonal",
+    "he_orthogonal",
     "blocks",
     "recurrent",
     "parametrized",

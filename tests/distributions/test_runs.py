@@ -32,6 +32,8 @@ FORMS = (
     "rounded(blocks('uniform(-4, 4)', 'indexed(i/3)', dim=1, sizes=(2, 4)), 0.5)",
     "exp_of(blocks(normal, 'uniform(1, 2)', dim=2))",
     "product('trunc_normal(low=5, high=6)', 'indexed(1/sqrt(i + 1))')",
+    "sum(indexed(i + 10*j), 'trunc_normal(low=5, high=6)')",
+    "sum(sum(uniform, normal), product(normal, 'uniform(1, 2)'))",
     "icnr(blocks(normal, 'uniform(2, 3)', sizes=(1, 2)), factor=4)",
 )
 SOME_ROWS = (

@@ -56,7 +56,32 @@ def test_a_number_reads_back_from_its_text(x: float) -> None:
     assert read_number(repr(x)) == read_number(x) == x
 
 
+CHOSEN = {
+    "where(fan_in > 200, 2, 3)": 2.0,
+    "where(fan_in == 200, 2, 3)": 3.0,
+    "1 + (fan_in >= 1)*2": 3.0,
+    "where(fan_in < 0, 1/0, 3)": 3.0,
+    "where(1, 2, log(-1))": 2.0,
+    "abs(7 // 2 - 7 % 4) + floor(2.5)": 2.0,
+    "sin(0) + cos(0)": 1.0,
+}
+
+
+@pytest.mark.parametrize("text", CHOSEN)
+def test_a_formula_reckons_no_more_than_counts(text: str) -> None:
+    assert Formula(text).value({"fan_in": 300.0}.__getitem__) == CHOSEN[text]
+    assert type(Formula(text).value({"fan_in": 300.0}.__getitem__)) is float
+
+
+def test_a_number_stands_for_a_name_within_a_choice() -> None:
+    filled = Formula("where(layer == n_layers - 1, 0, config.std)").with_names({"config.std": 0.5})
+    assert filled.value({"layer": 2.0, "n_layers": 4.0}.__getitem__) == 0.5
+    assert filled.value({"layer": 3.0, "n_layers": 4.0}.__getitem__) == 0.0
+
+
 REFUSED = {
+    "where(1, 2)": "the formula 'where(1, 2)' gives where 2 numbers, and it takes 3",
+    "1 < fan_in < 3": "the formula '1 < fan_in < 3' holds '1 < fan_in < 3', which formulas do not",
     "1 +": "cannot read the formula '1 +'",
     "fan_inn": "the formula 'fan_inn' has an unknown name 'fan_inn'; did you mean 'fan_in'?",
     "sqrt()": "the formula 'sqrt()' holds 'sqrt()', which formulas do not know",

@@ -13,6 +13,9 @@ from initkit.schemes import Site, read_scheme
     "rounded(scaled(exp_of(normal), -2), 0.5)",
     "shifted(indexed(i + 10*j), 3)",
     "log_of(shifted(arange, 1))",
+    "sum(uniform(0, 1), indexed(1/(i + 1)))",
+    "product(sum(uniform(0, 1), normal), normal(std=2))",
+    "he_orthogonal(gain=2)",
     "product(shifted(log_of(uniform(0, 1)), 2), indexed(1/(i + 1)))",
     "inverse_softplus_of(log_uniform(0.001, 0.1, floor=1e-4))",
 ])  # fmt: skip

@@ -46,6 +46,8 @@ def test_a_name_is_known_whatever_its_library_appends(name: str, plain: str) -> 
         ("TruncatedNormal", "Keras's is trunc_normal(std=0.05, cutoff=2)."),
         ("GlorotUniform", "Write glorot_uniform."),
         ("Orthogonal", "Write orthogonal."),
+        ("lecun", "Write lecun_normal or lecun_uniform."),
+        ("he_orthogonal_init", "Write he_orthogonal."),
         ("lstm_hidden_bias", "Write gates(forget=1)."),
     ],
 )

@@ -6,43 +6,17 @@ The loops follow the papers and repositories that each names; see `test_publishe
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from published_inits import Bag, Published, named, several, tensors
+from torch import nn
 
-from initkit import Plan, apply_init, check_init, load_recipe, plan_init, save_recipe
+from initkit import check_init
 
 init = nn.init
-
-
-class Published(NamedTuple):
-    """A model, what published code writes into it, the same as rules, and what has no chance."""
-
-    model: Callable[[], nn.Module]
-    start: Callable[[Any], None]
-    rules: dict[str, Any]
-    exact: tuple[str, ...] = ()
-    buffers: bool = False
-
-
-class Bag(nn.Module):
-    """A module with bare parameters of these shapes."""
-
-    def __init__(self, **shapes: tuple[int, ...]) -> None:
-        super().__init__()
-        for name, shape in shapes.items():
-            self.register_parameter(name, nn.Parameter(torch.zeros(shape)))
-
-
-def named(**modules: nn.Module) -> nn.ModuleDict:
-    return nn.ModuleDict(modules)
-
-
-def several(count: int, make: Callable[[], nn.Module]) -> nn.ModuleList:
-    return nn.ModuleList(make() for _ in range(count))
 
 
 # ---- xLSTM by Beck et al. 2024: the gates of sLSTM and mLSTM in NX-AI/xlstm
@@ -420,58 +394,24 @@ CASES = {
 }
 
 
-def tensors(model: nn.Module) -> dict[str, Tensor]:
-    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_rules_expect_what_published_code_writes(case: str) -> None:
-    make, start, rules, _, buffers = CASES[case]
-    for seed in range(2):
-        torch.manual_seed(seed)
-        model = make()
-        with torch.no_grad():
-            start(model)
-        report = check_init(model, rules, buffers=buffers)
-        assert report.ok, report
+    CASES[case].holds_for_theirs()
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_rules_write_as_published_code_does(case: str) -> None:
-    """To the last digits what has no chance in it, and as widely spread what has."""
-    make, start, rules, exact, buffers = CASES[case]
-    ours, theirs = make(), make()
-    apply_init(ours, rules, seed=0, buffers=buffers)
-    assert check_init(ours, rules, buffers=buffers).ok
-    torch.manual_seed(0)
-    with torch.no_grad():
-        start(theirs)
-    other = tensors(theirs)
-    for name, tensor in tensors(ours).items():
-        if any(part in name for part in exact):
-            assert torch.allclose(tensor, other[name], rtol=1e-5, atol=1e-6), name
-        elif tensor.numel() > 500:
-            spread = float(tensor.detach().std())
-            assert spread == pytest.approx(float(other[name].detach().std()), rel=0.25), name
+    CASES[case].writes_the_same()
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_such_rules_go_through_files(case: str, tmp_path: Any) -> None:
-    make, _, rules, _, buffers = CASES[case]
-    plan = plan_init(make(), rules, buffers=buffers)
-    loaded = load_recipe(save_recipe(rules, tmp_path / "rules.toml"))
-    assert plan_init(make(), loaded, buffers=buffers).digest() == plan.digest()
-    assert Plan.from_json(plan.to_json()).digest() == plan.digest()
-    assert not plan_init(make(), plan.to_recipe("my/net"), buffers=buffers).diff(plan)
+def test_such_rules_go_through_files(case: str, tmp_path: Path) -> None:
+    CASES[case].goes_through_files(tmp_path)
 
 
 @pytest.mark.parametrize("case", ["xlstm", "hyena", "mamba", "sdf", "glow", "icnr", "performer"])
 def test_published_values_a_little_off_are_found(case: str) -> None:
-    make, start, rules, _, buffers = CASES[case]
-    torch.manual_seed(0)
-    model = make()
+    model = CASES[case].started(0)
     with torch.no_grad():
-        start(model)
-        largest = max(tensors(model).values(), key=torch.Tensor.numel)
-        largest.add_(0.3)
-    assert not check_init(model, rules, buffers=buffers).ok
+        max(tensors(model).values(), key=torch.Tensor.numel).add_(0.3)
+    assert not check_init(model, CASES[case].rules, buffers=CASES[case].buffers).ok

@@ -6,33 +6,15 @@ The loops here are ours, after the papers and repositories that each names.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from published_inits import Bag, Published
 from torch import Tensor, nn
 
-from initkit import Plan, apply_init, check_init, load_recipe, plan_init, save_recipe
-
-
-class Published(NamedTuple):
-    """A model, what published code writes into it, the same as rules, and what has no chance."""
-
-    model: Callable[[], nn.Module]
-    start: Callable[[Any], None]
-    rules: dict[str, Any]
-    exact: tuple[str, ...]
-
-
-class Bag(nn.Module):
-    """A module with bare parameters of these shapes."""
-
-    def __init__(self, **shapes: tuple[int, ...]) -> None:
-        super().__init__()
-        for name, shape in shapes.items():
-            self.register_parameter(name, nn.Parameter(torch.zeros(shape)))
-
+from initkit import check_init
 
 # ---- RWKV-4: src/model.py of BlinkDL/RWKV-LM
 
@@ -230,42 +212,17 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_rules_expect_what_published_code_writes(case: str) -> None:
-    make, start, rules, _ = CASES[case]
-    for seed in range(2):
-        torch.manual_seed(seed)
-        model = make()
-        with torch.no_grad():
-            start(model)
-        report = check_init(model, rules)
-        assert report.ok, report
+    CASES[case].holds_for_theirs()
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_rules_write_what_has_no_chance_in_it_as_published_code_does(case: str) -> None:
-    make, start, rules, exact = CASES[case]
-    ours, theirs = make(), make()
-    apply_init(ours, rules, seed=0)
-    assert check_init(ours, rules).ok
-    with torch.no_grad():
-        start(theirs)
-    for (name, a), b in zip(ours.named_parameters(), theirs.parameters(), strict=True):
-        if any(part in name for part in exact):
-            assert torch.allclose(a, b, rtol=1e-6, atol=1e-6), name
-        elif a.numel() > 500:
-            spread = float(a.detach().std())
-            assert spread == pytest.approx(float(b.detach().std()), rel=0.25), name
+    CASES[case].writes_the_same()
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_such_rules_go_through_files(case: str, tmp_path: Any) -> None:
-    make, _, rules, _ = CASES[case]
-    plan = plan_init(make(), rules)
-    for ending in ("toml", "json"):
-        save_recipe(rules, tmp_path / f"rules.{ending}")
-        assert (
-            plan_init(make(), load_recipe(tmp_path / f"rules.{ending}")).digest() == plan.digest()
-        )
-    assert Plan.from_json(plan.to_json()).digest() == plan.digest()
+def test_such_rules_go_through_files(case: str, tmp_path: Path) -> None:
+    CASES[case].goes_through_files(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["time_decay", "time_mix_r"])

@@ -82,6 +82,11 @@ ROWS: dict[str, tuple[str, nn.Module, distributions.Distribution]] = {
         LINEAR,
         distributions.Orthogonal((300, 200), 2.0, (1, 300, 200)),
     ),
+    "he_orthogonal": (
+        "he_orthogonal(gain=2)",
+        LINEAR,
+        distributions.Standardized((300, 200), 2.0, (1, 300, 200)),
+    ),
     "eye": ("eye", LINEAR, distributions.Eye((300, 200), (1, 300, 200))),
     "sparse": (
         "sparse(sparsity=0.1, std=1)",
@@ -164,6 +169,15 @@ ROWS: dict[str, tuple[str, nn.Module, distributions.Distribution]] = {
         LINEAR,
         distributions.Product(
             (300, 200), distributions.Normal(0.0, 1.0), distributions.Uniform(1.0, 2.0)
+        ),
+    ),
+    "sum": (
+        "sum(eye, 'uniform(-0.5, 1)')",
+        LINEAR,
+        distributions.Sum(
+            (300, 200),
+            distributions.Uniform(-0.5, 1.0),
+            distributions.Eye((300, 200), (1, 300, 200)),
         ),
     ),
     "radial_offsets": (

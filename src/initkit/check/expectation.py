@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..distributions import Distribution
+from ..distributions import Distribution, curve
 from ..torch_compat import grain
 from .chernoff import MeanBound
 
@@ -23,6 +23,7 @@ _SHARES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.1, 0.2, 0.3, 0.4)
 _TARGETS = (*_SHARES, 0.5, *(1 - share for share in reversed(_SHARES)))
 _CLEAR = 0.02  # between probabilities that are one to the eye
 _GRID = 8192  # points that stand for a distribution where sums over it are needed
+_NEVER = 1e-14  # a share that a CDF in float64 tells from none
 _FINE = 1 << 17  # as many representable values are listed one by one
 
 
@@ -53,12 +54,25 @@ class Expectation:
         return 4 * grain(self.dtype)
 
     @cached_property
-    def span(self) -> tuple[float, float]:
-        """Where all but a vanishing part of the distribution lies."""
+    def _near(self) -> tuple[float, float]:
+        """Where a normal lies: beyond 12 deviations is less than 1e-32, below any level."""
         mean, std = self.distribution.moments or (0.0, 1.0)
         low, high = self.distribution.bounds
-        # Beyond 12 standard deviations lies less than 1e-32 of a normal: below any level.
         return max(low, mean - 12 * std), min(high, mean + 12 * std)
+
+    @cached_property
+    def heavy(self) -> bool:
+        """Whether values lie so far out that a normal never has them, as its exponential does."""
+        (low, high), bounds = self._near, self.distribution.bounds
+        if not all(map(math.isfinite, self.distribution.reach)):
+            return False  # nobody knows where they end
+        below = low > bounds[0] and self.distribution.cdf(low) > _NEVER
+        return below or (high < bounds[1] and self.distribution.cdf(high) < 1 - _NEVER)
+
+    @cached_property
+    def span(self) -> tuple[float, float]:
+        """Where all but a vanishing part of the distribution lies."""
+        return self.distribution.reach if self.heavy else self._near
 
     @cached_property
     def steps(self) -> Tensor | None:
@@ -72,7 +86,10 @@ class Expectation:
         points = self.steps
         if points is None:
             edges = torch.linspace(low, high, _GRID + 1, dtype=torch.float64, device="cpu")
-            mass = self.distribution.cdf(edges).diff()
+            # Heavy ones crowd in a small part of what they reach.
+            found = curve(self.distribution) if self.heavy else None
+            edges, levels = found or (edges, self.distribution.cdf(edges))
+            mass = levels.diff()
             atoms = torch.tensor(
                 [*self.distribution.atoms.items()], dtype=torch.float64, device="cpu"
             )

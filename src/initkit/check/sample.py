@@ -16,6 +16,7 @@ from .expectation import expectation
 from .matrices import stacked
 from .measure import Measured, measure
 from .sample_tests import goodness_of_fit
+from .undone import Undo, values_behind
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,16 @@ class TensorSample:
         """Return some of the elements as a sample of another distribution."""
         # Measured anew, at the thresholds of that distribution.
         return TensorSample(distribution, pieces)
+
+    def undone(
+        self, drawn: Distribution, known: Distribution, undo: Undo
+    ) -> tuple[TensorSample | None, Test]:
+        """Return the values of ``drawn`` that made these with what is ``known`` at every place."""
+        assert self.whole is not None
+        values, left = values_behind(self.whole, self.rounded, drawn, known, undo)
+        seen = f"{left:,} elements are not 0 where {known.describe()} is"
+        found = None if values is None else self.of(drawn, [values])
+        return found, exact_test("structure", left > 0, "0 there", seen, seen)
 
     def goodness_of_fit(self) -> Iterator[Test]:
         """Yield tests of elements that are drawn one by one."""

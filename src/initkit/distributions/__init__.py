@@ -7,6 +7,7 @@ from .bases import Fourier, HadamardIdentity, Interpolation, Mel
 from .blocks import Blocks
 from .by_formula import ByFormula
 from .copied import Copy
+from .curves import Curve, curve
 from .elementwise import Constant, MaskedUniform, Normal, TruncatedNormal, Uniform
 from .evidence import Sample, Test, binomial, exact_test, passed
 from .factored import GlowLU
@@ -17,11 +18,12 @@ from .low_rank import Olora, Pissa
 from .mapped import Mapped
 from .mimetic import Mimetic
 from .orthogonal import DeltaOrthogonal, Orthogonal
-from .product import Product
+from .pairwise import Pairwise, Product, Sum, sum_of, terms_of
 from .repeated import Repeated
 from .rows import Rows
 from .source import Runs, Source, Spot
 from .spectral import RandomFeatures, Reservoir
+from .standardized import Standardized
 from .stored import Stored
 from .structured import Dirac, Eye, Placed
 from .table import INLINE, Table
@@ -37,6 +39,7 @@ __all__ = [
     "Constant",
     "CopiedRows",
     "Copy",
+    "Curve",
     "DeltaOrthogonal",
     "Dirac",
     "Distribution",
@@ -59,6 +62,7 @@ __all__ = [
     "Normal",
     "Olora",
     "Orthogonal",
+    "Pairwise",
     "Pissa",
     "Placed",
     "Product",
@@ -74,17 +78,22 @@ __all__ = [
     "Source",
     "Sparse",
     "Spot",
+    "Standardized",
     "Stored",
+    "Sum",
     "Table",
     "Test",
     "TruncatedNormal",
     "Uniform",
     "UserFunction",
     "binomial",
+    "curve",
     "exact_test",
     "from_dict",
     "function_name",
     "passed",
     "short",
     "spans",
+    "sum_of",
+    "terms_of",
 ]

@@ -29,6 +29,7 @@ class Arranged(NonElementwise):
     blocks: int = 1
 
     random = of_part("random")
+    alike = of_part("alike")
     placed = of_part("placed")
     distinct_slices = of_part("distinct_slices")
     complex_as_pairs = of_part("complex_as_pairs")

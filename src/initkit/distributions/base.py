@@ -74,6 +74,11 @@ class Distribution(Value):
         return self.elementwise and self.random
 
     @derived
+    def alike(self) -> bool:
+        """Whether an element by itself has one distribution, whatever its place."""
+        return self.iid
+
+    @derived
     def placed(self) -> bool:
         """Whether the place alone decides the value."""
         return False

@@ -37,6 +37,7 @@ class Copy(Distribution):
     elementwise = _of_source("elementwise")
     random = _of_source("random")
     iid = _of_source("iid")
+    alike = _of_source("alike")
     placed = _of_source("placed")
     known = _of_source("known")
     gaussian = _of_source("gaussian")

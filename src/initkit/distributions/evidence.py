@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
@@ -88,6 +88,15 @@ class Sample(Protocol):
 
     def of(self, distribution: Distribution, pieces: Sequence[Tensor]) -> Sample:
         """Return some of the elements as a sample of another distribution."""
+
+    def undone(
+        self, drawn: Distribution, known: Distribution, undo: Callable[[Tensor, Tensor], Tensor]
+    ) -> tuple[Sample | None, Test]:
+        """Return the values of ``drawn`` that made these with what is ``known`` at every place.
+
+        ``undo`` takes values made and values known to those drawn, and to NaN where none tells;
+        the test says whether 0 is there. Of what is not drawn one by one none is left out.
+        """
 
     def goodness_of_fit(self) -> Iterator[Test]:
         """Yield tests of elements that are drawn one by one."""

@@ -29,6 +29,7 @@ class Mapped(Distribution):
     elementwise = of_part("elementwise")
     random = of_part("random")
     iid = of_part("iid")
+    alike = of_part("alike")
     placed = of_part("placed")
     shape_matters = of_part("shape_matters")
     complex_as_pairs = of_part("complex_as_pairs")

@@ -29,6 +29,7 @@ class Orthogonal(NonElementwise):
 
     gain: float
     grid: Grid
+    alike = True
 
     def misfit(self, shape: tuple[int, ...]) -> str:
         return super().misfit(shape) or grid_misfit(self.grid, shape)
@@ -46,7 +47,7 @@ class Orthogonal(NonElementwise):
         return -abs(self.gain), abs(self.gain)
 
     def _cdf(self, x: Tensor) -> Tensor:
-        return _sphere_cdf(x / abs(self.gain), max(self.grid[1:]))
+        return sphere_cdf(x / abs(self.gain), max(self.grid[1:]))
 
     def describe(self) -> str:
         gain = "" if self.gain == 1 else f", gain {short(self.gain)}"
@@ -151,7 +152,7 @@ def _centre(tensor: Tensor) -> Tensor:
     return tensor
 
 
-def _sphere_cdf(x: Tensor, n: int) -> Tensor:
+def sphere_cdf(x: Tensor, n: int) -> Tensor:
     """Return the CDF of one coordinate of a uniform point on the unit sphere in ``n`` dimensions.
 
     With x = sin t its density is proportional to cos(t)^(n - 2).

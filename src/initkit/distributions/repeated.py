@@ -28,6 +28,7 @@ class Repeated(Shaped):
 
     elementwise = of_part("elementwise")
     random = of_part("random")
+    alike = of_part("alike")
     moments = of_part("moments")
     bounds = of_part("bounds")
     reach = of_part("reach")

@@ -33,6 +33,7 @@ class Rows(Distribution):
     elementwise = of_part("elementwise")
     random = of_part("random")
     iid = of_part("iid")
+    alike = of_part("alike")
     placed = of_part("placed")
     known = of_part("known")
     gaussian = of_part("gaussian")

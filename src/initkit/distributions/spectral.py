@@ -27,6 +27,7 @@ class RandomFeatures(NonElementwise):
 
     gain: float
     fixed: bool = False
+    alike = True
 
     def misfit(self, shape: tuple[int, ...]) -> str:
         return super().misfit(shape) or ("" if len(shape) == 2 else f"{list(shape)} is no matrix")
@@ -95,6 +96,7 @@ class Reservoir(NonElementwise):
 
     radius: float
     density: float = 1.0
+    alike = True
 
     def misfit(self, shape: tuple[int, ...]) -> str:
         square = len(shape) == 2 and shape[0] == shape[1]

@@ -46,6 +46,7 @@ class Sparse(NonElementwise):
     scale: float
     zeros: int
     grid: Grid
+    alike = True
 
     def misfit(self, shape: tuple[int, ...]) -> str:
         text = super().misfit(shape) or grid_misfit(self.grid, shape)

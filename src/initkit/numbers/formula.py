@@ -1,14 +1,15 @@
 """Numbers that users write as formulas, read by a whitelist over ``ast``; nothing is evaluated.
 
-A formula knows ``+ - * / **``, ``sqrt log exp min max``, ``pi``, and names whose value depends on
-the parameter: ``fan_in fan_out fan_avg``, ``layer n_layers``, ``shape[0]`` and ``numel``,
-``config.NAME`` (the ``config`` of the nearest module around the parameter that has it),
-``owner.NAME`` (an attribute of its module), ``around.NAME`` (of the nearest module around it that
-has it), ``beside.NAME`` (of the nearest module without parameters behind it or before it that has
-it, such as its activation), and ``count('Name')``, the number of modules of that class name in the
-model. A list of layers counts as their number (``around.encoder.layers``). ``X or Y`` means Y where
-X has no value. In a formula of sizes a name by itself is looked up around the parameter and in the
-configs there.
+A formula knows ``+ - * / ** // %``, ``sqrt log exp min max sin cos abs floor``, ``pi``, what
+compares (1 or 0), ``where(condition, a, b)``, of which no more is reckoned than counts, and names
+whose value depends on the parameter: ``fan_in fan_out fan_avg``, ``layer n_layers``, ``shape[0]``
+and ``numel``, ``config.NAME`` (the ``config`` of the nearest module around the parameter that has
+it), ``owner.NAME`` (an attribute of its module), ``around.NAME`` (of the nearest module around it
+that has it), ``beside.NAME`` (of the nearest module without parameters behind it or before it that
+has it, such as its activation), and ``count('Name')``, the number of modules of that class name in
+the model. A list of layers counts as their number (``around.encoder.layers``). ``X or Y`` means Y
+where X has no value. In a formula of sizes a name by itself is looked up around the parameter and
+in the configs there.
 """
 
 from __future__ import annotations
@@ -54,11 +55,36 @@ ARITHMETIC: Mapping[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Div: operator.truediv,
     ast.Pow: operator.pow,
 }
-ARGUMENTS: Mapping[str, tuple[int, ...]] = {"sqrt": (1,), "log": (1, 2), "exp": (1,)}
+ARGUMENTS: Mapping[str, tuple[int, ...]] = {
+    "log": (1, 2),
+    "where": (3,),
+    **dict.fromkeys(("sqrt", "exp", "sin", "cos", "abs", "floor"), (1,)),
+}
 _NUMBERS = Language(
     number=float,
-    functions={"sqrt": math.sqrt, "log": math.log, "exp": math.exp, "min": min, "max": max},
-    operators=ARITHMETIC,
+    functions={
+        "sqrt": math.sqrt,
+        "log": math.log,
+        "exp": math.exp,
+        "min": min,
+        "max": max,
+        "sin": math.sin,
+        "cos": math.cos,
+        "abs": abs,
+        "floor": math.floor,
+        "where": lambda condition, a, b: a if condition else b,
+    },
+    operators={
+        **ARITHMETIC,
+        ast.FloorDiv: operator.floordiv,
+        ast.Mod: operator.mod,
+        ast.Lt: operator.lt,
+        ast.LtE: operator.le,
+        ast.Gt: operator.gt,
+        ast.GtE: operator.ge,
+        ast.Eq: operator.eq,
+        ast.NotEq: operator.ne,
+    },
     arguments=ARGUMENTS,
 )
 NAMES = ("fan_in", "fan_out", "fan_avg", "layer", "n_layers", "numel")
@@ -363,9 +389,15 @@ def _value(node: ast.expr, lookup: Callable[[str], Any], language: Language) -> 
             | ast.Compare(left=left, ops=[op], comparators=[right])
         ):
             ends = (_value(part, lookup, language) for part in (left, right))
-            return language.operators[type(op)](*ends)
+            value = language.operators[type(op)](*ends)
+            return language.number(value) if isinstance(value, bool) else value
         case ast.BoolOp(values=values):
             return _first_value(values, lookup, language)
+        case ast.Call(func=ast.Name(id="where"), args=[condition, *either]) if isinstance(
+            truth := _value(condition, lookup, language), float
+        ):
+            # One number says which counts, and the other may have no value.
+            return _value(either[not truth], lookup, language)
         case ast.Call(func=ast.Name(id=function), args=arguments):
             operands = (_value(argument, lookup, language) for argument in arguments)
             return language.number(language.functions[function](*operands))

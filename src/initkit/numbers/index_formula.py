@@ -63,11 +63,7 @@ _OF_INDEX = Language(
         ast.Eq: lambda a, b: _number(a == b),
         ast.NotEq: lambda a, b: _number(a != b),
     },
-    arguments={
-        **ARGUMENTS,
-        **dict.fromkeys(("sin", "cos", "abs", "floor"), (1,)),
-        "where": (3,),
-    },
+    arguments=ARGUMENTS,
     letters=("i", "j", "n", "m"),
 )
 
@@ -76,8 +72,7 @@ _OF_INDEX = Language(
 class IndexFormula(Formula):
     """Hold an element's value as a formula of its indices ``i``, ``j`` among ``n``, ``m``.
 
-    Beside what every formula knows there are ``sin cos abs floor``, ``// %``, comparisons, which
-    are 1 or 0, and ``where(condition, a, b)``. ``names`` are those that depend on the parameter.
+    ``names`` are those that depend on the parameter.
 
     >>> formula = IndexFormula("2**-(i + 1)")
     >>> formula.letters, formula.values({"i": torch.arange(3)}.__getitem__)

@@ -127,5 +127,6 @@ def _settled(members: Sequence[Step]) -> Iterator[Step]:
     for member, step in enumerate(members):
         others = ", ".join(other.name for other in members if other is not step)
         made = first.of_group(member, shapes, names)
-        note = "; ".join(filter(None, (made.note(), f"as one with {others}", step.note)))
+        notes = (made.note(), f"as one with {others}", *step.note.split("; "))
+        note = "; ".join(dict.fromkeys(filter(None, notes)))
         yield replace(step, distribution=made, note=note)

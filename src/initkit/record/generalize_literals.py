@@ -77,9 +77,12 @@ def _repeated(d: Any) -> Scheme | None:
     return None if part is None else schemes.Icnr(part, factor=factor)
 
 
-def _product(d: Any) -> Scheme | None:
-    part, other = literal(d.part), literal(d.other)
-    return None if part is None or other is None else schemes.Product(part, other)
+def _of_two(scheme: Callable[[Scheme, Scheme], Scheme]) -> Callable[[Any], Scheme | None]:
+    def write(d: Any) -> Scheme | None:
+        part, other = literal(d.part), literal(d.other)
+        return None if part is None or other is None else scheme(part, other)
+
+    return write
 
 
 def _stored(d: Any) -> Scheme | None:
@@ -109,13 +112,15 @@ _LITERAL: dict[type[Distribution], Callable[[Any], Scheme | None]] = {
         d.low, d.high, threshold=d.threshold
     ),
     distributions.Orthogonal: lambda d: schemes.Orthogonal(gain=d.gain),
+    distributions.Standardized: lambda d: schemes.HeOrthogonal(gain=d.gain),
     distributions.DeltaOrthogonal: lambda d: schemes.DeltaOrthogonal(gain=d.gain),
     distributions.Sparse: lambda d: schemes.Sparse(sparsity=d.zeros / d.grid[1], std=d.scale),
     distributions.Eye: lambda d: _times(schemes.Eye(), d.value),
     distributions.Dirac: lambda d: _times(schemes.Dirac(groups=d.groups), d.value),
     distributions.Arranged: lambda d: literal(d.part),
     distributions.Repeated: _repeated,
-    distributions.Product: _product,
+    distributions.Product: _of_two(schemes.Product),
+    distributions.Sum: _of_two(schemes.Sum),
     distributions.ByFormula: _indexed,
     distributions.Interpolation: lambda d: _mapped(schemes.BilinearUpsampling(), d.maps),
     distributions.Fourier: lambda d: _mapped(

@@ -29,7 +29,7 @@ from .fan_based import (
 )
 from .indexed import Indexed
 from .joint import FunctionOfSeveral, GlowLU, Joint, Mimetic, Olora, Pissa, read_scheme_of
-from .matrices import DeltaOrthogonal, Dirac, Eye, Orthogonal, Sparse
+from .matrices import DeltaOrthogonal, Dirac, Eye, HeOrthogonal, Orthogonal, Sparse
 from .positional import (
     Arange,
     ExpOf,
@@ -41,7 +41,7 @@ from .positional import (
     Sincos2d,
     Sinusoids,
 )
-from .products import Product, Rounded
+from .products import Product, Rounded, Sum
 from .read import blocks, is_scheme_table, per_module, read_scheme, read_scheme_call
 from .registry import (
     canonical_name,
@@ -88,6 +88,7 @@ __all__ = [
     "FunctionOfSeveral",
     "Gates",
     "GlowLU",
+    "HeOrthogonal",
     "Icnr",
     "Indexed",
     "InverseSoftplusOf",
@@ -126,6 +127,7 @@ __all__ = [
     "Site",
     "Sparse",
     "Stft",
+    "Sum",
     "Table",
     "TorchDefault",
     "TruncNormal",

@@ -208,7 +208,7 @@ def refuse_whole(name: str, parts: Iterable[Scheme]) -> None:
     """
     whole = next((part for part in parts if part.whole), None)
     if whole is not None:
-        what = {"product": "factors"}.get(name, "blocks")
+        what = {"product": "factors", "sum": "terms"}.get(name, "blocks")
         it = whole.name or whole
         message = f"{name}: {it} stands for a whole tensor, not for one of its {what}"
         raise OptionError(message, owner=name)

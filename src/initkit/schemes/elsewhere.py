@@ -23,6 +23,9 @@ _MEANT = {
     "kaiming": "Write kaiming_normal or kaiming_uniform; MMEngine's is "
     "kaiming_normal(mode='fan_out', nonlinearity='relu').",
     "xavier": "Write xavier_normal, which MMEngine's is, or xavier_uniform.",
+    "lecun": "Write lecun_normal or lecun_uniform.",
+    "he": "Write kaiming_normal or kaiming_uniform; Keras and JAX truncate: "
+    "variance_scaling(scale=2).",
     "caffe2_xavier": "Write kaiming_uniform(a=1).",
     "c2_xavier": "Write kaiming_uniform(a=1).",
     "c2_msra": "Write kaiming_normal(mode='fan_out', nonlinearity='relu').",
@@ -31,8 +34,8 @@ _MEANT = {
     # AllenNLP
     "lstm_hidden_bias": "Write gates(forget=1).",
     "block_orthogonal": "Write blocks('orthogonal', 'orthogonal'), one part for each block.",
-    "pretrained": "What a checkpoint brings is kept, and only=load_result.missing_keys starts the "
-    "rest.",
+    "pretrained": "Write pretrained(path); what was loaded before is kept, and "
+    "only=load_result.missing_keys starts the rest.",
 }
 
 

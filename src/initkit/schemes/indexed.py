@@ -26,9 +26,8 @@ class Indexed(
 
     ``i`` is the index along the last axis and ``n`` its size; ``axis`` names another one. Where the
     formula has ``j`` or ``m`` as well, ``i`` of ``n`` counts rows and ``j`` of ``m`` columns, the
-    last two axes. All count from 0, within a block from its start. Beside what every formula knows
-    (``layer``, ``n_layers``, ``config.NAME``, ...) there are ``sin cos abs floor``, ``// %``,
-    comparisons, which are 1 or 0, and ``where(condition, a, b)``.
+    last two axes. All count from 0, within a block from its start. Beside them stands what every
+    formula knows: ``layer``, ``n_layers``, ``config.NAME``, ...
 
     >>> print(Indexed("2**-(i + 5)").resolve(Site((8,))))
     (0.03125, 0.01562, ..., 0.0002441)

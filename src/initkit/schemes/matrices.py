@@ -1,4 +1,4 @@
-"""Schemes that start matrices: orthogonal, identity, sparse."""
+"""Schemes that start matrices: orthogonal, standardised, identity, sparse."""
 
 from __future__ import annotations
 
@@ -35,6 +35,36 @@ class Orthogonal(
         gain = self.number(site, "gain")
         # Asked for before the gain, so that a gain of 0 hides no misfit.
         found = _matrices(site, self.fans, lambda *of: distributions.Orthogonal(of[0], gain, of[1]))
+        return found if gain else distributions.Constant(0.0)
+
+
+@frozen(kw_only=True)
+class HeOrthogonal(
+    Scheme,
+    name="he_orthogonal",
+    formula="gain (q - mean q)/(std q sqrt(fan_in)) for each row q of Q, Q Haar",
+    source="Gasteiger et al. 2021, GemNet; TUM-DAML/gemnet_pytorch, he_orthogonal_init",
+    moments="every row: mean 0, std gain/sqrt(fan_in)",
+    reads="axes",
+):
+    """Draw a (semi-)orthogonal matrix and standardise its rows to He's variance, as GemNet does.
+
+    A row holds the weights of one output. Its variance is that of a sample, with n - 1, and 1e-6
+    more, as published.
+    """
+
+    gain: Gain = 1.0
+    fans: FansOf = "module"
+
+    def resolve(self, site: Site) -> distributions.Distribution:
+        gain = self.number(site, "gain")
+
+        def of(shape: tuple[int, ...], grid: Grid) -> distributions.Distribution:
+            if grid[2] < 2:
+                raise site.mismatch(f"{self.name}: rows of one entry have no variance")
+            return distributions.Standardized(shape, gain, grid)
+
+        found = _matrices(site, self.fans, of, upright=True)
         return found if gain else distributions.Constant(0.0)
 
 

@@ -1,0 +1,366 @@
+"""Two distributions made one, element by element: products and sums of independent values."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from ..numbers import frozen
+from .base import Distribution, Shaped, spans
+from .blocks import Blocks
+from .curves import curve
+from .elementwise import Constant, Normal
+from .evidence import Sample, Test
+from .indexed import Indexed
+from .source import Runs, Source, Spot, slices
+
+_Cdf: TypeAlias = "Callable[[Tensor], Tensor]"
+_AT_ONCE = 1 << 16  # values of a CDF
+_CELLS = 400  # pieces that stand for one of the two where the CDF is reckoned
+
+
+@frozen
+class Pairwise(Shaped):
+    """Base of what a value of ``part`` and one of ``other`` make, drawn from streams of their own.
+
+    A subclass says what the operation does to two values, to ends and to a CDF, and how it is
+    undone.
+    """
+
+    part: Distribution
+    other: Distribution
+    complex_as_pairs = False
+    allows_complex = False
+
+    def of(self, values: Tensor, others: Tensor) -> Tensor:
+        """Return what two values make, in the memory of the first."""
+        raise NotImplementedError
+
+    def undone(self, values: Tensor, others: Tensor) -> Tensor:
+        """Return what makes ``values`` of ``others``; NaN where any would."""
+        raise NotImplementedError
+
+    def ends(self, one: tuple[float, float], two: tuple[float, float]) -> tuple[float, float]:
+        """Return the ends of what is made of values between these."""
+        raise NotImplementedError
+
+    def cdf_beside(self, cdf: _Cdf, value: Tensor, x: Tensor) -> Tensor:
+        """Return P(X <= x) of what a value with this CDF and these numbers make, for each."""
+        raise NotImplementedError
+
+    def independent(
+        self, one: tuple[float, float], two: tuple[float, float]
+    ) -> tuple[float, float]:
+        """Return mean and std of what independent values of these moments make."""
+        raise NotImplementedError
+
+    @property
+    def elementwise(self) -> bool:
+        return self.part.elementwise and self.other.elementwise
+
+    @property
+    def random(self) -> bool:
+        return self.part.random or self.other.random
+
+    @property
+    def iid(self) -> bool:
+        return self.part.iid and self.other.iid
+
+    @property
+    def alike(self) -> bool:
+        return self.part.alike and self.other.alike
+
+    @property
+    def placed(self) -> bool:
+        return not self.random
+
+    @property
+    def whole_numbers(self) -> bool:
+        return self.part.whole_numbers and self.other.whole_numbers
+
+    @property
+    def tolerance(self) -> float:
+        return self.part.tolerance + self.other.tolerance
+
+    @property
+    def moments(self) -> tuple[float, float] | None:
+        if not self.random:
+            table = _sorted_table(self)
+            return float(table.mean()), float(table.std(correction=0))
+        one, two = self.part.moments, self.other.moments
+        # One of them is drawn alike at every place, and so without regard to the other.
+        return None if one is None or two is None else self.independent(one, two)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return self.ends(self.part.bounds, self.other.bounds)
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        # What is not drawn is known to the last bit, and its reach may be that of a dtype.
+        one, two = (d.reach if d.random else d.bounds for d in (self.part, self.other))
+        return self.ends(one, two)
+
+    def _cdf(self, x: Tensor) -> Tensor:
+        if not self.random:
+            table = _sorted_table(self)
+            return torch.searchsorted(table, x.contiguous(), right=True).double() / table.numel()
+        # Given the one it is the CDF of the other; over cells of the one, their mean.
+        drawn, given = self._drawn_and_given
+        # Asked once for every cell: dear but for the laws that the stream has itself.
+        cdf = curve(drawn).share if drawn.spec is None else drawn.cdf
+        values, shares = _cells(given)
+        flat, size = x.reshape(-1), max(_AT_ONCE // len(values), 1)
+        pieces = [flat[piece] for piece in slices(flat.numel(), size)]
+        found = [shares @ self.cdf_beside(cdf, values[:, None], piece) for piece in pieces]
+        return torch.cat(found or [flat]).clamp(0, 1).reshape(x.shape)
+
+    @property
+    def _drawn_and_given(self) -> tuple[Distribution, Distribution]:
+        """The one whose CDF is asked, and the one that cells stand for.
+
+        Cells fill what has ends, if any has; and what is made of two is asked but once for them.
+        """
+        rank = [
+            (not d.random, isinstance(d, Pairwise), all(map(math.isfinite, d.bounds)))
+            for d in (self.part, self.other)
+        ]
+        given_other = rank[1] >= rank[0]
+        return (self.part, self.other) if given_other else (self.other, self.part)
+
+    def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
+        spots = [Spot(at, start, start, length) for at, start, length in spans(runs, out.numel())]
+        self.write_block(out, source, spots)
+
+    def write_block(self, out: Tensor, source: Source, spots: Sequence[Spot]) -> None:
+        # In float64: each of the two as it is drawn, and one rounding of what they make.
+        values = torch.empty(out.numel(), dtype=torch.float64, device="cpu")
+        others = torch.empty_like(values)
+        own = source.block(1) if _draws_apart(self.part) else source
+        self.part.write_block(values, own, spots)
+        self.other.write_block(others, source.block(0), spots)
+        out.copy_(self.of(values, others))
+
+    def draw(self, source: Source, first: int = 0) -> Tensor:
+        count = math.prod(self.shape)
+        out = torch.empty(count, dtype=torch.float64, device="cpu")
+        self.write_block(out, source, [Spot(0, 0, first, count)])
+        return out.view(self.shape)
+
+    def tests(self, sample: Sample) -> Iterator[Test]:
+        if not self.random:
+            yield from sample.equality()
+        elif sample.whole is not None and not (self.part.random and self.other.random):
+            yield from self._tests_of_drawn(sample)
+        elif self.moments is not None:
+            yield from sample.goodness_of_fit()
+
+    def _tests_of_drawn(self, sample: Sample) -> Iterator[Test]:
+        """Test what is drawn, which the values tell where the other one is known."""
+        drawn, known = (self.part, self.other) if self.part.random else (self.other, self.part)
+        found, lost = sample.undone(drawn, known, self.undone)
+        yield lost
+        if found is None:
+            return
+        for test in drawn.tests(found):
+            text = f"beside {known.describe()}, {drawn.describe()}: {test.text}"
+            yield Test(test.kind, test.p, test.expected, test.seen, text)
+
+
+@frozen
+class Product(Pairwise):
+    """A value of ``part`` times one of ``other``."""
+
+    @property
+    def distinct_slices(self) -> bool:
+        # Where what is not drawn is 0 two slices may well be alike.
+        known = [d for d in (self.part, self.other) if not d.random]
+        return self.random and not any(_holds_zero(d) for d in known)
+
+    def of(self, values: Tensor, others: Tensor) -> Tensor:
+        return values.mul_(others)
+
+    def undone(self, values: Tensor, others: Tensor) -> Tensor:
+        return torch.where(others == 0, math.nan, values / others)
+
+    def ends(self, one: tuple[float, float], two: tuple[float, float]) -> tuple[float, float]:
+        # 0 times what has no bound is 0, since every value is finite.
+        products = [a * b if a and b else 0.0 for a in one for b in two]
+        return min(products), max(products)
+
+    def cdf_beside(self, cdf: _Cdf, value: Tensor, x: Tensor) -> Tensor:
+        y = x / torch.where(value == 0, 1.0, value)
+        # Below 0 it is P(X >= y), and so with what lies at y itself.
+        under = torch.nextafter(y, torch.full_like(y, -math.inf))
+        share = cdf(torch.where(value < 0, under, y))
+        return torch.where(value == 0, (x >= 0).double(), torch.where(value < 0, 1 - share, share))
+
+    def independent(
+        self, one: tuple[float, float], two: tuple[float, float]
+    ) -> tuple[float, float]:
+        mean = one[0] * two[0]
+        square = (one[0] ** 2 + one[1] ** 2) * (two[0] ** 2 + two[1] ** 2)
+        return mean, math.sqrt(max(square - mean * mean, 0.0))
+
+    @property
+    def atoms(self) -> dict[float, float]:
+        one, two = (d.atoms.get(0.0, 0.0) if d.random else 0.0 for d in (self.part, self.other))
+        zero = one + two - one * two
+        return {0.0: zero} if zero else {}
+
+    def describe(self) -> str:
+        return " x ".join(_of_several(d, "|+") for d in (self.part, self.other))
+
+    def scaled(self, factor: float) -> Distribution:
+        return replace(self, part=self.part.scaled(factor)) if factor else Constant(0.0)
+
+
+@frozen
+class Sum(Pairwise):
+    """A value of ``part`` and one of ``other``; what is not drawn, if anything, is the other."""
+
+    def of(self, values: Tensor, others: Tensor) -> Tensor:
+        return values.add_(others)
+
+    def undone(self, values: Tensor, others: Tensor) -> Tensor:
+        return values - others
+
+    def ends(self, one: tuple[float, float], two: tuple[float, float]) -> tuple[float, float]:
+        return one[0] + two[0], one[1] + two[1]
+
+    def cdf_beside(self, cdf: _Cdf, value: Tensor, x: Tensor) -> Tensor:
+        return cdf(x - value)
+
+    def independent(
+        self, one: tuple[float, float], two: tuple[float, float]
+    ) -> tuple[float, float]:
+        return one[0] + two[0], math.hypot(one[1], two[1])
+
+    @property
+    def atoms(self) -> dict[float, float]:
+        found: dict[float, float] = {}
+        for value, share in self.part.atoms.items():
+            for more, chance in self.other.atoms.items():
+                found[value + more] = found.get(value + more, 0.0) + share * chance
+        return found
+
+    def describe(self) -> str:
+        # What has its place first: an identity and what is added to it.
+        known, drawn = self.other, self.part
+        pair = (known, drawn) if drawn.random and not known.random else (drawn, known)
+        return " + ".join(_of_several(d, "|,") for d in pair)
+
+    def random_part(self, tensor: Tensor) -> tuple[Distribution, Tensor]:
+        if self.other.random or not self.part.random:
+            return self, tensor
+        # Beside the largest known value rounding leaves the fewest of those that are drawn.
+        return self.part.shifted(max(map(abs, self.other.bounds))), tensor
+
+    def scaled(self, factor: float) -> Distribution:
+        if not factor:
+            return Constant(0.0)
+        return replace(self, part=self.part.scaled(factor), other=self.other.scaled(factor))
+
+    def shifted(self, by: float) -> Distribution:
+        return replace(self, part=self.part.shifted(by))
+
+
+def sum_of(shape: tuple[int, ...], *terms: Distribution) -> Distribution:
+    """Return the distribution of the sum of independent values, one of each term.
+
+    Numbers move it, normal ones are one, and so is all that nobody draws.
+
+    >>> print(sum_of((2, 2), Normal(0.0, 3.0), Constant(1.0), Normal(0.0, 4.0)))
+    N(1, 5)
+    """
+    leaves = terms_of(*terms)
+    number = math.fsum(leaf.constant for leaf in leaves if leaf.constant is not None)
+    rest = [leaf for leaf in leaves if leaf.constant is None]
+    normal = [leaf for leaf in rest if isinstance(leaf, Normal)]
+    drawn = [leaf for leaf in rest if leaf.random and not isinstance(leaf, Normal)]
+    known = [leaf for leaf in rest if not leaf.random]
+    if normal:
+        mean, std = math.fsum(n.mean for n in normal), math.hypot(*(n.std for n in normal))
+        drawn.append(Normal(mean, std) if len(normal) > 1 else normal[0])
+    if not drawn and not known:
+        return Constant(number)
+    together = _chain(shape, known)
+    found = together if not drawn else _chain(shape, drawn)
+    assert found is not None
+    if number:
+        found = found.shifted(number)
+    return Sum(shape, found, together) if drawn and together is not None else found
+
+
+def terms_of(*sums: Distribution) -> list[Distribution]:
+    """Return the terms of sums; what is none is one by itself."""
+    found = ([d] if not isinstance(d, Sum) else terms_of(d.part, d.other) for d in sums)
+    return [term for terms in found for term in terms]
+
+
+def _chain(shape: tuple[int, ...], terms: Sequence[Distribution]) -> Distribution | None:
+    found: Distribution | None = None
+    for term in terms:
+        found = term if found is None else Sum(shape, found, term)
+    return found
+
+
+def _holds_zero(known: Distribution) -> bool:
+    before, at = known.cdf(-math.ulp(0.0)), known.cdf(0.0)
+    return at > before
+
+
+def _of_several(distribution: Distribution, signs: str) -> str:
+    """Return a distribution in words, in brackets where it has one of these signs outside any."""
+    text, outside = distribution.describe(), distribution.describe()
+    while outside != (outside := re.sub(r"\([^()]*\)", "", outside)):
+        pass
+    return f"({text})" if any(sign in outside for sign in signs) else text
+
+
+def _draws_apart(part: Distribution) -> bool:
+    """Whether a part draws from streams of its blocks, which ``other`` would draw from as well."""
+    if isinstance(part, Pairwise):
+        return part.random
+    apart = isinstance(part, Blocks) and not part.elementwise
+    return apart or any(map(_draws_apart, part.inner()))
+
+
+@lru_cache(maxsize=16)
+def _cells(distribution: Distribution) -> tuple[Tensor, Tensor]:
+    """Return values that stand for a distribution, and the share of each."""
+    atoms = distribution.atoms
+    if math.isclose(math.fsum(atoms.values()), 1.0, rel_tol=1e-9):  # there are no others
+        return _numbers(atoms), _numbers(atoms.values())
+    if isinstance(distribution, Indexed):
+        values, counts = torch.unique(distribution.table(), return_counts=True)
+        if len(values) <= 2 * _CELLS:
+            return values, counts.double() / counts.sum()
+    low, high = distribution.reach
+    whole = curve(distribution)
+    levels = torch.arange(_CELLS, dtype=torch.float64, device="cpu") / _CELLS
+    # Edges as dense as the values, some where there are few, and ever more of them towards the
+    # ends, where a CDF near 0 or 1 is asked how near.
+    near = 2.0 ** -torch.arange(9, 48, dtype=torch.float64, device="cpu")
+    dense = whole.value(torch.cat([levels, near, 1 - near]))
+    edges: Tensor = torch.unique(torch.cat([dense, whole.points[::20], whole.points[-1:]]))
+    edges[0] -= (high - low) * 1e-12  # so that a value at the lower end counts
+    shares = distribution.cdf(edges).diff()
+    kept = shares > 0
+    return ((edges[1:] + edges[:-1]) / 2)[kept], shares[kept]
+
+
+def _numbers(values: Iterable[float]) -> Tensor:
+    return torch.tensor([*values], dtype=torch.float64, device="cpu")
+
+
+@lru_cache(maxsize=8)
+def _sorted_table(distribution: Pairwise) -> Tensor:
+    return distribution.draw(Source(0, "")).view(-1).sort().values
