@@ -160,8 +160,9 @@ def _unmatched(clause: Clause, hinter: _Hinter) -> IdleRule:
     problem.hint = hinter.ask(matcher.hint)
     if (entry := hinter.line_of(clause)) is not None and problem.hint:
         found = mended_entry(entry, hinter.words)
-        if found is not None and found[0].keys not in hinter.lines - {entry.keys}:
-            problem.shown = Shown(entry, found[0], _listed(found[1]))
+        if found is not None:
+            own = found[0].keys not in hinter.lines - {entry.keys}
+            problem.shown = Shown(entry, found[0] if own else None, _listed(found[1]))
     return _as_in_file(problem, clause)
 
 
