@@ -18,12 +18,23 @@ MODEL = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Linear(2, 2), nn.BatchNo
 SLOTS = ModelView(MODEL).slots
 KEYS = ["0.weight", "1.0.bias", "1.*", "*.weight", "*.bias", "*running*", "nowhere", "re:1.+", "*"]
 KEYS += ["[01].*", "1.?.weight", "*.0.*", "type:Linear", "0*t", "*1*s*"]
+KEYS += ["type:_NormBase", "type:Conv2d", "in:Sequential", "in:Linear", "in:Conv2d", "last:*"]
+
+
+SCOPES = ["1", "in:Sequential", "in:BatchNorm1d", "in:Conv2d", "type:Linear", "type:*Norm*"]
+TABLES = st.recursive(
+    st.sampled_from(KEYS).map(lambda key: {key: 0}),
+    lambda inner: st.tuples(st.sampled_from(SCOPES[:4]), inner).map(lambda pair: dict([pair])),
+    max_leaves=2,
+) | st.tuples(st.sampled_from(SCOPES[4:]), st.sampled_from(["weight", "b*"])).map(
+    lambda pair: {pair[0]: {pair[1]: 0}}
+)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.sampled_from(KEYS), max_size=20))
-def test_names_that_are_looked_up_decide_in_their_turn(keys: list[str]) -> None:
-    clauses = [clause for key in keys for clause in read_rules({key: 0})]
+@given(st.lists(TABLES, max_size=20))
+def test_names_that_are_looked_up_decide_in_their_turn(tables: list[dict[str, Any]]) -> None:
+    clauses = [clause for table in tables for clause in read_rules(table)]
     table = RuleTable(clauses)
     for slot in SLOTS:
         slowly = [p for p, c in enumerate(clauses) if c.matcher.matches(slot, slot.name)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from ..model import Slot, adapter_part, holds_adapters
+from ..model import Slot, adapter_part, holds_adapters, kind_of
 from ..rules import Clause, LandmarkIndex, has_wildcard
 
 
@@ -50,6 +50,9 @@ def _beside(clause: Clause, adapters: Mapping[int, str]) -> Callable[[Slot, str]
     return takes
 
 
+_FEW = 4  # rules by class that are asked as fast as the classes around a parameter are found
+
+
 class RuleTable:
     """Clauses in order, to be asked which of them takes a slot; asking changes nothing.
 
@@ -70,13 +73,27 @@ class RuleTable:
             _beside(clause, adapters) if adapters else clause.matcher.matches for clause in clauses
         ]
         self._index = LandmarkIndex([clause.matcher.landmark for clause in clauses])
+        # Many recipes have several rules for a name, each in modules of a class of its own.
+        self._by_class = sum(not clause.matcher.may_take(()) for clause in clauses) > _FEW
+        self._able: dict[tuple[type, ...], frozenset[int]] = {}
 
     def first(self, slot: Slot, name: str, canonical: str) -> int | None:
         """Return the place of the first clause that takes the slot under this name, or None."""
         takers = self._takers
         if canonical is name:  # spelt out, since this is asked of every parameter
-            return next((p for p in self._index.candidates(name) if takers[p](slot, name)), None)
+            places = self._index.candidates(name)
+            if self._by_class:
+                places = filter(self._able_in(slot).__contains__, places)
+            return next((p for p in places if takers[p](slot, name)), None)
         return next(self.every(slot, name, canonical), None)
+
+    def _able_in(self, slot: Slot) -> frozenset[int]:
+        """Return the places of the clauses that may take something in modules of such classes."""
+        around = tuple(map(kind_of, slot.lineage))
+        if around not in self._able:
+            matchers = enumerate(clause.matcher for clause in self.clauses)
+            self._able[around] = frozenset(p for p, m in matchers if m.may_take(around))
+        return self._able[around]
 
     def every(self, slot: Slot, name: str, canonical: str) -> Iterator[int]:
         """Yield the places of all clauses that take the slot under this name, in order."""

@@ -92,6 +92,10 @@ class Matcher(Value, ABC):
         """Whether it goes by type, role or ``weight`` and ``bias``, and by no module's name."""
         return False
 
+    def may_take(self, around: Sequence[type]) -> bool:
+        """Tell whether any name in modules of these classes, from the root in, may be taken."""
+        return True
+
     @property
     def landmark(self) -> Landmark:
         """The fixed parts of every name that it takes; by default nothing is known of them.

@@ -121,6 +121,19 @@ class Listing:
         return (glob for glob in globs if compile_glob(glob)(name))
 
 
+def splits(name: str) -> Iterator[tuple[str, str]]:
+    """Yield (module's path, name relative to it), from the root down.
+
+    >>> list(splits("h.0.w"))
+    [('', 'h.0.w'), ('h', '0.w'), ('h.0', 'w')]
+    """
+    yield "", name
+    at = name.find(".")
+    while at >= 0:
+        yield name[:at], name[at + 1 :]
+        at = name.find(".", at + 1)
+
+
 def paths_above(name: str) -> list[str]:
     """Return the paths of the modules around a name, the nearest first; the root has none.
 

@@ -19,7 +19,7 @@ from ..model import (
 )
 from ..numbers import frozen
 from .base import BY_PREFIX, Matcher
-from .globs import compile_glob, glob_stars, has_wildcard, names_nothing, paths_above
+from .globs import compile_glob, glob_stars, has_wildcard, names_nothing, paths_above, splits
 from .hints import (
     hint_class_around,
     hint_class_name,
@@ -150,6 +150,9 @@ class Type(Matcher, prefix="type:"):
         cls: Any = kind_of(module)
         return _is_one_of(cls, self.kinds)
 
+    def may_take(self, around: Sequence[type]) -> bool:
+        return any(_is_one_of(cls, self.kinds) for cls in around[-1:])
+
     def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
         return hint_class_name(slots, self.prefix, self.kinds) or hint_type(slots, str(self))
 
@@ -184,6 +187,9 @@ class ParameterOf(Matcher):
         if not self.kind.matches(slot, name):
             return False
         return slot.key == self.glob if self.verbatim else compile_glob(self.glob)(slot.key)
+
+    def may_take(self, around: Sequence[type]) -> bool:
+        return self.kind.may_take(around)
 
     def to_the_letter(self, names: Collection[str]) -> Matcher:
         own = {name.rpartition(".")[2] for name in names}
@@ -299,6 +305,9 @@ class Relative(Matcher):
             return (name.removesuffix(inner), *self.inner.group(slot, inner))
         return ()
 
+    def may_take(self, around: Sequence[type]) -> bool:
+        return self.inner.may_take(around)
+
     def _taken(self, slot: Slot, name: str) -> Iterator[str]:
         return (n for n in self.names_within(slot, name) if self.inner.matches(slot, n))
 
@@ -340,7 +349,7 @@ class Scope(Relative):
     def names_within(self, slot: Slot, name: str) -> Iterator[str]:
         takes = self._takes
         # A glob may match several of the modules around a name, each with its own relative name.
-        return (inner for path, inner in _splits(name) if takes(path))
+        return (inner for path, inner in splits(name) if takes(path))
 
     @property
     def _takes(self) -> Callable[[str], bool]:
@@ -349,11 +358,11 @@ class Scope(Relative):
     def to_the_letter(self, names: Collection[str]) -> Matcher:
         whole = has_wildcard(self.path) and any(self.path in paths_above(name) for name in names)
         scope = replace(self, verbatim=whole)
-        below = {inner for name in names for path, inner in _splits(name) if scope._takes(path)}
+        below = {inner for name in names for path, inner in splits(name) if scope._takes(path)}
         return replace(scope, inner=self.inner.to_the_letter(below))
 
     def stars(self, slot: Slot, name: str) -> tuple[str, ...]:
-        for path, inner in _splits(name):
+        for path, inner in splits(name):
             if self._takes(path) and self.inner.matches(slot, inner):
                 own = () if self.verbatim else glob_stars(self.path, path)
                 return (*own, *self.inner.stars(slot, inner))
@@ -396,8 +405,11 @@ class Inside(Relative, prefix="in:"):
             for inner in _names_below(slot, depth)
         )
 
+    def may_take(self, around: Sequence[type]) -> bool:
+        return any(self.kind.may_take([c]) for c in around) and self.inner.may_take(around)
+
     def to_the_letter(self, names: Collection[str]) -> Matcher:
-        below = {inner for name in names for _, inner in _splits(name)}
+        below = {inner for name in names for _, inner in splits(name)}
         return replace(self, inner=self.inner.to_the_letter(below))
 
     def stars(self, slot: Slot, name: str) -> tuple[str, ...]:
@@ -421,15 +433,6 @@ class Inside(Relative, prefix="in:"):
 
     def __str__(self) -> str:
         return f"in {self.kind}: {self.inner}"
-
-
-def _splits(name: str) -> Iterator[tuple[str, str]]:
-    """Yield (module's path, name relative to it), from the root down."""
-    yield "", name
-    at = name.find(".")
-    while at >= 0:
-        yield name[:at], name[at + 1 :]
-        at = name.find(".", at + 1)
 
 
 def _names_below(slot: Slot, depth: int) -> list[str]:
