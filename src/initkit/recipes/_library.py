@@ -45,13 +45,20 @@ BASES = {
     "sam3": "Sam3PreTrainedModel",
     "sam3_tracker_video": "Sam3TrackerVideoPreTrainedModel",
     "hgnet_v2": "HGNetV2PreTrainedModel",
+    "hubert": "HubertPreTrainedModel",
+    "mllama": "MllamaPreTrainedModel",
+    "modernbert": "ModernBertPreTrainedModel",
+    "nemotron_h": "NemotronHPreTrainedModel",
     "parakeet": "ParakeetPreTrainedModel",
+    "resnet": "ResNetPreTrainedModel",
     "sam": "SamPreTrainedModel",
     "siglip": "SiglipPreTrainedModel|Siglip2PreTrainedModel",
     "swin": "SwinPreTrainedModel",
+    "timm_swin": "TimmBackbone|OmDetTurboVisionBackbone",
     "t5": "T5PreTrainedModel",
     "timm_resnet": "TimmBackbone",
     "vit": "ViTPreTrainedModel",
+    "wav2vec2_bert": "Wav2Vec2BertPreTrainedModel",
     "llama": "LlamaPreTrainedModel",
 }
 """The class whose parts start by a family's rules, wherever a model holds one."""
@@ -69,11 +76,16 @@ TOWERS = {
     "gemma3": _EYES,
     "lfm2_vl": _EYES,
     "mask2former": "swin",
+    "modernvbert": "siglip modernbert",
     "minicpm_ocr": "qwen3_5",
     "minicpmv4_6": "qwen3_5",
     "minicpmv4_7": "qwen3_5",
     "pi0": f"gemma {_EYES}",
     "grounding_dino": "swin bert",
+    "nemotron3_5_transcribe": "nemotron_h",
+    "neucodec": "wav2vec2_bert",
+    "omdet_turbo": "clip timm_swin",
+    "pe_audio": "modernbert",
     "llava": _EYES,
     "llava_next": _EYES,
     "llava_next_video": _EYES,
@@ -87,9 +99,12 @@ TOWERS = {
     "sam3_tracker_video": "sam3",
     "sam3_video": "clip sam3 sam3_tracker_video",
     "t5gemma2": "siglip",
+    "tvp": "resnet",
     "ultravbert": "siglip",
     "video_llava": _EYES,
     "vipllava": _EYES,
+    "xcodec": "hubert",
+    "xcodec2": "wav2vec2_bert",
     "vision_text_dual_encoder": f"vit bert {_EYES}",
 }
 """The parts that a family takes from others; what starts as all models do is not named."""
@@ -103,8 +118,8 @@ UNPADDED = frozenset(
 
 def rules_of(family: str) -> list[Any]:
     """Return all the rules by which a family's models start, wherever they stand."""
-    if family == "timm_resnet":
-        return ["resnet/timm"]
+    if family.startswith("timm_"):
+        return [f"{family.removeprefix('timm_')}/timm"]
     if family in TABLES:
         return [*TABLES[family], GENERIC]
     module = import_module(f"{__package__}.{family}")
