@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -214,6 +215,45 @@ def test_without_values_nothing_that_is_refused_is_suggested() -> None:
     found = suggest_recipe(model)
     assert "insist" not in str(found)
     assert not initkit.plan_init(model, found.rules).problems
+
+
+def test_layers_that_are_copies_of_one_are_not_called_drawn() -> None:
+    """``copy.deepcopy`` of a layer leaves tensors that each look as they were planned."""
+    torch.manual_seed(0)
+    whole = nn.Sequential(*(nn.Linear(64, 64) for _ in range(3)))
+    rules = {"*": "torch_default"}
+    assert Witness(ModelView(whole)).answer(plan_init(whole, rules)).share == 1
+    copied = nn.Sequential(*(copy.deepcopy(whole[0]) for _ in range(3)))
+    answer = Witness(ModelView(copied)).answer(plan_init(copied, rules))
+    assert answer.share == pytest.approx(2 / 6)
+    assert answer.failures[0].seen == "holds the same values as 0.weight"
+    alone = plan_init(copied, {"[12].*": "keep", "*": "torch_default"})
+    assert not Witness(ModelView(copied)).answer(alone).failures
+
+
+class Recurrent(nn.Module):
+    """A classifier as torch's constructors leave it, or as Keras would start some of it."""
+
+    def __init__(self, started: bool) -> None:
+        super().__init__()
+        self.lstm, self.fc = nn.LSTM(32, 64), nn.Linear(64, 2)
+        for name, p in self.lstm.named_parameters() if started else ():
+            if name.startswith("weight"):
+                (nn.init.orthogonal_ if "hh" in name else nn.init.xavier_uniform_)(p)
+            else:
+                nn.init.zeros_(p)
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_a_recipe_known_by_names_alone_says_where_the_values_disagree(started: bool) -> None:
+    torch.manual_seed(0)
+    found = suggest_recipe(Recurrent(started))
+    assert found[0].recipe.startswith("lstm/")
+    assert found[0].agrees is not None
+    assert found[0].agrees < 1
+    assert found[0].disagrees
+    remark = "the model's values do not decide: they are torch's own defaults"
+    assert (remark in found.text(width=500)) is not started
 
 
 @pytest.mark.models

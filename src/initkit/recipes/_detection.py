@@ -180,12 +180,12 @@ TABLES: dict[str, list[Any]] = {
     "rf_detr": _LW_DETR,
     "omdet_turbo": [
         {
-            # Whoever starts offsets in this family is never a part of its models.
+            # Its code never starts offsets on rays, as that of other families with this part does.
             "in:OmDetTurboMultiscaleDeformableAttention": {"*.weight": NORMAL, "*.bias": 0},
             "in:OmDetTurboEncoderLayer": {"fc[12].*": _BY_ROWS},
             "in:OmDetTurboDecoder": {
-                "last:encoder_bbox_head.layers": {"*": 0},
-                "last:decoder_bbox_head.*.layers": {"*": 0},
+                "last:*.encoder_bbox_head.layers": {"*": 0},
+                "last:*.decoder_bbox_head.*.layers": {"*": 0},
                 "encoder_vision_features.0.bias": _BY_ROWS,
                 "encoder_vision_features.0.weight": XAVIER,
                 "tgt_embed.weight": XAVIER,

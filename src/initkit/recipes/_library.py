@@ -42,6 +42,7 @@ BASES = {
     "gemma2": "Gemma2PreTrainedModel",
     "gemma3": "Gemma3PreTrainedModel",
     "qwen3_5": "Qwen3_5PreTrainedModel",
+    "sam2": "Sam2PreTrainedModel",
     "sam3": "Sam3PreTrainedModel",
     "sam3_tracker_video": "Sam3TrackerVideoPreTrainedModel",
     "hgnet_v2": "HGNetV2PreTrainedModel",
@@ -73,6 +74,7 @@ TOWERS = {
     "deepseek_vl": _EYES,
     "deepseek_vl_hybrid": "siglip sam llama",
     "depth_pro": "dinov2",
+    "edgetam_video": "sam2",
     "gemma3": _EYES,
     "lfm2_vl": _EYES,
     "mask2former": "swin",
@@ -93,6 +95,7 @@ TOWERS = {
     "mm_grounding_dino": "swin bert",
     "oneformer": "swin",
     "paligemma": f"gemma gemma2 gemma3 {_EYES}",
+    "sam2_video": "sam2",
     "sam3": "clip",
     "sam3_lite_text": "sam3",
     "sam3_tracker": "sam3",
@@ -111,7 +114,8 @@ TOWERS = {
 
 
 UNPADDED = frozenset(
-    "bridgetower clap d_fine deimv2 modernbert modernbert_decoder rt_detr rt_detr_v2".split()
+    "bridgetower clap d_fine deimv2 modernbert modernbert_decoder modernvbert pe_audio rt_detr "
+    "rt_detr_v2".split()
 )
 """Families whose code draws an embedding again after its row of padding was zeroed."""
 

@@ -21,6 +21,7 @@ from .suggestions import Parts, Suggestion, Suggestions
 _MOST = 8  # suggestions
 _MOST_ASKED = 40  # recipes whose plans are compared with the values
 _LEAST = 0.15  # of the best's strength, where nothing was asked
+_MOSTLY_MOVED = 0.5  # of the parameters at most are where a recipe puts them
 _FALLBACK = "torch_default"
 
 
@@ -30,7 +31,7 @@ def suggest_recipe(model: nn.Module | Mapping[str, Any]) -> Suggestions:
     What speaks for a recipe is whose code the model is: the Python modules of its classes, the
     name that it bears, what it inherits; of a model that no library holds, its names. Then the
     values are asked: a fresh model holds what its code gave it, and the recipes that plan the same
-    go first. Where there are no values, or training has moved them, ``silent`` says so. ``parts``
+    go first. Where there are none, or they tell nothing, ``silent`` says so. ``parts``
     is a table by module paths, for models that are made of others.
 
     Raises :class:`TargetError` for what is no model.
@@ -51,6 +52,7 @@ class _Adviser:
         self.recipes = {recipe.name: recipe for recipe in every_recipe()}
         self.plans: dict[str, Plan] = {}
         self.answers: dict[str, Answer] = {}
+        self.decided = True  # the values tell recipes apart
 
     def advise(self) -> Suggestions:
         if not self.kinds:
@@ -64,10 +66,9 @@ class _Adviser:
             for name in names:
                 self._try(name, None if silent else witness)
         silent = silent or self._says_nothing()
-        if silent:
-            self.answers = {}
+        self.decided = not silent
         able = filter(None, map(self._suggestion, self.plans))
-        found = _worth_telling(sorted(able, key=_order))
+        found = _worth_telling(list(able), by_values=self.decided)
         parts = self._parts(witness if not silent else None, found)
         return Suggestions(self.view.title, len(self.slots), found, parts=parts, silent=silent)
 
@@ -130,7 +131,9 @@ class _Adviser:
     def _says_nothing(self) -> str:
         """Return why the values that are there tell nothing of a recipe; "" where they do."""
         best = max(self.answers.values(), key=lambda a: a.share, default=None)
-        if best is not None and best.failures and best.trained:
+        # Training moves all that learns: what most of a model agrees with says something.
+        if best is not None and best.failures and best.trained and best.share <= _MOSTLY_MOVED:
+            self.answers = {}
             return "training has moved them"
         plain = self.answers.get(_FALLBACK)
         if plain is not None and plain.share and not plain.failures and not self._is_of_library:
@@ -227,7 +230,7 @@ class _Adviser:
         return self.evidence[name].base > 0 or (inherited and witness is not None)
 
     def _explained(self, name: str) -> frozenset[str]:
-        if name in self.answers:
+        if self.decided and name in self.answers:
             return self.answers[name].agreeing
         plan = self.plans[name]
         return frozenset(n for step in plan if step.status != UNCOVERED for n in step.names)
@@ -266,7 +269,7 @@ def _own_name(model: object) -> str:
     return str(config.get("architecture") or "") if isinstance(config, Mapping) else ""
 
 
-def _order(found: Suggestion) -> tuple[Any, ...]:
+def _order(found: Suggestion, by_values: bool) -> tuple[Any, ...]:
     """Return what suggestions are sorted by: what agrees, then what speaks for them.
 
     Of equals, what follows the least other code is first, then what a bare family name means, and
@@ -278,22 +281,23 @@ def _order(found: Suggestion) -> tuple[Any, ...]:
     strength = found.evidence.strength * found.covers**10 - 0.25 * ("-" in variant)
     follows = len(describe_recipe(found.recipe).modules) if found.evidence.code else 0
     rest = (-round(strength, 9), follows, found.recipe != bare, found.recipe)
-    if found.agrees is None:
+    if not by_values:
         return rest
     # What half of any model agrees with tells nothing.
     share *= found.recipe != _FALLBACK or share == 1
     return -round(share, 6), *rest
 
 
-def _worth_telling(found: Sequence[Suggestion]) -> list[Suggestion]:
-    """Leave out what neither the values nor anything else speaks for."""
+def _worth_telling(found: Sequence[Suggestion], by_values: bool) -> list[Suggestion]:
+    """Return in order what the values or anything else speaks for."""
+    found = sorted(found, key=lambda one: _order(one, by_values))
     best = max((s.evidence.strength for s in found), default=0.0)
     known = [s for s in found if s.evidence.strength > _LEAST * best]
     # What merely starts alike is worth a word where nothing that is known of the model holds.
     alike = [] if any(s.agrees == 1 for s in known) else [s for s in found if s.agrees == 1]
     told = [s for s in found if s.recipe != _FALLBACK and (s in known or s in alike)][:_MOST]
     last = [s for s in found if s.recipe == _FALLBACK and s.covers]
-    return sorted([*told, *last], key=_order)
+    return sorted([*told, *last], key=lambda one: _order(one, by_values))
 
 
 def _is_in(name: str, paths: Sequence[str]) -> bool:
