@@ -50,6 +50,9 @@ TABLES: dict[str, list[Any]] = {
             "type:Conv1d": {"weight": "kaiming_normal(fans='tensor')", "bias": 0},
         },
     ],
+    "kyutai_speech_to_text": [
+        {"type:KyutaiSpeechToTextFlexibleLinear": {"weight": "normal(std=1)"}},
+    ],
     "mimi": [
         {
             "type:MimiEuclideanCodebook": {"embed_sum": 0, "cluster_usage": 1, "initialized": 1},
