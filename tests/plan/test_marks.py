@@ -145,3 +145,22 @@ def test_a_wrapped_model_is_known_by_its_parts() -> None:
     assert "is not for the part '0'; its own code starts as bit/transformers" in str(problem)
     (problem,) = plan_init(model, "bert/transformers").problems
     assert "is not for this model; its own code" in str(problem)
+
+
+@pytest.mark.parametrize("rival", [(), ("rival/mine",)])
+def test_a_part_of_a_family_is_the_family_though_its_marks_stand_elsewhere(
+    rival: tuple[str, ...],
+) -> None:
+    """Marks tell cousins apart, so that two recipes of one code are still told apart by them."""
+    code = ("transformers.models.towered",)
+    recipe = Recipe("towered/mine", rules={"*": 0}, marks=("type:TowerNorm",), code=code)
+    names = ["towered/mine", *rival]
+    for name in names:
+        register_recipe(recipe if name == recipe.name else Recipe(name, rules={"*": 1}, code=code))
+    try:
+        problems = plan_init(_family("towered"), recipe).problems
+        inside = plan_init(_family("someones", "towered"), {"inner": recipe}).problems
+    finally:
+        for name in names:
+            unregister_recipe(name)
+    assert [type(p) for p in (*problems, *inside)] == [RecipeMisfit, RecipeMisfit] * len(rival)

@@ -23,7 +23,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 TYPES = (
     "bamba deberta deepseek_v4 falcon_mamba gemma2 gpt_oss jetmoe kimi_linear modernbert pegasus "
     "qwen3_next roformer zamba2 ibert rwkv xlstm gemma3 llava siglip2 detr deformable_detr "
-    "mask2former sam dpt clap encodec hubert"
+    "mask2former sam dpt clap encodec hubert qwen3_5_vision mllama granite_speech glm5_next_text"
 ).split()
 
 

@@ -242,7 +242,7 @@ def test_a_recipe_of_ones_own_is_found_and_says_what_it_leaves_open() -> None:
 def test_it_prints_one_line_a_recipe() -> None:
     found = suggest_recipe(nn.Linear(2, 2))
     assert str(found).splitlines()[0] == "Linear: 2 parameters; nothing has been applied"
-    assert str(found[0]) == "torch_default (covers 100%; nothing)"
+    assert str(found[0]) == "torch_default (covers 100%, agrees 100%; nothing)"
     assert repr(found) == "<Suggestions: torch_default>"
 
 

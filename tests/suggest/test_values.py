@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -134,6 +136,124 @@ def test_one_that_disagrees_speaks_for_those_of_its_kind_that_nobody_looked_at()
     answer = Witness(ModelView(model)).answer(plan)
     assert answer.share == 0.5
     assert len(answer.failures) == 4
+
+
+class Start(nn.Module):
+    """What a library's models inherit: a method that starts them."""
+
+    def _init_weights(self, std: float) -> None:
+        for layer in self.children():
+            if isinstance(layer, nn.Linear):
+                nn.init.normal_(layer.weight, std=std)
+                nn.init.zeros_(layer.bias)
+
+
+class Drifted(Start):
+    """A part that does not start as the recipe of its own code says."""
+
+    def __init__(self, std: float = 0.02) -> None:
+        super().__init__()
+        self.dense = nn.Linear(64, 64)
+        self._init_weights(std)
+
+
+class Faithful(Drifted):
+    """A part that does."""
+
+
+class Holder(nn.Module):
+    """One of each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.part, self.head = Drifted(), Faithful(0.5)
+
+
+Drifted.__module__ = "transformers.models.drifted.modeling_drifted"
+Holder.__module__ = Faithful.__module__ = "transformers.models.holder.modeling_holder"
+
+
+@pytest.fixture
+def _stale_recipe() -> Any:
+    recipes = [
+        Recipe(
+            f"{name}/mine",
+            rules={"*.weight": f"normal(std={std})", "*.bias": 0},
+            code=(f"transformers.models.{name}",),
+            source=source,
+        )
+        for name, std, source in [
+            ("drifted", 0.5, ""),
+            ("holder", 0.5, ""),
+            ("started", 0.02, "transformers: Start._init_weights"),
+        ]
+    ]
+    for recipe in recipes:
+        register_recipe(recipe)
+    yield
+    for recipe in recipes:
+        unregister_recipe(recipe.name)
+
+
+@pytest.mark.usefixtures("_stale_recipe")
+@pytest.mark.parametrize("build", [Drifted, Holder])
+def test_what_is_suggested_is_never_refused_where_a_family_s_own_recipe_is_out_of_date(
+    build: Callable[[], nn.Module],
+) -> None:
+    model = build()
+    found = suggest_recipe(model)
+    assert "started/mine(insist=True)" in str(found.rules)
+    assert (found.parts.agrees if found.parts.rows else found[0].agrees) == 1
+    assert not initkit.plan_init(model, found.rules).problems
+    for one in found:
+        assert not initkit.plan_init(model, one.recipe).problems
+
+
+@pytest.mark.usefixtures("_stale_recipe")
+def test_without_values_nothing_that_is_refused_is_suggested() -> None:
+    model = Holder().to("meta")
+    found = suggest_recipe(model)
+    assert "insist" not in str(found)
+    assert not initkit.plan_init(model, found.rules).problems
+
+
+def test_layers_that_are_copies_of_one_are_not_called_drawn() -> None:
+    """``copy.deepcopy`` of a layer leaves tensors that each look as they were planned."""
+    torch.manual_seed(0)
+    whole = nn.Sequential(*(nn.Linear(64, 64) for _ in range(3)))
+    rules = {"*": "torch_default"}
+    assert Witness(ModelView(whole)).answer(plan_init(whole, rules)).share == 1
+    copied = nn.Sequential(*(copy.deepcopy(whole[0]) for _ in range(3)))
+    answer = Witness(ModelView(copied)).answer(plan_init(copied, rules))
+    assert answer.share == pytest.approx(2 / 6)
+    assert answer.failures[0].seen == "holds the same values as 0.weight"
+    alone = plan_init(copied, {"[12].*": "keep", "*": "torch_default"})
+    assert not Witness(ModelView(copied)).answer(alone).failures
+
+
+class Recurrent(nn.Module):
+    """A classifier as torch's constructors leave it, or as Keras would start some of it."""
+
+    def __init__(self, started: bool) -> None:
+        super().__init__()
+        self.lstm, self.fc = nn.LSTM(32, 64), nn.Linear(64, 2)
+        for name, p in self.lstm.named_parameters() if started else ():
+            if name.startswith("weight"):
+                (nn.init.orthogonal_ if "hh" in name else nn.init.xavier_uniform_)(p)
+            else:
+                nn.init.zeros_(p)
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_a_recipe_known_by_names_alone_says_where_the_values_disagree(started: bool) -> None:
+    torch.manual_seed(0)
+    found = suggest_recipe(Recurrent(started))
+    assert found[0].recipe.startswith("lstm/")
+    assert found[0].agrees is not None
+    assert found[0].agrees < 1
+    assert found[0].disagrees
+    remark = "the model's values do not decide: they are torch's own defaults"
+    assert (remark in found.text(width=500)) is not started
 
 
 @pytest.mark.models

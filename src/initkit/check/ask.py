@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 
@@ -13,7 +14,9 @@ from ..model import ModelView, Slot, values_problem
 from ..plan import WRITE, Plan, Step
 from .checked import Checked
 from .diagnosis import looks_trained
+from .duplicates import duplicates
 from .failures import Failure, failed_tests, make_failure
+from .independence import is_drawn
 from .measure import Measured, measure
 from .planned import check_step, first_rows
 from .slot_index import SlotIndex
@@ -82,7 +85,7 @@ class Witness:
         """Compare a plan of this model with what it holds."""
         wrong = {name for problem in plan.problems for name in problem.names}
         asked = [step for step in plan.steps if step.status == WRITE and not wrong & {*step.names}]
-        checked = [self._check(step) for step in asked if self._is_looked_at(step)]
+        checked = self._told_apart([self._check(s) for s in asked if self._is_looked_at(s)])
         failed = failed_tests(checked, _LEVEL)
         failures = tuple(make_failure(c, failed[id(c)]) for c in checked if id(c) in failed)
         # One that disagrees speaks for those of its kind that nobody looked at.
@@ -101,6 +104,37 @@ class Witness:
             failures,
             looks_trained(checked, names),
         )
+
+    def _told_apart(self, checked: Sequence[Checked]) -> list[Checked]:
+        """Return tensors with a failed test for each that repeats another: draws never do.
+
+        ``copy.deepcopy`` of a layer leaves such, and each by itself looks as it was planned.
+        """
+        drawn = {c.name for c in checked if is_drawn(c)}
+        return [
+            replace(c, tests=[*c.tests, self._repeats[c.name][1]])
+            if c.name in drawn and self._repeats.get(c.name, ("",))[0] in drawn
+            else c
+            for c in checked
+        ]
+
+    @cached_property
+    def _repeats(self) -> dict[str, tuple[str, Test]]:
+        """Tensor -> the earlier one whose values it holds, and what says so."""
+        varying = [
+            (name, tensor.detach())
+            for name in sorted(self._looked_at)
+            if (m := self._measured(name)) is not None and m.low < m.high
+            if (tensor := self._index.by_name[name].tensor) is not None
+        ]
+        found = {}
+        for one in duplicates([tensor for _, tensor in varying]):
+            if one.first != one.second:
+                first, second = varying[one.first][0], varying[one.second][0]
+                seen = f"{one.text} {first}"
+                test = Test("clone", one.p, "values of its own", seen, f"it {seen}")
+                found[second] = (first, test)
+        return found
 
     def _is_looked_at(self, step: Step) -> bool:
         return step.name in self._looked_at or step.name not in self._kinds

@@ -17,7 +17,7 @@ _FEW = 64  # elements that show whether a tensor counts or repeats
 
 def compare_planned(checked: Sequence[Checked]) -> None:
     """Compare the tensors that a plan draws at random with each other."""
-    drawn = [c for c in checked if _is_drawn(c)]
+    drawn = [c for c in checked if is_drawn(c)]
     _add_duplicates(drawn)
     _add_followers(drawn)
     _add_shared_runs([c for c in drawn if c.distribution is not None and c.distribution.iid])
@@ -28,7 +28,7 @@ def compare_unplanned(checked: Sequence[Checked]) -> None:
     _add_duplicates([c for c in checked if _varies(c) and not _is_table(c.pieces[0])])
 
 
-def _is_drawn(c: Checked) -> bool:
+def is_drawn(c: Checked) -> bool:
     """Whether the values are a sample, which no other tensor should share."""
     distribution = c.distribution
     return (

@@ -6,6 +6,7 @@ from .diff import Change, Diff
 from .display import first_to_know, plan_lines, plan_page
 from .history import Write
 from .lookup import SlotLookup, padding_mask
+from .marks import has_no_mark
 from .matching import RuleTable
 from .options import (
     DEFAULTS,
@@ -61,6 +62,7 @@ __all__ = [
     "check_options",
     "copied",
     "first_to_know",
+    "has_no_mark",
     "is_frozen",
     "of_kind",
     "padding_mask",

@@ -34,8 +34,8 @@ def find_misfits(
     """
     live = (clause.mention for place, clause in enumerate(clauses) if place in used)
     for mention in {id(m): m for m in live if m is not None}.values():
-        missing = _missing(mention, view)
-        wholly = bool(missing) and len(missing) == len(mention.judged(view.root is not None))
+        missing = missing_marks(mention, view, view.slots)
+        wholly = _is_all(missing, mention, view)
         right = _right(mention, view, wholly=wholly)
         if wholly:
             yield Misfit(mention, _refusal(mention, missing, right), wholly)
@@ -81,11 +81,36 @@ def _differs(step: Step, theirs: Plan) -> str:
     return "" if same else f"{step.name} as {other.start}, not {step.start}"
 
 
-def _missing(mention: Mention, view: ModelView) -> list[str]:
-    """Return the marks that match no slot, as the recipe spells them; none outside its scope."""
+def has_no_mark(recipe: Recipe, view: ModelView, slots: Sequence[Slot]) -> bool:
+    """Say whether a model is refused by a recipe for want of marks, looked for among some slots."""
+    mention = Mention.of(recipe)
+    return _is_all(missing_marks(mention, view, slots), mention, view)
+
+
+def _is_all(missing: Sequence[str], mention: Mention, view: ModelView) -> bool:
+    return bool(missing) and len(missing) == len(mention.judged(view.root is not None))
+
+
+def missing_marks(mention: Mention, view: ModelView, slots: Sequence[Slot]) -> list[str]:
+    """Return the marks that match no slot, as the recipe spells them; none outside its scope.
+
+    Marks tell a family from its cousins. Where code tells it, nothing is missing: a tower by itself
+    is of the family, though what marks the family stands in another part.
+    """
     judged = mention.judged(view.root is not None)
-    unseen = [i for i in judged if not _is_there(mention, i, view.slots)]
+    unseen = [i for i in judged if not _is_there(mention, i, slots)]
+    if unseen and _is_only_follower(mention, view):
+        return []
     return [mention.recipe.marks[i] for i in unseen]
+
+
+def _is_only_follower(mention: Mention, view: ModelView) -> bool:
+    """Say whether a recipe, and no other, follows the code of the class that it is to start."""
+    root, recipe = _part(view.root, mention.path), mention.recipe
+    own = [
+        place for place in _code_of([root] if root is not None else []) if follows(recipe, place)
+    ]
+    return any(len(recipes_for(place)) == 1 for place in own)
 
 
 def _is_there(mention: Mention, place: int, slots: Sequence[Slot]) -> bool:

@@ -44,6 +44,12 @@ _LW_DETR: list[Any] = [
         }
     },
 ]
+_BY_ROWS = "uniform(-1/sqrt(owner.out_features), 1/sqrt(owner.out_features))"
+# The backbone is HGNetV2, which has a base class of its own and so its norms at 1.
+_DOCLAYOUT_NORMS = [
+    {"in:HGNetV2PreTrainedModel": {"type:BatchNorm2d": {"weight": 1, "bias": 0}}},
+    {"type:BatchNorm2d": {"weight": NORMAL, "bias": 0}},
+]
 
 TABLES: dict[str, list[Any]] = {
     "conditional_detr": [
@@ -172,6 +178,52 @@ TABLES: dict[str, list[Any]] = {
         },
     ],
     "rf_detr": _LW_DETR,
+    "omdet_turbo": [
+        {
+            # Its code never starts offsets on rays, as that of other families with this part does.
+            "in:OmDetTurboMultiscaleDeformableAttention": {"*.weight": NORMAL, "*.bias": 0},
+            "in:OmDetTurboEncoderLayer": {"fc[12].*": _BY_ROWS},
+            "in:OmDetTurboDecoder": {
+                "last:*.encoder_bbox_head.layers": {"*": 0},
+                "last:*.decoder_bbox_head.*.layers": {"*": 0},
+                "encoder_vision_features.0.bias": _BY_ROWS,
+                "encoder_vision_features.0.weight": XAVIER,
+                "tgt_embed.weight": XAVIER,
+                "query_position_head.layers.[01].weight": XAVIER,
+                "channel_projection_layers.*.0.weight": XAVIER,
+            },
+            "type:OmDetTurboLanguageBackbone": {
+                "text_projection": "normal(std=config.text_projection_in_dim**-0.5)"
+            },
+        },
+    ],
+    "pp_doclayout_v3": [
+        {
+            "in:PPDocLayoutV3Model": {
+                "enc_score_head.weight": XAVIER,
+                "enc_score_head.bias": PRIOR,
+                "decoder.class_embed.weight": XAVIER,
+                "decoder.class_embed.bias": PRIOR,
+            },
+        },
+        *_DOCLAYOUT_NORMS,
+    ],
+    "pp_doclayout_v4": [
+        {
+            "in:PPDocLayoutV4Model": {
+                "enc_score_head.weight": XAVIER,
+                "enc_score_head.bias": PRIOR,
+            },
+            "in:PPDocLayoutV4Decoder": {
+                "class_embed.*.weight": XAVIER,
+                "class_embed.*.bias": PRIOR,
+            },
+            "type:PPDocLayoutV4S2RFusion": {
+                "closure_weight": "constant(config.s2r_closure_weight_init)"
+            },
+        },
+        *_DOCLAYOUT_NORMS,
+    ],
     "rt_detr": [
         {
             "*.denoising_class_embed.weight": XAVIER,

@@ -6,13 +6,18 @@ from typing import Any
 
 from ..model import Slot
 from ..rules import Rule
-from ._transformers import NORMAL, TRUNC, XAVIER
+from ._transformers import MATRICES, NORMAL, TRUNC, XAVIER
 from .mamba import HF as MAMBA
 
 
 def _is_padded(slot: Slot) -> bool:
     """Say whether a table that torch does not know has a row of padding."""
     return getattr(slot.owner, "padding_idx", None) is not None
+
+
+def _is_unbounded(slot: Slot) -> bool:
+    """Say whether nothing bounds a forget gate from below."""
+    return getattr(slot.owner, "safe_gate_lower_bound", None) is None
 
 
 TABLES: dict[str, list[Any]] = {
@@ -143,6 +148,7 @@ TABLES: dict[str, list[Any]] = {
                 "pos_bias_u": XAVIER,
             },
             "type:FastSpeech2ConformerHifiGan": {"scale": 1, "mean": 0},
+            "in:FastSpeech2ConformerHifiGan": MATRICES,
         },
         {
             "type:Embedding": {"weight": "normal(std=1)"},
@@ -161,6 +167,27 @@ TABLES: dict[str, list[Any]] = {
     "gemma2": [
         {
             "type:*RMSNorm*": {"weight": 0},
+        },
+    ],
+    "glm5_next": [
+        {
+            "type:Glm5NextTextForgetGate": {
+                "dt_bias": "inverse_softplus_of(log_uniform(1e-3, 0.1, floor=1e-4))"
+            },
+        },
+        Rule(
+            "log_of(uniform(1, 16))",
+            type="Glm5NextTextForgetGate",
+            name="*.A_log",
+            where=_is_unbounded,
+        ),
+        {
+            "type:Glm5NextTextForgetGate": {"A_log": 0},
+            "type:Glm5NextTextHyperConnection": {"fn": "normal(std=0.02)", "base": 0, "scale": 1},
+            "type:Glm5NextTextIndexer": {
+                "index_kpool_compress_ape": 0,
+                "index_kpool_compress_gate": 1,
+            },
         },
     ],
     "gpt_bigcode": [

@@ -15,6 +15,7 @@ _FACTOR = "config.initializer_cutoff_factor or 3"
 CUT_IN = cut(_RANGE, _FACTOR)
 CUT_OUT = cut(f"{_RANGE}/sqrt(2*config.num_hidden_layers)", _FACTOR)
 CUT_FINAL = cut(f"{_RANGE}/sqrt(config.hidden_size)", _FACTOR)
+_RANK = "normal(std=config.embedding_rank**-0.5)"
 _MIX = "(i/n)**(1 - layer/n_layers)"
 _SMALL = "normal(std=sqrt(2/(5*config.hidden_size)))"
 
@@ -73,6 +74,17 @@ TABLES: dict[str, list[Any]] = {
                 "o_proj.weight": "normal(std=(config.initializer_range or 0.02)/sqrt(2 * "
                 "config.num_hidden_layers))"
             },
+        },
+    ],
+    "neomme": [
+        {
+            "in:NeoMMEEmbeddings": {"word_embeddings.weight": _RANK},
+            "type:NeoMMEExclusiveSelfAttention": {"alpha": 0},
+            "in:NeoMMESigmoidGatedProjection": {"o_proj.weight": 0},
+            "in:NeoMMEMLP": {"down_proj.weight": 0},
+            "type:NeoMMEEncoderLayer": {"lambdas": "indexed('1 - i')"},
+            "*.value_embeddings.weight": 0,
+            "*.lm_head.weight": _RANK,
         },
     ],
     "nemotron_h": [

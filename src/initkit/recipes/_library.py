@@ -42,16 +42,24 @@ BASES = {
     "gemma2": "Gemma2PreTrainedModel",
     "gemma3": "Gemma3PreTrainedModel",
     "qwen3_5": "Qwen3_5PreTrainedModel",
+    "sam2": "Sam2PreTrainedModel",
     "sam3": "Sam3PreTrainedModel",
     "sam3_tracker_video": "Sam3TrackerVideoPreTrainedModel",
     "hgnet_v2": "HGNetV2PreTrainedModel",
+    "hubert": "HubertPreTrainedModel",
+    "mllama": "MllamaPreTrainedModel",
+    "modernbert": "ModernBertPreTrainedModel",
+    "nemotron_h": "NemotronHPreTrainedModel",
     "parakeet": "ParakeetPreTrainedModel",
+    "resnet": "ResNetPreTrainedModel",
     "sam": "SamPreTrainedModel",
     "siglip": "SiglipPreTrainedModel|Siglip2PreTrainedModel",
     "swin": "SwinPreTrainedModel",
+    "timm_swin": "TimmBackbone|OmDetTurboVisionBackbone",
     "t5": "T5PreTrainedModel",
     "timm_resnet": "TimmBackbone",
     "vit": "ViTPreTrainedModel",
+    "wav2vec2_bert": "Wav2Vec2BertPreTrainedModel",
     "llama": "LlamaPreTrainedModel",
 }
 """The class whose parts start by a family's rules, wherever a model holds one."""
@@ -66,14 +74,20 @@ TOWERS = {
     "deepseek_vl": _EYES,
     "deepseek_vl_hybrid": "siglip sam llama",
     "depth_pro": "dinov2",
+    "edgetam_video": "sam2",
     "gemma3": _EYES,
     "lfm2_vl": _EYES,
     "mask2former": "swin",
+    "modernvbert": "siglip modernbert",
     "minicpm_ocr": "qwen3_5",
     "minicpmv4_6": "qwen3_5",
     "minicpmv4_7": "qwen3_5",
     "pi0": f"gemma {_EYES}",
     "grounding_dino": "swin bert",
+    "nemotron3_5_transcribe": "nemotron_h",
+    "neucodec": "wav2vec2_bert",
+    "omdet_turbo": "clip timm_swin",
+    "pe_audio": "modernbert",
     "llava": _EYES,
     "llava_next": _EYES,
     "llava_next_video": _EYES,
@@ -81,30 +95,35 @@ TOWERS = {
     "mm_grounding_dino": "swin bert",
     "oneformer": "swin",
     "paligemma": f"gemma gemma2 gemma3 {_EYES}",
+    "sam2_video": "sam2",
     "sam3": "clip",
     "sam3_lite_text": "sam3",
     "sam3_tracker": "sam3",
     "sam3_tracker_video": "sam3",
     "sam3_video": "clip sam3 sam3_tracker_video",
     "t5gemma2": "siglip",
+    "tvp": "resnet",
     "ultravbert": "siglip",
     "video_llava": _EYES,
     "vipllava": _EYES,
+    "xcodec": "hubert",
+    "xcodec2": "wav2vec2_bert",
     "vision_text_dual_encoder": f"vit bert {_EYES}",
 }
 """The parts that a family takes from others; what starts as all models do is not named."""
 
 
 UNPADDED = frozenset(
-    "bridgetower clap d_fine deimv2 modernbert modernbert_decoder rt_detr rt_detr_v2".split()
+    "bridgetower clap d_fine deimv2 modernbert modernbert_decoder modernvbert pe_audio rt_detr "
+    "rt_detr_v2".split()
 )
 """Families whose code draws an embedding again after its row of padding was zeroed."""
 
 
 def rules_of(family: str) -> list[Any]:
     """Return all the rules by which a family's models start, wherever they stand."""
-    if family == "timm_resnet":
-        return ["resnet/timm"]
+    if family.startswith("timm_"):
+        return [f"{family.removeprefix('timm_')}/timm"]
     if family in TABLES:
         return [*TABLES[family], GENERIC]
     module = import_module(f"{__package__}.{family}")

@@ -31,6 +31,8 @@ TABLES: dict[str, list[Any]] = {
             "type:AriaProjector": {"query": TRUNC},
         },
     ],
+    "granite_speech": [{"type:GraniteSpeechEncoderProjector": {"query": "normal(std=1)"}}],
+    "granite_speech_plus": [{"type:GraniteSpeechPlusEncoderProjector": {"query": "normal(std=1)"}}],
     "blip_2": [
         {
             "*.query_tokens": 0,

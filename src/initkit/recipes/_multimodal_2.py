@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._transformers import LECUN, NORMAL, TRUNC, cut
+from ._transformers import LECUN, NORMAL, SPEECH_CONVS, TRUNC, XAVIER, cut
 from .clip import HF as CLIP
 from .t5 import HF as T5
 
@@ -87,6 +87,22 @@ TABLES: dict[str, list[Any]] = {
             "type:QianfanOCRVisionEmbeddings": {"position_embeddings": 0, "cls_token": 0},
         },
     ],
+    "mllama": [
+        {
+            "type:MllamaVisionModel": {"class_embedding": NORMAL},
+            "type:MllamaPrecomputedPositionEmbedding": {"embedding": NORMAL, "gate": 0},
+            "type:MllamaPrecomputedAspectRatioEmbedding": {"gate": 0},
+            "type:MllamaVisionEncoderLayer": {"gate_*": NORMAL},
+            "type:MllamaCrossAttentionDecoderLayer": {"cross_attn_*_gate": 0},
+        },
+    ],
+    "modernvbert": [
+        {
+            "in:ModernVBertConnector": {"modality_projection.weight": CUT_OUT_2},
+            "*.lm_head.weight": CUT_OUT_2,
+            "*.classifier.weight": CUT_FINAL_2,
+        },
+    ],
     "qwen3_5": [
         {
             "type:Qwen3_5GatedDeltaNet": {"A_log": "log_of(uniform(0.01, 16))", "dt_bias": 1},
@@ -135,6 +151,38 @@ TABLES: dict[str, list[Any]] = {
             },
             "type:Sam3LiteTextTextPositionEmbedding": {
                 "position_embedding": "normal(std=shape[-1]**-0.5)"
+            },
+        },
+    ],
+    "seamless_m4t": [
+        {
+            "type:SeamlessM4TConformerSelfAttention": {"pos_bias_[uv]": XAVIER},
+            "in:SeamlessM4TConformerPositionalConvEmbedding": {
+                "conv.weight": "normal(std=2*sqrt(1/(owner.kernel_size*owner.in_channels)))",
+                "conv.bias": 0,
+            },
+            "in:SeamlessM4TConformerFeatureProjection": {"projection.*": "torch_default"},
+        },
+        SPEECH_CONVS,
+    ],
+    "seamless_m4t_v2": [
+        {
+            "type:SeamlessM4Tv2ConformerSelfAttention": {"pos_bias_[uv]": XAVIER},
+            "in:SeamlessM4Tv2ConformerFeatureProjection": {"projection.*": "torch_default"},
+            "type:SeamlessM4Tv2TextToUnitDecoder": {"pos_emb_alpha*": 1},
+        },
+        SPEECH_CONVS,
+    ],
+    "tvp": [
+        {
+            "type:TvpModel": {"text_prompt": "normal(std=1)"},
+            "*.pad_up": "normal(std=1)",
+            "*.pad_down": "normal(std=1)",
+            "*.pad_left": "normal(std=1)",
+            "*.pad_right": "normal(std=1)",
+            "type:Conv2d": {
+                "weight": "kaiming_normal(fans='tensor', mode='fan_out', nonlinearity='relu')",
+                "bias": 0,
             },
         },
     ],

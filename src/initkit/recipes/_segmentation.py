@@ -9,6 +9,14 @@ from ._shared import in_matrix_of
 from ._transformers import GAINED, NORMAL, TRUNC, XAVIER
 from .clip import HF as CLIP
 
+_MEMORY = {
+    "no_memory_embedding": 0,
+    "occlusion_spatial_embedding_parameter": 0,
+    "no_object_pointer": 0,
+    "memory_temporal_positional_encoding": 0,
+    "no_memory_positional_encoding": 0,
+}
+"""What a model that follows objects through a video says where it remembers nothing."""
 TABLES: dict[str, list[Any]] = {
     "sam": [
         {
@@ -21,6 +29,15 @@ TABLES: dict[str, list[Any]] = {
             "type:Sam2Model": {"no_memory_embedding": 0},
             "type:Sam2PositionalEmbedding": {"positional_embedding": "normal(std=owner.scale)"},
             "type:Sam2HieraDetModel": {"pos_embed_window": 0, "pos_embed": 0},
+        },
+    ],
+    "sam2_video": [
+        {
+            "type:Sam2VideoPositionalEmbedding": {
+                "positional_embedding": "normal(std=owner.scale)"
+            },
+            "type:Sam2VideoMemoryFuserCXBlock": {"scale": 0},
+            "type:Sam2VideoModel": _MEMORY,
         },
     ],
     "sam3": [
@@ -40,6 +57,14 @@ TABLES: dict[str, list[Any]] = {
             "type:EdgeTamModel": {"no_memory_embedding": 0},
         },
     ],
+    "edgetam_video": [
+        {
+            "*.positional_embedding": "normal(std=owner.scale)",
+            "type:EdgeTamVideoMemoryFuserCXBlock": {"scale": 0},
+            "type:EdgeTamVideoModel": _MEMORY,
+            "type:EdgeTamVideoPerceiverResampler": {"latents_*": "normal(std=1)"},
+        },
+    ],
     "sam3_tracker": [
         {
             "type:Sam3TrackerPositionalEmbedding": {
@@ -54,13 +79,7 @@ TABLES: dict[str, list[Any]] = {
                 "positional_embedding": "normal(std=owner.scale)"
             },
             "type:Sam3TrackerVideoMemoryFuserCXBlock": {"scale": 0},
-            "type:Sam3TrackerVideoModel": {
-                "no_memory_embedding": 0,
-                "occlusion_spatial_embedding_parameter": 0,
-                "no_object_pointer": 0,
-                "memory_temporal_positional_encoding": 0,
-                "no_memory_positional_encoding": 0,
-            },
+            "type:Sam3TrackerVideoModel": _MEMORY,
         },
     ],
     "seggpt": [

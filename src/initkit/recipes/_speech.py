@@ -14,6 +14,11 @@ UPSAMPLED = {
     },
 }
 """A sub-pixel convolution that starts as nearest-neighbour upsampling, and silence at 0."""
+_DAC_CONVS = {
+    "type:ConvTranspose1d": {"*": "torch_default"},
+    "type:Conv1d": {"bias": 0, "weight": "trunc_normal(std=0.02)"},
+}
+"""Convolutions of the Descript Audio Codec."""
 TABLES: dict[str, list[Any]] = {
     "audio_spectrogram_transformer": [
         {
@@ -30,8 +35,7 @@ TABLES: dict[str, list[Any]] = {
         },
         {
             "type:Embedding": {"weight": "normal(std=0.02)"},
-            "type:ConvTranspose1d": {"*": "torch_default"},
-            "type:Conv1d": {"bias": 0, "weight": "trunc_normal(std=0.02)"},
+            **_DAC_CONVS,
         },
     ],
     "encodec": [
@@ -45,6 +49,9 @@ TABLES: dict[str, list[Any]] = {
             "*.layer_weights": "constant(1/shape[0])",
             "type:Conv1d": {"weight": "kaiming_normal(fans='tensor')", "bias": 0},
         },
+    ],
+    "kyutai_speech_to_text": [
+        {"type:KyutaiSpeechToTextFlexibleLinear": {"weight": "normal(std=1)"}},
     ],
     "mimi": [
         {
@@ -81,14 +88,14 @@ TABLES: dict[str, list[Any]] = {
     "pe_audio": [
         {
             "type:Snake1d": {"alpha": 1},
+            "*.text_audio_logit_*": 0,
             "type:PeAudioEncoderPatchEmbedder": {
                 "class_embedding": "normal(std=shape[-1]**-0.5*(config.initializer_range or 0.02))"
             },
         },
         {
             "type:Embedding": {"weight": "normal(std=0.02)"},
-            "type:ConvTranspose1d": {"*": "torch_default"},
-            "type:Conv1d": {"bias": 0, "weight": "trunc_normal(std=0.02)"},
+            **_DAC_CONVS,
         },
     ],
     "pocket_tts_audio_tokenizer": [
@@ -217,4 +224,18 @@ TABLES: dict[str, list[Any]] = {
             "type:Data2VecVisionLayer": {"lambda_[12]": "constant(config.layer_scale_init_value)"},
         },
     ],
+    "neucodec": [{"type:NeuCodecSnakeBeta": {"alpha": 0, "beta": 0}}],
+    "xcodec": [
+        {
+            "type:Snake1d": {"alpha": 1},
+            "type:XcodecEuclideanCodebook": {"embed": 0, "embed_avg": 0, "cluster_size": 0},
+            "in:DacEncoder|DacDecoder": _DAC_CONVS,
+        },
+        {
+            "type:Conv1d": {"weight": "kaiming_normal(fans='tensor')", "bias": "torch_default"},
+            "type:ConvTranspose1d": {"*": "torch_default"},
+            "type:Embedding": {"weight": "normal(std=0.02)"},
+        },
+    ],
+    "xcodec2": [{"type:Xcodec2SnakeBeta": {"alpha": 0, "beta": 0}}],
 }

@@ -10,17 +10,18 @@ from typing import Any
 from torch import nn
 
 from ..check.ask import Answer, Witness
-from ..errors import OptionError
+from ..errors import OptionError, RecipeMisfit
 from ..model import Model, ModelView, Slot, adapter_part
-from ..plan import DEFAULTS, UNCOVERED, Plan, plan_view
-from ..rules import Recipe, Rules, aliases, describe_recipe, every_recipe
-from .evidence import PACKAGES, Evidence, find_kinds, marks_of, own_rules, rarity, weigh
+from ..plan import DEFAULTS, UNCOVERED, Plan, has_no_mark, plan_view
+from ..rules import Rules, aliases, describe_recipe, every_recipe
+from .evidence import PACKAGES, Evidence, find_kinds, own_rules, rarity, weigh
 from .parts import STAYS, Explainer, tree
 from .suggestions import Parts, Suggestion, Suggestions
 
 _MOST = 8  # suggestions
 _MOST_ASKED = 40  # recipes whose plans are compared with the values
 _LEAST = 0.15  # of the best's strength, where nothing was asked
+_MOSTLY_MOVED = 0.5  # of the parameters at most are where a recipe puts them
 _FALLBACK = "torch_default"
 
 
@@ -30,7 +31,7 @@ def suggest_recipe(model: nn.Module | Mapping[str, Any]) -> Suggestions:
     What speaks for a recipe is whose code the model is: the Python modules of its classes, the
     name that it bears, what it inherits; of a model that no library holds, its names. Then the
     values are asked: a fresh model holds what its code gave it, and the recipes that plan the same
-    go first. Where there are no values, or training has moved them, ``silent`` says so. ``parts``
+    go first. Where there are none, or they tell nothing, ``silent`` says so. ``parts``
     is a table by module paths, for models that are made of others.
 
     Raises :class:`TargetError` for what is no model.
@@ -51,6 +52,7 @@ class _Adviser:
         self.recipes = {recipe.name: recipe for recipe in every_recipe()}
         self.plans: dict[str, Plan] = {}
         self.answers: dict[str, Answer] = {}
+        self.decided = True  # the values tell recipes apart
 
     def advise(self) -> Suggestions:
         if not self.kinds:
@@ -64,10 +66,9 @@ class _Adviser:
             for name in names:
                 self._try(name, None if silent else witness)
         silent = silent or self._says_nothing()
-        if silent:
-            self.answers = {}
-        found = sorted(map(self._suggestion, self.plans), key=_order)
-        found = _worth_telling(found)
+        self.decided = not silent
+        able = filter(None, map(self._suggestion, self.plans))
+        found = _worth_telling(list(able), by_values=self.decided)
         parts = self._parts(witness if not silent else None, found)
         return Suggestions(self.view.title, len(self.slots), found, parts=parts, silent=silent)
 
@@ -101,7 +102,8 @@ class _Adviser:
 
         A recipe of the same package may be true of a family that has none by its own name.
         """
-        able = [n for n, recipe in self.recipes.items() if self._has_marks(recipe)]
+        some = [slot for kind in self.kinds for slot in kind.slots]
+        able = [n for n, it in self.recipes.items() if not has_no_mark(it, self.view, some)]
         ranked = sorted(able, key=lambda n: (-self.evidence[n].strength, n))
         strong = [n for n in ranked if self.evidence[n].strength > 0 and n != _FALLBACK]
         # Those whose code is in the model may each explain a part of it.
@@ -109,13 +111,6 @@ class _Adviser:
         yield [*strong[:_MOST], *near[:_MOST_ASKED], _FALLBACK]
         yield [n for n in strong[_MOST:_MOST_ASKED] if n not in near]
         yield [n for n in ranked if self.evidence[n].home > 0 and n not in strong][:_MOST_ASKED]
-
-    def _has_marks(self, recipe: Recipe) -> bool:
-        """Whether a model has something of what makes a recipe itself, where it has any of that."""
-        marks = marks_of(recipe, self.view)
-        slots = [slot for kind in self.kinds for slot in kind.slots]
-        named = [(s, n) for s in slots for n in {s.name, s.canonicals[0]}]
-        return not marks or any(mark.matches(*one) for mark in marks for one in named)
 
     def _try(self, name: str, witness: Witness | None) -> None:
         plan = self._plan(self.recipes[name])
@@ -136,7 +131,9 @@ class _Adviser:
     def _says_nothing(self) -> str:
         """Return why the values that are there tell nothing of a recipe; "" where they do."""
         best = max(self.answers.values(), key=lambda a: a.share, default=None)
-        if best is not None and best.failures and best.trained:
+        # Training moves all that learns: what most of a model agrees with says something.
+        if best is not None and best.failures and best.trained and best.share <= _MOSTLY_MOVED:
+            self.answers = {}
             return "training has moved them"
         plain = self.answers.get(_FALLBACK)
         if plain is not None and plain.share and not plain.failures and not self._is_of_library:
@@ -149,8 +146,16 @@ class _Adviser:
         places = {place for kind in self.kinds for place in kind.places[:1]}
         return any(place.partition(".")[0] in PACKAGES for place in places)
 
-    def _suggestion(self, name: str) -> Suggestion:
+    def _suggestion(self, name: str) -> Suggestion | None:
+        """Return what a recipe's plan and the values say; None where the planner refuses it."""
         plan, answer = self.plans[name], self.answers.get(name)
+        recipe = name
+        if _refused(plan):
+            # More than the values must speak for what the code of the model speaks against.
+            known = answer is not None and answer.share == 1 and self.evidence[name].strength > 0
+            if not known:
+                return None
+            recipe = self._insisting(name)
         total = len(plan.steps)
         wrong = [n for problem in plan.problems for n in problem.names]
         bare = tuple(n for step in plan.with_status(UNCOVERED) for n in step.names)
@@ -159,7 +164,7 @@ class _Adviser:
             failure = answer.failures[0]
             first = f"{failure.name}: {failure.planned} planned, {failure.seen} seen"
         return Suggestion(
-            name,
+            recipe,
             covers=1 - len(plan.with_status(UNCOVERED)) / total - len({*wrong}) / total,
             agrees=None if answer is None else answer.share,
             disagrees=first,
@@ -183,16 +188,41 @@ class _Adviser:
         told = Explainer(recipes, explains, frozenset(anyones), least).explain(root)
         if "" in told.open:  # nothing explains any part, and the suggestions say so
             return Parts(adapter=adapter)
-        kept_parts = [(path, STAYS) for path in told.open]
-        table = tuple(_row(*row, by_name) for row in (*kept_parts, *told.rows))
-        parts = Parts(table, adapter, tuple(told.open))
+        rows, refused = self._accepted([_row(*row, by_name) for row in told.rows], witness)
+        left = [*told.open, *refused]
+        table = (*(_row(path, STAYS, by_name) for path in left), *rows)
+        parts = Parts(table, adapter, tuple(left))
         if witness is None or not table:
             return parts
         plan = self._plan(parts.rules)
         if plan is None:
             return parts
-        kept = sum(_is_in(step.name, told.open) for step in plan.with_status("keep"))
+        kept = sum(_is_in(step.name, left) for step in plan.with_status("keep"))
         return replace(parts, agrees=witness.answer(plan).share - kept / len(plan))
+
+    def _accepted(
+        self, rows: Sequence[tuple[str, str]], witness: Witness | None
+    ) -> tuple[list[tuple[str, str]], list[str]]:
+        """Return rows as the planner takes them, and the parts for which it takes none.
+
+        It refuses what the code of a part starts otherwise by its own recipe. Where the values say
+        that the part does start so, the table insists.
+        """
+        plan = self._plan(Parts(tuple(rows)).rules) if rows else None
+        wrong = _refused(plan) if plan is not None else set()
+        taken, left = [], []
+        for path, recipe in rows:
+            alone = self._plan({path: recipe}) if recipe in wrong else None
+            if alone is None or not _refused(alone):
+                taken.append((path, recipe))
+            elif witness is not None:
+                taken.append((path, self._insisting(recipe)))
+            else:
+                left.append(path)
+        return taken, left
+
+    def _insisting(self, name: str) -> str:
+        return self.recipes[name](insist=True).label
 
     def _is_anyones(self, name: str, witness: Witness | None) -> bool:
         """Whether a recipe is for any family of its package: the values confirm it, or the code."""
@@ -200,7 +230,7 @@ class _Adviser:
         return self.evidence[name].base > 0 or (inherited and witness is not None)
 
     def _explained(self, name: str) -> frozenset[str]:
-        if name in self.answers:
+        if self.decided and name in self.answers:
             return self.answers[name].agreeing
         plan = self.plans[name]
         return frozenset(n for step in plan if step.status != UNCOVERED for n in step.names)
@@ -223,6 +253,11 @@ class _Adviser:
         return {s.name for s in self.plans[name].steps if s.status != UNCOVERED}
 
 
+def _refused(plan: Plan) -> set[str]:
+    """Return the labels of the recipes that the planner refuses for its model."""
+    return {problem.rule for problem in plan.problems if isinstance(problem, RecipeMisfit)}
+
+
 def _is_parameter(slot: Slot) -> bool:
     """Say whether a slot counts: raw tensors behind a computed weight do not, it does itself."""
     return slot.kind != "buffer" and slot.tensor is not None and not slot.literal
@@ -234,7 +269,7 @@ def _own_name(model: object) -> str:
     return str(config.get("architecture") or "") if isinstance(config, Mapping) else ""
 
 
-def _order(found: Suggestion) -> tuple[Any, ...]:
+def _order(found: Suggestion, by_values: bool) -> tuple[Any, ...]:
     """Return what suggestions are sorted by: what agrees, then what speaks for them.
 
     Of equals, what follows the least other code is first, then what a bare family name means, and
@@ -246,22 +281,23 @@ def _order(found: Suggestion) -> tuple[Any, ...]:
     strength = found.evidence.strength * found.covers**10 - 0.25 * ("-" in variant)
     follows = len(describe_recipe(found.recipe).modules) if found.evidence.code else 0
     rest = (-round(strength, 9), follows, found.recipe != bare, found.recipe)
-    if found.agrees is None:
+    if not by_values:
         return rest
     # What half of any model agrees with tells nothing.
     share *= found.recipe != _FALLBACK or share == 1
     return -round(share, 6), *rest
 
 
-def _worth_telling(found: Sequence[Suggestion]) -> list[Suggestion]:
-    """Leave out what neither the values nor anything else speaks for."""
+def _worth_telling(found: Sequence[Suggestion], by_values: bool) -> list[Suggestion]:
+    """Return in order what the values or anything else speaks for."""
+    found = sorted(found, key=lambda one: _order(one, by_values))
     best = max((s.evidence.strength for s in found), default=0.0)
     known = [s for s in found if s.evidence.strength > _LEAST * best]
     # What merely starts alike is worth a word where nothing that is known of the model holds.
     alike = [] if any(s.agrees == 1 for s in known) else [s for s in found if s.agrees == 1]
     told = [s for s in found if s.recipe != _FALLBACK and (s in known or s in alike)][:_MOST]
     last = [s for s in found if s.recipe == _FALLBACK and s.covers]
-    return sorted([*told, *last], key=_order)
+    return sorted([*told, *last], key=lambda one: _order(one, by_values))
 
 
 def _is_in(name: str, paths: Sequence[str]) -> bool:

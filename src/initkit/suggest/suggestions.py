@@ -92,7 +92,7 @@ class Suggestions(Shown, Sequence[Suggestion]):
     """The recipes that fit a model, the best first; printing shows a table.
 
     ``parts`` is the model by its parts, and ``parts.rules`` what :func:`initkit.apply_init` takes;
-    ``silent`` says why the model's values could not be asked, "" where they were.
+    ``silent`` says why the model's values do not decide, "" where they do.
     """
 
     def __init__(
@@ -165,8 +165,10 @@ class Suggestions(Shown, Sequence[Suggestion]):
     def _remarks(self) -> list[str]:
         lines = []
         if self.silent:
+            asked = any(one.agrees is not None for one in self)
+            why = "do not decide" if asked else "could not be asked"
             lines.append(
-                f"the model's values could not be asked: {self.silent}. A fresh build on the CPU "
+                f"the model's values {why}: {self.silent}. A fresh build on the CPU "
                 "tells more, and record_init(lambda: build()) what its own code does"
             )
         if len(self.parts.rows) > 1 or (self.parts.rows and self.parts.adapter):
