@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -84,6 +85,7 @@ RIGHT = [
 ]
 
 
+@functools.cache  # hundreds of tests ask
 def sources(root: Path) -> dict[str, str]:
     """Return the text of every module, by its dotted name inside the package."""
     return {_dotted(path.relative_to(root)): path.read_text() for path in root.rglob("*.py")}

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..model import Slot
 from ..rules import REST, Recipe, Rule
+from ._convnets import HE_OUT
 from ._shared import ATTENTION
 from ._transformers import STD, published
 
@@ -69,7 +70,16 @@ def _fixed(slot: Slot) -> bool:
 _fixed.__name__ = "fix_init"
 FIXED = [Rule(weight, name=name, where=_fixed) for name, weight in BY_DEPTH.items()]
 """The same for models that say ``fix_init``."""
+_HYBRID = {
+    "in:ResNetV2": [
+        {"in:Bottleneck": {"norm3.weight": 0}, "in:PreActBottleneck": {"conv3.weight": 0}},
+        NORMS,
+        {CONV: {"weight": HE_OUT, "bias": 0}},
+    ]
+}
+"""A residual network in the place of the patches, whose last layers the transformer zeroes."""
 TIMM: list[Any] = [
+    _HYBRID,
     *FIXED,
     *_PARTS,
     *gates(TRUNC, "0"),
