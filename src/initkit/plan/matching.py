@@ -18,9 +18,9 @@ def to_the_letter(clauses: Sequence[Clause], slots: Sequence[Slot]) -> list[Clau
     names.update(
         name for slot in slots if slot.canonicals is not slot.paths for name in slot.canonicals
     )
-    if not has_wildcard("".join(names)):
+    odd = {name for name in names if has_wildcard(name) or "{" in name}
+    if not odd:
         return list(clauses)
-    odd = set(filter(has_wildcard, names))
     return [replace(c, matcher=c.matcher.to_the_letter(odd)) for c in clauses]
 
 

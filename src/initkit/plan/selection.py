@@ -21,6 +21,7 @@ from ..errors import (
 )
 from ..model import ModelView, Slot, named_unregistered
 from ..rules import (
+    Alternatives,
     Argument,
     Listing,
     Matcher,
@@ -96,7 +97,11 @@ class _Listed:
     """
 
     def __init__(self, entries: Sequence[Entry], known: Collection[str]) -> None:
-        self.entries, self.known = entries, known
+        self.known = known
+        self.entries: list[Entry] = []
+        for entry in entries:
+            self.entries += _spelt_out(entry, known)
+        entries = self.entries
         texts = [entry for entry in entries if isinstance(entry, str)]
         self.listing = Listing(texts, known)
         self.tests = [_by_name(self.listing)] if texts else []
@@ -154,6 +159,13 @@ class _Listed:
             return python_text(form)
         forms = [form if one is entry else one for one in self.entries]
         return Argument(option, forms if len(forms) > 1 else form)
+
+
+def _spelt_out(entry: Entry, known: Collection[str]) -> list[Entry]:
+    """Return the names that braces stand for, but for a name that has them."""
+    if not isinstance(entry, Alternatives) or entry.kind is not None:
+        return [entry]
+    return [entry.glob] if entry.glob in known else list(entry.globs)
 
 
 _SHORT = 4  # entries of an option that are shown together

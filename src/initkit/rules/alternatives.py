@@ -13,14 +13,17 @@ from .base import Matcher
 from .landmarks import Landmark, glob_landmark
 from .matchers import Name, ParameterOf, Type
 
-_BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
+_BRACES = re.compile(r"\{([^{}]*,[^{}]*|\d+\.\.\d+)\}")
+_MOST = 100_000  # numbers of a range; no model has more blocks
+_RANGE = re.compile(r"(\d+)\.\.(\d+)")
 
 
 @frozen
 class Alternatives(Matcher):
     """The names that a glob with braces stands for, in the order that the braces have them.
 
-    With a ``kind`` they are what the modules of a class call their own parameters.
+    ``{0..3}`` are the numbers from the first to the last, as plans print them. With a ``kind`` they
+    are what the modules of a class call their own parameters.
     """
 
     glob: str
@@ -33,13 +36,17 @@ class Alternatives(Matcher):
 
     @cached_property
     def names(self) -> tuple[Matcher, ...]:
-        """The matchers of the globs without braces, one for each combination."""
-        pieces = _BRACES.split(self.glob)  # what stands between braces, and within, by turns
-        choices = [piece.split(",") if i % 2 else [piece] for i, piece in enumerate(pieces)]
-        globs = ("".join(word.strip() for word in words) for words in product(*choices))
+        """The matchers of the globs without braces."""
         if self.kind is None:
-            return tuple(map(Name, globs))
-        return tuple(ParameterOf(self.kind, glob) for glob in globs)
+            return tuple(map(Name, self.globs))
+        return tuple(ParameterOf(self.kind, glob) for glob in self.globs)
+
+    @property
+    def globs(self) -> list[str]:
+        """The globs without braces, one for each combination."""
+        pieces = _BRACES.split(self.glob)  # what stands between braces, and within, by turns
+        choices = [_words(piece) if i % 2 else [piece] for i, piece in enumerate(pieces)]
+        return ["".join(words) for words in product(*choices)]
 
     @property
     def members(self) -> int:
@@ -91,3 +98,13 @@ class Alternatives(Matcher):
 
     def __str__(self) -> str:
         return self.glob if self.kind is None else f"{self.kind}.{self.glob}"
+
+
+def _words(within: str) -> list[str]:
+    """Return what may stand in place of braces: the words between commas, ranges spelt out."""
+    words: list[str] = []
+    for word in map(str.strip, within.split(",")):
+        found = _RANGE.fullmatch(word)
+        numbers = range(int(found[1]), int(found[2]) + 1) if found else ()
+        words += map(str, numbers) if 0 < len(numbers) < _MOST else [word]
+    return words
