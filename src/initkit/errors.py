@@ -383,9 +383,22 @@ def clearly_nearest(name: str, choices: Iterable[str]) -> str | None:
     """
     near = nearest(name, choices, n=2)
     likeness = [SequenceMatcher(None, other.lower(), name.lower()).ratio() for other in near]
-    if not near or near[0] == name or likeness[0] < _ALIKE:
+    if not near or near[0] == name or likeness[0] < _ALIKE or _is_another(name, near[0]):
         return None
     return near[0] if len(near) < 2 or likeness[0] > likeness[1] + _CLEARLY else None
+
+
+def _is_another(name: str, other: str) -> bool:
+    """Tell whether a word as long as another is no slip of it: q and k, fc1 and fc2, en and de."""
+    differing = [i for i, pair in enumerate(zip(name, other, strict=False)) if len({*pair}) > 1]
+    if len(name) != len(other) or not differing:
+        return False
+    if len(differing) > 1:
+        first, last = differing[0], differing[-1]
+        return last - first > 1 or name[first : last + 1] != other[first : last + 1][::-1]
+    (at,) = differing
+    alone = not (name[at - 1 : at].isalpha() or name[at + 1 : at + 2].isalpha())
+    return alone or (name[at].isdigit() and other[at].isdigit())
 
 
 _ALIKE = 0.66  # the least ratio of a slip: "sdt" and "std" have two thirds

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from initkit import Rule, apply_init, initialized, plan_init
-from initkit.errors import FileError, InitkitError, PlanError, ReadError, RuleError
+from initkit.errors import (
+    FileError,
+    InitkitError,
+    PlanError,
+    ReadError,
+    RuleError,
+    clearly_nearest,
+)
 from initkit.rules.recipe_files import load_recipe
 
 
@@ -400,3 +407,25 @@ def test_what_a_one_letter_slip_is_told_to_paste_is_a_rule_that_works(table: Any
     # What can be read may have another slip in it, which the model alone shows.
     assert left is None or (isinstance(error, ReadError) and not isinstance(left, ReadError))
     assert left is None or error_of([pasted(left), SPARE]) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("k_proj", "q_proj"), ("fc2", "fc1"), ("encoder", "decoder"), ("w1", "w3"), ("h.2", "h.1")],
+)
+def test_a_word_that_means_something_else_is_no_mend(name: str, known: str) -> None:
+    assert clearly_nearest(name, [known, "unlike"]) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("wieght", "weight"),
+        ("q_porj", "q_proj"),
+        ("encodr", "encoder"),
+        ("fc", "fc1"),
+        ("sdt", "std"),
+    ],
+)
+def test_a_slip_of_the_fingers_has_a_mend(name: str, known: str) -> None:
+    assert clearly_nearest(name, [known, "unlike"]) == known
