@@ -65,3 +65,11 @@ def test_values_that_are_all_one_are_told_as_such_beside_a_mean_of_zero() -> Non
     failure = check_init(model, {"weight": "normal(std=0.02)", "bias": 1}).failures[0]
     assert failure.hint == "every element is 1"
     assert any("the mean is 1 where 0 was planned" in text for text in failure.also)
+
+
+def test_a_rule_with_another_std_is_no_training_however_many_layers_it_started() -> None:
+    model = nn.Sequential(*(nn.Linear(64, 64, bias=False) for _ in range(48)))
+    apply_init(model, {"*": "normal(std=0.04)"}, seed=0)
+    report = check_init(model, {"*": "normal(std=0.02)"})
+    assert not report.trained
+    assert "the planned distribution times" in report.failures[0].hint

@@ -65,3 +65,17 @@ def test_failures_of_like_layers_are_told_together_with_their_ranges() -> None:
     # Nothing is lost: each failure is there, and told where every line is asked for.
     assert [failure.name for failure in report.failures] == [f"{i}.weight" for i in range(8)]
     assert report.text(fold=False).count("  !") == 8
+
+
+def test_what_is_wrong_with_one_layer_more_is_told_of_it() -> None:
+    model = nn.Sequential(*(nn.Linear(64, 64, bias=False) for _ in range(12)))
+    apply_init(model, {"*": "normal(std=0.02)"}, seed=1)
+    with torch.no_grad():
+        for layer in model:
+            layer.weight.mul_(2)
+        model[5].weight.add_(0.01)
+        model[7].weight.clamp_(-0.06, 0.06)
+    text = check_init(model, {"*": "normal(std=0.02)"}).text()
+    first = [line.split()[1] for line in text.splitlines() if line.startswith("  !")]
+    assert first == ["{0..4,6,8..11}.weight", "5.weight", "7.weight"]
+    assert "the mean is 0.01" in text

@@ -129,10 +129,13 @@ def looks_trained(checked: Sequence[Checked], failed: set[str]) -> bool:
         return len(moved) >= 0.6 * len(fixed) and _mild(drawn) >= 0.6 * len(drawn)
     # Without constants to go by: most large tensors failed, each by another factor, all mildly.
     wide = [c for c in drawn if c.measured and c.measured.n >= 1000]
-    ratios = [_ratio(c) for c in wide if c.name in failed]
-    spread = max(ratios, default=1.0) / max(min(ratios, default=1.0), 1e-30)
-    mostly = len(ratios) >= max(3, 0.8 * len(wide))
-    return mostly and spread > 1.01 and _mild(wide) >= 0.9 * len(wide)
+    moved = [c for c in wide if c.name in failed]
+    if len(moved) < max(3, 0.8 * len(wide)) or _mild(wide) < 0.9 * len(wide):
+        return False
+    ratios = [_ratio(c) for c in moved]
+    # A std is known to 1/sqrt(2n) of itself: factors nearer than that many times over are one.
+    fewest = min(c.measured.n for c in moved if c.measured)
+    return max(ratios) / max(min(ratios), 1e-30) > 1.01 + 8 / math.sqrt(2 * fewest)
 
 
 def _still_default(failed: Sequence[Checked]) -> bool:

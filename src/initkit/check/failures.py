@@ -127,7 +127,9 @@ def fold_failures(failures: Sequence[Failure], strata: Mapping[str, int]) -> lis
         return [Fold.single(failure.name, failure) for failure in failures]
 
     def kin(failure: Failure) -> Hashable:
-        said = template(failure.text), template(failure.planned)
+        # Of what else is wrong that it is there, and not how it is put.
+        also = tuple(text.partition(" is ")[0] for text in failure.also)
+        said = template(failure.text), template(failure.planned), also
         return failure.kind, failure.rule, len(failure.shape), strata.get(failure.name), *said
 
     return fold_alike(failures, name=lambda failure: failure.name, kin=kin, exact=kin)
@@ -152,7 +154,8 @@ def told_together(fold: Fold[Failure]) -> str:
     hints = [failure.hint for failure in fold.rows if failure.hint]
     lines += [spanned(hints, digits=3)] if hints else []
     alike = len({failure.also for failure in fold.rows}) == 1
-    lines += [f"also: {'; '.join(first.also)}"] if first.also and alike else []
+    whose = "also" if alike else f"also, of {visible(first.name)}"
+    lines += [f"{whose}: {'; '.join(first.also)}"] if first.also else []
     return "\n    ".join(lines)
 
 

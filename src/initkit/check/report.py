@@ -35,7 +35,7 @@ from .failures import Failure, failed_tests, fold_failures, kind_of, make_failur
 from .picture import histograms
 
 _FEW = 12  # parameters that are read at a glance: folding them would only hide names
-_FAR = 0.2  # of the larger of two sizes: what fails otherwise than its likes stands apart
+_FAR = 0.05  # of the larger of two sizes: what fails otherwise than its likes stands apart
 _MOST_NAMED = 5  # parameters in the verdict
 _MOST_DIAGNOSED = 24  # failures whose values are compared with other distributions
 
@@ -201,8 +201,8 @@ class CheckReport(Shown):
     def _strata(self) -> dict[str, int]:
         """Return a number for each parameter that fails, by how large its values are.
 
-        Of parameters that are planned alike, neighbours in size have one number unless a quarter
-        lies between them.
+        Of parameters that are planned alike, neighbours in size have one number unless more lies
+        between them than chance does in any but small tensors.
         """
         sizes: dict[Hashable, list[tuple[float, str]]] = {}
         for row in self._judged():
