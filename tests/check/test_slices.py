@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from initkit import apply_init, check_init
 from initkit.check.slices import slice_tests
 from initkit.distributions import (
     Blocks,
@@ -70,3 +71,12 @@ def test_what_may_repeat_by_design_is_not_compared(distribution: Distribution) -
 
 def test_few_elements_that_agree_prove_nothing() -> None:
     assert not list(slice_tests(with_equal_rows(normal(6, 1)), NORMAL))
+
+
+def test_signs_drawn_at_random_are_no_copies_of_each_other() -> None:
+    signs = "shifted(scaled(rounded(uniform(0, 1)), 2), -1)"
+    model = nn.Linear(64, 64, bias=False)
+    for seed in range(3):
+        apply_init(model, {"weight": signs}, seed=seed)
+        assert set(model.weight.unique().tolist()) == {-1.0, 1.0}
+        assert check_init(model, {"weight": signs}).ok

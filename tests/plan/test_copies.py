@@ -109,13 +109,17 @@ def test_a_copy_of_a_copy_has_the_values_of_the_first() -> None:
 
 
 def test_a_copy_has_the_padding_row_of_its_source_and_no_other() -> None:
-    rows = {"a": 1, "b": None, "c": 2}
+    rows = {"a": 1, "b": None, "c": 2, "d": None, "e": 3}
     model = nn.ModuleDict({n: nn.Embedding(5, 4, padding_idx=row) for n, row in rows.items()})
-    plan = plan_init(model, {"b.*": "copy_of('a.*')", "c.*": "copy_of('a.*')", "a.*": "normal"})
+    more = {"e.*": "copy_of('d.*')", "d.*": "normal"}
+    plan = plan_init(
+        model, {"b.*": "copy_of('a.*')", "c.*": "copy_of('a.*')", "a.*": "normal", **more}
+    )
     plan.apply(model, seed=0)
     assert torch.equal(model["b"].weight, model["a"].weight)
     assert torch.equal(model["c"].weight, model["a"].weight)
     assert not model["b"].weight[1].any() and bool(model["c"].weight[2].any())
+    assert torch.equal(model["e"].weight, model["d"].weight) and bool(model["d"].weight[3].any())
     assert check_init(model, plan).ok
 
 

@@ -130,3 +130,22 @@ def test_others_that_are_not_finite_start_nothing() -> None:
 def test_what_names_no_rows_is_refused(of: str) -> None:
     with pytest.raises(OptionError, match=r"of must be rows such as \[3, 7\]"):
         read_scheme(f"copied_rows({of})")
+
+
+def test_a_grown_bias_takes_the_mean_and_variance_of_its_other_entries() -> None:
+    head = nn.Linear(4, 500)
+    rule = [Rule("mean_resizing", name="*", rows="400:")]
+    apply_init(head, rule, seed=0)
+    old, new = head.bias[:400], head.bias[400:]
+    assert (new - old.mean()).abs().max() < 1e-3 * old.std() and new.std() > 0
+    assert check_init(head, rule).ok
+
+
+def test_new_rows_in_bfloat16_are_as_near_the_mean_as_their_dtype_has_numbers() -> None:
+    words = nn.Embedding(300, 256).bfloat16()
+    rule = [Rule("mean_resizing", name="*", rows="250:")]
+    apply_init(words, rule, seed=0)
+    assert check_init(words, rule).ok
+    with torch.no_grad():
+        words.weight[260] = 0.1
+    assert not check_init(words, rule).ok

@@ -45,7 +45,8 @@ def _row_tests(checked: Checked, planned: LikeRows) -> Iterator[Test]:
         or tuple(whole.shape) != step.shape
     ):
         return
+    eps = torch.finfo(whole.dtype).eps
     whole = whole.detach().cpu().double()
     if bool(whole.isfinite().all()):
         checked.compared = True
-        yield from planned.tests_like(step.rows, whole)
+        yield from planned.tests_like(step.rows, whole, eps)

@@ -55,7 +55,10 @@ def log_chance_of_meeting(distribution: Distribution, dtype: torch.dtype) -> flo
         chance = 2 * float(expectation(distribution, dtype).grid[1].square().sum())
     else:
         chance = 2.0**-21 if dtype.itemsize > 2 else 2.0**-7
-        chance += sum(share * share for share in distribution.atoms.values())
+        sizes: dict[float, float] = {}
+        for value, share in distribution.atoms.items():
+            sizes[abs(value)] = sizes.get(abs(value), 0.0) + share
+        chance += sum(share * share for share in sizes.values())
     return math.log(min(chance, 1.0))
 
 

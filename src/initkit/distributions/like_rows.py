@@ -50,13 +50,20 @@ class LikeRows(NonElementwise):
         """Return the rows, from all that the tensor holds, in float64."""
         raise NotImplementedError
 
-    def tests_like(self, rows: Rows, whole: Tensor) -> Iterator[Test]:
-        """Yield the tests of the rows against all that the tensor holds, in float64."""
+    def tests_like(self, rows: Rows, whole: Tensor, eps: float) -> Iterator[Test]:
+        """Yield the tests of the rows against all that the tensor holds, in float64.
+
+        ``eps`` is the distance of neighbours near 1 in the tensor's own dtype.
+        """
         return iter(())
 
 
 def _others(rows: Rows, whole: Tensor) -> Tensor:
-    return torch.cat([whole[: rows.start], whole[rows.stop :]])
+    return _flat(torch.cat([whole[: rows.start], whole[rows.stop :]]))
+
+
+def _flat(rows: Tensor) -> Tensor:
+    return rows.reshape(len(rows), math.prod(rows.shape[1:]))  # of a vector a row is a number
 
 
 @frozen
@@ -69,7 +76,7 @@ class MeanResized(LikeRows):
         return f"N(mean, {short(self.scale)} covariance) of the other rows"
 
     def draw_like(self, source: Source, rows: Rows, whole: Tensor) -> Tensor:
-        others = _others(rows, whole).flatten(1)
+        others = _others(rows, whole)
         mean = others.mean(0)
         centred = others - mean
         # Words by the index in the whole tensor, so that rows added later draw others.
@@ -79,12 +86,13 @@ class MeanResized(LikeRows):
         factor = _root(centred.mT @ centred / len(others)) * math.sqrt(self.scale)
         return (mean + words.double() @ factor).view(-1, *whole.shape[1:])
 
-    def tests_like(self, rows: Rows, whole: Tensor) -> Iterator[Test]:
-        others, new = _others(rows, whole).flatten(1), rows.of(whole).flatten(1)
+    def tests_like(self, rows: Rows, whole: Tensor, eps: float) -> Iterator[Test]:
+        others, new = _others(rows, whole), _flat(rows.of(whole))
         mean = others.mean(0)
         # Of a row's distance from the mean, in deviations along it: a normal value exceeds 8 with
         # a chance of 1e-15.
-        room = 8 * math.sqrt(self.scale) * others.std(0, correction=0) + 1e-4 * mean.abs() + 1e-12
+        room = 8 * math.sqrt(self.scale) * others.std(0, correction=0)
+        room += max(1e-4, eps) * mean.abs() + 1e-12
         worst = float(((new - mean).abs() / room).max())
         seen = f"{8 * worst:.3g} deviations away"
         text = f"a new row lies {seen} from the mean of the others"
@@ -114,7 +122,7 @@ class CopiedRows(LikeRows):
             return mean.expand(count, *whole.shape[1:])
         return whole[[self.of[i % len(self.of)] for i in range(count)]]
 
-    def tests_like(self, rows: Rows, whole: Tensor) -> Iterator[Test]:
+    def tests_like(self, rows: Rows, whole: Tensor, eps: float) -> Iterator[Test]:
         wanted = self.draw_like(Source(0, ""), rows, whole)
         new = rows.of(whole)
         far = (new - wanted).abs() > (1e-2 * wanted.abs() + 1e-6 if self.average else 0.0)

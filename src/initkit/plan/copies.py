@@ -51,7 +51,7 @@ def settle_copies(
     found = [settler.settle(place) for place in range(len(steps))]
     placed = [
         replace(target, padded=tuple((target.writer, row) for row in step.padding_rows))
-        if isinstance(step.distribution, Copy) and step.padding is not None
+        if isinstance(step.distribution, Copy)  # whose own padding row is a copy, too
         else target
         for step, target in zip(found, targets, strict=True)
     ]
