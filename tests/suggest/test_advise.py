@@ -280,3 +280,28 @@ def test_suggestions_are_a_page_in_a_notebook() -> None:
     assert page.startswith("<div class=initkit>") and "<td>torch_default</td>" in page
     assert "Linear: 2 parameters; nothing has been applied" in page
     assert "<table" not in suggest_recipe(nn.Identity())._repr_html_()
+
+
+@pytest.mark.models
+def test_a_table_by_part_leaves_out_no_layer_that_the_family_explains_and_no_second_name() -> None:
+    timm = need("timm")
+    model = timm.create_model("resnet18", num_classes=10)
+    with torch.no_grad():
+        model.fc.weight.zero_()
+    found = suggest_recipe(model)
+    assert found.parts.unexplained == ("fc",)
+    code = need("transformers.models.gpt2.modeling_gpt2")
+    config = need("transformers").GPT2Config(
+        n_embd=32, n_head=2, n_layer=2, vocab_size=64, bos_token_id=1, eos_token_id=1
+    )
+
+    class Valued(code.GPT2LMHeadModel):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(config)
+            self.value = nn.Linear(32, 1)
+            nn.init.constant_(self.value.bias, 3.0)
+
+    valued = Valued()
+    parts = suggest_recipe(valued).parts
+    assert parts.unexplained == ("value",)
+    assert not initkit.plan_init(valued, parts.rules).problems

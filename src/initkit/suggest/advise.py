@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from ..check.ask import Answer, Witness
-from ..errors import OptionError, RecipeMisfit
+from ..errors import OptionError, RecipeMisfit, TieConflict
 from ..model import Model, ModelView, Slot, adapter_part
 from ..plan import DEFAULTS, UNCOVERED, Plan, has_no_mark, plan_view
 from ..rules import Rules, aliases, describe_recipe, every_recipe
@@ -190,12 +190,16 @@ class _Adviser:
             return Parts(adapter=adapter)
         rows, refused = self._accepted([_row(*row, by_name) for row in told.rows], witness)
         left = [*told.open, *refused]
-        table = (*(_row(path, STAYS, by_name) for path in left), *rows)
-        parts = Parts(table, adapter, tuple(left))
-        if witness is None or not table:
+        parts = _parts_of(left, rows, adapter, by_name)
+        if (plan := self._plan(parts.rules) if parts.rows else None) is None:
             return parts
-        plan = self._plan(parts.rules)
-        if plan is None:
+        # One of several names of a tensor that a row starts is no part that nothing explains.
+        tied = [n for p in plan.problems if isinstance(p, TieConflict) for n in p.names]
+        if any(_is_in(name, left) for name in tied):
+            left = [path for path in left if not any(_is_in(name, [path]) for name in tied)]
+            parts = _parts_of(left, rows, adapter, by_name)
+            plan = self._plan(parts.rules) or plan
+        if witness is None:
             return parts
         kept = sum(_is_in(step.name, left) for step in plan.with_status("keep"))
         return replace(parts, agrees=witness.answer(plan).share - kept / len(plan))
@@ -230,10 +234,13 @@ class _Adviser:
         return self.evidence[name].base > 0 or (inherited and witness is not None)
 
     def _explained(self, name: str) -> frozenset[str]:
-        if self.decided and name in self.answers:
-            return self.answers[name].agreeing
         plan = self.plans[name]
-        return frozenset(n for step in plan if step.status != UNCOVERED for n in step.names)
+        steps = [step for step in plan if step.status != UNCOVERED]
+        if self.decided and name in self.answers:
+            agreeing = self.answers[name].agreeing
+            steps = [step for step in plan if step.name in agreeing]
+        # What is tied is explained under all of its names.
+        return frozenset(n for step in steps for n in step.names)
 
     def _adapter(self, by_name: Mapping[str, Slot]) -> str:
         """Return the recipe that explains what an adapter holds; "" where there is none."""
@@ -303,6 +310,14 @@ def _worth_telling(found: Sequence[Suggestion], by_values: bool) -> list[Suggest
 def _is_in(name: str, paths: Sequence[str]) -> bool:
     """Tell whether a parameter is one of these, or stands in one of these modules."""
     return any(name == path or name.startswith(f"{path}.") for path in paths)
+
+
+def _parts_of(
+    left: Sequence[str], rows: Sequence[tuple[str, str]], adapter: str, by_name: Mapping[str, Slot]
+) -> Parts:
+    """Return the table of the parts that are explained, behind those left as they are."""
+    table = (*(_row(path, STAYS, by_name) for path in left), *rows)
+    return Parts(table, adapter, tuple(left))
 
 
 def _row(path: str, recipe: str, by_name: Mapping[str, Slot]) -> tuple[str, str]:

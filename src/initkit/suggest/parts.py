@@ -84,9 +84,12 @@ class Explainer:
         left = [path for path, recipe in rows.items() if not recipe]
         return Explained((*kept, *([("", star)] if star else ())), tuple(left))
 
-    def _cover(self, node: Node) -> Iterator[tuple[str, str]]:
-        """Yield path -> recipe of the subtrees that one explains, "" where none does."""
-        best = self._best(node)
+    def _cover(self, node: Node, around: str = "") -> Iterator[tuple[str, str]]:
+        """Yield path -> recipe of the subtrees that one explains, "" where none does.
+
+        ``around`` is whose code holds the node: a plain layer is that one's.
+        """
+        best = self._best(node) or (self._best(node, around) if not node.children else None)
         if best is not None:
             yield from self._other_code(node, best)
             yield node.path, best.name
@@ -94,8 +97,9 @@ class Explainer:
         if not node.children:  # a layer is one: half of it explained is not explained
             yield node.path, ""
             return
+        around = node.place or around
         for child in node.children.values():
-            yield from self._cover(child)
+            yield from self._cover(child, around)
         below = {name for child in node.children.values() for name in child.names}
         for name in node.names:
             if name not in below:
@@ -159,7 +163,7 @@ class Explainer:
         if place:
             able = (recipe for recipe in able if follows(recipe, place))
         shares = [(self._share(recipe, node), recipe) for recipe in able]
-        known = [pair for pair in shares if pair[0] > 0 or pair[1].name in self.anyones]
+        known = [(s, r) for s, r in shares if s > 0 or place or r.name in self.anyones]
         share, best = max(known, key=lambda pair: pair[0], default=(0.0, None))
         return best if share >= self.least else None
 
