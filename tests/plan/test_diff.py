@@ -41,3 +41,11 @@ def test_each_sign_has_its_colour() -> None:
     tones = {line.text[0]: line.tone for line in part.diff(OTHER).lines()}
     assert tones == {"~": "warning", "+": "good"}
     assert {line.tone for line in OTHER.diff(part).lines()} == {"warning", "error"}
+
+
+def test_another_dtype_or_a_frozen_tensor_is_a_difference() -> None:
+    one, other = nn.Linear(2, 2), nn.Linear(2, 2)
+    other.weight.requires_grad_(False)
+    other.bias.data = other.bias.data.double()
+    diff = plan_init(one, {"*": 0}).diff(plan_init(other, {"*": 0}))
+    assert str(diff).splitlines() == ["~ weight  frozen", "~ bias  dtype float32 -> float64"]

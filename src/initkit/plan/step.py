@@ -223,6 +223,11 @@ def changes(mine: Step, other: Step) -> str:
         or mine.status != other.status
     ):
         parts.append(f"{mine.start} -> {other.start}")
+    if mine.dtype != other.dtype:
+        names = (str(step.dtype).removeprefix("torch.") for step in (mine, other))
+        parts.append(f"dtype {' -> '.join(names)}")
+    if mine.frozen != other.frozen:
+        parts.append("frozen" if other.frozen else "no longer frozen")
     if mine.padding != other.padding:
         parts.append(f"padding row {mine.padding} -> {other.padding}")
     if sorted(mine.names) != sorted(other.names):
