@@ -73,7 +73,7 @@ def _shown(found: re.Match[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Shown:
+class Correction:
     """What a user wrote and its mended form; both print as users write them.
 
     ``matches`` says what the mended form would match, ``behind`` what to do with it.
@@ -108,7 +108,7 @@ class InitkitError(Exception):
     hint: str = ""
     mends: tuple[Mapping[str, str], ...] = ()
     entry: object = None
-    shown: Shown | None = None
+    shown: Correction | None = None
     errors: tuple[InitkitError, ...] = ()
     """The errors that are told together in this one."""
 

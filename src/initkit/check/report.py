@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from ..distributions import short
@@ -25,6 +26,7 @@ from ..render import (
     fold_alike,
     format_shape,
     html_page,
+    layer_word,
     lines_of,
     lines_of_each,
     spanned,
@@ -186,7 +188,7 @@ class CheckReport(Shown):
         judged = sorted(self._judged(), key=lambda row: not row.failure)  # failures first
         if len(judged) <= _FEW:
             return [Fold.single(row.checked.name, row) for row in judged]
-        strata = self._strata()
+        strata = self._strata
         return fold_alike(
             judged,
             name=lambda row: row.checked.name,
@@ -196,8 +198,9 @@ class CheckReport(Shown):
 
     def failure_texts(self) -> list[str]:
         """Return what is printed of the failures: of many that are alike, one text."""
-        return [told_together(fold) for fold in fold_failures(self.failures, self._strata())]
+        return [told_together(fold) for fold in fold_failures(self.failures, self._strata)]
 
+    @cached_property
     def _strata(self) -> dict[str, int]:
         """Return a number for each parameter that fails, by how large its values are.
 
@@ -322,9 +325,8 @@ COLUMNS: tuple[Column[Judged], ...] = (
 
 def _kin(row: Judged) -> tuple[Hashable, ...]:
     verdict, planned = template(row.verdict), template(row.checked.planned)
-    module = row.checked.name.split(".")[-2:-1] if len(row.checked.shape) > 1 else []
-    own = [] if "".join(module).isdigit() else module
-    return (verdict, planned, len(row.checked.shape), *own)
+    rank = len(row.checked.shape)
+    return verdict, planned, rank, layer_word(row.checked.name, rank)
 
 
 def _exact(row: Judged) -> Hashable:

@@ -6,7 +6,16 @@ import re
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import lru_cache
 
-from ..render import Fold, common_start, fold_alike, fold_rows, format_shape, spanned, template
+from ..render import (
+    Fold,
+    common_start,
+    fold_alike,
+    fold_rows,
+    format_shape,
+    layer_word,
+    spanned,
+    template,
+)
 from .step import LEFT_OUT, PROTECTED, Status, Step
 
 _MOST_NAMES = 4  # of one tensor, that a line tells
@@ -168,10 +177,7 @@ def _name(step: Step) -> str:
 
 def _kin(step: Step) -> tuple[Hashable, ...]:
     law = _law(step.start), len(step.shape), _law(step.own_remarks)
-    # Numbers of containers count likes; conv1 and conv2 of one block are not alike by their names.
-    module = step.name.split(".")[-2:-1] if len(step.shape) > 1 else []
-    own = [] if "".join(module).isdigit() else module
-    return (*_about(step), *law, *own)
+    return (*_about(step), *law, layer_word(step.name, len(step.shape)))
 
 
 _law = lru_cache(maxsize=4096)(template)  # of few texts, asked for by each of many steps

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from ..distributions import Copy, Distribution, Rows, Stored
 from ..distributions import Joint as Group
-from ..errors import FormulaError, InitkitError, Problem, SchemeMismatch, Shown, visible
+from ..errors import Correction, FormulaError, InitkitError, Problem, SchemeMismatch, visible
 from ..model import ModelView, ParameterInfo, Slot, kind_of, parameter_info
 from ..numbers import Layout
 from ..rules import Clause, Entry, mended, read_rules
@@ -150,7 +150,7 @@ class Resolver:
         if key is not None:
             self._shared[key] = distribution, choice.formulas
 
-    def _shown(self, error: InitkitError, choice: Choice, site: Site) -> Shown | None:
+    def _shown(self, error: InitkitError, choice: Choice, site: Site) -> Correction | None:
         """Show a user's own rule, mended, where that gives the parameter a distribution."""
         entry = choice.clause.entry
         if entry is None or choice.clause.recipe is not None:
@@ -163,7 +163,7 @@ class Resolver:
 
             self._mended[choice.place] = mended(entry, error, read)
         found = self._mended[choice.place]
-        return Shown(entry, found) if found is not None else None
+        return Correction(entry, found) if found is not None else None
 
     def _of_first(self, copy: Copy) -> Copy:
         """Let a copy of what has several names be one of the first, so that tied copies agree."""

@@ -10,11 +10,11 @@ from typing import Any, TypeAlias
 from torch import Tensor, nn
 
 from ..errors import (
+    Correction,
     IdleSelection,
     OptionError,
     Problem,
     RuleError,
-    Shown,
     affordable_hints,
     did_you_mean,
     shown,
@@ -139,7 +139,7 @@ class _Listed:
             problem.shown = self._shown(option, entry, view)
         return problem
 
-    def _shown(self, option: str, entry: str | Matcher, view: ModelView) -> Shown | None:
+    def _shown(self, option: str, entry: str | Matcher, view: ModelView) -> Correction | None:
         """Show an entry that takes nothing, where a word of it is spelt in another way here."""
         found = next(
             (
@@ -151,7 +151,7 @@ class _Listed:
         )
         if found is None:
             return None
-        return Shown(self._whole(option, entry, entry), self._whole(option, entry, found))
+        return Correction(self._whole(option, entry, entry), self._whole(option, entry, found))
 
     def _whole(self, option: str, entry: object, form: object) -> Argument | str:
         """Return the option with another form of an entry; of many entries that one alone."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
-from ..errors import IdleRule, Problem, Shown, affordable_hints
+from ..errors import Correction, IdleRule, Problem, affordable_hints
 from ..model import ModelView, Slot, named_unregistered
 from ..render import fold_rows
 from ..rules import (
@@ -138,7 +138,7 @@ def _taken(
     problem = IdleRule(f"the rule {clause.label!r} {what}", rule=clause.label)
     if (entry := hinter.line_of(clause)) is not None:
         takes = clause.matcher.matches
-        shown = Shown(
+        shown = Correction(
             entry,
             matches=_listed([s.name for s in hinter.slots if any(takes(s, n) for n in s.paths)]),
         )
@@ -162,7 +162,7 @@ def _unmatched(clause: Clause, hinter: _Hinter) -> IdleRule:
         found = mended_entry(entry, hinter.words)
         if found is not None:
             own = found[0].keys not in hinter.lines - {entry.keys}
-            problem.shown = Shown(entry, found[0] if own else None, _listed(found[1]))
+            problem.shown = Correction(entry, found[0] if own else None, _listed(found[1]))
     return _as_in_file(problem, clause)
 
 

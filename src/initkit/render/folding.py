@@ -247,6 +247,19 @@ def _texts(words: Sequence[Word]) -> tuple[str, ...]:
     return tuple(texts)
 
 
+def layer_word(name: str, rank: int) -> str:
+    """Return what a matrix's module is called in the one that holds it, unless it is counted there.
+
+    Numbers of containers count likes; conv1 and conv2 of one block are not alike by their names,
+    and their weights no kin. Their vectors are.
+
+    >>> layer_word("h.0.conv1.weight", 4), layer_word("h.0.weight", 2), layer_word("conv1.bias", 1)
+    ('conv1', '', '')
+    """
+    word = name.split(".")[-2] if rank > 1 and "." in name else ""
+    return "" if word.isdigit() else word
+
+
 def split_name(name: str) -> tuple[tuple[str, ...], Numbers]:
     """Return the texts of a name between its numbers, and the numbers.
 

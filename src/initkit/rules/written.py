@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from torch import nn
 
-from ..errors import InitkitError, RuleError, Shown, shown
+from ..errors import Correction, InitkitError, RuleError, shown
 from ..schemes import Scheme
 from .base import Matcher
 from .hints import text_in_quotes
@@ -201,7 +201,7 @@ def show(error: InitkitError, written: T, read: Callable[[T], object]) -> None:
     # A name alone, or an argument, stands in the message already.
     alone = isinstance(written, Argument) or (isinstance(written, Entry) and not written.keys)
     if meant is not None or not alone:
-        error.shown = Shown(written, meant)
+        error.shown = Correction(written, meant)
 
 
 _LONGEST = 400  # characters of a line that is worth showing
