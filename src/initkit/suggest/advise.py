@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,16 @@ from ..errors import OptionError, RecipeMisfit, TieConflict
 from ..model import Model, ModelView, Slot, adapter_part
 from ..plan import DEFAULTS, UNCOVERED, Plan, has_no_mark, plan_view
 from ..rules import Rules, aliases, describe_recipe, every_recipe
-from .evidence import PACKAGES, Evidence, find_kinds, own_rules, rarity, weigh
+from .evidence import (
+    PACKAGES,
+    Evidence,
+    bearings,
+    families_of,
+    find_kinds,
+    own_rules,
+    rarity,
+    weigh,
+)
 from .parts import STAYS, Explainer, tree
 from .suggestions import Parts, Suggestion, Suggestions
 
@@ -78,7 +87,8 @@ class _Adviser:
     def evidence(self) -> dict[str, Evidence]:
         """What speaks for every recipe; rules are read where no code tells the family."""
         name = _own_name(self.view.model)
-        found = {n: weigh(recipe, self.kinds, name) for n, recipe in self.recipes.items()}
+        borne, families = bearings(self.kinds), families_of(self.recipes)
+        found = {n: weigh(it, families[n], borne, name) for n, it in self.recipes.items()}
         if any(e.code or e.base for e in found.values()) or self._is_of_library:
             return found
         own = own_rules(self.view, self.recipes.values(), self.kinds)
@@ -102,18 +112,23 @@ class _Adviser:
 
         A recipe of the same package may be true of a family that has none by its own name.
         """
-        some = [slot for kind in self.kinds for slot in kind.slots]
-        able = [n for n, it in self.recipes.items() if not has_no_mark(it, self.view, some)]
-        ranked = sorted(able, key=lambda n: (-self.evidence[n].strength, n))
-        strong = [n for n in ranked if self.evidence[n].strength > 0 and n != _FALLBACK]
+        known = {n: evidence.strength for n, evidence in self.evidence.items()}
+        ranked = sorted(known, key=lambda n: (-known[n], n))
+        strong = self._able(n for n in ranked if known[n] > 0 and n != _FALLBACK)
         # Those whose code is in the model may each explain a part of it.
         near = [n for n in strong[_MOST:] if self.evidence[n].code > 0]
         yield [*strong[:_MOST], *near[:_MOST_ASKED], _FALLBACK]
         yield [n for n in strong[_MOST:_MOST_ASKED] if n not in near]
-        yield [n for n in ranked if self.evidence[n].home > 0 and n not in strong][:_MOST_ASKED]
+        rest = (n for n in ranked if self.evidence[n].home > 0 and not known[n])
+        yield self._able(rest)[:_MOST_ASKED]
+
+    def _able(self, names: Iterable[str]) -> list[str]:
+        """Return the recipes that find what marks their family in the model."""
+        some = [slot for kind in self.kinds for slot in kind.slots]
+        return [n for n in names if not has_no_mark(self.recipes[n], self.view, some)]
 
     def _try(self, name: str, witness: Witness | None) -> None:
-        plan = self._plan(self.recipes[name])
+        plan = self._plan(name)
         if plan is not None:
             self.plans[name] = plan
             if witness is not None:
@@ -121,6 +136,8 @@ class _Adviser:
 
     def _plan(self, rules: Rules) -> Plan | None:
         """Return what rules plan for the model; None where they need what only the user knows."""
+        if isinstance(rules, str) and rules in self.plans:
+            return self.plans[rules]
         try:
             return plan_view(self.view, rules, {**DEFAULTS, "idle": "ignore"})
         except OptionError:

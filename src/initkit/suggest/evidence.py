@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -54,7 +55,7 @@ class Kind:
     names: list[str]
     places: tuple[str, ...]
     classes: frozenset[str]
-    starters: tuple[str, ...]
+    starter: str
     packages: frozenset[str]
 
 
@@ -73,9 +74,33 @@ def find_kinds(slots: Sequence[Slot]) -> list[Kind]:
             names = frozenset(cls.__name__ for cls in classes)
             places = tuple(map(_place, slot.lineage))
             packages = frozenset(place.partition(".")[0] for place in places if place)
-            found[key] = Kind(tied, [], places, names, _starters(classes), packages)
+            found[key] = Kind(tied, [], places, names, _starter(classes), packages)
         found[key].names.append(slot.name)
     return list(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Bearing:
+    """What the code around a parameter says of its family, the same for most of a model.
+
+    ``places`` and ``packages`` are those of its kind without torch's own, ``starter`` is the method
+    that starts it, and ``classes`` are the names of the classes around it, none in a library.
+    """
+
+    places: frozenset[str]
+    packages: frozenset[str]
+    starter: str
+    classes: frozenset[str]
+
+
+def bearings(kinds: Iterable[Kind]) -> Counter[Bearing]:
+    """Return what the parameters of a model bear, each with how many bear it."""
+    found: Counter[Bearing] = Counter()
+    for kind in kinds:
+        places = frozenset(kind.places) - {""}
+        classes = frozenset() if kind.packages & PACKAGES else kind.classes
+        found[Bearing(places, kind.packages, kind.starter, classes)] += len(kind.names)
+    return found
 
 
 def _place(module: torch.nn.Module) -> str:
@@ -89,13 +114,13 @@ def _place(module: torch.nn.Module) -> str:
     return place
 
 
-def _starters(classes: Iterable[type]) -> tuple[str, ...]:
-    """Return the names of the outermost ``_init_weights``, the one that overrides first."""
+def _starter(classes: Iterable[type]) -> str:
+    """Return the name of the outermost ``_init_weights``, of the class that overrides first."""
     for cls in classes:
         defined = [vars(base).get("_init_weights") for base in cls.__mro__]
-        if any(defined):
-            return tuple(getattr(method, "__qualname__", "") for method in defined if method)
-    return ()
+        if method := next(filter(None, defined), None):
+            return str(getattr(method, "__qualname__", ""))
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,56 +165,42 @@ class Evidence:
 _FEW = 0.1  # of the parameters: a name or two may be shared by chance
 
 
-def weigh(recipe: Recipe, kinds: Sequence[Kind], name: str) -> Evidence:
-    """Return what of a model's code and names speaks for a recipe; its rules are not read."""
-    total = sum(len(kind.names) for kind in kinds)
+def weigh(recipe: Recipe, families: frozenset[str], borne: Counter[Bearing], name: str) -> Evidence:
+    """Return what of a model's code and name speaks for a recipe; its rules are not read."""
+    total = borne.total()
 
-    def share(marked: Iterable[object]) -> float:
-        return sum(len(k.names) * bool(mark) for k, mark in zip(kinds, marked, strict=True)) / total
+    def share(speaks: Callable[[Bearing], object]) -> float:
+        return sum(count for bearing, count in borne.items() if speaks(bearing)) / total
 
-    families = families_of(recipe)
-    places = {place for kind in kinds for place in kind.places if place}
-    followed = {place for place in places if follows(recipe, place)}
     return Evidence(
-        code=share(not followed.isdisjoint(kind.places) for kind in kinds),
+        code=share(lambda it: any(follows(recipe, place) for place in it.places)),
         called=float(bool(name) and _called_after(name, families)),
-        named=share(_named(kind, recipe, families) for kind in kinds),
-        base=share(_inherits(kind.starters, recipe.source) for kind in kinds),
-        home=share(_is_home(kind, recipe) for kind in kinds),
+        named=share(lambda it: it.classes and _is_named(it.classes, recipe, families)),
+        # It starts by the very method that the recipe names, and overrides nothing.
+        base=share(lambda it: _names(it.starter, recipe.source)),
+        home=share(lambda it: any(_names(package, recipe.source) for package in it.packages)),
     )
 
 
-@lru_cache(maxsize=1024)
-def _other_names(recipe: str) -> frozenset[str]:
-    return frozenset(o.partition("/")[0] for o, it in aliases().items() if it == recipe)
+def families_of(recipes: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return recipe -> the families that it is of, by all its names."""
+    found = {name: {name.partition("/")[0]} for name in recipes}
+    for other, name in aliases().items():
+        found[name].add(other.partition("/")[0])
+    return {name: frozenset(families) for name, families in found.items()}
 
 
-def families_of(recipe: Recipe) -> frozenset[str]:
-    """Return the families that a recipe is of, by all its names."""
-    return _other_names(recipe.name) | {recipe.name.partition("/")[0]}
-
-
-def _is_home(kind: Kind, recipe: Recipe) -> bool:
-    """Tell whether a recipe is of a package that holds a class around a parameter."""
-    return any(_names(package, recipe.source) for package in kind.packages)
-
-
-def _named(kind: Kind, recipe: Recipe, families: frozenset[str]) -> bool:
-    """Tell whether a class around a parameter, outside of libraries, is called after a family."""
-    if kind.packages & PACKAGES:
-        return False
-    best = max(kind.classes, key=lambda name: len(_longest(name, families)), default="")
-    return bool(kind.classes & _spoken(recipe.source) or _longest(best, families))
+def _is_named(classes: frozenset[str], recipe: Recipe, families: frozenset[str]) -> bool:
+    """Tell whether one of some classes is called after a family, or named in a recipe's source."""
+    if classes & _spoken(recipe.source):
+        return True
+    return any(_is_called(name, family) for name in classes for family in families)
 
 
 @lru_cache(maxsize=1024)
 def _spoken(source: str) -> frozenset[str]:
     """Return a source's words with a capital: class names, but for those of torch.nn."""
     return frozenset(re.findall(r"\b[A-Z]\w{2,}", source)) - _torch_classes()
-
-
-def _longest(name: str, families: Iterable[str]) -> str:
-    return max((f for f in families if _is_called(name, f)), key=len, default="")
 
 
 @lru_cache(maxsize=65536)
@@ -199,7 +210,7 @@ def _is_called(name: str, family: str) -> bool:
     >>> _is_called("GemmaRMSNorm", "gemma"), _is_called("Gemma4RMSNorm", "gemma")
     (True, False)
     """
-    if family == "torch_default":
+    if family == "torch_default" or not _opens(name.lower(), family):
         return False
     words = r"\w*?".join(map(re.escape, family.split("_")))
     return re.match(rf"(?i:{words})(?![0-9a-z])", name) is not None
@@ -213,13 +224,15 @@ def _called_after(name: str, families: frozenset[str]) -> bool:
     """
     name = re.sub("^(tf|legacy)_", "", name)
     return any(
-        re.match(r"\w*?".join(map(re.escape, family.split("_"))), name) for family in families
+        re.match(r"\w*?".join(map(re.escape, family.split("_"))), name)
+        for family in families
+        if _opens(name, family)
     )
 
 
-def _inherits(starters: Sequence[str], source: str) -> bool:
-    """Tell whether a model starts by the very method that a recipe names, and overrides nothing."""
-    return bool(starters) and _names(starters[0], source)
+def _opens(name: str, family: str) -> bool:
+    """Tell at once of most names that they open otherwise than a family's first word."""
+    return name.startswith(family.partition("_")[0])
 
 
 @lru_cache(maxsize=65536)
@@ -233,11 +246,10 @@ _WORDS: dict[str, tuple[Recipe, frozenset[str]]] = {}
 _READ: dict[str, tuple[Recipe, RuleTable]] = {}
 
 
-def _words_of(recipe: Recipe) -> frozenset[str]:
+def _words_of(recipe: Recipe, names: frozenset[str]) -> frozenset[str]:
     """Return the words of all keys of a recipe, found once as long as it stays the same object."""
     known = _WORDS.get(recipe.name)
     if known is None or known[0] is not recipe:
-        names = frozenset(list_recipes()) - {"torch_default"}
         words = (word for text in _key_texts(recipe, names) for word in _telling(text))
         known = _WORDS[recipe.name] = recipe, frozenset(words) - _torch_classes()
     return known[1]
@@ -296,7 +308,8 @@ def own_rules(
     model are not even read.
     """
     slots = [slot for kind in kinds for slot in kind.slots]
-    words = [(recipe, _words_of(recipe)) for recipe in recipes]
+    names = frozenset(list_recipes()) - {"torch_default"}
+    words = [(recipe, _words_of(recipe, names)) for recipe in recipes]
     every = " ".join({_held(kind) for kind in kinds})
     known = {word for _, own in words for word in own}
     held = {word for word in known if word in every}
