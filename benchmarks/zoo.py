@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import inspect
 import json
 import multiprocessing
 import random
@@ -31,6 +32,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedParameter
 
 from initkit import Step, check_init
 from initkit.record import record_init
@@ -40,7 +42,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from scoreboard import in_words, page, score, scoreboard
 
 Build = Callable[[], nn.Module]
-LIBRARIES = ("transformers", "timm", "torchvision", "diffusers")
+LIBRARIES = ("transformers", "timm", "torchvision", "diffusers", "torch_geometric")
 LARGEST = 100_000_000  # parameters; larger models are left out
 PATIENCE = 120.0  # seconds for one model
 
@@ -61,6 +63,20 @@ WIDTHS = {
     **dict.fromkeys(("intermediate_size", "d_ff", "ffn_dim", "encoder_ffn_dim"), 128),
     **dict.fromkeys(("decoder_ffn_dim", "ffn_hidden_size", "moe_intermediate_size"), 128),
     **dict.fromkeys(("head_dim", "d_kv"), 16),
+}
+# The same of the models of diffusers, whose constructors take them.
+DEPTHS = {
+    **dict.fromkeys(("num_layers", "num_single_layers", "num_refiner_layers", "depth"), 2),
+    **dict.fromkeys(("num_mmdit_layers", "num_single_dit_layers"), 2),
+}
+SIDES = {
+    **dict.fromkeys(("num_attention_heads", "num_heads", "num_cross_attention_heads"), 2),
+    **dict.fromkeys(("attention_head_dim", "cross_attention_head_dim", "text_dim"), 32),
+    **dict.fromkeys(("joint_attention_dim", "pooled_projection_dim", "text_embed_dim"), 32),
+    **dict.fromkeys(("cross_attention_dim", "caption_channels"), 32),
+    **dict.fromkeys(("ffn_dim", "hidden_size", "hidden_dim", "caption_projection_dim"), 64),
+    **dict.fromkeys(("num_key_value_heads",), 1),
+    "axes_dims_rope": (8, 12, 12),
 }
 
 
@@ -142,10 +158,47 @@ def _has_backbone(name: str) -> bool:
 
 
 def diffusers_models() -> Iterator[tuple[str, Build]]:
-    """Yield the models of diffusers whose defaults are small."""
+    """Yield every model of diffusers that takes its sizes by name."""
     diffusers = importlib.import_module("diffusers")
-    for name in ("UNet2DModel", "AutoencoderKL", "UNet2DConditionModel", "DiTTransformer2DModel"):
-        yield name, getattr(diffusers, name)
+    for name in sorted(dir(diffusers)):
+        model = getattr(diffusers, name)
+        if isinstance(model, type) and diffusers.ModelMixin in model.__mro__[1:]:
+            yield name, lambda model=model: _by_sizes(model)  # type: ignore[misc]
+
+
+def _by_sizes(model: type[nn.Module]) -> nn.Module:
+    """Build a model with the fewest layers, and the smallest widths, that go together."""
+    known = inspect.signature(model).parameters
+    last: Exception | None = None
+    for sizes in ({**DEPTHS, **SIDES}, DEPTHS, {}):
+        given = {name: size for name, size in sizes.items() if name in known}
+        try:
+            with torch.device("meta"):
+                _refuse_large(model(**given))
+            return model(**given)
+        except Exception as error:  # sizes that do not go together are refused in many ways
+            last = error
+    raise RuntimeError(f"does not build small: {last}") from last
+
+
+def torch_geometric_models() -> Iterator[tuple[str, Build]]:
+    """Yield every layer of PyG that is made from channels alone, or with one number more."""
+    layers = importlib.import_module("torch_geometric.nn")
+    for name in sorted({*layers.conv.__all__, *layers.models.__all__}):
+        layer = getattr(layers, name)
+        yield name, lambda layer=layer: _by_channels(layer)  # type: ignore[misc]
+
+
+def _by_channels(layer: Callable[..., nn.Module]) -> nn.Module:
+    last: Exception | None = None
+    for channels in ((8, 16), (8, 16, 2), (8, 16, 2, 3), (16,), (16, 2), (16, 2, 3)):
+        try:
+            made = layer(*channels)
+            if any(isinstance(p, UninitializedParameter) or p.numel() for p in made.parameters()):
+                return made
+        except Exception as error:  # of some sizes there is no layer
+            last = error
+    raise RuntimeError(f"is not made from channels alone: {last}") from last
 
 
 # ------------------------------------------------------------------------------------- one model

@@ -80,8 +80,28 @@ def _room(path: str) -> str:
     return path.split(".")[1]
 
 
+_sidebars: dict[tuple[str, str], str] = {}
+
+
+def share_sidebar(app: Sphinx, page: str, template: str, context: dict[str, Any], _: Any) -> None:
+    """Draw one sidebar for all pages of a folder: the sidebar lists none of them, nor marks one."""
+    folder, slash, _name = page.rpartition("/")
+    draw = context.get("toctree")
+    if not slash or draw is None:
+        return
+
+    def drawn(**options: Any) -> str:
+        key = folder, repr(sorted(options.items()))
+        if key not in _sidebars:
+            _sidebars[key] = draw(**options)
+        return _sidebars[key]
+
+    context["toctree"] = drawn
+
+
 def setup(app: Sphinx) -> None:
     """Write the generated pages before any page is read."""
     generate.write_all(HERE / "_generated")
     app.connect("missing-reference", find_home)
     app.connect("builder-inited", refuse_undocumented)
+    app.connect("html-page-context", share_sidebar, priority=400)  # before the theme draws it
