@@ -95,6 +95,8 @@ RECIPES = (
                 "*register_tokens": "normal(std=0.02)",
                 "type:StableAudio3*": {"memory_tokens": "normal(std=0.02)"},
                 "type:SAMETransformerResamplingBlock": {"new_tokens": "normal(std=1e-5)"},
+                "type:AceStepAudio*|*Pooler": {"special_token*": "normal(std=0.02)"},
+                "type:AceStep*": {"special_token": "normal", "null_condition_emb": "normal"},
                 "*text_embedding_padding": "normal",
                 "type:AuraFlowPatchEmbed": {"pos_embed": "normal(std=0.1)"},
                 "type:HunyuanDiTAttentionPool|AttentionPooling": {

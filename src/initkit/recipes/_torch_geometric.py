@@ -45,7 +45,8 @@ _LINEAR: list[Any] = [
 _LAYERS: list[Any] = [
     {"in:TransE|DimeNet|DimeNetPlusPlus": {"*": "keep"}},
     {
-        "type:GatedGraphConv|SelectTopK": {"weight": _BY_WIDTH},
+        "type:GatedGraphConv|SelectTopK|DeepGraphInfomax": {"weight": _BY_WIDTH},
+        "type:LPAttLayer": {"att": _GLOROT, "bias": 0},
         "type:PANConv": {"weight": 0.5},
         "type:FeaStConv": {"c": "normal(std=0.1)", "bias": "normal(std=0.1)"},
         "type:AntiSymmetricConv": {"W": "kaiming_uniform(a=sqrt(5), fans='tensor')"},

@@ -166,6 +166,8 @@ class _Adviser:
     def _suggestion(self, name: str) -> Suggestion | None:
         """Return what a recipe's plan and the values say; None where the planner refuses it."""
         plan, answer = self.plans[name], self.answers.get(name)
+        if len(plan.with_status(UNCOVERED)) == len(plan):  # its rules are about other models
+            return None
         recipe = name
         if _refused(plan):
             # More than the values must speak for what the code of the model speaks against.
