@@ -130,6 +130,21 @@ def test_values_that_tell_nothing_are_not_asked_and_it_says_so(change: Any, why:
     assert "record_init" in str(found)
 
 
+@pytest.mark.usefixtures("_two_recipes")
+def test_a_part_without_values_does_not_silence_the_others() -> None:
+    torch.manual_seed(0)
+    model = nn.Module()
+    model.one, model.other = Tower(0.5), Tower(0.5).to("meta")
+    found = suggest_recipe(model)
+    assert (found[0].recipe, found[0].agrees) == ("tower/mine", 1)
+    assert found.silent == ""
+    assert found.mute == tuple(sorted(n for n, p in model.named_parameters() if p.is_meta))
+    assert f"{len(found.mute)} parameters hold no values to ask: other." in str(found)
+    assert not initkit.plan_init(model, found.rules, strict=True).problems
+    torch.nn.init.zeros_(next(model.one.parameters()))
+    assert suggest_recipe(model)[0].agrees == 1 - 1 / len(list(model.one.parameters()))
+
+
 def test_one_that_disagrees_speaks_for_those_of_its_kind_that_nobody_looked_at() -> None:
     model = nn.Sequential(*(nn.Linear(32, 32) for _ in range(20)))
     plan = plan_init(model, {"*.weight": "normal(std=3)", "*.bias": "torch_default"})

@@ -11,7 +11,7 @@ import torch
 
 from ..distributions import Test, short
 from ..model import ModelView, Slot, values_problem
-from ..plan import WRITE, Plan, Step
+from ..plan import KEEP, WRITE, Plan, Step
 from .checked import Checked
 from .diagnosis import looks_trained
 from .duplicates import duplicates
@@ -31,9 +31,9 @@ _LEVEL = 1e-6
 class Answer:
     """What the values of a model say of one plan.
 
-    ``agreeing`` are all names of the tensors that agree, ``share`` is their share of the plan's,
-    ``failures`` are those that don't, and ``trained`` says whether they look as if training had
-    moved them.
+    ``agreeing`` are all names of the tensors that agree, ``share`` is their share of those of the
+    plan that hold values, ``failures`` are those that don't, and ``trained`` says whether they look
+    as if training had moved them.
     """
 
     agreeing: frozenset[str]
@@ -60,20 +60,27 @@ class Witness:
         self._seen: dict[object, Checked] = {}
         self._moments: dict[str, Measured | None] = {}
         self._kinds: dict[str, object] = {}
+        self._problems = {
+            slot.name: values_problem(slot.tensor)
+            for slot in view.slots
+            if slot.kind != "buffer" and slot.tensor is not None
+        }
+        self.mute = frozenset(name for name, problem in self._problems.items() if problem)
+        """Parameters that hold no values."""
         self._looked_at = self._choose()
 
     @property
     def silent(self) -> str:
-        """Why the values cannot be asked: there are none; "" where they can."""
-        parameters = [s for s in self.view.slots if s.kind != "buffer" and s.tensor is not None]
-        found = (values_problem(s.tensor) for s in parameters if s.tensor is not None)
-        return next((problem for problem in found if problem), "")
+        """Why no values can be asked: there are none; "" where some can."""
+        if len(self.mute) < len(self._problems):
+            return ""
+        return next(iter(self._problems.values()), "")
 
     def _choose(self) -> set[str]:
         """Return the names of some tensors of every kind: of many the first, middle and last."""
         kinds: dict[object, list[Slot]] = {}
         for slot in self.view.slots:
-            if slot.tensor is None or slot.kind == "buffer":
+            if slot.tensor is None or slot.kind == "buffer" or slot.name in self.mute:
                 continue
             classes = tuple(type(module) for module in slot.lineage)
             kind = (re.sub(r"\d+", "#", slot.name), classes)
@@ -84,7 +91,8 @@ class Witness:
     def answer(self, plan: Plan) -> Answer:
         """Compare a plan of this model with what it holds."""
         wrong = {name for problem in plan.problems for name in problem.names}
-        asked = [step for step in plan.steps if step.status == WRITE and not wrong & {*step.names}]
+        able = [step for step in plan.steps if self.mute.isdisjoint(step.names)]
+        asked = [step for step in able if step.status == WRITE and not wrong & {*step.names}]
         checked = self._told_apart([self._check(s) for s in asked if self._is_looked_at(s)])
         failed = failed_tests(checked, _LEVEL)
         failures = tuple(make_failure(c, failed[id(c)]) for c in checked if id(c) in failed)
@@ -97,10 +105,10 @@ class Witness:
             if step.name not in names
             and (self._is_looked_at(step) or self._kinds.get(step.name) not in doubtful)
         ]
-        agreeing += plan.with_status("keep")
+        agreeing += [step for step in able if step.status == KEEP]
         return Answer(
             frozenset(name for step in agreeing for name in step.names),
-            len(agreeing) / max(len(plan), 1),
+            len(agreeing) / max(len(able), 1),
             failures,
             looks_trained(checked, names),
         )

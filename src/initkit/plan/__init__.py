@@ -28,12 +28,13 @@ from .renaming import Rename
 from .resolve import Resolver, SiteReader, slot_info
 from .serialization import FORMAT as PLAN_FORMAT
 from .serialization import plain_data, read_steps, rich_data
-from .step import EMPTY, UNCOVERED, UNEXPLAINED, WRITE, Status, Step, Target
+from .step import EMPTY, KEEP, UNCOVERED, UNEXPLAINED, WRITE, Status, Step, Target
 from .tree import Tree
 
 __all__ = [
     "DEFAULTS",
     "EMPTY",
+    "KEEP",
     "PLAN_FORMAT",
     "UNCOVERED",
     "UNEXPLAINED",

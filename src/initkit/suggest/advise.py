@@ -12,7 +12,7 @@ from torch import nn
 from ..check.ask import Answer, Witness
 from ..errors import OptionError, RecipeMisfit, TieConflict
 from ..model import Model, ModelView, Slot, adapter_part
-from ..plan import DEFAULTS, UNCOVERED, Plan, has_no_mark, plan_view
+from ..plan import DEFAULTS, KEEP, UNCOVERED, Plan, has_no_mark, plan_view
 from ..rules import Rules, aliases, describe_recipe, every_recipe
 from .evidence import (
     PACKAGES,
@@ -62,12 +62,13 @@ class _Adviser:
         self.plans: dict[str, Plan] = {}
         self.answers: dict[str, Answer] = {}
         self.decided = True  # the values tell recipes apart
+        self.mute: frozenset[str] = frozenset()  # parameters without values
 
     def advise(self) -> Suggestions:
         if not self.kinds:
             return Suggestions(self.view.title, 0, ())
         witness = Witness(self.view)
-        silent = witness.silent
+        silent, self.mute = witness.silent, witness.mute
         for names in self._candidates():
             # Others of the package are worth a question where none that is known of it holds.
             if any(answer.share == 1 for answer in self.answers.values()):
@@ -79,7 +80,9 @@ class _Adviser:
         able = filter(None, map(self._suggestion, self.plans))
         found = _worth_telling(list(able), by_values=self.decided)
         parts = self._parts(witness if not silent else None, found)
-        return Suggestions(self.view.title, len(self.slots), found, parts=parts, silent=silent)
+        title, count = self.view.title, len(self.slots)
+        mute = () if silent else tuple(sorted(self.mute))
+        return Suggestions(title, count, found, parts=parts, silent=silent, mute=mute)
 
     # ------------------------------------------------------------------------------ evidence
 
@@ -220,8 +223,9 @@ class _Adviser:
             plan = self._plan(parts.rules) or plan
         if witness is None:
             return parts
-        kept = sum(_is_in(step.name, left) for step in plan.with_status("keep"))
-        return replace(parts, agrees=witness.answer(plan).share - kept / len(plan))
+        held = [step for step in plan if self.mute.isdisjoint(step.names)]
+        kept = sum(step.status == KEEP and _is_in(step.name, left) for step in held)
+        return replace(parts, agrees=witness.answer(plan).share - kept / len(held))
 
     def _accepted(
         self, rows: Sequence[tuple[str, str]], witness: Witness | None
@@ -256,8 +260,9 @@ class _Adviser:
         plan = self.plans[name]
         steps = [step for step in plan if step.status != UNCOVERED]
         if self.decided and name in self.answers:
-            agreeing = self.answers[name].agreeing
-            steps = [step for step in plan if step.name in agreeing]
+            # What holds no values is explained by whose code it is.
+            explained = self.answers[name].agreeing | self.mute
+            steps = [step for step in steps if step.name in explained]
         # What is tied is explained under all of its names.
         return frozenset(n for step in steps for n in step.names)
 

@@ -92,7 +92,8 @@ class Suggestions(Shown, Sequence[Suggestion]):
     """The recipes that fit a model, the best first; printing shows a table.
 
     ``parts`` is the model by its parts, and ``parts.rules`` what :func:`initkit.apply_init` takes;
-    ``silent`` says why the model's values do not decide, "" where they do.
+    ``silent`` says why the model's values do not decide, "" where they do; ``mute`` are the
+    parameters that hold none, of which then nothing could be asked.
     """
 
     def __init__(
@@ -103,9 +104,10 @@ class Suggestions(Shown, Sequence[Suggestion]):
         *,
         parts: Parts | None = None,
         silent: str = "",
+        mute: Sequence[str] = (),
     ) -> None:
         self.model, self.parameters, self._found = model, parameters, tuple(found)
-        self.parts, self.silent = parts or Parts(), silent
+        self.parts, self.silent, self.mute = parts or Parts(), silent, tuple(mute)
 
     def __len__(self) -> int:
         return len(self._found)
@@ -134,6 +136,7 @@ class Suggestions(Shown, Sequence[Suggestion]):
             "model": self.model,
             "parameters": self.parameters,
             "not_asked": self.silent,
+            "without_values": list(self.mute),
             "suggestions": [_data(one) for one in self],
             "parts": {
                 "rules": self.parts.rules,
@@ -164,6 +167,9 @@ class Suggestions(Shown, Sequence[Suggestion]):
 
     def _remarks(self) -> list[str]:
         lines = []
+        if self.mute:
+            some = ", ".join(self.mute[:_MOST_NAMED]) + ", ..." * (len(self.mute) > _MOST_NAMED)
+            lines.append(visible(f"{len(self.mute)} parameters hold no values to ask: {some}"))
         if self.silent:
             asked = any(one.agrees is not None for one in self)
             why = "do not decide" if asked else "could not be asked"
