@@ -5,7 +5,7 @@ RUN    := $(VENV)/bin/python
 PIP    := $(RUN) -m pip install --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo tutorial test quick lint format types docs bench compat ci clean
+.PHONY: demo tutorial test quick lint format types docs bench compat aarch64 ci clean
 
 demo: $(VENV)/.core          ## plan, apply, verify and report on three real models
 	$(RUN) examples/quickstart.py
@@ -37,11 +37,14 @@ bench: $(VENV)/.dev          ## apply_init against torch.nn.init, in one table
 compat:                      ## the tests under every release of torch and Python that is supported: long
 	$(PYTHON) .ci/compat.py
 
+aarch64: $(VENV)/.dev        ## the C extensions under an emulated processor: the same bits as here
+	$(RUN) .ci/aarch64.py
+
 ci:                          ## what CI runs: builds a wheel and tests that, in its own environments
 	bash .ci/run
 
 clean:
-	rm -rf $(VENV) build dist docs/_build docs/_generated docs/recipes .ci/work .ci/compat src/*.egg-info
+	rm -rf $(VENV) build dist docs/_build docs/_generated docs/recipes .ci/work .ci/work-aarch64 .ci/compat src/*.egg-info
 
 # numpy, since torch opens with a warning where it is missing
 $(VENV)/.core: pyproject.toml constraints.txt $(wildcard setup.py)

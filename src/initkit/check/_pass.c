@@ -45,6 +45,10 @@ static void add_sums(Sums *all, const Sums *part, int first)
 
 static const uint64_t item_size[N_DTYPES] = {4, 8, 2, 2};
 
+/* Vectors pass between functions of this file alone, which are inlined: no convention of calls is
+   at stake where a processor has no registers for them. */
+#pragma GCC diagnostic ignored "-Wpsabi"
+
 #if defined(__x86_64__)
 #define TARGET __attribute__((target("avx2")))
 #define SUFFIX(x) x##_avx2
@@ -55,8 +59,8 @@ static const uint64_t item_size[N_DTYPES] = {4, 8, 2, 2};
 #define SUFFIX(x) x##_baseline
 #include "_pass_types.h"
 
-static int has_avx2 = 0;
 #if defined(__x86_64__)
+static int has_avx2 = 0;
 #define BEST(x, ...) (has_avx2 ? x##_avx2(__VA_ARGS__) : x##_baseline(__VA_ARGS__))
 #else
 #define BEST(x, ...) x##_baseline(__VA_ARGS__)

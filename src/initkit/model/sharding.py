@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, TypeAlias
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -190,18 +190,35 @@ def device_type(tensor: Tensor) -> str:
     return str(tensor.device_mesh.device_type)  # type: ignore[attr-defined]
 
 
+class _Cut(NamedTuple):
+    """How one placement splits a dimension: in so many parts, of which this process holds one."""
+
+    dim: int
+    parts: int
+    held: int
+    factor: int
+
+
 def _ranges(tensor: Any, shape: tuple[int, ...]) -> tuple[Ranges, ...]:
     """Return which indices this process holds: each placement splits what those before it left."""
-    place = tensor.device_mesh.get_coordinate()
-    ranges: list[Ranges] = [((0, size),) for size in shape]
+    mesh, placements = tensor.device_mesh, tensor.placements
+    place = mesh.get_coordinate()
     if place is None:  # this process is not part of the mesh
         return tuple(() for _ in shape)
-    for mesh_dim in _order(tensor):
-        placement = tensor.placements[mesh_dim]
-        if hasattr(placement, "dim"):  # Shard, strided or not; Replicate and Partial split nothing
-            parts, index = tensor.device_mesh.size(mesh_dim), place[mesh_dim]
-            dim = placement.dim % len(shape)
-            ranges[dim] = _shard(ranges[dim], placement, parts, index)
+    # Shard, strided or not, has a dimension; Replicate and Partial split nothing.
+    cuts = tuple(
+        _Cut(p.dim % len(shape), mesh.size(i), place[i], _split_factor(p))
+        for i in _order(tensor)
+        if hasattr(p := placements[i], "dim")
+    )
+    return _held(shape, cuts)
+
+
+@lru_cache(maxsize=4096)  # a model has a few shapes, and each tensor is asked several times
+def _held(shape: tuple[int, ...], cuts: tuple[_Cut, ...]) -> tuple[Ranges, ...]:
+    ranges: list[Ranges] = [((0, size),) for size in shape]
+    for cut in cuts:
+        ranges[cut.dim] = _shard(ranges[cut.dim], cut)
     return tuple(ranges)
 
 
@@ -218,12 +235,11 @@ def _order(tensor: Any) -> Iterator[int]:
         yield from entry.mesh_dims
 
 
-def _shard(ranges: Ranges, placement: Any, parts: int, index: int) -> Ranges:
-    """Split indices as a placement does; a strided one splits each of ``split_factor`` pieces."""
+def _shard(ranges: Ranges, cut: _Cut) -> Ranges:
+    """Split indices as a placement does; a strided one splits each of ``factor`` pieces."""
     # DTensor's _StridedShard: FSDP2 on a dimension that tensor parallelism splits as well.
-    factor = _split_factor(placement)
-    pieces = [split(ranges, factor, i) for i in range(factor)]
-    return _joined([r for piece in pieces for r in split(piece, parts, index)])
+    pieces = [split(ranges, cut.factor, i) for i in range(cut.factor)]
+    return _joined([r for piece in pieces for r in split(piece, cut.parts, cut.held)])
 
 
 def _split_factor(placement: Any) -> int:

@@ -84,9 +84,9 @@ def self_check(kernel: ModuleType, path: int) -> bool:
 def digest(fill: Callable[[Tensor, Spec, int], None]) -> str:
     """Return the hash of what ``fill(out, spec, start)`` writes, over all maps and all dtypes."""
     hashed = blake2b(digest_size=16)
-    for spec, dtypes in _cases():
+    for spec, dtypes in cases():
         for dtype in dtypes:
-            for start, count in _RUNS:
+            for start, count in RUNS:
                 # On the CPU, whatever torch's default device is: the address below is read here.
                 out = torch.zeros(count, dtype=dtype, device="cpu")
                 fill(out, spec, start)
@@ -97,10 +97,11 @@ def digest(fill: Callable[[Tensor, Spec, int], None]) -> str:
 CHECK_KEY = key(0, "fc.weight")
 KNOWN = "0fe863e849238c4277242656a44a63cc"
 # Whole blocks; a piece from within one; across an upper word of the counter; very far out.
-_RUNS = ((0, 1024), (300, 150), ((1 << 33) - 700, 1301), ((1 << 62) + 3, 7))
+RUNS = ((0, 1024), (300, 150), ((1 << 33) - 700, 1301), ((1 << 62) + 3, 7))
 
 
-def _cases() -> tuple[tuple[Spec, tuple[torch.dtype, ...]], ...]:
+def cases() -> tuple[tuple[Spec, tuple[torch.dtype, ...]], ...]:
+    """Return every map that the kernel has, with the dtypes that it writes."""
     cut = (0.0, 0.02, -0.04, 0.04)
     return (
         ((WORDS,), (torch.int64,)),
