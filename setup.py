@@ -10,7 +10,7 @@ from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 
 # Contraction into fused multiply-adds would change the bits, and some compilers do it unasked.
-FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-ffp-contract=off"]
+FLAGS = ["/O2"] if sys.platform == "win32" else ["-O3", "-ffp-contract=off", "-Wno-psabi"]
 # One binary for every Python from 3.11 on; free-threaded builds have no stable interface yet.
 STABLE = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
