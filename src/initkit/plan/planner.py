@@ -54,6 +54,7 @@ def plan_init(model: Model, rules: Rules, **options: Unpack[PlanOptions]) -> Pla
     return plan_view(ModelView(model), rules, {**DEFAULTS, **options})
 
 
+@no_collecting()  # of many parameters half the time went there
 def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
     """Plan a model that is walked already."""
     if isinstance(rules, Plan):
@@ -61,11 +62,10 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
     wanted = read_selection("only", settings["only"])
     guarded = read_selection("protect", settings["protect"])
     clauses = to_the_letter(read_rules(rules), view.slots)
-    with no_collecting():  # of many parameters half the time went there
-        table = RuleTable(clauses, adapter_slots(view.slots))
-        resolver = Resolver(view, table)
-        decided = decide(resolver, view.slots, settings)
-        remarked = remark_overridden(resolver, decided.steps, decided.targets, view.slots)
+    table = RuleTable(clauses, adapter_slots(view.slots))
+    resolver = Resolver(view, table)
+    decided = decide(resolver, view.slots, settings)
+    remarked = remark_overridden(resolver, decided.steps, decided.targets, view.slots)
     problems = list(decided.problems)
     if view.root is None:
         problems += types_in_state_dict(clauses)

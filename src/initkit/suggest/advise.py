@@ -12,6 +12,7 @@ from torch import nn
 from ..check.ask import Answer, Witness
 from ..errors import OptionError, RecipeMisfit, TieConflict
 from ..model import Model, ModelView, Slot, adapter_part
+from ..numbers import no_collecting
 from ..plan import DEFAULTS, KEEP, UNCOVERED, Plan, has_no_mark, plan_view
 from ..rules import Rules, aliases, describe_recipe, every_recipe
 from .evidence import (
@@ -34,6 +35,7 @@ _MOSTLY_MOVED = 0.5  # of the parameters at most are where a recipe puts them
 _FALLBACK = "torch_default"
 
 
+@no_collecting()  # it makes a plan a recipe
 def suggest_recipe(model: nn.Module | Mapping[str, Any]) -> Suggestions:
     """Return the recipes that fit ``model`` best; apply nothing.
 
