@@ -34,11 +34,8 @@ docs: $(VENV)/.dev           ## warnings are errors; look at docs/_build/html/in
 bench: $(VENV)/.dev          ## apply_init against torch.nn.init, in one table
 	$(RUN) benchmarks/run.py
 
-compat:                      ## the tests under every release of torch and Python that is supported: long
-	$(PYTHON) .ci/compat.py
-
-aarch64: $(VENV)/.dev        ## the C extensions under an emulated processor: the same bits as here
-	$(RUN) .ci/aarch64.py
+compat aarch64: $(VENV)/.dev ## under every torch and Python: long; the C extensions under qemu
+	$(RUN) .ci/$@.py
 
 ci:                          ## what CI runs: builds a wheel and tests that, in its own environments
 	bash .ci/run

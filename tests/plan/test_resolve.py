@@ -86,3 +86,16 @@ def test_of_a_formula_of_the_index_the_letters_count_as_values() -> None:
     model = nn.Linear(4, 3)
     plan = plan_init(model, {"bias": "indexed((config.scale or i)/(2*n))", "weight": 0})
     assert plan["bias"].note == "i/(2*n)"
+
+
+def test_the_nearest_config_counts_even_where_it_lacks_what_one_around_it_has() -> None:
+    """So does transformers: the config of the model that a module is of decides, and no other."""
+    model, tower = nn.Module(), nn.Module()
+    model.config = {"text_config": {"initializer_range": 0.5}}  # type: ignore[assignment]
+    tower.config, tower.fc, model.fc = {"depth": 2}, nn.Linear(3, 3), nn.Linear(3, 3)  # type: ignore[assignment]
+    model.tower = tower
+    std = "nearest_config.text_config.initializer_range or 0.25"
+    plan = plan_init(model, {"*.weight": f"normal(std={std})", "*": 0, "weight": 0})
+    starts = {step.name: step.start for step in plan}
+    assert starts["fc.weight"] == "N(0, 0.5)"
+    assert starts["tower.fc.weight"] == "N(0, 0.25)"

@@ -100,7 +100,10 @@ def test_where_inherited_code_is_overridden_it_is_no_evidence() -> None:
             pass
 
     assert suggest_recipe(Inherits())[0].evidence.base == 1
-    assert [s.recipe for s in suggest_recipe(Overrides())] == ["torch_default"]
+    found = suggest_recipe(Overrides())
+    assert [s.recipe for s in found] == ["torch_default"]
+    assert "Overrides._init_weights does is in no recipe" in found.text(width=500)
+    assert "is in no recipe" not in suggest_recipe(Inherits()).text(width=500)
 
 
 def test_a_tied_parameter_is_covered_by_any_of_its_names() -> None:
@@ -151,11 +154,11 @@ def test_the_name_that_a_model_bears_decides_among_recipes_of_its_own_code(
     assert suggest_recipe(model)[0].recipe == first
 
 
-def _plain(name: str) -> nn.Module:
+def _plain(name: str, device: str = "cpu") -> nn.Module:
     """Return a small network of torch modules, of a class with that name."""
     model: nn.Module = type(name, (nn.Module,), {})()
     model.conv1, model.bn1, model.fc = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Linear(8, 2)
-    return model
+    return model.to(device)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +173,9 @@ def _plain(name: str) -> nn.Module:
 def test_of_equals_the_recipe_that_the_family_s_bare_name_means_goes_first(
     name: str, first: str
 ) -> None:
-    assert suggest_recipe(_plain(name))[0].recipe == first
+    assert suggest_recipe(_plain(name, "meta"))[0].recipe == first
+    # What torch's constructors gave it agrees with torch's defaults, and the name goes behind that.
+    assert [s.recipe for s in suggest_recipe(_plain(name))[:2]] == ["torch_default", first]
 
 
 def test_names_that_any_network_has_speak_for_no_family() -> None:

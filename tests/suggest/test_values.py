@@ -263,10 +263,12 @@ class Recurrent(nn.Module):
 def test_a_recipe_known_by_names_alone_says_where_the_values_disagree(started: bool) -> None:
     torch.manual_seed(0)
     found = suggest_recipe(Recurrent(started))
+    named = next(s for s in found if s.recipe == "lstm/keras")
+    assert named.agrees is not None
+    assert named.agrees < 1
+    assert named.disagrees
     assert found[0].recipe.startswith("lstm/")
-    assert found[0].agrees is not None
-    assert found[0].agrees < 1
-    assert found[0].disagrees
+    assert (found[0].agrees == 1) is not started
     remark = "the model's values do not decide: they are torch's own defaults"
     assert (remark in found.text(width=500)) is not started
 
@@ -307,3 +309,52 @@ def test_detectors_and_segmenters_are_a_backbone_and_heads(build: Any, rules: An
     assert found.parts.rules == rules
     assert found.parts.unexplained == ()
     assert found.parts.agrees == 1
+
+
+class Detector(nn.Module):
+    """A part that a recipe explains, and a head that starts as no recipe says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.Sequential(*(Tower(0.5) for _ in range(3))), nn.Linear(64, 64)
+        nn.init.normal_(self.head.weight, std=3)
+        nn.init.constant_(self.head.bias, -4.6)
+
+
+@pytest.mark.usefixtures("_two_recipes")
+def test_what_starts_as_no_recipe_says_is_kept_rather_than_started_wrongly() -> None:
+    torch.manual_seed(0)
+    model = Detector()
+    found = suggest_recipe(model)
+    assert found.rules == found.parts.rules
+    assert found.rules["head.*"] == "keep"
+    initkit.apply_init(model, found.rules, seed=0)
+    assert bool((model.head.bias == torch.tensor(-4.6)).all())
+
+
+@pytest.mark.usefixtures("_two_recipes")
+def test_where_no_values_could_be_asked_two_parts_by_two_recipes_start_by_part() -> None:
+    found = suggest_recipe(Whole().to("meta"))
+    assert found[0].agrees is None
+    assert found.rules == found.parts.rules
+    assert len(found.parts.rows) > 1
+
+
+class Stack(nn.Module):
+    """A network of residual blocks, of nobody's code and under nobody's name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, bias=False), nn.BatchNorm2d(64)
+        self.layer1 = nn.Sequential(*(nn.Conv2d(64, 64, 3, bias=False) for _ in range(4)))
+        self.fc = nn.Linear(64, 10)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+def test_values_alone_lead_to_a_recipe_that_no_name_speaks_for() -> None:
+    torch.manual_seed(0)
+    found = suggest_recipe(Stack())
+    assert "resnet/torchvision" in [s.recipe for s in found if s.agrees == 1]
+    assert found[0].agrees == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -49,6 +49,16 @@ class ModelView:
         if self.root is None:
             return self._entries, []
         return walk_modules(self.root, buffers=True)
+
+    def among(self, names: Collection[str]) -> ModelView:
+        """Return a view of the same model that shows no slots but these.
+
+        >>> [slot.name for slot in ModelView(nn.Linear(2, 3)).among(["bias"]).slots]
+        ['bias']
+        """
+        few, chosen = ModelView(self.model), frozenset(names)
+        few._walked = [slot for slot in self.slots if slot.name in chosen], self.modules
+        return few
 
     @property
     def slots(self) -> list[Slot]:

@@ -4,12 +4,13 @@ A formula knows ``+ - * / ** // %``, ``sqrt log exp min max sin cos abs floor``,
 compares (1 or 0), ``where(condition, a, b)``, of which no more is reckoned than counts, and names
 whose value depends on the parameter: ``fan_in fan_out fan_avg``, ``layer n_layers``, ``shape[0]``
 and ``numel``, ``config.NAME`` (the ``config`` of the nearest module around the parameter that has
-it), ``owner.NAME`` (an attribute of its module), ``around.NAME`` (of the nearest module around it
-that has it), ``beside.NAME`` (of the nearest module without parameters behind it or before it that
-has it, such as its activation), and ``count('Name')``, the number of modules of that class name in
-the model. A list of layers counts as their number (``around.encoder.layers``). ``X or Y`` means Y
-where X has no value. In a formula of sizes a name by itself is looked up around the parameter and
-in the configs there.
+it), ``nearest_config.NAME`` (the nearest ``config``, whether it has it or not), ``owner.NAME`` (an
+attribute of its module), ``around.NAME`` (of the nearest module around it that has it),
+``beside.NAME`` (of the nearest module without parameters behind it or before it that has it, such
+as its activation), and ``count('Name')``, the number of modules of that class name in the model. A
+list of layers counts as their number (``around.encoder.layers``). ``X or Y`` means Y where X has no
+value. In a formula of sizes a name by itself is looked up around the parameter and in the configs
+there.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ _NUMBERS = Language(
 )
 NAMES = ("fan_in", "fan_out", "fan_avg", "layer", "n_layers", "numel")
 _CONSTANTS = {"pi": math.pi}
-_ATTRIBUTES = ("config", "owner", "around", "beside")
+_ATTRIBUTES = ("config", "nearest_config", "owner", "around", "beside")
 # In the order in which they are listed to whoever wrote another one.
 _SIGNS: Mapping[type[ast.AST], str] = {
     ast.Add: "+",

@@ -35,7 +35,11 @@ class FormulaNames:
         if (thing := self._around(slot.lineage, head, chain)) is not None:
             return _attribute(thing, chain, what)
         things = [t for module in reversed(slot.lineage) for t in _holders(module, head)]
-        where = {"config": " has it in its config", "around": " has it"}
+        where = {
+            "config": " has it in its config",
+            "nearest_config": " has a config with it, or a nearer one lacks it",
+            "around": " has it",
+        }
         lacks = where.get(head, " nor its config has it")
         message = f"{what} has no value: no module around {slot.name!r}{lacks}"
         error = FormulaError(message, formula=what)
@@ -56,6 +60,10 @@ class FormulaNames:
         """Return what is nearest, of the last module or those around it, and has such a number."""
         if not lineage:
             return None
+        if head == "nearest_config":
+            configs = (getattr(module, "config", None) for module in reversed(lineage))
+            nearest = next((config for config in configs if config is not None), None)
+            return nearest if _reach(nearest, chain) is not None else None
         # From the inside out: a decoder's config goes before the whole model's.
         for thing in _holders(lineage[-1], head):
             if _reach(thing, chain) is not None:
@@ -84,7 +92,11 @@ _SPECIAL = ("layer", "n_layers", "owner", "beside")
 def _holders(module: nn.Module, head: str) -> list[object]:
     """Return what holds the names behind a head: a bare name is the module's or its config's."""
     config = getattr(module, "config", None)
-    behind: dict[str, list[object]] = {"config": [config], "around": [module]}
+    behind: dict[str, list[object]] = {
+        "config": [config],
+        "nearest_config": [config],
+        "around": [module],
+    }
     return [thing for thing in behind.get(head, [module, config]) if thing is not None]
 
 

@@ -6,8 +6,14 @@ from typing import Any
 
 from ..rules import REST, Recipe, Shared
 
-# In PreTrainedModel._init_weights the std is the config's, under whichever name it has it.
-STD = "config.initializer_range or config.init_std or config.initializer_factor or 0.02"
+# In PreTrainedModel._init_weights the std is the config's, under whichever name it has it, or that
+# of the text model's config, which stands in it under one of four names.
+_TEXT = "text_config text_encoder decoder generator".split()
+STD = " or ".join(
+    ["config.initializer_range", "config.init_std", "config.initializer_factor"]
+    + [f"nearest_config.{part}.initializer_range" for part in _TEXT]
+    + ["0.02"]
+)
 STD_NAMES = {"std": "initializer_range"}
 NORMAL = f"normal(std={STD})"
 """Every matrix of a model of transformers, unless its family says otherwise."""

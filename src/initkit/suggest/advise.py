@@ -14,6 +14,7 @@ from ..errors import OptionError, RecipeMisfit, TieConflict
 from ..model import Model, ModelView, Slot, adapter_part
 from ..numbers import no_collecting
 from ..plan import DEFAULTS, KEEP, UNCOVERED, Plan, has_no_mark, plan_view
+from ..recipes import families
 from ..rules import Rules, aliases, describe_recipe, every_recipe
 from .evidence import (
     PACKAGES,
@@ -33,6 +34,7 @@ _MOST_ASKED = 40  # recipes whose plans are compared with the values
 _LEAST = 0.15  # of the best's strength, where nothing was asked
 _MOSTLY_MOVED = 0.5  # of the parameters at most are where a recipe puts them
 _FALLBACK = "torch_default"
+_TRAINED = "training has moved them"
 
 
 @no_collecting()  # it makes a plan a recipe
@@ -71,13 +73,18 @@ class _Adviser:
             return Suggestions(self.view.title, 0, ())
         witness = Witness(self.view)
         silent, self.mute = witness.silent, witness.mute
-        for names in self._candidates():
-            # Others of the package are worth a question where none that is known of it holds.
-            if any(answer.share == 1 for answer in self.answers.values()):
+        asked = None if silent else witness
+        for tier, names in enumerate(self._candidates()):
+            if tier and (asked is None or self._is_settled()):
                 break
             for name in names:
-                self._try(name, None if silent else witness)
+                if not tier or (asked is not None and self._explains_more(name, asked)):
+                    self._try(name, asked)
         silent = silent or self._says_nothing()
+        if silent == _TRAINED:
+            self.answers = {}
+        if silent and (starter := own_starter(self.kinds)):
+            silent += f", and what {starter} does is in no recipe"
         self.decided = not silent
         able = filter(None, map(self._suggestion, self.plans))
         found = _worth_telling(list(able), by_values=self.decided)
@@ -113,9 +120,10 @@ class _Adviser:
         }
 
     def _candidates(self) -> Iterator[list[str]]:
-        """Yield the recipes that something speaks for, then others of the packages that are here.
+        """Yield the recipes that something speaks for, then others that may be true all the same.
 
-        A recipe of the same package may be true of a family that has none by its own name.
+        A recipe of the same package may hold for a family that has none by its own name, and one
+        that a bare family name means for a model of no package whose classes are called otherwise.
         """
         known = {n: evidence.strength for n, evidence in self.evidence.items()}
         ranked = sorted(known, key=lambda n: (-known[n], n))
@@ -126,11 +134,51 @@ class _Adviser:
         yield [n for n in strong[_MOST:_MOST_ASKED] if n not in near]
         rest = (n for n in ranked if self.evidence[n].home > 0 and not known[n])
         yield self._able(rest)[:_MOST_ASKED]
+        if not self._holds_package:
+            meant = {other for name, other in aliases().items() if name in families()}
+            yield self._able(n for n in ranked if n in meant and not known[n])
 
     def _able(self, names: Iterable[str]) -> list[str]:
         """Return the recipes that find what marks their family in the model."""
         some = [slot for kind in self.kinds for slot in kind.slots]
         return [n for n in names if not has_no_mark(self.recipes[n], self.view, some)]
+
+    def _is_settled(self) -> bool:
+        """Whether no other recipe need be asked: one holds, values tell nothing, or all is known.
+
+        What a package's code starts may be explained by another recipe of the package; what is
+        nobody's, by none that is about a package.
+        """
+        if any(answer.share == 1 for answer in self.answers.values()):
+            return True
+        if not self._holds_package:  # what looks trained may have been started by another recipe
+            return False
+        known = self._agreeing()
+        open_ = [kind for kind in self.kinds if not known.issuperset(kind.names)]
+        return bool(self._says_nothing()) or not any(kind.packages & PACKAGES for kind in open_)
+
+    @cached_property
+    def _holds_package(self) -> bool:
+        """Whether a package's code tells the family of some part."""
+        return any(kind.packages & PACKAGES for kind in self.kinds)
+
+    def _agreeing(self) -> frozenset[str]:
+        """Return the parameters that some recipe starts as they are."""
+        return frozenset().union(*(answer.agreeing for answer in self.answers.values()))
+
+    def _explains_more(self, name: str, witness: Witness) -> bool:
+        """Say whether a recipe holds of all, or of what none does so far, by a few of each kind."""
+        try:
+            plan = plan_view(self.few, name, {**DEFAULTS, "idle": "ignore"})
+        except OptionError:
+            return False
+        answer = witness.answer(plan)
+        return answer.share == 1 or not answer.agreeing <= self._agreeing()
+
+    @cached_property
+    def few(self) -> ModelView:
+        """The model with a few parameters of each kind."""
+        return self.view.among([name for kind in self.kinds for name in kind.names[:2]])
 
     def _try(self, name: str, witness: Witness | None) -> None:
         plan = self._plan(name)
@@ -155,8 +203,7 @@ class _Adviser:
         best = max(self.answers.values(), key=lambda a: a.share, default=None)
         # Training moves all that learns: what most of a model agrees with says something.
         if best is not None and best.failures and best.trained and best.share <= _MOSTLY_MOVED:
-            self.answers = {}
-            return "training has moved them"
+            return _TRAINED
         plain = self.answers.get(_FALLBACK)
         if plain is not None and plain.share and not plain.failures and not self._is_of_library:
             return "they are torch's own defaults, as if nothing had started them yet"
@@ -227,7 +274,9 @@ class _Adviser:
             return parts
         held = [step for step in plan if self.mute.isdisjoint(step.names)]
         kept = sum(step.status == KEEP and _is_in(step.name, left) for step in held)
-        return replace(parts, agrees=witness.answer(plan).share - kept / len(held))
+        answer = witness.answer(plan)
+        wrong = bool(answer.failures)
+        return replace(parts, agrees=answer.share - kept / len(held), disagrees=wrong)
 
     def _accepted(
         self, rows: Sequence[tuple[str, str]], witness: Witness | None
@@ -314,11 +363,8 @@ def _order(found: Suggestion, by_values: bool) -> tuple[Any, ...]:
     strength = found.evidence.strength * found.covers**10 - 0.25 * ("-" in variant)
     follows = len(describe_recipe(found.recipe).modules) if found.evidence.code else 0
     rest = (-round(strength, 9), follows, found.recipe != bare, found.recipe)
-    if not by_values:
-        return rest
-    # What half of any model agrees with tells nothing.
-    share *= found.recipe != _FALLBACK or share == 1
-    return -round(share, 6), *rest
+    # Values that tell little put first what holds of all of them, and else nothing.
+    return -round(share if by_values else float(share == 1), 6), *rest
 
 
 def _worth_telling(found: Sequence[Suggestion], by_values: bool) -> list[Suggestion]:

@@ -116,10 +116,21 @@ def _place(module: torch.nn.Module) -> str:
 
 def _starter(classes: Iterable[type]) -> str:
     """Return the name of the outermost ``_init_weights``, of the class that overrides first."""
-    for cls in classes:
-        defined = [vars(base).get("_init_weights") for base in cls.__mro__]
-        if method := next(filter(None, defined), None):
-            return str(getattr(method, "__qualname__", ""))
+    return str(getattr(_method(classes), "__qualname__", ""))
+
+
+def _method(classes: Iterable[type]) -> object:
+    overrides = (vars(base).get("_init_weights") for cls in classes for base in cls.__mro__)
+    return next(filter(None, overrides), None)
+
+
+def own_starter(kinds: Iterable[Kind]) -> str:
+    """Return the name of an ``_init_weights`` that starts a package's parts and is not its own."""
+    for kind in kinds:
+        method = _method(type(module) for module in kind.slots[0].lineage)
+        place = str(getattr(method, "__module__", ""))
+        if method and kind.packages & PACKAGES and place.partition(".")[0] not in PACKAGES:
+            return kind.starter
     return ""
 
 

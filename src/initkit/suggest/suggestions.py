@@ -64,13 +64,15 @@ class Parts:
     """A model by its parts: module path -> recipe, from the first that matches to the last.
 
     ``unexplained`` are the parts that no recipe explains; ``agrees`` is the share of parameters
-    that its recipes start as the model holds them, None where that could not be asked.
+    that its recipes start as the model holds them, None where that could not be asked, and
+    ``disagrees`` says whether they start any otherwise.
     """
 
     rows: tuple[tuple[str, str], ...] = ()
     adapter: str = ""
     unexplained: tuple[str, ...] = ()
     agrees: float | None = None
+    disagrees: bool = False
 
     @property
     def rules(self) -> Any:
@@ -121,14 +123,23 @@ class Suggestions(Shown, Sequence[Suggestion]):
 
     @property
     def rules(self) -> Any:
-        """The best rules that are known: the table by parts where it agrees better than one recipe.
+        """The best rules that are known: one recipe, or the table by parts.
 
-        None where nothing fits.
+        The table, where no one recipe is true of all and it plans nothing that is not, or more that
+        is; of values that could not be asked, where the recipe is of a part's code alone. None
+        where nothing fits.
         """
-        best = self[0] if self else None
-        if self.parts.rows and (best is None or (self.parts.agrees or 0) > (best.agrees or 0)):
-            return self.parts.rules
-        return best.recipe if best is not None else None
+        if not self:
+            return self.parts.rules if self.parts.rows else None
+        return self.parts.rules if self._is_by_part(self[0]) else self[0].recipe
+
+    def _is_by_part(self, best: Suggestion) -> bool:
+        if not self.parts.rows or best.agrees == 1:
+            return False
+        if self.parts.agrees is None or best.agrees is None:
+            return len(self.parts.rows) > 1 and best.evidence.code < 1
+        truer = bool(best.disagrees) and not self.parts.disagrees
+        return truer or self.parts.agrees > best.agrees
 
     def to_dict(self) -> dict[str, Any]:
         """Return the suggestions as plain data."""
