@@ -23,6 +23,7 @@ from .evidence import (
     families_of,
     find_kinds,
     own_rules,
+    own_starter,
     rarity,
     weigh,
 )
