@@ -125,13 +125,18 @@ def _method(classes: Iterable[type]) -> object:
 
 
 def own_starter(kinds: Iterable[Kind]) -> str:
-    """Return the name of an ``_init_weights`` that starts a package's parts and is not its own."""
+    """Return the name of an ``_init_weights`` that starts a package's model and is not its own."""
     for kind in kinds:
-        method = _method(type(module) for module in kind.slots[0].lineage)
-        place = str(getattr(method, "__module__", ""))
-        if method and kind.packages & PACKAGES and place.partition(".")[0] not in PACKAGES:
+        classes = [type(module) for module in kind.slots[0].lineage]
+        method = _method(classes)
+        inherits = any(_is_packaged(base) for cls in classes for base in cls.__mro__)
+        if method and inherits and not _is_packaged(method):
             return kind.starter
     return ""
+
+
+def _is_packaged(thing: object) -> bool:
+    return str(getattr(thing, "__module__", "")).partition(".")[0] in PACKAGES
 
 
 @dataclass(frozen=True, slots=True)
