@@ -15,6 +15,7 @@ from ..render import (
     Fold,
     Line,
     Shown,
+    Traits,
     column_html,
     column_lines,
     fold_alike,
@@ -257,8 +258,7 @@ def _within(module: _Module) -> list[Fold[_Module]]:
     return fold_alike(
         held,
         name=lambda one: one.path[len(module.path) :],
-        kin=lambda one: told[id(one)],
-        exact=lambda one: told[id(one)],
+        traits=lambda one: Traits(told[id(one)]),
     )
 
 

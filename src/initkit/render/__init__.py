@@ -1,7 +1,7 @@
 """Rows become text for a terminal or a page of HTML."""
 
 from .columns import Column, column_html, column_lines, column_table
-from .folding import Fold, Grid, brief_names, fold_alike, fold_rows, layer_word, split_name
+from .folding import Fold, Grid, Traits, brief_names, fold_alike, fold_rows, split_name
 from .html import Mark, Notes, Section, Table, html_page
 from .plots import figure
 from .ranges import common_start, spanned, template
@@ -36,6 +36,7 @@ __all__ = [
     "Spot",
     "Table",
     "Tone",
+    "Traits",
     "brief_names",
     "column_html",
     "column_lines",
@@ -48,7 +49,6 @@ __all__ = [
     "fold_rows",
     "format_shape",
     "html_page",
-    "layer_word",
     "line_chart",
     "lines_of",
     "lines_of_each",
