@@ -7,11 +7,14 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from ..render import (
     Fold,
+    TieFold,
     Traits,
     common_start,
     fold_alike,
     fold_rows,
+    fold_ties,
     format_shape,
+    one_place_a_name,
     spanned,
     template,
 )
@@ -68,11 +71,8 @@ def labels(steps: Iterable[Step]) -> list[str]:
 def tie_labels(steps: Iterable[Step]) -> list[str]:
     """Return the names of each tied step in one text, and of steps that are tied alike in one."""
     tied = [step for step in steps if len(step.names) > 1]
-    folds = fold_rows(tied, name=_tie, key=lambda s: s.tie_kind, ragged=True)
-    return [
-        fold.label + (f"  x{len(fold)}" if len(fold) > 1 else "") + _tied_by(fold.first)
-        for fold in folds
-    ]
+    folds = fold_ties(tied, places=_places, key=lambda step: (step.tie_kind, len(step.names)))
+    return [_tie_label(fold) for fold in folds]
 
 
 def shapes(fold: Fold[Step]) -> str:
@@ -173,18 +173,22 @@ def _name(step: Step) -> str:
     return step.name
 
 
-def _tie(step: Step) -> str:
+def _places(step: Step) -> list[Fold[str]]:
     """Return the names of one tensor; of many, those that differ in numbers alone together."""
-    names: Sequence[str] = step.names
-    if len(names) > _MOST_NAMES:
-        folds = fold_rows(names, name=str, key=lambda _: None, ragged=True)
-        names = [fold.label for fold in folds]
-    more = len(names) - _MOST_NAMES
-    return " = ".join(names[:_MOST_NAMES]) + (f" and {more} more names" if more > 0 else "")
+    if len(step.names) <= _MOST_NAMES:
+        return one_place_a_name(step.names)
+    return fold_rows(step.names, name=str, key=lambda _: None, ragged=True)
 
 
-def _tied_by(step: Step) -> str:
-    return f" ({step.tie_kind})" if step.tie_kind in ("alias", "view", "overlap") else ""
+def _tie_label(fold: TieFold[Step]) -> str:
+    ties, each, kind = len(fold.rows), len(fold.first.names), fold.first.tie_kind
+    more = len(fold.labels) - _MOST_NAMES
+    names = " = ".join(fold.labels[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    told = []
+    if ties > 1 or each > len(fold.labels):
+        told.append(f"{ties} tie{'s' * (ties > 1)} of {each} names")
+    told += [kind] if kind in ("alias", "view", "overlap") else []
+    return f"{names} ({', '.join(told)})" if told else names
 
 
 def _whole_modules(aside: Sequence[Step], chosen: Sequence[Step]) -> list[Fold[Step]]:

@@ -19,6 +19,7 @@ from .svg import (
 )
 from .terminal import Line, Shown, Tone, lines_of, lines_of_each, show, terminal_width
 from .text import fold, format_shape, text_table
+from .tied import TieFold, fold_ties, one_place_a_name
 
 __all__ = [
     "Column",
@@ -35,6 +36,7 @@ __all__ = [
     "Shown",
     "Spot",
     "Table",
+    "TieFold",
     "Tone",
     "Traits",
     "brief_names",
@@ -47,11 +49,13 @@ __all__ = [
     "fold",
     "fold_alike",
     "fold_rows",
+    "fold_ties",
     "format_shape",
     "html_page",
     "line_chart",
     "lines_of",
     "lines_of_each",
+    "one_place_a_name",
     "scatter",
     "show",
     "spanned",

@@ -108,8 +108,13 @@ class _Texts:
         return widths
 
     def _least(self, place: int) -> int:
-        pieces = [len(p.rstrip()) for row in self.body for p in _pieces(row[place], dots=not place)]
+        names = self._names(place)
+        pieces = [len(p.rstrip()) for row in self.body for p in _pieces(row[place], dots=names)]
         return max([*pieces, len(self.headers[place]), _LEAST])
+
+    def _names(self, place: int) -> bool:
+        """Whether a column has names, which break at their dots."""
+        return not place or self.headers[place] == "name"
 
     def _next(self, place: int, now: int, over: int, least: int) -> int:
         """Return the width of a column without its longest cells, or one that fits."""
@@ -136,7 +141,7 @@ class _Texts:
         count = len(widths)
         # Broken names hang a little, so that no piece of one is taken for the next.
         cells = [
-            _filled(cell, length, _GAP if i == 0 else "")
+            _filled(cell, length, _GAP if self._names(i) else "")
             for i, (cell, length) in enumerate(zip(row, widths, strict=False))
         ]
         # Where no width is given, no column hangs.
