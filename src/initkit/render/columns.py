@@ -131,6 +131,8 @@ def _cut(
 ) -> None:
     longest = max(map(len, sheet.cells[place]))
     room = max(longest - (sheet.width - width), least)
+    if shorten is _without_end and room > longest - (sheet.width - width):
+        return  # it would be cut, and hang below all the same
     sheet.cells[place] = [
         cell if len(cell) <= room else shorten(cell, room) for cell in sheet.cells[place]
     ]
