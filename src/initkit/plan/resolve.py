@@ -46,15 +46,19 @@ class Choice:
             return self.clause is other.clause
         return self.distribution == other.distribution
 
+    @property
+    def start(self) -> str:
+        """What it wants."""
+        if self.keeps:
+            return "keep"
+        return str(self.distribution) if self.distribution else "cannot start"
+
     def __str__(self) -> str:
-        what = (
-            "keep"
-            if self.keeps
-            else str(self.distribution)
-            if self.distribution
-            else "cannot start"
-        )
-        return f"{visible(self.name)}: {what} (rule {self.clause.label!r})"
+        return self.told(self.start)
+
+    def told(self, start: str) -> str:
+        """Return its line in an error, where what it wants may be told in more digits."""
+        return f"{visible(self.name)}: {start} (rule {self.clause.label!r})"
 
 
 class Resolver:
