@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from torch import nn
 
-from initkit import plan_init
+from initkit import TargetError, plan_init
 
 MODEL = nn.Sequential(*(nn.Linear(4, 4) for _ in range(8)), nn.PReLU())
 ONE = plan_init(MODEL, {"*": "normal(std=0.02)"})
@@ -69,3 +70,8 @@ def test_of_many_that_differ_a_little_the_range_is_told() -> None:
     ]
     diff = plan_init(model, {"*": "normal(std=0.02)"}).diff(plan_init(model, rules))
     assert str(diff) == "~ {1..3}.weight  x3  N(0, 0.02) -> N(0, 0.020000001..0.020000003)"
+
+
+def test_what_is_no_plan_is_refused_by_what_it_is() -> None:
+    with pytest.raises(TargetError, match="compared with another plan, not with 'x'"):
+        ONE.diff("x")  # type: ignore[arg-type]
