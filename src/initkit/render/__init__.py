@@ -2,7 +2,7 @@
 
 from .columns import Column, column_html, column_lines, column_table
 from .folding import Fold, Grid, Traits, brief_names, fold_alike, fold_rows, split_name
-from .html import Mark, Notes, Section, Table, html_page
+from .html import Mark, Names, Notes, Section, Table, html_page
 from .plots import figure
 from .ranges import common_start, spanned, template
 from .svg import (
@@ -29,6 +29,7 @@ __all__ = [
     "Ink",
     "Line",
     "Mark",
+    "Names",
     "Notes",
     "Picture",
     "Section",
