@@ -85,3 +85,9 @@ def test_where_it_is_narrow_counts_have_three_digits() -> None:
 
 def test_containers_that_hold_one_module_are_one_line_with_their_whole_path() -> None:
     assert plan_init(wide(), RULES).tree().rows[0].label == "decoder.attention"
+
+
+def test_a_page_keeps_the_indents_of_a_tree() -> None:
+    page = plan_init(net(), RULES).tree().to_html()
+    assert '<td class="t">    head</td>' in page and "<summary>    h.{0..2}</summary>" in page
+    assert ".t summary{white-space:pre-wrap}" in page and "u2003" not in page

@@ -203,10 +203,10 @@ class Tree(Shown):
 
     def to_html(self, *, whole: bool = True) -> str:
         """Return the tree as one self-contained HTML document, or as a piece of one."""
-        # Spaces at the start of a cell are not seen on a page.
         name: Column[TreeRow] = Column(
             "module",
-            lambda row: "\u2003" * row.depth + row.label,
+            lambda row: "    " * row.depth + row.label,
+            html_align="t",
             inside=lambda row: row_names(row) if row.count > 1 else (),
         )
         chosen = [name, _COUNT, *(_COLUMNS[name] for name in self.columns)]

@@ -12,7 +12,7 @@ from .terminal import Line, Tone, lines_of_each
 from .text import Sheet, str_of, table_lines
 
 R = TypeVar("R")
-Align = Literal["l", "r"]
+Align = Literal["l", "r", "p", "t"]
 _LEAST_CUT = 8  # letters that a cut cell keeps
 
 

@@ -57,8 +57,8 @@ class Mark:
 class Table:
     """A section of a page: a table under its title.
 
-    ``align`` has one letter a column, ``l`` or ``r``, or ``p`` for prose, which breaks its lines;
-    ``marks`` are none, or one a row.
+    ``align`` has one letter a column, ``l`` or ``r``, ``p`` for prose, which breaks its lines, or
+    ``t`` for a tree, whose indents are kept; ``marks`` are none, or one a row.
     """
 
     headers: Sequence[str]

@@ -99,7 +99,7 @@ def list_schemes() -> list[str]:
 
 def _schemes_page(names: Sequence[str]) -> str:
     infos = [describe_scheme(name) for name in names]
-    rows = [(i.name, i.formula, i.summary, ", ".join(i.synonyms)) for i in infos]
+    rows = [(i.name, i.formula, i.summary.replace("``", ""), ", ".join(i.synonyms)) for i in infos]
     table = Table(("scheme", "formula", "what it does", "also called"), rows, "lppp")
     return html_page(f"{len(rows)} schemes", [table])
 
