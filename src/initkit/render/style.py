@@ -71,7 +71,8 @@ border:1px solid var(--line);padding:.2em .5em}
 @@ th{position:sticky;top:0;background:var(--page)}@@ th[aria-sort]{cursor:pointer}
 @@ th[aria-sort=ascending]:after{content:" \\2191"}
 @@ th[aria-sort=descending]:after{content:" \\2193"}
-@@ .r{text-align:right}@@ td.t,@@ td.t summary{white-space:pre-wrap}@@ td.p{white-space:normal;overflow-wrap:anywhere;min-width:9em}
+@@ .r{text-align:right}@@ td.t,@@ td.t summary{white-space:pre-wrap}
+@@ td.p{white-space:normal;overflow-wrap:anywhere;min-width:9em}
 @@ td[style]{background:linear-gradient(90deg,var(--bar) var(--b),transparent var(--b))}
 @@ .muted{color:var(--dim)}@@ .warning{color:var(--warn)}@@ .error{color:var(--bad)}
 @@ section.warning,@@ section.error{border-left:4px solid;padding-left:.8em}
