@@ -40,6 +40,11 @@ def test_what_is_near_nothing_has_no_line_to_paste(typed: str, run: Run) -> None
     assert code == 2 and "to paste" not in err
 
 
+def test_a_name_of_two_meanings_is_described(run: Run) -> None:
+    _, _, err = run("show", "he_normal")
+    assert err.endswith("to paste:     initkit describe he_normal\n")
+
+
 def test_nothing_that_was_typed_acts_on_the_terminal(run: Run) -> None:
     _, _, err = run("plan", "cli_net:Net", "--ful", "--only", "\x1b[2J")
     assert "\x1b" not in err.partition("as written")[2]

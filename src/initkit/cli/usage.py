@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
-from ..errors import Correction, TargetError, clearly_nearest, visible
+from ..errors import Correction, RuleError, TargetError, clearly_nearest, visible
 from ..rules import changed, list_recipes, recipe_named, words_for
 from ..schemes import canonical_name, list_schemes
 
@@ -114,6 +114,10 @@ def _with_rules(words: Sequence[str], command: str, valued: Collection[str]) -> 
 def _near_rules(word: str) -> str | None:
     """Return the recipe or scheme that a word names, or clearly means."""
     name = word.partition("(")[0]
-    if recipe_named(name) is not None or canonical_name(name) is not None:
+    try:
+        known = recipe_named(name) is not None or canonical_name(name) is not None
+    except RuleError:  # a name of two meanings, which describing it tells apart
+        return word
+    if known:
         return word
     return clearly_nearest(name, [*list_recipes(), *list_schemes()])

@@ -102,6 +102,8 @@ def _indexed(key: str) -> str:
 
 
 def _range(start: int, stop: int) -> str:
+    if start >= stop:  # nothing, which no key is for
+        return f"{{{start}:{stop}}}"
     return f"{{{start}..{stop - 1}}}" if start < stop - 1 else f"{start}"
 
 
