@@ -176,8 +176,9 @@ def _pieces(text: str, *, dots: bool = True) -> Lines:
     ['  in ', 'it']
     """
     pieces, start, depth, braces = [], 0, 0, 0
+    indent = len(text) - len(text.lstrip())  # it belongs to what it indents
     for i, letter in enumerate(text[:-1], 1):
-        if not text[:i].strip():  # an indent belongs to what it indents
+        if i <= indent:
             continue
         depth += (letter == "(") - (letter == ")")
         braces += (letter == "{") - (letter == "}")
