@@ -49,7 +49,7 @@ def expect_error(call: Callable[[], object]) -> None:
 def slips_are_caught() -> None:
     """Show two slips in one error, and what a check finds where one layer is off by 5 %."""
     heading("two slips in the rules: one error, before anything is written")
-    slips = {"blocks.*.porj.weight": 0, **LANGUAGE_MODEL, "*.up.bias": 1}
+    slips = {"blocks.*.qvk.weight": 0, **LANGUAGE_MODEL, "*.up.bias": 1}
     expect_error(lambda: apply_init(TiedLM(), slips, seed=0))
 
     heading("somebody scaled one of 76 parameters by 1.05")

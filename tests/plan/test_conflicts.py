@@ -193,3 +193,12 @@ def test_a_rule_that_a_tie_overrules_is_remarked_on(
     (step,) = plan_init(model, rules, **options)
     assert (step.start, step.remarks) == (start, f"= 1.weight, overrules {remark}")
     assert "overrules" not in plan_init(model, {"0.*": 1, "1.*": 1})[0].remarks
+
+
+def test_wants_that_differ_a_little_are_told_in_as_many_digits_as_make_them_differ() -> None:
+    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
+    model[1].weight = model[0].weight
+    (problem,) = plan_init(
+        model, {"0*": "normal(std=0.02)", "*": "normal(std=0.02000001)"}
+    ).problems
+    assert "  0.weight: N(0, 0.02) (rule '0*')\n  1.weight: N(0, 0.02000001) " in str(problem)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from torch import nn
 
-from initkit import plan_init
+from initkit import TargetError, plan_init
 
 MODEL = nn.Sequential(*(nn.Linear(4, 4) for _ in range(8)), nn.PReLU())
 ONE = plan_init(MODEL, {"*": "normal(std=0.02)"})
@@ -49,3 +50,28 @@ def test_another_dtype_or_a_frozen_tensor_is_a_difference() -> None:
     other.bias.data = other.bias.data.double()
     diff = plan_init(one, {"*": 0}).diff(plan_init(other, {"*": 0}))
     assert str(diff).splitlines() == ["~ weight  frozen", "~ bias  dtype float32 -> float64"]
+
+
+def test_numbers_that_differ_a_little_have_as_many_digits_as_make_them_differ() -> None:
+    model = nn.Linear(4, 4)
+    one = plan_init(model, {"weight": "normal(std=0.02)", "bias": 0.1})
+    other = plan_init(model, {"weight": "normal(std=0.02000001)", "bias": 0.1000000001})
+    assert str(one.diff(other)).splitlines() == [
+        "~ weight  N(0, 0.02) -> N(0, 0.02000001)",
+        "~ bias  constant 0.1 -> constant 0.1000000001",
+    ]
+
+
+def test_of_many_that_differ_a_little_the_range_is_told() -> None:
+    model = nn.Sequential(*(nn.Linear(2, 2, bias=False) for _ in range(4)))
+    rules = [
+        {f"{i}.weight": f"normal(std={0.02 + i * 1e-9})" for i in range(1, 4)},
+        {"*": "normal(std=0.02)"},
+    ]
+    diff = plan_init(model, {"*": "normal(std=0.02)"}).diff(plan_init(model, rules))
+    assert str(diff) == "~ {1..3}.weight  x3  N(0, 0.02) -> N(0, 0.020000001..0.020000003)"
+
+
+def test_what_is_no_plan_is_refused_by_what_it_is() -> None:
+    with pytest.raises(TargetError, match="compared with another plan, not with 'x'"):
+        ONE.diff("x")  # type: ignore[arg-type]

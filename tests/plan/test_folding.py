@@ -8,7 +8,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from initkit import Plan, plan_init
+from initkit import Plan, Rule, plan_init
 from initkit.distributions import Constant, Normal
 from initkit.plan import Step
 from initkit.plan.folding import fold_steps, short_rule
@@ -114,6 +114,25 @@ def test_a_pyramid_is_one_line_with_the_range_of_its_sizes() -> None:
     model = nn.Sequential(*(nn.Linear(n, 2 * n) for n in sizes))
     line = plan_init(model, {"*weight": "lecun_normal", "*": 0}).table(100).splitlines()[2]
     assert line == "{0..6}.weight  x7  N(0, 0.04419..0.3536)  16..1024x8..512  *weight"
+
+
+def test_an_odd_kernel_in_a_pyramid_has_a_line_of_its_own() -> None:
+    sizes = (4, 8, 16, 32, 64)
+    convs = [nn.Conv2d(a, b, 3, bias=False) for a in sizes for b in sizes]
+    convs[13] = nn.Conv2d(16, 32, 7, bias=False)
+    plan = plan_init(nn.Sequential(*convs), "kaiming_normal")
+    assert [fold.label for fold in plan.folds] == ["{0..12,14..24}.weight", "13.weight"]
+    assert plan.table(64).splitlines()[2].split()[-2] == "*x*x3x3"
+
+
+def test_one_layer_of_another_rule_stands_out_of_layers_that_all_differ() -> None:
+    rules = [
+        Rule("normal(std=0.02/(layer + 1))", name="*qkv.weight", where=lambda s: ".7." in s.name),
+        Rule("normal(std=0.02/(layer + 2))", name="*qkv.weight"),
+        {"*": 0},
+    ]
+    labels = [fold.label for fold in plan_init(gpt(), rules).folds]
+    assert labels[0] == "h.{0..6,8..15}.qkv.weight" and "h.7.qkv.weight" in labels
 
 
 def test_blocks_of_one_kind_and_different_number_are_one_line() -> None:

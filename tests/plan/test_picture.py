@@ -70,7 +70,7 @@ def test_a_figure_has_the_same_marks(pyplot: None) -> None:
     figure = plan().plot()
     drawn = {k["label"]: args for name, args, k in figure.axes[0][0].drawn if name == "scatter"}
     assert list(drawn) == ["1/sqrt(fan_in)", "Linear", "Conv2d"]
-    assert drawn["Linear"] == ([1, 2, 3, 4], [0.02, 0.02, 0.02, 0.5])
+    assert drawn["Linear"] == ([2, 3, 4, 5], [0.02, 0.02, 0.02, 0.5])
     assert drawn["1/sqrt(fan_in)"][1][1:] == [0.25] * 4
 
 

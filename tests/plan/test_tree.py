@@ -60,3 +60,34 @@ def test_every_parameter_is_in_the_root_and_in_one_line_of_each_depth() -> None:
         if deeper.depth <= row.depth
     ]
     assert sorted(s.name for r in leaves for s in r.steps) == sorted(s.name for s in plan)
+
+
+def wide() -> nn.Module:
+    parts = ("query_projection", "key_projection", "value_projection")
+    dense: dict[str, nn.Module] = {part: nn.Linear(1000, 1000) for part in parts}
+    inner = nn.ModuleDict(dense | {"norm": nn.LayerNorm(10)})
+    return nn.ModuleDict({"decoder": nn.ModuleDict({"attention": inner})})
+
+
+@pytest.mark.parametrize("width", [60, 72, 80, 120])
+def test_a_tree_fits_the_width_and_what_hangs_is_deeper_than_its_line(width: int) -> None:
+    lines = plan_init(wide(), RULES).tree().text(width).splitlines()
+    assert max(map(len, lines)) <= width
+    of_norm = next(i for i, line in enumerate(lines) if line.startswith("  norm"))
+    assert all(line.startswith("      ") for line in lines[of_norm + 1 :])
+
+
+def test_where_it_is_narrow_counts_have_three_digits() -> None:
+    tree = plan_init(wide(), RULES).tree(columns=("elements",))
+    assert tree.text(80).splitlines()[3].split()[1:] == ["3,003,020"]
+    assert tree.text(44).splitlines()[3].split()[1:] == ["3M"]
+
+
+def test_containers_that_hold_one_module_are_one_line_with_their_whole_path() -> None:
+    assert plan_init(wide(), RULES).tree().rows[0].label == "decoder.attention"
+
+
+def test_a_page_keeps_the_indents_of_a_tree() -> None:
+    page = plan_init(net(), RULES).tree().to_html()
+    assert '<td class="t">    head</td>' in page and "<summary>    h.{0..2}</summary>" in page
+    assert ".t summary{white-space:pre-wrap}" in page and "u2003" not in page

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from initkit.render import fold_alike, fold_rows, split_name
+from initkit.render import Traits, fold_alike, fold_rows, split_name
 
 PIECES = st.sampled_from(["h", "layer1", "layer2", "conv1", "weight", "0", "1", "12", "007", "{1}"])
 NAMES = st.one_of(st.text(max_size=6), st.lists(PIECES, max_size=4).map(".".join))
@@ -81,13 +81,13 @@ def test_a_number_longer_than_any_count_is_a_part_of_the_name() -> None:
 def alike(names: list[str], exact: dict[str, int] | None = None) -> list[str]:
     """Return the labels of names whose rows are alike but for what is given."""
     known = exact or {}
-    folds = fold_alike(names, name=str, kin=lambda _: None, exact=lambda name: known.get(name, 0))
+    folds = fold_alike(names, name=str, traits=lambda name: Traits(known.get(name, 0)))
     return [fold.label for fold in folds]
 
 
 @given(st.lists(st.tuples(NAMES, st.integers(0, 2)), max_size=20))
 def test_rows_of_joined_modules_are_rebuilt_too(rows: list[tuple[str, int]]) -> None:
-    folds = fold_alike(rows, name=lambda row: row[0], kin=lambda _: None, exact=lambda row: row[1])
+    folds = fold_alike(rows, name=lambda row: row[0], traits=lambda row: Traits("", (row[1],)))
     assert [row[0] for fold in folds for row in fold.rows] == [n for f in folds for n in f.names]
     assert sorted(row for fold in folds for row in fold.rows) == sorted(rows)
 
@@ -102,7 +102,7 @@ def test_like_subtrees_are_one_line_a_tensor(
     outer: list[str], inner: list[str], layers: int
 ) -> None:
     names = [f"{o}.{i}.{part}.w" for o in outer for i in range(layers) for part in inner]
-    folds = fold_alike(names, name=str, kin=lambda _: None, exact=lambda _: None)
+    folds = fold_alike(names, name=str, traits=lambda _: Traits(""))
     assert sorted(name for fold in folds for name in fold.names) == sorted(names)
 
 
@@ -129,5 +129,5 @@ def test_a_tensors_own_name_is_no_module_and_stays() -> None:
 def test_ten_thousand_modules_of_names_of_their_own_are_one_line() -> None:
     letters = "abcdefghij"
     names = [f"{''.join(word)}.w" for word in itertools.product(letters, repeat=4)]
-    (fold,) = fold_alike(names, name=str, kin=lambda _: None, exact=lambda _: None)
+    (fold,) = fold_alike(names, name=str, traits=lambda _: Traits(""))
     assert fold.names == names

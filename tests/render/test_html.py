@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 import re
 from html.parser import HTMLParser
 
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from initkit import list_recipes, list_schemes
 from initkit.render.html import Cell, Notes, Table, bars, html_page, html_table
 from initkit.render.style import STYLE
 from initkit.render.text import text_table
@@ -168,3 +171,19 @@ def test_every_rule_of_the_style_outweighs_a_notebooks_own() -> None:
 )
 def test_a_notebooks_theme_is_heeded_after_the_systems(mark: str) -> None:
     assert STYLE.index("prefers-color-scheme") < STYLE.index(mark)
+
+
+def test_names_are_a_list_that_a_notebook_shows_as_a_table() -> None:
+    for names in (list_schemes(), list_recipes()):
+        assert names == sorted(names) and repr(names) == repr(sorted(names))
+        assert copy.deepcopy(names) == pickle.loads(pickle.dumps(names)) == names
+        page: str = names._repr_html_()  # type: ignore[attr-defined]
+        assert page.count("<tr>") == len(names) + 1
+        assert all(f"<tr><td>{name}</td>" in page for name in names if len(name) < 20)
+
+
+def test_prose_breaks_its_lines_and_a_rule_behind_its_bars() -> None:
+    page = html_page("", [Table(["a", "b"], [["x", "long prose"]], "lp")])
+    assert "<th scope=col class=p>b</th>" in page and '<td class="p">long prose</td>' in page
+    rule = html_page("", [Table(["rule"], [["gpt2/transformers: *LayerNorm|*RMSNorm"]])])
+    assert "gpt2/<wbr>transformers: *LayerNorm|<wbr>*RMSNorm" in rule

@@ -10,6 +10,7 @@ import pytest
 
 from initkit.render import (
     Density,
+    Ink,
     Picture,
     Series,
     Spot,
@@ -142,3 +143,16 @@ def test_densities_of_any_names_and_spikes_are_well_formed() -> None:
     # Nearly equal densities, beside a spike that ends at the top.
     assert heights[0] == pytest.approx(heights[2], abs=0.2)
     assert min(heights) == heights[1] == 40
+
+
+def test_a_legend_takes_as_many_lines_as_it_needs_and_none_is_cut() -> None:
+    groups: list[tuple[str, Ink]] = [(f"QuiteLongNameOfAModule{i}", "one") for i in range(6)]
+    svg = scatter([Spot(0, 0.1, 0), Spot(1, 0.2, 1)], groups, ("law", {}), x="x", y="y")
+    root = parsed(svg)
+    labels = [t for t in root.findall("text") if t.text in {name for name, _ in groups}]
+    assert len(labels) == 6
+    width, height = float(root.get("width")), float(root.get("height"))
+    assert all(float(t.get("x")) + 6.4 * len(t.text) <= width for t in labels)
+    lines = {t.get("y") for t in labels}
+    alone = float(parsed(scatter([], groups[:1], ("", {}), x="", y="")).get("height"))
+    assert height == alone + 16 * (len(lines) - 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -103,3 +104,22 @@ def test_a_table_whose_columns_all_hang_keeps_the_header_of_its_names() -> None:
     text = text_table(["name in a.very.long.module", "start"], [["w" * 30, "N(0, 1)"]], width=34)
     assert text.splitlines()[0] == "name in a.very.long.module"
     assert "start N(0, 1)" in text
+
+
+def test_what_breaks_or_hangs_below_an_indented_name_is_deeper_than_the_name() -> None:
+    rows = [["model", "N(0, 1)", ""], ["    attention.{q,k,v}_proj", "N(0, 0.02)", "Linear"]]
+    assert text_table(["module", "starts as", "type"], rows, width=30).splitlines()[2:] == [
+        "model               N(0, 1)",
+        "    attention.      N(0, 0.02)",
+        "      {q,k,v}_proj",
+        "        type Linear",
+    ]
+
+
+@pytest.mark.parametrize("width", range(40, 100, 5))
+def test_a_broken_name_stays_inside_its_column(width: int) -> None:
+    rows = [[f"{' ' * i}model.layers.{{0..31}}.attention.output", "N(0, 1)"] for i in range(9)]
+    _, rule, *lines = text_table(["name", "start"], rows, width=width).splitlines()
+    column = len(rule.split()[0])
+    assert all(not line[column : column + 2].strip() for line in lines)
+    assert max(map(len, lines)) <= width

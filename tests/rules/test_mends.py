@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from initkit import Rule, apply_init, initialized, plan_init
+from initkit import Recipe, Rule, apply_init, initialized, plan_init
 from initkit.errors import (
     FileError,
     InitkitError,
+    OptionError,
     PlanError,
     ReadError,
     RuleError,
@@ -119,6 +120,8 @@ SHOWN: dict[str, tuple[Any, str, str]] = {
     "an option of a recipe": ("gpt2/transformers(sdt=1)", "'gpt2/transformers(sdt=1)'",
                               "'gpt2/transformers(std=1)'"),
     "a recipe": ("gpt2/transfomers", "'gpt2/transfomers'", "'gpt2/transformers'"),
+    "no value": ({nn.Linear: {"bias": None}}, "nn.Linear: {'bias': None}",
+    "nn.Linear: {'bias': 'keep'}"),
     "under a class": (
         {nn.Linear: {"weight": "norml"}},
         "nn.Linear: {'weight': 'norml'}",
@@ -146,6 +149,22 @@ SHOWN: dict[str, tuple[Any, str, str]] = {
     "a regular expression that ends early": ({re.compile("class"): 0}, "re.compile('class'): 0",
                                              "re.compile('class.*'): 0"),
     "a class as a name": ({"LayerNorm": 0}, "'LayerNorm': 0", "'type:LayerNorm': 0"),
+    "an index": ({"blocks[0].norm.bias": 0}, "'blocks[0].norm.bias': 0",
+                 "'blocks.0.norm.bias': 0"),
+    "an index of a scope": ({"blocks[1]": {"norm.bias": 0}}, "'blocks[1]': {'norm.bias': 0}",
+                            "'blocks.1': {'norm.bias': 0}"),
+    "a slice": ({"blocks[0:2].norm.bias": 0}, "'blocks[0:2].norm.bias': 0",
+                "'blocks.{0..1}.norm.bias': 0"),
+    "a range with a dash": ({"blocks.{0-1}.norm.bias": 0}, "'blocks.{0-1}.norm.bias': 0",
+                            "'blocks.{0..1}.norm.bias': 0"),
+    "a colon": ({"classifier:weight": 0}, "'classifier:weight': 0", "'classifier.weight': 0"),
+    "a path with slashes": ({"blocks/0/norm/bias": 0}, "'blocks/0/norm/bias': 0",
+                            "'blocks.0.norm.bias': 0"),
+    "what holds the model": ({"model.classifier.weight": 0}, "'model.classifier.weight': 0",
+                             "'classifier.weight': 0"),
+    "the end of a name": ({"norm.bias": 0}, "'norm.bias': 0", "'*.norm.bias': 0"),
+    "a class and a parameter": ({"Linear.weight": 0}, "'Linear.weight': 0",
+                                "'type:Linear': {'weight': 0}"),
     "a module as a name": ({"classifier": 0}, "'classifier': 0", "'classifier.*': 0"),
     "a rule": ([Rule("normal", name="*.wieght", type=nn.Linear)],
                "Rule('normal', name='*.wieght', type=nn.Linear)",
@@ -176,7 +195,7 @@ WITHOUT_A_MEND: dict[str, tuple[Any, str]] = {
     "a number below its limit": ({"*": "normal(std=-1)"}, "'*': 'normal(std=-1)'"),
     "a scheme between two": ({"*": "xavier_xxx"}, "'*': 'xavier_xxx'"),
     "a name with two meanings": ({"*": "he_normal"}, "'*': 'he_normal'"),
-    "no value": ({nn.Linear: {"bias": None}}, "nn.Linear: {'bias': None}"),
+    "a truth value": ({nn.Linear: {"bias": True}}, "nn.Linear: {'bias': True}"),
     "what no text makes": ({"*": {"a": object()}}, "'*': {'a': ...}"),
 }
 
@@ -197,6 +216,48 @@ def test_two_names_that_are_as_near_are_both_told_and_none_is_pasted() -> None:
 def test_a_mend_never_takes_the_place_of_another_rule_of_the_table() -> None:
     error = error_of({"*.wieght": "normal", "*.weight": "zeros", "*": "keep"})
     assert error is not None and "to paste" not in error.told()
+
+
+def test_a_mend_that_would_decide_nothing_where_it_stands_goes_in_front() -> None:
+    error = error_of({"*.weight": 1, "clasifier.weight": 0, "*": 2})
+    assert error is not None
+    assert error.told().splitlines()[-1] == (
+        "  to paste:     [{'classifier.weight': 0}, ...]  in front of your other rules"
+    )
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"clasifier.*": 0, "classifier.weight": 1, "classifier.bias": 2, "*": 3},
+        {"classifier.*": 1, "clasifier.*": 0, "*": 2},
+        [{"classifier.weight": 1}, {"clasifier.weight": 0, "*": 2}],
+    ],
+)
+def test_a_mend_that_leaves_another_rule_nothing_is_not_pasted(rules: Any) -> None:
+    error = error_of(rules)
+    assert error is not None
+    assert "to paste" not in error.told() and "would match:  classifier" in error.told()
+
+
+def test_what_cannot_start_shows_the_rule_that_would_start_it() -> None:
+    error = error_of({"classifier": {"bias": "xavier_uniform"}, "*": 0})
+    assert error is not None
+    assert error.told().endswith("\n  as written:   'classifier': {'bias': 'xavier_uniform'}")
+
+
+def test_an_argument_that_a_rule_or_recipe_has_not_is_told_as_an_option_is() -> None:
+    with pytest.raises(OptionError) as caught:
+        Rule("normal", nmae="*.weight")  # type: ignore[call-arg]
+    assert str(caught.value).splitlines() == [
+        "Rule has no argument 'nmae'",
+        "  as written:   Rule('normal', nmae='*.weight')",
+        "  to paste:     Rule('normal', name='*.weight')",
+    ]
+    with pytest.raises(OptionError, match="Recipe has no argument 'rulse'"):
+        Recipe("mine", rulse={"*": 0})  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="missing 1 required"):
+        Rule()  # type: ignore[call-arg]
 
 
 def test_all_slips_of_a_table_are_told_at_once() -> None:

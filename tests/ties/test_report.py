@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import Parameter
 
+from initkit import plan_init
 from initkit.errors import TargetError
 from initkit.ties.report import MEANING, tie_report
 
@@ -139,9 +140,28 @@ def test_many_names_of_one_tie_are_one_line_that_opens_to_all() -> None:
     model["head"].weight = layer.weight
     text = tie_report(model).text(120)
     (first, second) = (line for line in text.splitlines() if ".weight" in line)
-    assert first.startswith("parameter  layers.{0..11}.weight  x12")
+    assert first.startswith("parameter  layers.{0..11}.weight     12")
     assert second.startswith("=          head.weight ")
     (bias,) = (line for line in text.splitlines() if ".bias" in line)
-    assert bias.startswith("module") and "layers.{0..11}.bias    x12" in bias
+    assert bias.startswith("module") and "layers.{0..11}.bias       12" in bias
     page = tie_report(model).to_html()
     assert all(f"layers.{i}.bias" in page for i in range(12))
+
+
+def test_how_many_ties_a_line_has_is_told_apart_from_how_many_names_one_has() -> None:
+    model = nn.ModuleDict({"a": nn.ModuleList(nn.Linear(4, 4, bias=False) for _ in range(11))})
+    model["b"] = nn.ModuleList(nn.Linear(4, 4, bias=False) for _ in range(11))
+    for one, other in zip(model["a"], model["b"], strict=True):
+        other.weight = one.weight
+    model["c"] = nn.ModuleList([nn.Linear(4, 4, bias=False)] * 6)
+    rows = [line.split()[:4] for line in tie_report(model).text(120).splitlines()[3:6]]
+    assert rows == [
+        ["parameter", "11", "a.{0..10}.weight", "4x4"],
+        ["=", "b.{0..10}.weight", "4x4", "float32"],
+        ["module", "c.{0..5}.weight", "6", "4x4"],
+    ]
+    said = [line for line in plan_init(model, {"*": 0}).text(120).splitlines() if "tied" in line]
+    assert said == [
+        "tied: a.{0..10}.weight = b.{0..10}.weight (11 ties of 2 names)",
+        "tied: c.{0..5}.weight (1 tie of 6 names)",
+    ]

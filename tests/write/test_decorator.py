@@ -300,3 +300,10 @@ def test_bad_rules_are_refused_when_the_class_is_made() -> None:
         initialized(Net)  # type: ignore[arg-type]
     with pytest.raises(RuleError, match="decorates nn.Module subclasses"):
         initialized("resnext")(int)  # type: ignore[type-var]
+
+
+def test_a_misspelt_seed_is_told_that_there_is_none_even_without_rules() -> None:
+    with pytest.raises(OptionError, match="takes no seed"):
+        initialized(sede=0)  # type: ignore[call-arg]
+    with pytest.raises(OptionError, match="has no option 'stirct'\n  as written:   stirct=True"):
+        initialized(stirct=True)  # type: ignore[call-arg]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from ..distributions import Test
 from ..errors import visible
-from ..render import Fold, fold_alike, spanned, template
+from ..render import Fold, spanned
 from .checked import Checked
 
 FailureKind: TypeAlias = Literal[
@@ -115,27 +115,6 @@ class Failure:
         names = ("name", "kind", "expected", "seen", "p_value", "text", "planned", "rule", "hint")
         shape = {"shape": list(self.shape), "also": list(self.also)}
         return {name: getattr(self, name) for name in names} | shape
-
-
-def fold_failures(failures: Sequence[Failure], strata: Mapping[str, int]) -> list[Fold[Failure]]:
-    """Fold failures of one kind, of parameters whose names differ in numbers or in a word.
-
-    ``strata`` number the parameters by how large their values are: one far from the others stands
-    apart.
-    """
-    if len(failures) <= _FEW:
-        return [Fold.single(failure.name, failure) for failure in failures]
-
-    def kin(failure: Failure) -> Hashable:
-        # Of what else is wrong that it is there, and not how it is put.
-        also = tuple(text.partition(" is ")[0] for text in failure.also)
-        said = template(failure.text), template(failure.planned), also
-        return failure.kind, failure.rule, len(failure.shape), strata.get(failure.name), *said
-
-    return fold_alike(failures, name=lambda failure: failure.name, kin=kin, exact=kin)
-
-
-_FEW = 6  # failures that are told one by one
 
 
 def told_together(fold: Fold[Failure]) -> str:

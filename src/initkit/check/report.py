@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from ..distributions import short
 from ..errors import visible
 from ..render import (
     Column,
@@ -23,21 +20,19 @@ from ..render import (
     brief_names,
     column_html,
     column_lines,
-    fold_alike,
     format_shape,
     html_page,
-    layer_word,
     lines_of,
     lines_of_each,
     spanned,
-    template,
 )
 from .checked import Checked
-from .failures import Failure, failed_tests, fold_failures, kind_of, make_failure, told_together
+from .failures import Failure, failed_tests, kind_of, make_failure, told_together
+from .judged import Judged, fold_judged, one_each
 from .picture import histograms
 
 _FEW = 12  # parameters that are read at a glance: folding them would only hide names
-_FAR = 0.05  # of the larger of two sizes: what fails otherwise than its likes stands apart
+_FEW_FAILURES = 6  # that are told one by one
 _MOST_NAMED = 5  # parameters in the verdict
 _MOST_DIAGNOSED = 24  # failures whose values are compared with other distributions
 
@@ -161,9 +156,9 @@ class CheckReport(Shown):
         return [tuple(str(c.text(row)) for c in COLUMNS) for row in self._judged()]
 
     def _judged(self) -> list[Judged]:
-        failed = {failure.name: failure.kind for failure in self.failures}
+        failed = {failure.name: failure for failure in self.failures}
         return [
-            Judged(c, failed.get(c.name, ""), bool(c.tests) and self.planned) for c in self._checked
+            Judged(c, failed.get(c.name), bool(c.tests) and self.planned) for c in self._checked
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -185,39 +180,21 @@ class CheckReport(Shown):
     @property
     def folds(self) -> list[Fold[Judged]]:
         """The lines of the printed report, each with its ``label``, ``names`` and ``rows``."""
-        judged = sorted(self._judged(), key=lambda row: not row.failure)  # failures first
-        if len(judged) <= _FEW:
-            return [Fold.single(row.checked.name, row) for row in judged]
-        strata = self._strata
-        return fold_alike(
-            judged,
-            name=lambda row: row.checked.name,
-            kin=lambda row: (strata.get(row.checked.name), *_kin(row)),
-            exact=_exact,
-        )
+        judged = self._failing_first()
+        return one_each(judged) if len(judged) <= _FEW else fold_judged(judged)
 
     def failure_texts(self) -> list[str]:
-        """Return what is printed of the failures: of many that are alike, one text."""
-        return [told_together(fold) for fold in fold_failures(self.failures, self._strata)]
+        """Return what is printed of the failures: of a line of the table that fails, one text."""
+        if len(self.failures) <= _FEW_FAILURES:
+            return list(map(str, self.failures))
+        return [
+            told_together(Fold(fold.texts, fold.grids, failures))
+            for fold in fold_judged(self._failing_first())
+            if (failures := tuple(row.failure for row in fold.rows if row.failure is not None))
+        ]
 
-    @cached_property
-    def _strata(self) -> dict[str, int]:
-        """Return a number for each parameter that fails, by how large its values are.
-
-        Of parameters that are planned alike, neighbours in size have one number unless more lies
-        between them than chance does in any but small tensors.
-        """
-        sizes: dict[Hashable, list[tuple[float, str]]] = {}
-        for row in self._judged():
-            if row.failure:
-                sizes.setdefault(_kin(row), []).append((row.size, row.checked.name))
-        strata: dict[str, int] = {}
-        for alike in sizes.values():
-            before, number = -math.inf, 0
-            for size, name in sorted(alike):
-                number += size - before > _FAR * abs(size)
-                before, strata[name] = size, number
-        return strata
+    def _failing_first(self) -> list[Judged]:
+        return sorted(self._judged(), key=lambda row: row.failure is None)
 
     def lines(self, width: int | None = None, *, fold: bool = True) -> list[Line]:
         """Return the lines of ``text()``, each with what it is to the reader."""
@@ -275,42 +252,6 @@ class CheckReport(Shown):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One row of the report: a tensor, the kind of its failure, whether its tests say ``ok``."""
-
-    checked: Checked
-    failure: str
-    tested: bool
-
-    @property
-    def verdict(self) -> str:
-        if self.failure:
-            return f"FAILS: {self.failure}"
-        return self.checked.remark or ("ok" if self.tested else "")
-
-    @property
-    def std(self) -> float | None:
-        return self.checked.measured.std if self.checked.measured is not None else None
-
-    @property
-    def size(self) -> float:
-        """The root of the mean square of the values, below zero where nearly all are."""
-        measured = self.checked.measured
-        if measured is None or not measured.n:
-            return 0.0
-        size = math.hypot(measured.mean, measured.std)
-        return math.copysign(size, measured.mean) if abs(measured.mean) > measured.std else size
-
-    @property
-    def spread(self) -> tuple[str, str]:
-        """The smallest and the largest value; nothing where all are one."""
-        measured = self.checked.measured
-        if measured is None or not measured.n or measured.low == measured.high:
-            return "", ""
-        return short(measured.low), short(measured.high)
-
-
 COLUMNS: tuple[Column[Judged], ...] = (
     Column("name", lambda row: row.checked.name),
     Column("shape", lambda row: format_shape(row.checked.shape), html_align="r"),
@@ -321,16 +262,6 @@ COLUMNS: tuple[Column[Judged], ...] = (
     Column("verdict", lambda row: row.verdict, tone=lambda row: "error" if row.failure else ""),
 )
 """What a report says of each parameter."""
-
-
-def _kin(row: Judged) -> tuple[Hashable, ...]:
-    verdict, planned = template(row.verdict), template(row.checked.planned)
-    rank = len(row.checked.shape)
-    return verdict, planned, rank, layer_word(row.checked.name, rank)
-
-
-def _exact(row: Judged) -> Hashable:
-    return row.checked.shape, row.checked.planned, row.verdict
 
 
 def _all(told: Callable[[Judged], str], digits: int | None = None) -> Callable[[Fold[Judged]], str]:

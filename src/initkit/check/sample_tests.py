@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from ..distributions import Distribution, Test, binomial, passed, short
+from ..distributions import Distribution, Test, binomial, passed, short, shorts
 from .chernoff import MeanBound
 from .expectation import Expectation, expectation
 from .measure import TINY, Measured
@@ -118,14 +118,14 @@ def _sums(expected: Expectation, measured: Measured) -> Iterator[Test]:
 
 
 def _mean_test(p: float, measured: Measured, mean: float, errors: float) -> Test:
-    seen, planned = short(measured.mean), short(mean)
+    seen, planned = shorts(measured.mean, mean)
     far = f"{errors:,.0f}" if errors >= 100 else f"{errors:.3g}"
     text = f"the mean is {seen} where {planned} was planned ({far} standard errors)"
     return Test("mean", p, f"mean {planned}", f"mean {seen}", text)
 
 
 def _std_test(p: float, measured: Measured, std: float) -> Test:
-    seen, planned = short(measured.std), short(std)
+    seen, planned = shorts(measured.std, std)
     text = f"the std is {seen} where {planned} was planned ({_times(measured.std / std)})"
     return Test("std", p, f"std {planned}", f"std {seen}", text)
 
@@ -214,5 +214,7 @@ def _percent(share: float) -> str:
 
 def _times(ratio: float) -> str:
     if 0.8 < ratio < 1.25:
-        return f"{abs(ratio - 1):.2%} too {'large' if ratio > 1 else 'small'}"
+        share = abs(ratio - 1)
+        told = f"{share:.2%}" if share > 1e-4 else f"{100 * share:.1g}%"
+        return f"{told} too {'large' if ratio > 1 else 'small'}"
     return f"{ratio:.3g} times"

@@ -20,7 +20,7 @@ import torch
 from .._version import __version__
 from ..access import Summary, summary
 from ..check.check import check_init
-from ..errors import FileError, InitkitError, OptionError
+from ..errors import FileError, InitkitError, OptionError, TargetError
 from ..plan import DEFAULTS, UNEXPLAINED, Plan, PlanOptions, of_kind, plan_init
 from ..record import recording
 from ..render import fold, lines_of, terminal_width
@@ -59,6 +59,7 @@ from .targets import (
     load_weights,
     save_weights,
 )
+from .usage import Commands, Misuse, Parser, no_target, told
 
 FINE, FAILED, WRONG_USE = 0, 1, 2
 _ONLY_WITH_RULES = ("strict", "only", "protect")
@@ -76,13 +77,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
       also     zero
     0
     """
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    parser, commands = _parser()
+    try:
+        options = parser.parse_args(words)
+    except Misuse as misuse:
+        print(told(misuse, words, commands, parser.parse_args), file=sys.stderr)
+        raise SystemExit(WRONG_USE) from None
     try:
         output: Output = options.run(options)
         print_output(output, as_json=options.json)
         sys.stdout.flush()  # here, where a pipe that was closed is no error
         return FINE if output.ok else FAILED
     except InitkitError as error:
+        if isinstance(error, TargetError) and error.shown is None:
+            error.shown = no_target(words, error)
         print(f"initkit: {error.respelled(shell_text)}", file=sys.stderr)
         return WRONG_USE
     except BrokenPipeError:  # `initkit recipes | head`
@@ -104,8 +113,9 @@ class _Version(argparse.Action):
         parser.exit(FINE)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> tuple[Parser, Commands]:
+    """Return what reads a command line, and what reads that of each command."""
+    parser = Parser(
         "initkit",
         # an abbreviation would change its meaning when an option is added
         allow_abbrev=False,
@@ -165,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("--out", metavar="FILE", help="write the rules here, .toml or .json")
     suggest = _command(commands, _suggest, "suggest", "name the recipes that fit a model")
     suggest.add_argument("target", metavar="TARGET")
-    return parser
+    return parser, commands.choices
 
 
 def _command(

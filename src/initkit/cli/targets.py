@@ -97,8 +97,10 @@ def _callable(module: ModuleType, name: str, text: str) -> Any:
     for part in name.split("."):
         found = getattr(found, part, None)
     if found is None:
-        known = ", ".join(n for n in vars(module) if callable(getattr(module, n)))[:200]
-        raise TargetError(f"{text}: {module.__name__} has no {name!r}; it has {known}")
+        known = [n for n in vars(module) if callable(getattr(module, n))]
+        listed = ", ".join(known)[:200]
+        error = TargetError(f"{text}: {module.__name__} has no {name!r}; it has {listed}")
+        raise error.meaning(name, known)
     return found
 
 

@@ -2,12 +2,13 @@
 
 from ..numbers import Grid
 from .arranged import Arranged
-from .base import WRITTEN, Distribution, from_dict, short, spans
+from .base import WRITTEN, Distribution, from_dict, spans
 from .bases import Fourier, HadamardIdentity, Interpolation, Mel
 from .blocks import Blocks
 from .by_formula import ByFormula
 from .copied import Copy
 from .curves import Curve, curve
+from .digits import short, shorts, told_apart
 from .elementwise import Constant, MaskedUniform, Normal, TruncatedNormal, Uniform
 from .evidence import Sample, Test, binomial, exact_test, passed
 from .factored import GlowLU
@@ -93,7 +94,9 @@ __all__ = [
     "function_name",
     "passed",
     "short",
+    "shorts",
     "spans",
     "sum_of",
     "terms_of",
+    "told_apart",
 ]

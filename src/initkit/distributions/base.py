@@ -419,11 +419,6 @@ def _rich(value: Any) -> Any:
     return tuple(_rich(v) for v in value) if isinstance(value, list) else value
 
 
-def short(x: float) -> str:
-    """Return a number as plans print it: four digits, no needless zeros."""
-    return format(x, ".4g") if x else "0"
-
-
 def spans(runs: Runs, numel: int) -> Sequence[tuple[int, int, int]]:
     """Return (local index, global index, length) of each run."""
     if isinstance(runs, int):

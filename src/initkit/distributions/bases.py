@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..numbers import exact_math, frozen
-from .base import short
+from .digits import short
 from .indexed import Indexed
 
 

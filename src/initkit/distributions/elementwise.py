@@ -12,7 +12,8 @@ from torch import Tensor
 from .. import stream
 from ..numbers import frozen
 from . import tail
-from .base import Distribution, short, spans
+from .base import Distribution, spans
+from .digits import short, shorts
 from .evidence import Sample, Test, exact_test
 from .maps import through
 from .source import Runs, Source, slices
@@ -71,11 +72,12 @@ class Constant(Distribution):
 
     def tests(self, sample: Sample) -> Iterator[Test]:
         low, high = sample.extremes
+        least, most, planned = shorts(low, high, self.value)
         if low == high:
-            seen = f"every element is {short(low)}"
+            seen = f"every element is {least}"
         else:
-            seen = f"values reach from {short(low)} to {short(high)}"
-        expected = self.describe()
+            seen = f"values reach from {least} to {most}"
+        expected = f"constant {planned}"
         text = f"{seen} where {expected} was planned"
         yield exact_test("constant", self._differs(sample), expected, seen, text)
 

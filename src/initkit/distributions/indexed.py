@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ..errors import OptionError
 from ..numbers import exact_math, frozen
-from .base import Distribution, Shaped, derived, short
+from .base import Distribution, Shaped, derived
+from .digits import short
 from .elementwise import Constant
 from .maps import Map, describe_maps, through
 from .source import Runs, Source, places

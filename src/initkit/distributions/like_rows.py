@@ -11,7 +11,8 @@ from torch import Tensor
 from .. import stream
 from ..errors import SchemeMismatch
 from ..numbers import frozen
-from .base import Distribution, short
+from .base import Distribution
+from .digits import short
 from .evidence import Test
 from .rows import Rows
 from .source import Source

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ..numbers import frozen
-from .base import Distribution, of_part, short
+from .base import Distribution, of_part
+from .digits import short
 from .elementwise import Constant, Uniform
 from .maps import STEPS, Map, backward, describe_maps, falling, through
 from .source import Runs, Source, Spot, slices

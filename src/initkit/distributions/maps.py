@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..numbers import exact_math
-from .base import short
+from .digits import short
 
 Map: TypeAlias = "tuple[str, float]"
 """An increasing function and its number: ``("log", 0)``, ``("times", k)``, ``("at least", v)``.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .. import stream
 from ..numbers import frozen
-from .base import short
+from .digits import short
 from .evidence import Test
 from .joint import Joint, Shape, gaps, signed
 from .source import Source

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from .. import stream
 from ..numbers import Grid, frozen
-from .base import Distribution, describe_blocks, grid_misfit, short
+from .base import Distribution, describe_blocks, grid_misfit
+from .digits import short
 from .elementwise import Constant
 from .evidence import Sample, Test, binomial, exact_test
 from .source import Source

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from .. import stream
 from ..numbers import frozen
-from .base import Distribution, short
+from .base import Distribution
+from .digits import short
 from .elementwise import Constant, Normal
 from .evidence import Sample, Test, exact_test
 from .source import Source

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ..numbers import Grid, frozen
-from .base import Distribution, describe_blocks, grid_misfit, short
+from .base import Distribution, describe_blocks, grid_misfit
+from .digits import short
 from .elementwise import Constant
 from .evidence import Sample, Test, exact_test
 from .orthogonal import Orthogonal, sphere_cdf

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from ..numbers import Grid, frozen
-from .base import Shaped, describe_blocks, grid_misfit, short, spans
+from .base import Shaped, describe_blocks, grid_misfit, spans
+from .digits import short
 from .evidence import Sample, Test, exact_test
 from .source import Runs, Source
 

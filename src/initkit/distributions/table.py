@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ..errors import SchemeMismatch
 from ..numbers import frozen
-from .base import WRITTEN, short, spans
+from .base import WRITTEN, spans
+from .digits import short
 from .indexed import Indexed
 from .maps import through
 from .source import Runs, Source

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ..distributions import Distribution, Rows
+from ..distributions import Distribution, Rows, told_apart
 from ..errors import Problem, TensorProblem, TieConflict
 from ..model import Slot, is_sharded, placement_problem, writing_problem
 from ..ties import TieGroup, self_overlapping
@@ -113,7 +113,10 @@ def _conflict(
 ) -> TieConflict:
     names = [path for slot in live for path in slot.paths]
     kind = group.kind if group else "module"
-    wants = "\n".join(f"  {choice}" for choice in choices)
+    different = {(choice.keeps, choice.distribution): choice for choice in choices}
+    starts = told_apart(lambda: [choice.start for choice in different.values()])
+    told = dict(zip(different, starts, strict=True))
+    wants = "\n".join(f"  {c.told(told[c.keeps, c.distribution])}" for c in choices)
     if any(choice.clause.matcher.literal for choice in choices):
         remedy = "leave one of the rules that name them literally"
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -13,13 +13,13 @@ from ..render import (
     Line,
     Shown,
     Tone,
+    Traits,
     column_html,
     fold_alike,
     format_shape,
     html_page,
     lines_of,
     spanned,
-    template,
 )
 from .step import Step, changes
 
@@ -66,7 +66,7 @@ class Diff(Shown):
     @property
     def folds(self) -> list[Fold[Change]]:
         """The lines of the printed diff, each with its ``label``, ``names`` and ``rows``."""
-        return fold_alike(self.changes, name=_name, kin=_kin, exact=lambda change: change.text)
+        return fold_alike(self.changes, name=_name, traits=_traits)
 
     def lines(self, width: int | None = None, *, fold: bool = True) -> list[Line]:
         """Return the lines of ``text()``, each with what it is to the reader."""
@@ -120,8 +120,8 @@ def _name(change: Change) -> str:
     return change.name
 
 
-def _kin(change: Change) -> Hashable:
-    return change.sign, template(change.text)
+def _traits(change: Change) -> Traits:
+    return Traits(change.sign, texts=(change.text,))
 
 
 def _told(fold: Fold[Change]) -> str:

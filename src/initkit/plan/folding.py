@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from functools import lru_cache
 
 from ..render import (
     Fold,
+    TieFold,
+    Traits,
     common_start,
     fold_alike,
     fold_rows,
+    fold_ties,
     format_shape,
-    layer_word,
+    one_place_a_name,
     spanned,
     template,
 )
@@ -33,7 +35,7 @@ def fold_steps(steps: Sequence[Step]) -> list[Fold[Step]]:
         return one_each(steps)
     chosen = [step for step in steps if step.status not in (LEFT_OUT, PROTECTED)]
     aside = [step for step in steps if step.status in (LEFT_OUT, PROTECTED)]
-    folds = fold_alike(chosen, name=_name, kin=_kin, exact=exact)
+    folds = fold_alike(chosen, name=_name, traits=traits)
     return [*folds, *_whole_modules(aside, chosen)]
 
 
@@ -42,23 +44,19 @@ def one_each(steps: Sequence[Step]) -> list[Fold[Step]]:
     return [Fold.single(step.name, step) for step in steps]
 
 
-def exact(step: Step) -> tuple[Hashable, ...]:
+def traits(step: Step) -> Traits:
     """Return what a line says of a step besides its name."""
-    return (*_about(step), step.shape, step.start, step.own_remarks)
-
-
-def _about(step: Step) -> tuple[Hashable, ...]:
     # Of several names what they are called is told by each, and numbers of theirs may go together.
     others = tuple(map(template, step.names[1:]))
     decided = step.status, step.rule, step.scheme, step.dtype, step.frozen, step.padding
-    return (*decided, step.tie_kind, others)
+    return Traits((*decided, step.tie_kind, others), step.shape, (step.start, step.own_remarks))
 
 
 def variants(fold: Fold[Step]) -> Iterator[tuple[str, list[Fold[Step]]]]:
     """Yield what the steps of one line differ in, and the steps of each kind, folded."""
     groups: dict[Hashable, list[Step]] = {}
     for step in fold.rows:
-        groups.setdefault(exact(step), []).append(step)
+        groups.setdefault(traits(step), []).append(step)
     for alike in groups.values():
         said = f"{format_shape(alike[0].shape)}  {alike[0].start}" if len(groups) > 1 else ""
         yield said, fold_rows(alike, name=_name, key=lambda _: None)
@@ -73,11 +71,8 @@ def labels(steps: Iterable[Step]) -> list[str]:
 def tie_labels(steps: Iterable[Step]) -> list[str]:
     """Return the names of each tied step in one text, and of steps that are tied alike in one."""
     tied = [step for step in steps if len(step.names) > 1]
-    folds = fold_rows(tied, name=_tie, key=lambda s: s.tie_kind, ragged=True)
-    return [
-        fold.label + (f"  x{len(fold)}" if len(fold) > 1 else "") + _tied_by(fold.first)
-        for fold in folds
-    ]
+    folds = fold_ties(tied, places=_places, key=lambda step: (step.tie_kind, len(step.names)))
+    return [_tie_label(fold) for fold in folds]
 
 
 def shapes(fold: Fold[Step]) -> str:
@@ -146,9 +141,12 @@ def brief_shapes(folds: Sequence[Fold[Step]]) -> tuple[str, Sequence[str]]:
 
 
 def brief_shape(fold: Fold[Step]) -> str:
-    """Return the shape of a line's steps; where they differ in several sizes, their number."""
+    """Return the shape of a line's steps; where they differ in several sizes, a ``*`` for each."""
     text = shapes(fold)
-    return f"{len({step.shape for step in fold.rows})} shapes" if text.count("..") > 1 else text
+    return _RANGE.sub("*", text) if text.count("..") > 1 else text
+
+
+_RANGE = re.compile(r"\d+\.\.\d+")
 
 
 def brief_rules(folds: Sequence[Fold[Step]]) -> tuple[str, Sequence[str]]:
@@ -175,26 +173,22 @@ def _name(step: Step) -> str:
     return step.name
 
 
-def _kin(step: Step) -> tuple[Hashable, ...]:
-    law = _law(step.start), len(step.shape), _law(step.own_remarks)
-    return (*_about(step), *law, layer_word(step.name, len(step.shape)))
-
-
-_law = lru_cache(maxsize=4096)(template)  # of few texts, asked for by each of many steps
-
-
-def _tie(step: Step) -> str:
+def _places(step: Step) -> list[Fold[str]]:
     """Return the names of one tensor; of many, those that differ in numbers alone together."""
-    names: Sequence[str] = step.names
-    if len(names) > _MOST_NAMES:
-        folds = fold_rows(names, name=str, key=lambda _: None, ragged=True)
-        names = [fold.label for fold in folds]
-    more = len(names) - _MOST_NAMES
-    return " = ".join(names[:_MOST_NAMES]) + (f" and {more} more names" if more > 0 else "")
+    if len(step.names) <= _MOST_NAMES:
+        return one_place_a_name(step.names)
+    return fold_rows(step.names, name=str, key=lambda _: None, ragged=True)
 
 
-def _tied_by(step: Step) -> str:
-    return f" ({step.tie_kind})" if step.tie_kind in ("alias", "view", "overlap") else ""
+def _tie_label(fold: TieFold[Step]) -> str:
+    ties, each, kind = len(fold.rows), len(fold.first.names), fold.first.tie_kind
+    more = len(fold.labels) - _MOST_NAMES
+    names = " = ".join(fold.labels[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    told = []
+    if ties > 1 or each > len(fold.labels):
+        told.append(f"{ties} tie{'s' * (ties > 1)} of {each} names")
+    told += [kind] if kind in ("alias", "view", "overlap") else []
+    return f"{names} ({', '.join(told)})" if told else names
 
 
 def _whole_modules(aside: Sequence[Step], chosen: Sequence[Step]) -> list[Fold[Step]]:

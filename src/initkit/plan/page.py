@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from ..render import Fold, Grid, Mark
-from .folding import exact, fold_steps, variants
+from .folding import fold_steps, traits, variants
 from .step import UNCOVERED, UNEXPLAINED, WRITE, Step
 
 _MOST_LINES = 2_000  # of a page that opens at once
@@ -21,7 +21,7 @@ def page_folds(steps: Sequence[Step]) -> list[Fold[Step]]:
         return folds
     groups: dict[Hashable, list[Step]] = {}
     for fold in folds:
-        groups.setdefault((exact(fold.first), fold.first.rule), []).extend(fold.rows)
+        groups.setdefault(traits(fold.first), []).extend(fold.rows)
     return [
         Fold(
             (f"{rows[0].name} and {len(rows) - 1:,} more" * (len(rows) > 1) or rows[0].name,),

@@ -39,16 +39,18 @@ def plot_depth(steps: Sequence[Step], kinds: Mapping[str, str], title: str) -> A
     made, axes = figure(1, 1, width=8.0)
     axis, drawn = axes[0][0], _drawn(steps)
     guide = _guide(drawn)
-    axis.scatter(list(guide), list(guide.values()), marker="_", color="0.6", label=_GUIDE)
+    axis.scatter(
+        [i + 1 for i in guide], list(guide.values()), marker="_", color="0.6", label=_GUIDE
+    )
     groups = _groups(drawn, kinds)
     named = {name for name, _ in groups}
     for name, _ in groups:
         found = [
-            (i, std)
-            for i, (step, std) in enumerate(drawn)
+            (number, std)
+            for number, (step, std) in enumerate(drawn, 1)  # as the page counts them
             if (kind if (kind := _kind(step, kinds)) in named else _OTHER[0]) == name
         ]
-        axis.scatter([i for i, _ in found], [std for _, std in found], s=12, label=name)
+        axis.scatter([number for number, _ in found], [std for _, std in found], s=12, label=name)
     axis.set(yscale="log", xlabel="random tensors in order", ylabel="std", title=title)
     axis.legend()
     return made

@@ -12,6 +12,7 @@ from ..errors import (
     TargetError,
     TensorProblem,
     did_you_mean,
+    shown,
     told_together,
     visible,
 )
@@ -206,6 +207,8 @@ class Plan(Shown):
         >>> print(plan_init(model, {"*": 0}).diff(plan_init(model, {"weight": 1, "bias": 0})))
         ~ weight  constant 0 -> constant 1
         """
+        if not isinstance(other, Plan):
+            raise TargetError(f"a plan is compared with another plan, not with {shown(other)}")
         return compared(self.steps, list(_as_named(other.steps, rename)))
 
     def tree(self, *, columns: Sequence[str] = DEFAULT_COLUMNS, depth: int | None = 3) -> Tree:

@@ -16,6 +16,7 @@ from ..schemes import FansOf, Pretrained, Site, needs_of, resolve
 from .copies import tied_names
 from .formula_names import FormulaNames
 from .matching import RuleTable
+from .own_lines import as_in_file, own_line
 
 
 @dataclass(slots=True)
@@ -46,15 +47,19 @@ class Choice:
             return self.clause is other.clause
         return self.distribution == other.distribution
 
+    @property
+    def start(self) -> str:
+        """What it wants."""
+        if self.keeps:
+            return "keep"
+        return str(self.distribution) if self.distribution else "cannot start"
+
     def __str__(self) -> str:
-        what = (
-            "keep"
-            if self.keeps
-            else str(self.distribution)
-            if self.distribution
-            else "cannot start"
-        )
-        return f"{visible(self.name)}: {what} (rule {self.clause.label!r})"
+        return self.told(self.start)
+
+    def told(self, start: str) -> str:
+        """Return its line in an error, where what it wants may be told in more digits."""
+        return f"{visible(self.name)}: {start} (rule {self.clause.label!r})"
 
 
 class Resolver:
@@ -136,9 +141,7 @@ class Resolver:
             if text := distribution.misfit(site.shape):
                 raise SchemeMismatch(f"it gives {distribution}, and {text}")
         except Exception as error:  # a user's own class may raise anything
-            choice.error = _mismatch(error, choice)
-            if isinstance(error, InitkitError) and error.mends:
-                choice.error.shown = self._shown(error, choice, site)
+            choice.error = as_in_file(self._mismatch(error, choice, site), clause)
             return
         if clause.named_formulas:
             choice.formulas = [formula.decided(site.lookup) for formula in clause.named_formulas]
@@ -150,10 +153,18 @@ class Resolver:
         if key is not None:
             self._shared[key] = distribution, choice.formulas
 
-    def _shown(self, error: InitkitError, choice: Choice, site: Site) -> Correction | None:
-        """Show a user's own rule, mended, where that gives the parameter a distribution."""
-        entry = choice.clause.entry
-        if entry is None or choice.clause.recipe is not None:
+    def _mismatch(self, error: Exception, choice: Choice, site: Site) -> Problem:
+        problem = _mismatch(error, choice)
+        if (entry := own_line(choice.clause)) is not None:
+            mended = self._mended_line(entry, error, choice, site)
+            problem.shown = Correction(entry, mended)
+        return problem
+
+    def _mended_line(
+        self, entry: Entry, error: Exception, choice: Choice, site: Site
+    ) -> Entry | None:
+        """Return a user's own rule, mended, where that gives the parameter a distribution."""
+        if not isinstance(error, InitkitError) or not error.mends:
             return None
         if choice.place not in self._mended:  # many parameters may fail by one rule
 
@@ -162,8 +173,7 @@ class Resolver:
                 _resolved(replace(choice.clause, scheme=clause.scheme), site)
 
             self._mended[choice.place] = mended(entry, error, read)
-        found = self._mended[choice.place]
-        return Correction(entry, found) if found is not None else None
+        return self._mended[choice.place]
 
     def _of_first(self, copy: Copy) -> Copy:
         """Let a copy of what has several names be one of the first, so that tied copies agree."""

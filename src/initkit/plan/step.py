@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import torch
 
-from ..distributions import Distribution, Rows, from_dict
+from ..distributions import Distribution, Rows, from_dict, told_apart
 from ..errors import OptionError, TargetError
 from ..model import Slot
 from ..numbers import Fans
@@ -211,18 +211,25 @@ class Step:
         )
 
 
+def _starts_apart(mine: Step, other: Step) -> str:
+    """Return how two steps start, in as many digits as make them differ."""
+    one, another = told_apart(lambda: [mine.start, other.start])
+    if one == another:  # in what no plan prints
+        one, another = repr(mine.distribution), repr(other.distribution)
+    return f"{one} -> {another}"
+
+
 def changes(mine: Step, other: Step) -> str:
     """Return what ``other`` does differently to the same parameter; empty where nothing."""
     parts = []
     if mine.shape != other.shape:
         parts.append(f"shape {list(mine.shape)} -> {list(other.shape)}")
     if (
-        # the text shows four digits, the distribution all of them
         mine.start != other.start
         or mine.distribution != other.distribution
         or mine.status != other.status
     ):
-        parts.append(f"{mine.start} -> {other.start}")
+        parts.append(_starts_apart(mine, other))
     if mine.dtype != other.dtype:
         names = (str(step.dtype).removeprefix("torch.") for step in (mine, other))
         parts.append(f"dtype {' -> '.join(names)}")

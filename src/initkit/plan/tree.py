@@ -15,6 +15,7 @@ from ..render import (
     Fold,
     Line,
     Shown,
+    Traits,
     column_html,
     column_lines,
     fold_alike,
@@ -25,6 +26,7 @@ from .folding import short_rule
 from .step import WRITE, Step
 
 DEFAULT_COLUMNS = ("starts as", "std", "elements", "tensors", "type")
+_ROOT = "(model)"
 _MOST_LAWS = 2  # distributions that a line names
 
 
@@ -117,6 +119,22 @@ def _brief_laws(rows: Sequence[TreeRow]) -> tuple[str, Sequence[str]]:
     return "starts as", [row.first_start for row in rows]
 
 
+def _brief_elements(rows: Sequence[TreeRow]) -> tuple[str, Sequence[str]]:
+    return "elements", [_rounded(row.elements) for row in rows]
+
+
+def _rounded(count: int) -> str:
+    """Return a count in three digits.
+
+    >>> _rounded(999), _rounded(23_454_912), _rounded(46_702_792_704), _rounded(999_999)
+    ('999', '23.5M', '46.7B', '1M')
+    """
+    for size, letter in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
+        if float(f"{count:.3g}") >= size:
+            return f"{count / size:.3g}{letter}"
+    return str(count)
+
+
 def _std(row: TreeRow) -> str:
     return "" if row.std is None else short(row.std)
 
@@ -127,10 +145,15 @@ def _frozen(row: TreeRow) -> int:
 
 _COUNT: Column[TreeRow] = Column("", lambda r: f"x{r.count}" if r.count > 1 else "", "r")
 _ALL: tuple[Column[TreeRow], ...] = (
-    Column("type", lambda row: row.kind),
+    Column("type", lambda row: row.kind, loose="cut"),
     Column("tensors", lambda r: f"{len(r.steps):,}", "r", order=lambda r: float(len(r.steps))),
     Column(
-        "elements", lambda r: f"{r.elements:,}", "r", order=lambda r: float(r.elements), bar=True
+        "elements",
+        lambda row: f"{row.elements:,}",
+        "r",
+        order=lambda row: float(row.elements),
+        bar=True,
+        brief=_brief_elements,
     ),
     Column("starts as", lambda row: row.starts, brief=_brief_laws),
     Column("std", _std, "r", order=lambda row: row.std),
@@ -180,10 +203,10 @@ class Tree(Shown):
 
     def to_html(self, *, whole: bool = True) -> str:
         """Return the tree as one self-contained HTML document, or as a piece of one."""
-        # Spaces at the start of a cell are not seen on a page.
         name: Column[TreeRow] = Column(
             "module",
-            lambda row: "\u2003" * row.depth + row.label,
+            lambda row: "    " * row.depth + row.label,
+            html_align="t",
             inside=lambda row: row_names(row) if row.count > 1 else (),
         )
         chosen = [name, _COUNT, *(_COLUMNS[name] for name in self.columns)]
@@ -212,7 +235,7 @@ def make_tree(
     root = _Module("")
     for step in steps:
         _place(root, step, kinds)
-    return Tree(title, list(_rows([root], "(model)", 0, depth)), columns)
+    return Tree(title, list(_rows([root], _ROOT, 0, depth)), columns)
 
 
 def _place(root: _Module, step: Step, kinds: Mapping[str, str]) -> None:
@@ -233,7 +256,7 @@ def _rows(
     if len(folds) == 1 and not modules[0].own:
         # A container that holds nothing else has no line of its own.
         inner = [one for module in modules for one in _within(module)[0].rows]
-        inner_label = f"{label}.{_label(folds[0])}" if depth else _label(folds[0])
+        inner_label = _label(folds[0]) if label == _ROOT else f"{label}.{_label(folds[0])}"
         yield from _rows(inner, inner_label, depth, deepest)
         return
     yield TreeRow(label, depth, len(modules), modules[0].kind, steps)
@@ -257,8 +280,7 @@ def _within(module: _Module) -> list[Fold[_Module]]:
     return fold_alike(
         held,
         name=lambda one: one.path[len(module.path) :],
-        kin=lambda one: told[id(one)],
-        exact=lambda one: told[id(one)],
+        traits=lambda one: Traits(told[id(one)]),
     )
 
 

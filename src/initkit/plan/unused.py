@@ -23,6 +23,8 @@ from ..rules import (
 )
 from .matching import RuleTable
 from .options import InitOptions
+from .own_lines import as_in_file, own_line
+from .placing import standing
 
 
 def unused_rules(
@@ -50,7 +52,9 @@ def unused_rules(
         others = above.get(place)
         # A rule that stands below its match is moved, and needs no other name.
         found.append(
-            _taken(table, clause, others, used, hinter) if others else _unmatched(clause, hinter)
+            _taken(table, clause, others, used, hinter)
+            if others
+            else _unmatched(place, clause, hinter)
         )
     return found + _idle_recipes(judged, used, hinter)
 
@@ -73,12 +77,8 @@ class _Hinter:
         return {clause.entry.keys for clause in self.table.clauses if clause.entry is not None}
 
     def line_of(self, clause: Clause) -> Entry | None:
-        """Return a user's own rule as it was written; None for a recipe's, or late in long lists.
-
-        A file without a name is a table of the user's.
-        """
-        own = clause.recipe is None or not clause.recipe.general
-        return clause.entry if own and self.left >= 0 else None
+        """Return a user's own rule as it was written; nothing late in long lists."""
+        return own_line(clause) if self.left >= 0 else None
 
     def ask(self, hint: Callable[[Sequence[Slot]], str]) -> str:
         """Return what a hint says of the slots, or nothing where too many were asked."""
@@ -121,6 +121,7 @@ class InFront(NamedTuple):
 
 
 _ABOVE = "put it above"
+_IN_FRONT = "  in front of your other rules"
 _MOST = 4  # labels of names that a line of advice shows
 
 
@@ -143,13 +144,12 @@ def _taken(
             matches=_listed([s.name for s in hinter.slots if any(takes(s, n) for n in s.paths)]),
         )
         if advice.startswith(_ABOVE):
-            behind = "  in front of your other rules"
-            shown = replace(shown, mended=InFront(entry), behind=behind)
+            shown = replace(shown, mended=InFront(entry), behind=_IN_FRONT)
         problem.shown = shown
-    return _as_in_file(problem, clause)
+    return as_in_file(problem, clause)
 
 
-def _unmatched(clause: Clause, hinter: _Hinter) -> IdleRule:
+def _unmatched(place: int, clause: Clause, hinter: _Hinter) -> IdleRule:
     """Return the problem of a rule that matches nothing."""
     problem = IdleRule(f"the rule {clause.label!r} matches no parameter", rule=clause.label)
     matcher = clause.matcher
@@ -161,18 +161,13 @@ def _unmatched(clause: Clause, hinter: _Hinter) -> IdleRule:
     if (entry := hinter.line_of(clause)) is not None and problem.hint:
         found = mended_entry(entry, hinter.words)
         if found is not None:
-            own = found[0].keys not in hinter.lines - {entry.keys}
-            problem.shown = Correction(entry, found[0] if own else None, _listed(found[1]))
-    return _as_in_file(problem, clause)
-
-
-def _as_in_file(problem: IdleRule, clause: Clause) -> IdleRule:
-    """Return the problem of a rule, spelt as the file that it was read from spells rules."""
-    if clause.recipe is None or not (path := clause.recipe.file):
-        return problem
-    from ..rules.recipe_files import file_text  # late: most programs read no file
-
-    return problem.respelled(lambda line: file_text(line, path))
+            line, names = found
+            own = line.keys not in hinter.lines - {entry.keys}
+            where = standing(hinter.table, place, {*names}, hinter.slots) if own else ""
+            pasted = line if where == "here" else InFront(line) if where else None
+            behind = _IN_FRONT if where == "in front" else ""
+            problem.shown = Correction(entry, pasted, _listed(names), behind)
+    return as_in_file(problem, clause)
 
 
 def _takers(

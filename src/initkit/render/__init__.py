@@ -1,8 +1,8 @@
 """Rows become text for a terminal or a page of HTML."""
 
 from .columns import Column, column_html, column_lines, column_table
-from .folding import Fold, Grid, brief_names, fold_alike, fold_rows, layer_word, split_name
-from .html import Mark, Notes, Section, Table, html_page
+from .folding import Fold, Grid, Traits, brief_names, fold_alike, fold_rows, split_name
+from .html import Mark, Names, Notes, Section, Table, html_page
 from .plots import figure
 from .ranges import common_start, spanned, template
 from .svg import (
@@ -19,6 +19,7 @@ from .svg import (
 )
 from .terminal import Line, Shown, Tone, lines_of, lines_of_each, show, terminal_width
 from .text import fold, format_shape, text_table
+from .tied import TieFold, fold_ties, one_place_a_name
 
 __all__ = [
     "Column",
@@ -28,6 +29,7 @@ __all__ = [
     "Ink",
     "Line",
     "Mark",
+    "Names",
     "Notes",
     "Picture",
     "Section",
@@ -35,7 +37,9 @@ __all__ = [
     "Shown",
     "Spot",
     "Table",
+    "TieFold",
     "Tone",
+    "Traits",
     "brief_names",
     "column_html",
     "column_lines",
@@ -46,12 +50,13 @@ __all__ = [
     "fold",
     "fold_alike",
     "fold_rows",
+    "fold_ties",
     "format_shape",
     "html_page",
-    "layer_word",
     "line_chart",
     "lines_of",
     "lines_of_each",
+    "one_place_a_name",
     "scatter",
     "show",
     "spanned",

@@ -12,7 +12,7 @@ from .terminal import Line, Tone, lines_of_each
 from .text import Sheet, str_of, table_lines
 
 R = TypeVar("R")
-Align = Literal["l", "r"]
+Align = Literal["l", "r", "p", "t"]
 _LEAST_CUT = 8  # letters that a cut cell keeps
 
 
@@ -131,6 +131,8 @@ def _cut(
 ) -> None:
     longest = max(map(len, sheet.cells[place]))
     room = max(longest - (sheet.width - width), least)
+    if shorten is _without_end and room > longest - (sheet.width - width):
+        return  # it would be cut, and hang below all the same
     sheet.cells[place] = [
         cell if len(cell) <= room else shorten(cell, room) for cell in sheet.cells[place]
     ]

@@ -7,10 +7,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Generic, TypeAlias, TypeVar
+from functools import cached_property, lru_cache
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
-from .ranges import common_start
+from .odd import lines_apart
+from .ranges import common_start, numbers_in, template
 
 R = TypeVar("R")
 Numbers: TypeAlias = tuple[int, ...]
@@ -106,38 +107,65 @@ def fold_rows(
     return _folded(rows, split, [key(row) for row in rows], ragged)
 
 
+class Traits(NamedTuple):
+    """What a line says of a row besides its name.
+
+    Rows of one line have all that is ``shared``, the rank of a shape, and texts that are the same
+    but for numbers.
+    """
+
+    shared: Hashable
+    shape: tuple[int, ...] = ()
+    texts: tuple[str, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[Hashable, ...]:
+        """The numbers in which it may differ from other rows of its line."""
+        return (*self.shape, *(number for text in self.texts for number in numbers_in(text)))
+
+
 def fold_alike(
-    rows: Sequence[R],
-    *,
-    name: Callable[[R], str],
-    kin: Callable[[R], Hashable],
-    exact: Callable[[R], Hashable],
+    rows: Sequence[R], *, name: Callable[[R], str], traits: Callable[[R], Traits]
 ) -> list[Fold[R]]:
-    """Fold rows of one ``kin``, unless most are alike: then what is ``exact``ly so stands apart.
+    """Fold rows that differ in numbers alone, unless most are alike: then what is odd stands apart.
 
     In forty-seven layers of one width and one of another, the one has a line by itself. In a
-    pyramid, where every stage has a width of its own, no row is odd, and one line holds them all.
+    pyramid, where every stage has a width of its own, no row is odd by its width, and one line
+    holds them all; but a kernel of 7x7 among those of 3x3 is.
     Modules whose names differ in one word, and all of whose lines are alike, have lines together.
 
     >>> rows = [("h.0", 8), ("h.1", 8), ("h.2", 8), ("h.3", 9), *((f"s.{i}", i) for i in range(4))]
-    >>> pairs = fold_alike(rows, name=lambda r: r[0], kin=lambda _: 0, exact=lambda r: r[1])
+    >>> pairs = fold_alike(rows, name=lambda r: r[0], traits=lambda r: Traits("", (r[1],)))
     >>> [fold.label for fold in pairs]
     ['h.{0..2}', 'h.3', 's.{0..3}']
     >>> names = [f"h.{i}.{part}_proj.weight" for i in range(12) for part in "qkv"]
-    >>> [f.label for f in fold_alike(names, name=str, kin=lambda _: 0, exact=lambda _: 0)]
+    >>> [fold.label for fold in fold_alike(names, name=str, traits=lambda _: Traits(""))]
     ['h.{0..11}.{q,k,v}_proj.weight']
     """
-    split = [split_name(name(row)) for row in rows]
+    names = [name(row) for row in rows]
+    said = [traits(row) for row in rows]
+    split = [split_name(one) for one in names]
     # Numbers in place of what is compared: it is long, and there may be a hundred thousand rows.
-    families = _numbered((texts, kin(row)) for (texts, _), row in zip(split, rows, strict=True))
-    variants = _numbered(map(exact, rows))
+    families = _numbered(
+        (texts, _kin(one, about)) for (texts, _), one, about in zip(split, names, said, strict=True)
+    )
+    variants = _numbered(said)
     counts: dict[int, Counter[int]] = {}
     for family, variant in zip(families, variants, strict=True):
         counts.setdefault(family, Counter())[variant] += 1
-    apart = {family: _apart_from_the_rest(found) for family, found in counts.items()}
-    keys = [(f, v if v in apart[f] else -1) for f, v in zip(families, variants, strict=True)]
+    differing = {v: about.numbers for v, about in zip(variants, said, strict=True)}
+    lines = {family: lines_apart(found, differing) for family, found in counts.items()}
+    keys = [(f, lines[f][v]) for f, v in zip(families, variants, strict=True)]
     numbers = dict(zip(map(id, rows), variants, strict=True))
     return _join_siblings(_folded(rows, split, keys, ragged=True), lambda row: numbers[id(row)])
+
+
+def _kin(name: str, traits: Traits) -> Hashable:
+    rank = len(traits.shape)
+    return (traits.shared, rank, *map(_template, traits.texts), _layer_word(name, rank))
+
+
+_template = lru_cache(maxsize=4096)(template)  # of few texts, asked for by each of many rows
 
 
 def _numbered(values: Iterable[Hashable]) -> list[int]:
@@ -166,17 +194,6 @@ def _folded(
             fold = Fold(texts, one, tuple(row for _, row in inside))
             folds.append((min(place for place, _ in inside), fold))
     return [fold for _, fold in sorted(folds, key=lambda entry: entry[0])]
-
-
-def _apart_from_the_rest(counts: Counter[int]) -> set[int]:
-    """Return the variants of a family that have a line each; the others share one."""
-    if len(counts) < 3:
-        return set(counts)
-    (usual, most), *_ = counts.most_common(1)
-    if 2 * most <= counts.total():
-        return set()
-    rest = set(counts) - {usual}
-    return {usual} if len(rest) > 2 else set(counts)
 
 
 def _join_siblings(folds: Sequence[Fold[R]], variant: Callable[[R], Hashable]) -> list[Fold[R]]:
@@ -247,13 +264,13 @@ def _texts(words: Sequence[Word]) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def layer_word(name: str, rank: int) -> str:
+def _layer_word(name: str, rank: int) -> str:
     """Return what a matrix's module is called in the one that holds it, unless it is counted there.
 
     Numbers of containers count likes; conv1 and conv2 of one block are not alike by their names,
     and their weights no kin. Their vectors are.
 
-    >>> layer_word("h.0.conv1.weight", 4), layer_word("h.0.weight", 2), layer_word("conv1.bias", 1)
+    >>> _layer_word("h.0.conv1.weight", 4), _layer_word("h.0.weight", 2), _layer_word("a1.bias", 1)
     ('conv1', '', '')
     """
     word = name.split(".")[-2] if rank > 1 and "." in name else ""

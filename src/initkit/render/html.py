@@ -6,7 +6,7 @@ import html
 import itertools
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -57,7 +57,8 @@ class Mark:
 class Table:
     """A section of a page: a table under its title.
 
-    ``align`` has one letter a column, ``l`` or ``r``; ``marks`` are none, or one a row.
+    ``align`` has one letter a column, ``l`` or ``r``, ``p`` for prose, which breaks its lines, or
+    ``t`` for a tree, whose indents are kept; ``marks`` are none, or one a row.
     """
 
     headers: Sequence[str]
@@ -103,14 +104,15 @@ def html_table(
     """
     body = [list(row) for row in rows]
     check_widths(len(headers), body)
-    right = [i < len(align) and align[i] == "r" for i in range(len(headers))]
+    # A class of the style sheet's; what is left-aligned needs none.
+    sides = ["" if side == "l" else side for side in align.ljust(len(headers), "l")]
     head = "".join(
-        f"<th scope=col{' class=r' * r}>{_escaped(str(h))}</th>"
-        for h, r in zip(headers, right, strict=True)
+        f"<th scope=col{f' class={side}' if side else ''}>{_escaped(str(header))}</th>"
+        for header, side in zip(headers, sides, strict=False)
     )
     opened = (_tr(mark) for mark in marks) if marks else itertools.repeat("<tr>")
     trs = (
-        tr + "".join(_td(cell, r) for cell, r in zip(row, right, strict=True)) + "</tr>"
+        tr + "".join(_td(cell, side) for cell, side in zip(row, sides, strict=False)) + "</tr>"
         for tr, row in zip(opened, body, strict=False)
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(trs)}</tbody></table>"
@@ -141,6 +143,20 @@ def html_page(title: str, sections: Iterable[Section], *, whole: bool = False) -
     )
 
 
+class Names(list[str]):
+    """A list of names, which a notebook shows as a table that says what each stands for.
+
+    ``page`` makes that table of the names.
+    """
+
+    def __init__(self, names: Iterable[str], page: Callable[[Sequence[str]], str]) -> None:
+        super().__init__(names)
+        self._page = page
+
+    def _repr_html_(self) -> str:
+        return self._page(self)
+
+
 def _escaped(text: str) -> str:
     return html.escape(visible_lines(text))
 
@@ -151,9 +167,9 @@ def _tr(mark: Mark) -> str:
     return f"<tr{''.join(marks)}>"
 
 
-def _td(value: object, right: bool) -> str:
+def _td(value: object, side: str) -> str:
     cell = value if isinstance(value, Cell) else Cell(value)
-    kinds = " ".join(filter(None, ("r" * right, cell.tone)))
+    kinds = " ".join(filter(None, (side, cell.tone)))
     marks = f' class="{kinds}"' if kinds else ""
     # A number sorts as itself; a text that shows one brings it along as its order.
     order = value if isinstance(value, (int, float)) else cell.order
@@ -172,15 +188,16 @@ def _td(value: object, right: bool) -> str:
 
 
 def _breakable(text: str) -> str:
-    """Return a text that may break behind the dots of a name, but not of a number."""
-    return _NAME_DOT.sub(".<wbr>", _escaped(text)) if len(text) > _LONG else _escaped(text)
+    """Return a text that may break behind the dots of a name, not of a number, and in a rule."""
+    return _BREAK.sub(r"\g<0><wbr>", _escaped(text)) if len(text) > _LONG else _escaped(text)
 
 
 _LONG = 24  # letters of a name that may take several lines
 
 
-# A dot between what are no digits, or the one that a number of a module's path ends with.
-_NAME_DOT = re.compile(r"\.(?=[A-Za-z_{*])")
+# A dot between what are no digits, or the one that a number of a module's path ends with; what
+# stands between a library's name and a recipe's, and between classes.
+_BREAK = re.compile(r"\.(?=[A-Za-z_{*])|[/|](?=[\w*])")
 
 
 def _urgency(section: Section) -> int:

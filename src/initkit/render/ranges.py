@@ -17,6 +17,15 @@ def template(text: str) -> str:
     return _NUMBER.sub("#", text)
 
 
+def numbers_in(text: str) -> list[str]:
+    """Return the numbers of a text, as it spells them.
+
+    >>> numbers_in("N(0, 0.02)")
+    ['0', '0.02']
+    """
+    return _NUMBER.findall(text)
+
+
 def spanned(texts: Sequence[str], digits: int | None = None) -> str:
     """Return what all texts say, with the range of each number in which they differ.
 
@@ -37,9 +46,7 @@ def spanned(texts: Sequence[str], digits: int | None = None) -> str:
         # No half of a word or number.
         return re.sub(r"[\w.]*$", "", common_start(different)) + "…"
     pieces = _NUMBER.split(different[0])
-    numbers = [
-        _range(column, digits) for column in zip(*map(_NUMBER.findall, different), strict=True)
-    ]
+    numbers = [_range(column, digits) for column in zip(*map(numbers_in, different), strict=True)]
     return "".join(map("".join, zip(pieces, (*numbers, ""), strict=True)))
 
 

@@ -61,7 +61,8 @@ background-color:transparent;max-width:none}
 @@ td:first-child{white-space:normal;min-width:14em}
 @@ td[title]{max-width:20em;overflow:clip;text-overflow:ellipsis}
 @@ small{display:block;color:var(--dim);white-space:normal;max-width:22em;font-size:.85em}
-@media(max-width:900px){@@ table{font-size:13px}@@ th,@@ td{padding:.2em .45em}}
+@media(max-width:900px){@@ table{font-size:13px}@@ th,@@ td{padding:.2em .45em}
+@@ td[title]{white-space:normal;overflow-wrap:break-word;min-width:8em;max-width:13em}}
 @@ td details{white-space:pre-wrap}@@ td summary{cursor:pointer;white-space:normal}
 @@ tr[aria-selected=true]{background:var(--bar)}
 @@ .tools{display:flex;flex-wrap:wrap;gap:.3em 1em;align-items:center;margin:.2em 0}
@@ -70,7 +71,8 @@ border:1px solid var(--line);padding:.2em .5em}
 @@ th{position:sticky;top:0;background:var(--page)}@@ th[aria-sort]{cursor:pointer}
 @@ th[aria-sort=ascending]:after{content:" \\2191"}
 @@ th[aria-sort=descending]:after{content:" \\2193"}
-@@ .r{text-align:right}
+@@ .r{text-align:right}@@ td.t,@@ td.t summary{white-space:pre-wrap}
+@@ td.p{white-space:normal;overflow-wrap:anywhere;min-width:9em}
 @@ td[style]{background:linear-gradient(90deg,var(--bar) var(--b),transparent var(--b))}
 @@ .muted{color:var(--dim)}@@ .warning{color:var(--warn)}@@ .error{color:var(--bad)}
 @@ section.warning,@@ section.error{border-left:4px solid;padding-left:.8em}

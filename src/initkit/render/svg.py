@@ -17,6 +17,7 @@ _WIDTH, _WIDE, _HEIGHT = 560.0, 760.0, 240.0
 _INKS: tuple[Ink, ...] = ("one", "two", "three", "four", "five")
 _MOST_ARCS = 60  # names that a picture has room for
 _LETTER = 6.4  # how wide a letter is, at most
+_LINE = 16.0  # how tall a line of a legend is
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 12.0, 24.0, 40.0
 
 
@@ -72,8 +73,7 @@ def line_chart(
     parts = [*_grid(place, log), *_marks(place, count, marks), *_axes(x, y)]
     for one in series:
         parts += _drawn(one, place, log)
-    parts += _legend(series)
-    return _svg(parts, _WIDTH, _HEIGHT, f"{y} against {x}")
+    return _under_legend(series, parts, _WIDTH, _HEIGHT, f"{y} against {x}")
 
 
 def strips(rows: Sequence[tuple[str, Sequence[float]]], *, x: str, ends: tuple[str, str]) -> str:
@@ -149,8 +149,8 @@ def scatter(
             f'<circle class="ink-{groups[group][1]}" cx="{cx}" cy="{cy}" r="3">{said}</circle>'
         )
     keys = [Series(name, (), ink) for name, ink in groups]
-    parts += _legend([*keys, Series(label, (), "dim")])
-    return _svg(parts, _WIDE, _HEIGHT, f"{y} against {x}")
+    legend = [*keys, Series(label, (), "dim")]
+    return _under_legend(legend, parts, _WIDE, _HEIGHT, f"{y} against {x}")
 
 
 def tie_pictures(groups: Sequence[Sequence[str]]) -> list[Picture]:
@@ -207,13 +207,15 @@ def densities(panels: Sequence[Density]) -> str:
     '<svg '
     """
     width, height = _WIDE / 2, 150.0
-    parts = _legend([Series("planned", (), "dim"), Series("measured", (), "one")])
+    parts: list[str] = []
     for i, panel in enumerate(panels):
         left, top = i % 2 * width + 12, i // 2 * height + 24
         parts.append(_text(left, top + 8, _short(panel.label, 52), "start"))
         parts += _panel(panel, left, top + 16, width - 24, height - 44)
     rows = (len(panels) + 1) // 2
-    return _svg(parts, _WIDE, rows * height + 24, "planned density and measured values")
+    legend = [Series("planned", (), "dim"), Series("measured", (), "one")]
+    title = "planned density and measured values"
+    return _under_legend(legend, parts, _WIDE, rows * height + 24, title)
 
 
 def _panel(panel: Density, left: float, top: float, width: float, height: float) -> Iterable[str]:
@@ -338,14 +340,23 @@ def _drawn(one: Series, place: _Places, log: bool) -> list[str]:
     return parts
 
 
-def _legend(series: Sequence[Series]) -> list[str]:
-    parts, left = [], _LEFT + 8
+def _under_legend(
+    series: Sequence[Series], parts: Iterable[str], width: float, height: float, label: str
+) -> str:
+    """Return a picture under its legend, which takes as many lines as it needs."""
+    keys, left, line = [], _LEFT + 8, 0
     for one in series:
+        wide = 38 + _LETTER * len(one.label)
+        if left + wide > width and left > _LEFT + 8:
+            left, line = _LEFT + 8, line + 1
         style = " stroke-dasharray='5 4'" if one.dashed else ""
-        parts.append(f'<path class="line ink-{one.ink}"{style} d="M{left} 8h18"/>')
-        parts.append(_text(left + 23, 12, one.label, "start"))
-        left += 38 + _LETTER * len(one.label)
-    return parts
+        y = 8 + line * _LINE
+        keys.append(f'<path class="line ink-{one.ink}"{style} d="M{left} {y:.0f}h18"/>')
+        keys.append(_text(left + 23, y + 4, one.label, "start"))
+        left += wide
+    down = line * _LINE
+    below = [f'<g transform="translate(0 {down:.0f})">', *parts, "</g>"] if down else parts
+    return _svg([*below, *keys], width, height + down, label)
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> str:

@@ -108,8 +108,17 @@ class _Texts:
         return widths
 
     def _least(self, place: int) -> int:
-        pieces = [len(p.rstrip()) for row in self.body for p in _pieces(row[place], dots=not place)]
+        names = self._names(place)
+        pieces = (
+            len(piece.rstrip()) + (len(_hang(row[place])) if names and i else 0)
+            for row in self.body
+            for i, piece in enumerate(_pieces(row[place], dots=names))
+        )
         return max([*pieces, len(self.headers[place]), _LEAST])
+
+    def _names(self, place: int) -> bool:
+        """Whether a column has names, which break at their dots."""
+        return not place or self.headers[place] == "name"
 
     def _next(self, place: int, now: int, over: int, least: int) -> int:
         """Return the width of a column without its longest cells, or one that fits."""
@@ -136,11 +145,11 @@ class _Texts:
         count = len(widths)
         # Broken names hang a little, so that no piece of one is taken for the next.
         cells = [
-            _filled(cell, length, _GAP if i == 0 else "")
+            _filled(cell, length, _hang(cell) if self._names(i) else "")
             for i, (cell, length) in enumerate(zip(row, widths, strict=False))
         ]
         # Where no width is given, no column hangs.
-        below = _hung(self.headers[count:], row[count:], width or 0)
+        below = _hung(self.headers[count:], row[count:], width or 0, _hang(row[0]))
         return [*self._side_by_side(cells, widths), *below]
 
     def _side_by_side(self, cells: list[Lines], widths: list[int]) -> Lines:
@@ -163,9 +172,14 @@ def _pieces(text: str, *, dots: bool = True) -> Lines:
 
     >>> _pieces("layer1.0.conv1.weight"), _pieces("N(0, 0.5) of it")
     (['layer1.0.', 'conv1.', 'weight'], ['N(0, 0.5) ', 'of ', 'it'])
+    >>> _pieces("  in it")
+    ['  in ', 'it']
     """
     pieces, start, depth, braces = [], 0, 0, 0
+    indent = len(text) - len(text.lstrip())  # it belongs to what it indents
     for i, letter in enumerate(text[:-1], 1):
+        if i <= indent:
+            continue
         depth += (letter == "(") - (letter == ")")
         braces += (letter == "{") - (letter == "}")
         if depth > 0:  # numbers that are read together
@@ -224,16 +238,21 @@ def _broken(line: str, width: int) -> list[str]:
     )
 
 
-def _hung(headers: Sequence[str], cells: Sequence[str], width: int) -> Iterator[str]:
+def _hang(text: str) -> str:
+    """Return the indent of what stands below a text and belongs to it."""
+    return " " * (len(text) - len(text.lstrip())) + _GAP
+
+
+def _hung(headers: Sequence[str], cells: Sequence[str], width: int, below: str) -> Iterator[str]:
     """Yield the lines of cells that hang below a row, after their headers."""
-    line = "  "
+    line = below
     for header, cell in zip(headers, cells, strict=True):
         if not cell:
             continue
         entry = f"  {header} {cell}" if header else f"  {cell}"
         if len(line + entry) > width and line.strip():
             yield line
-            line = "  "
+            line = below
         # Only the last line can take another cell; those before it are full.
         *full, last = _broken(line + entry, width)
         yield from full

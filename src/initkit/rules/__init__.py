@@ -33,7 +33,7 @@ from .recipe import LIBRARIES, Recipe, describe_recipe, register_recipe
 from .roles import HasTorchDefault, Role
 from .row_range import RowRange
 from .rule import REST, Rule
-from .written import Argument, Entry, changed, mended, python_text, show
+from .written import Argument, Entry, changed, mended, python_text, show, words_for, worth_showing
 
 __all__ = [
     "LIBRARIES",
@@ -90,4 +90,6 @@ __all__ = [
     "register_recipe",
     "show",
     "unregister_recipe",
+    "words_for",
+    "worth_showing",
 ]

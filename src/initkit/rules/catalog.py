@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import DuplicateNameError, UnknownNameError
+from ..render import Names, Table, html_page
 from ..schemes import check_name, refuse_taken
 
 if TYPE_CHECKING:
@@ -61,13 +62,20 @@ def unregister_recipe(name: str) -> None:
 
 
 def list_recipes() -> list[str]:
-    """Return the names of all recipes.
+    """Return the names of all recipes; a notebook shows what each of them is.
 
     >>> "resnext" in list_recipes()
     True
     """
     _load(None)
-    return sorted([*_RECIPES, *_ALIASES])
+    return Names(sorted([*_RECIPES, *_ALIASES]), _recipes_page)
+
+
+def _recipes_page(names: Sequence[str]) -> str:
+    recipes = [(name, _RECIPES[_ALIASES.get(name, name)]) for name in names]
+    rows = [(name, one.summary, ", ".join(one.fits), one.source) for name, one in recipes]
+    table = Table(("recipe", "what it is", "fits", "after"), rows, "lppp")
+    return html_page(f"{len(rows):,} recipes", [table])
 
 
 def every_recipe() -> list[Recipe]:

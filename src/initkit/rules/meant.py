@@ -11,7 +11,7 @@ from torch import nn
 
 from ..errors import ReadError, clearly_nearest
 from ..model import Slot
-from .base import Matcher
+from .base import BY_PREFIX, Matcher
 from .globs import paths_above
 from .hints import REGEX_SIGNS, classes_around, owners
 from .read import read_rules
@@ -26,14 +26,17 @@ class Words:
         started = [slot for slot in slots if slot.kind != "buffer"]
         self.slots = started
         self._names = _parts(started)
-        self._kinds = list(dict.fromkeys([*owners(slots), *classes_around(slots)]))
-        self._known = {*_parts(slots), *self._kinds}
-        self._modules = {path for slot in started for n in slot.paths for path in paths_above(n)}
+        self.kinds = list(dict.fromkeys([*owners(slots), *classes_around(slots)]))
+        self._known = {*_parts(slots), *self.kinds}
+        paths = [path for slot in started for path in slot.paths]
+        self._modules = {above for path in paths for above in paths_above(path)}
+        # What names end with, from any dot on.
+        self._ends = {end for path in paths for end in _ends(path)}
 
     def forms(self, key: str) -> Iterator[str]:
         """Yield what a key may have been meant to be, the likeliest first."""
         kind = re.sub(r"^(torch\.)?nn\.", "", key)
-        if kind in self._kinds:
+        if kind in self.kinds:
             yield f"type:{kind}"
         if key in self._modules:
             yield f"{key}.*"
@@ -41,7 +44,10 @@ class Words:
             yield f"re:{key}"
         if key.startswith("re:"):  # which must match the whole name
             yield from (f"{key}.*", f"re:.*{key[3:]}", f"re:.*{key[3:]}.*")
-        for words in (self._names, self._kinds):
+        yield from filter(None, (one(key) for one in _IN_OTHER_WORDS))
+        if key in self._ends:
+            yield f"*.{key}"
+        for words in (self._names, self.kinds):
             meant = {word: near for word in self._misspelt(key) if (near := _near(word, words))}
             for one in meant.items():
                 yield _spelt(key, dict([one]))
@@ -67,7 +73,7 @@ def mended_entry(entry: Entry, words: Words) -> tuple[Entry, list[str]] | None:
 
     It is as its author wrote it but for the words of a key that the model spells in another way.
     """
-    for form in _forms(entry, words.forms):
+    for form in _forms(entry, words):
         try:
             names = words.names_of([clause.matcher for clause in read_rules(form.table)])
         except ReadError:  # a form of it need not be a key
@@ -77,10 +83,59 @@ def mended_entry(entry: Entry, words: Words) -> tuple[Entry, list[str]] | None:
     return None
 
 
-def _forms(entry: Entry, changes: Callable[[str], Iterator[str]]) -> Iterator[Entry]:
+def _without_wrapper(key: str) -> str:
+    """Return a key without the name of what holds a model in programs."""
+    return re.sub(r"^((model|module|net|self|_orig_mod)\.)+(?=.)", "", key)
+
+
+def _dotted(key: str) -> str:
+    head, colon, _ = key.partition(":")
+    return key if head + colon in BY_PREFIX else re.sub(r"[:/>]+", ".", key)
+
+
+def _indexed(key: str) -> str:
+    """Return a key whose brackets index modules as dots do: of a slice the range that it takes."""
+    key = re.sub(r"\[(\d+):(\d+)\]", lambda found: f".{_range(*map(int, found.groups()))}", key)
+    return re.sub(
+        r"\[(?:(\d+|\*)|['\"](\w+)['\"])\]", lambda found: f".{found[1] or found[2]}", key
+    )
+
+
+def _range(start: int, stop: int) -> str:
+    if start >= stop:  # nothing, which no key is for
+        return f"{{{start}:{stop}}}"
+    return f"{{{start}..{stop - 1}}}" if start < stop - 1 else f"{start}"
+
+
+def _braced(key: str) -> str:
+    key = re.sub(r"\{(\d+):(\d+)\}", lambda found: _range(*map(int, found.groups())), key)
+    return re.sub(r"\{(\d+)-(\d+)\}", r"{\1..\2}", key)
+
+
+_IN_OTHER_WORDS: tuple[Callable[[str], str], ...] = (_indexed, _braced, _dotted, _without_wrapper)
+"""What a key may mean that is written as elsewhere: indexed, cut in another way, wrapped."""
+
+
+def _ends(path: str) -> Iterator[str]:
+    for found in re.finditer(r"\.", path):
+        yield path[found.end() :]
+
+
+def _of_kinds(entry: Entry, words: Words) -> Iterator[Entry]:
+    """Yield a line whose key has a class and a parameter in one text with a key for each."""
+    *around, key = entry.keys or (None,)
+    if isinstance(key, str) and (found := re.fullmatch(r"(?:type:|nn\.)*(\w+)\.([\w*]+)", key)):
+        kind, own = found.groups()
+        if kind in words.kinds:
+            yield Entry((*around, f"type:{kind}", own), entry.value)
+
+
+def _forms(entry: Entry, words: Words) -> Iterator[Entry]:
     """Yield a line with a key changed, or the name or type of a rule that stands in it."""
+    changes = words.forms
     for keys in changed(entry.keys, changes):
         yield Entry(keys, entry.value)
+    yield from _of_kinds(entry, words)
     if isinstance(rule := entry.value, Rule):
         for argument in rule.written.arguments:
             if argument.name in ("name", "type"):

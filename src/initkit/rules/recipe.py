@@ -23,6 +23,7 @@ from ..schemes import (
     unknown_scheme,
 )
 from .catalog import add_recipes, list_recipes, other_names, recipe_named, variants
+from .written import names_arguments
 
 LIBRARIES = frozenset("transformers timm torchvision diffusers torch_geometric".split())
 # Modules of these names stand in any project: a file that is called so tells nothing.
@@ -30,6 +31,7 @@ _ANYWHERE = frozenset("model models modules layers utils main __main__ train".sp
 SHOW_ALL = "list_recipes() and list_schemes() show all names"
 
 
+@names_arguments
 @frozen
 class Recipe(Value):
     """A named, cited, ordered set of rules.

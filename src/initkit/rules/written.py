@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -10,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from torch import nn
 
-from ..errors import Correction, InitkitError, RuleError, shown
+from ..errors import Correction, InitkitError, OptionError, RuleError, shown
 from ..schemes import Scheme
 from .base import Matcher
 from .hints import text_in_quotes
@@ -18,6 +20,7 @@ from .hints import text_in_quotes
 Changes = Callable[[str], Iterator[str]]
 """What yields the forms that a text may have been meant to have."""
 T = TypeVar("T")
+C = TypeVar("C", bound="type[Any]")
 
 
 class Entry(NamedTuple):
@@ -65,6 +68,17 @@ class Call(NamedTuple):
     def __str__(self) -> str:
         first, *others = self.arguments
         return f"{self.function}({', '.join([python_text(first.value), *map(str, others)])})"
+
+
+class GivenCall(NamedTuple):
+    """A call as it was given: what stands there without a name, and what has one."""
+
+    function: str
+    values: tuple[Any, ...]
+    arguments: tuple[Argument, ...]
+
+    def __str__(self) -> str:
+        return f"{self.function}({', '.join(map(python_text, (*self.values, *self.arguments)))})"
 
 
 class HasCall:
@@ -146,8 +160,8 @@ def changed(value: Any, changes: Changes) -> Iterator[Any]:
     >>> list(changed({"a": ["normal(sdt=1)", 0]}, words_for({"sdt": "std"})))
     [{'a': ['normal(std=1)', 0]}]
     """
-    if isinstance(value, str):
-        yield from changes(value)
+    if isinstance(value, str) or value is None:
+        yield from changes(str(value))
     elif isinstance(value, Mapping):
         pairs = list(value.items())
         others = map(dict, changed(pairs, changes))
@@ -192,16 +206,53 @@ def mended(
 
 def show(error: InitkitError, written: T, read: Callable[[T], object]) -> None:
     """Let an error show what was written, and what to paste in place of it."""
-    try:
-        if len(str(written)) > _LONGEST:
-            return
-        meant = mended(written, error, read)
-    except RecursionError:  # it contains itself
+    if not worth_showing(written):
         return
+    meant = mended(written, error, read)
     # A name alone, or an argument, stands in the message already.
     alone = isinstance(written, Argument) or (isinstance(written, Entry) and not written.keys)
     if meant is not None or not alone:
         error.shown = Correction(written, meant)
 
 
-_LONGEST = 400  # characters of a line that is worth showing
+def names_arguments(cls: C) -> C:
+    """Let a class refuse arguments that it has not, and show the call with the one that is meant.
+
+    Raises :class:`OptionError`.
+    """
+    thing: Any = cls  # mypy lets nobody assign __init__
+    init, name = thing.__init__, cls.__name__
+    known = [*inspect.signature(cls).parameters]
+    names = frozenset(known)
+
+    def read(call: GivenCall) -> None:
+        for argument in call.arguments:
+            if argument.name not in known:
+                message = f"{name} has no argument {argument.name!r}"
+                error = OptionError(message, owner=name, option=argument.name)
+                raise error.or_rather(argument.name, known)
+
+    @functools.wraps(init)
+    def __init__(self: object, *args: Any, **options: Any) -> None:  # noqa: N807  it becomes one
+        if not options.keys() <= names:
+            call = GivenCall(name, args, tuple(map(Argument, options, options.values())))
+            try:
+                read(call)
+            except OptionError as error:
+                show(error, call, read)
+                raise
+        init(self, *args, **options)
+
+    thing.__init__ = __init__
+    return cls
+
+
+def worth_showing(written: object) -> bool:
+    """Whether what was written has few enough characters to be read in an error."""
+    try:
+        return len(str(written)) <= _LONGEST
+    except RecursionError:  # it contains itself
+        return False
+
+
+_LONGEST = 400

@@ -16,7 +16,7 @@ from .basic import (
 )
 from .composite import Blocks, Gates
 from .copied import CopyOf
-from .describe import SchemeInfo, describe_scheme
+from .describe import SchemeInfo, describe_scheme, list_schemes
 from .elsewhere import meant_by, plain_name, unknown_scheme
 from .fan_based import (
     KaimingNormal,
@@ -47,7 +47,6 @@ from .registry import (
     canonical_name,
     check_name,
     factory_of,
-    list_schemes,
     refuse_taken,
     register_defined,
     register_scheme,

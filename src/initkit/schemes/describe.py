@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Sequence
 from dataclasses import MISSING
 from typing import Any
 
 from ..numbers import Value, frozen
-from ..render import Table, html_page
+from ..render import Names, Table, html_page
 from .base import Scheme
 from .elsewhere import unknown_scheme
 from .registry import (
@@ -18,6 +19,7 @@ from .registry import (
     defaults_of,
     factory_of,
     kind_elsewhere,
+    registered_names,
     scheme_names,
 )
 
@@ -84,6 +86,22 @@ def describe_scheme(name: str) -> SchemeInfo:
         tuple(defaults_of(factory).items()),
         tuple(other for other, meant in SYNONYMS.items() if meant == found),
     )
+
+
+def list_schemes() -> list[str]:
+    """Return the names of all schemes; a notebook shows what each of them is.
+
+    >>> [name for name in list_schemes() if name.startswith("kaiming")]
+    ['kaiming_normal', 'kaiming_uniform']
+    """
+    return Names(registered_names(), _schemes_page)
+
+
+def _schemes_page(names: Sequence[str]) -> str:
+    infos = [describe_scheme(name) for name in names]
+    rows = [(i.name, i.formula, i.summary.replace("``", ""), ", ".join(i.synonyms)) for i in infos]
+    table = Table(("scheme", "formula", "what it does", "also called"), rows, "lppp")
+    return html_page(f"{len(rows)} schemes", [table])
 
 
 def _default(value: object) -> str:

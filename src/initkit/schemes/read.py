@@ -46,7 +46,12 @@ def read_scheme(value: object) -> Scheme:
     if is_scheme_table(value):
         return _read_table(value)
     # Before numbers, since True is one in Python.
-    if isinstance(value, bool) or value is None:
+    if value is None:
+        error = RuleError("None is no way to start a parameter; write a number or a scheme")
+        error.hint = ", or 'keep' to leave it as it is"
+        error.mends = ({"None": "keep"},)
+        raise error
+    if isinstance(value, bool):
         raise RuleError(f"{value!r} is no way to start a parameter; write a number or a scheme")
     # Tensors and arrays of one element are no Real, and convert to a float all the same.
     if isinstance(value, Real) or (hasattr(value, "__float__") and not callable(value)):

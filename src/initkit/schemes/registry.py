@@ -110,12 +110,8 @@ def defaults_of(factory: Factory) -> dict[str, Any]:
     return {f.name: f.default for f in fields(factory)}
 
 
-def list_schemes() -> list[str]:
-    """Return the names of all schemes.
-
-    >>> [name for name in list_schemes() if name.startswith("kaiming")]
-    ['kaiming_normal', 'kaiming_uniform']
-    """
+def registered_names() -> list[str]:
+    """Return the names of all schemes, without synonyms."""
     return sorted(_FACTORIES)
 
 
@@ -184,7 +180,7 @@ def unregister_scheme(name: str) -> None:
     Raises :class:`UnknownNameError` where no scheme has the name.
     """
     if name not in _FACTORIES:
-        raise UnknownNameError("scheme", name, list_schemes())
+        raise UnknownNameError("scheme", name, registered_names())
     del _FACTORIES[name]
 
 

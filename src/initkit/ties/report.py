@@ -19,13 +19,16 @@ from ..render import (
     Picture,
     Section,
     Shown,
+    TieFold,
     column_html,
     column_lines,
     fold_rows,
+    fold_ties,
     format_shape,
     html_page,
     lines_of,
     lines_of_each,
+    one_place_a_name,
     tie_pictures,
 )
 from .groups import KINDS, TieGroup, find_tied_parameters
@@ -109,8 +112,7 @@ class TieReport(Shown):
 
     def _rows(self, fold: bool = True) -> list[_Row]:
         """Return the lines of the table: ties whose names differ in numbers alone are one."""
-        folds = _fold_groups(self.groups) if fold else [Fold.single("", g) for g in self.groups]
-        return _rows(folds)
+        return _rows(_fold_groups(self.groups) if fold else map(_one_group, self.groups))
 
     def _head(self) -> str:
         count = len(self.groups)
@@ -218,22 +220,37 @@ _Member: TypeAlias = tuple[str, Tensor, Slot]
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One name of a group, or several alike; ``bracket`` is a piece of the group's edge.
+    """One place of a tie, or of several alike; ``bracket`` is a piece of the edge around them.
 
-    ``place`` counts over all groups.
+    ``order`` counts over all ties.
     """
 
-    group: TieGroup
+    ties: TieFold[TieGroup]
     place: int
+    order: int
     bracket: str
-    name: str
-    names: tuple[str, ...]
     tensor: Tensor
     slot: Slot
 
     @property
     def kind(self) -> str:
-        return self.group.kind if self.bracket in (_TOP, _ALONE) else ""
+        return "" if self.place else self.ties.first.kind
+
+    @property
+    def count(self) -> str:
+        """How many ties there are, said once."""
+        count = len(self.ties.rows)
+        return f"{count}" if count > 1 and not self.place else ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.ties.names[self.place]
+
+    @property
+    def each(self) -> str:
+        """How many names each of the ties has here."""
+        each = self.ties.each(self.place)
+        return f"{each}" if each > 1 else ""
 
     @property
     def size(self) -> int | None:
@@ -244,19 +261,28 @@ class _Row:
 _TOP, _SIDE, _BOTTOM, _ALONE = "\u250c", "\u2502", "\u2514", "\u2576"
 
 
-def _fold_groups(groups: Sequence[TieGroup]) -> list[Fold[TieGroup]]:
-    """Fold groups whose members are alike, and whose names differ in numbers alone.
-
-    A group of many names is folded by itself.
-    """
+def _fold_groups(groups: Sequence[TieGroup]) -> list[TieFold[TieGroup]]:
+    """Fold groups whose members are alike, and whose names differ in numbers alone, in step."""
     if len(groups) <= _FEW:
-        return [Fold.single("", group) for group in groups]
-    return fold_rows(groups, name=lambda g: " ".join(g.names), key=_alike, ragged=True)
+        return list(map(_one_group, groups))
+    return fold_ties(groups, places=_places, key=_alike)
+
+
+def _one_group(group: TieGroup) -> TieFold[TieGroup]:
+    (line,) = fold_ties([group], places=_places, key=_alike)
+    return line
+
+
+def _places(group: TieGroup) -> list[Fold[str]]:
+    """Return the names of a group; of many, like members whose names differ in numbers together."""
+    if len(group.names) <= _MOST_MEMBERS:
+        return one_place_a_name(group.names)
+    members = {member[0]: _member(member) for member in group.reached()}
+    return fold_rows(list(members), name=str, key=lambda name: members[name], ragged=True)
 
 
 def _alike(group: TieGroup) -> Hashable:
-    own = group.canonical if len(group.names) > _MOST_MEMBERS else ""
-    return (group.kind, own, *map(_member, group.reached()))
+    return (group.kind, *map(_member, group.reached()))
 
 
 def _member(member: _Member) -> Hashable:
@@ -268,27 +294,16 @@ def _shape(tensor: Tensor) -> str:
     return "lazy" if is_lazy(tensor) else format_shape(tensor.shape)
 
 
-def _rows(folds: Iterable[Fold[TieGroup]]) -> list[_Row]:
+def _rows(folds: Iterable[TieFold[TieGroup]]) -> list[_Row]:
     rows: list[_Row] = []
     for fold in folds:
-        lines = _lines(fold)
-        edge = [_TOP, *[_SIDE] * (len(lines) - 2), _BOTTOM] if len(lines) > 1 else [_ALONE]
-        for bracket, (label, members) in zip(edge, lines, strict=True):
-            (_, tensor, slot), names = members[0], tuple(name for name, *_ in members)
-            rows.append(_Row(fold.first, len(rows), bracket, label, names, tensor, slot))
+        count = len(fold.labels)
+        edge = [_TOP, *[_SIDE] * (count - 2), _BOTTOM] if count > 1 else [_ALONE]
+        reached = {name: (tensor, slot) for name, tensor, slot in fold.first.reached()}
+        for place, bracket in enumerate(edge):
+            tensor, slot = reached[fold.names[place][0]]
+            rows.append(_Row(fold, place, len(rows), bracket, tensor, slot))
     return rows
-
-
-def _lines(fold: Fold[TieGroup]) -> list[tuple[str, tuple[_Member, ...]]]:
-    """Return a label for what is in one place of every group; of many in a group, of like ones."""
-    reached = [list(group.reached()) for group in fold.rows]
-    if len(reached) == 1 and len(reached[0]) > _MOST_MEMBERS:
-        like = fold_rows(reached[0], name=lambda m: m[0], key=_member, ragged=True)
-        return [(one.label, one.rows) for one in like]
-    columns = list(zip(*reached, strict=True))
-    names = [[name for name, *_ in column] for column in columns]
-    labels = (fold_rows(n, name=str, key=lambda _: None, ragged=True)[0].label for n in names)
-    return list(zip(labels, columns, strict=True))
 
 
 def _owner(row: _Row) -> str:
@@ -300,11 +315,16 @@ COLUMNS: tuple[Column[_Row], ...] = (
     Column(  # sorting by it brings a group together again
         "kind",
         lambda row: f"{row.bracket} {row.kind}".rstrip(),
-        order=lambda row: row.place,
+        order=lambda row: row.order,
         only="html",
     ),
-    Column("name", lambda r: r.name, inside=lambda r: r.names if len(r.names) > 1 else ()),
-    Column("", lambda row: f"x{len(row.names)}" if len(row.names) > 1 else "", "r"),
+    Column("ties", lambda row: row.count, "r"),
+    Column(
+        "name",
+        lambda row: row.ties.labels[row.place],
+        inside=lambda row: row.names if len(row.names) > 1 else (),
+    ),
+    Column("names", lambda row: row.each, "r"),
     Column("shape", lambda row: _shape(row.tensor)),
     Column("dtype", lambda row: str(row.tensor.dtype).removeprefix("torch.")),
     Column("owner", _owner),

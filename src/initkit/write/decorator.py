@@ -9,8 +9,8 @@ from typing import Any, Self, TypeVar, Unpack
 
 from torch import nn
 
-from ..errors import OptionError, RuleError
-from ..plan import DecoratorOptions, check_options
+from ..errors import OptionError, RuleError, clearly_nearest
+from ..plan import DecoratorOptions, takes
 from ..rules import Rules, read_rules
 from .apply import apply_init
 from .recorded_rules import init_reports, record_rules
@@ -22,6 +22,18 @@ _under_way: set[int] = set()
 """The ids of instances whose outermost ``__init__`` runs, which keeps them alive."""
 
 
+def _refuse_seed(_: object, error: OptionError) -> None:
+    """Say of a seed, or of what is meant for one, why there is none."""
+    seeds = ("seed", "generator")
+    if error.option in seeds or clearly_nearest(error.option, seeds):
+        raise OptionError(
+            "@initialized takes no seed, which would make every instance a copy; "
+            "torch.manual_seed governs",
+            option=error.option,
+        ) from None
+
+
+@takes(DecoratorOptions, on_error=_refuse_seed, owner="@initialized")
 def initialized(rules: Rules, **options: Unpack[DecoratorOptions]) -> Callable[[type[M]], type[M]]:
     """Initialise every instance of the decorated class by ``rules``, once, when it is complete.
 
@@ -45,7 +57,6 @@ def initialized(rules: Rules, **options: Unpack[DecoratorOptions]) -> Callable[[
     >>> net.fc.bias.tolist(), net.init_report.written
     ([0.0, 0.0], ['fc.weight', 'fc.bias'])
     """
-    _check_options(options)
     if isinstance(rules, type):
         message = f"@initialized needs rules: write @initialized('resnext') above {rules.__name__}"
         raise RuleError(message)
@@ -70,17 +81,6 @@ def initialized(rules: Rules, **options: Unpack[DecoratorOptions]) -> Callable[[
 def _set(cls: Any, name: str, value: object) -> None:
     # Any, since mypy knows no such attributes of a class and lets nobody assign __new__.
     setattr(cls, name, value)
-
-
-def _check_options(options: DecoratorOptions) -> None:
-    if seeds := [name for name in ("seed", "generator") if name in options]:
-        raise OptionError(
-            "@initialized takes no seed, which would make every instance a copy; "
-            "torch.manual_seed governs",
-            option=seeds[0],
-        )
-    known = DecoratorOptions.__annotations__
-    check_options("@initialized", options, known, known)
 
 
 class _ReportOfInstance:

@@ -1,0 +1,28 @@
+"""The line of a user's own rule, as its author wrote it, for errors to show."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from ..errors import Problem
+from ..rules import Clause, Entry, worth_showing
+
+P = TypeVar("P", bound=Problem)
+
+
+def own_line(clause: Clause) -> Entry | None:
+    """Return the line of a rule of the user's; None for a recipe's, and for what is very long.
+
+    A file without a name is a table of the user's.
+    """
+    own = clause.recipe is None or not clause.recipe.general
+    return clause.entry if own and worth_showing(clause.entry) else None
+
+
+def as_in_file(problem: P, clause: Clause) -> P:
+    """Return the problem of a rule, spelt as the file that it was read from spells rules."""
+    if clause.recipe is None or not (path := clause.recipe.file):
+        return problem
+    from ..rules.recipe_files import file_text  # late: most programs read no file
+
+    return problem.respelled(lambda line: file_text(line, path))

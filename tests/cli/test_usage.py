@@ -1,0 +1,50 @@
+"""A command line that cannot be read is shown, with the one that was meant ready to paste."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+
+import pytest
+
+Run = Callable[..., tuple[int, str, str]]
+
+MEANT = {
+    "plam cli_net:Net": "plan cli_net:Net",
+    "plan cli_net:Net --rule zeros": "plan cli_net:Net --rules zeros",
+    "plan cli_net:Net --rule=zeros --ful": "plan cli_net:Net --rules=zeros --full",
+    "plan cli_net:Net zeros": "plan cli_net:Net --rules zeros",
+    "plan --json cli_net:Net zeross": "plan --json cli_net:Net --rules zeros",
+    "schemes --jsn": "schemes --json",
+    "show resnext": "describe resnext",
+    "plan xavier_unifrm": "describe xavier_uniform",
+    "plan cli_net:Nett": "plan cli_net:Net",
+}
+
+
+@pytest.mark.parametrize("typed", MEANT)
+def test_a_slip_is_shown_mended(typed: str, run: Run) -> None:
+    code, out, err = run(*shlex.split(typed))
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-2:] == [
+        f"  as written:   initkit {typed}",
+        f"  to paste:     initkit {MEANT[typed]}",
+    ]
+    _, _, error = run(*shlex.split(MEANT[typed]))
+    assert "to paste" not in error
+
+
+@pytest.mark.parametrize("typed", ["list foo", "", "plan", "plan --wibble", "show nothing_like_it"])
+def test_what_is_near_nothing_has_no_line_to_paste(typed: str, run: Run) -> None:
+    code, _, err = run(*shlex.split(typed))
+    assert code == 2 and "to paste" not in err
+
+
+def test_a_name_of_two_meanings_is_described(run: Run) -> None:
+    _, _, err = run("show", "he_normal")
+    assert err.endswith("to paste:     initkit describe he_normal\n")
+
+
+def test_nothing_that_was_typed_acts_on_the_terminal(run: Run) -> None:
+    _, _, err = run("plan", "cli_net:Net", "--ful", "--only", "\x1b[2J")
+    assert "\x1b" not in err.partition("as written")[2]
