@@ -74,6 +74,14 @@ class Sample(Protocol):
     def computed(self) -> bool:
         """Whether the values were computed from others, and so are exact but for rounding."""
 
+    @property
+    def room(self) -> float:
+        """How far an element may be from what was drawn, beyond its own rounding."""
+
+    @property
+    def holes(self) -> bool:
+        """Whether it is NaN here and there, where nothing tells what was drawn."""
+
     def chunks(self) -> Iterator[Tensor]:
         """Yield all elements in order, some at a time."""
 
@@ -95,7 +103,9 @@ class Sample(Protocol):
         """Return the values of ``drawn`` that made these with what is ``known`` at every place.
 
         ``undo`` takes values made and values known to those drawn, and to NaN where none tells;
-        the test says whether 0 is there. Of what is not drawn one by one none is left out.
+        the test says whether 0 is there. Of what is drawn one by one these are left out. Else there
+        may be ``holes`` and ``room``, for what ``shows_in_part``, and no sample where too little
+        is told.
         """
 
     def goodness_of_fit(self) -> Iterator[Test]:
@@ -108,7 +118,7 @@ class Sample(Protocol):
         """Return at most how likely an element is exactly 0, once rounded."""
 
 
-def binomial(hits: int, n: int, window: tuple[float, float]) -> float:
+def binomial(hits: float, n: float, window: tuple[float, float]) -> float:
     """Return at most how likely a share of hits so far outside the window of chances is.
 
     A Chernoff bound, exp(-n KL(share, chance)): never below the exact tail, for any ``n``.
@@ -116,6 +126,8 @@ def binomial(hits: int, n: int, window: tuple[float, float]) -> float:
     >>> binomial(50, 100, (0.5, 0.5)), round(binomial(90, 100, (0.5, 0.5)) * 1e16)
     (1.0, 1)
     """
+    if not n:
+        return 1.0
     share = hits / n
     if window[0] <= share <= window[1]:
         return 1.0

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ..numbers import Grid, frozen
-from .base import Shaped, describe_blocks, grid_misfit, short, spans
+from .base import Shaped, describe_blocks, grid_misfit, short
 from .evidence import Sample, Test, exact_test
-from .source import Runs, Source
+from .source import Runs, Source, spans
 
 
 @frozen

@@ -14,11 +14,11 @@ from torch import Tensor
 from .. import stream
 from ..errors import SchemeMismatch
 from ..numbers import Grid, exact_math, frozen
-from .base import WRITTEN, Distribution, Shaped, grid_misfit, short, spans
+from .base import WRITTEN, Distribution, Shaped, grid_misfit, short
 from .elementwise import Constant, Normal, ndtr
 from .evidence import Sample, Test, binomial
 from .indexed import check_base
-from .source import Runs, Source
+from .source import Runs, Source, spans
 
 
 @frozen
