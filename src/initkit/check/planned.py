@@ -106,6 +106,7 @@ def _test(checked: Checked, sample: TensorSample, most: int) -> None:
     """Add the tests of the values, and say so where there are none."""
     tests = list(sample.tests())
     checked.compared, checked.chances = bool(tests), sample.chances
+    checked.dtype = sample.rounded or sample.dtype
     checked.tests += tests
     checked.tests += _independence_tests(sample, checked.most, most)
     if not tests:
