@@ -305,6 +305,13 @@ class Relative(Matcher):
             return (name.removesuffix(inner), *self.inner.group(slot, inner))
         return ()
 
+    def scopes(self, slot: Slot, name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+        inner = next(self._taken(slot, name), None)
+        if inner is not None and name.endswith(inner):  # a wrapper may stand between
+            path = name.removesuffix(inner)
+            yield from ((path + below, stars) for below, stars in self.inner.scopes(slot, inner))
+        yield "", self.stars(slot, name)
+
     def may_take(self, around: Sequence[type]) -> bool:
         return self.inner.may_take(around)
 
