@@ -138,3 +138,19 @@ def test_a_product_or_a_sum_with_blocks_is_tested_block_by_block(scheme: str) ->
     values[64:] *= 1.2
     (failure,) = checked(layer, scheme, values).failures
     assert failure.text.startswith("in block 1 of 2, ")
+
+
+def test_members_of_a_group_and_copies_are_compared_by_what_tells_them() -> None:
+    model = nn.ModuleDict(
+        {name: nn.Linear(32, 32, bias=False) for name in ("qkv", "proj", "reservoir", "copy")}
+    )
+    model["qkv"] = nn.Linear(32, 96, bias=False)
+    rules = {
+        "{qkv,proj}.weight": "mimetic(heads=4)",
+        "reservoir.weight": "reservoir",
+        "copy.weight": "copy_of('reservoir.weight')",
+    }
+    apply_init(model, rules, seed=0)
+    report = check_init(model, rules)
+    assert report.ok
+    assert report.not_compared == ()

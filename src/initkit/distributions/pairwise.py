@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -18,6 +17,7 @@ from .blocks import Blocks
 from .elementwise import Constant, Normal
 from .evidence import Sample, Test
 from .jumps import Jumps
+from .maps import bracketed
 from .source import Runs, Source, Spot, slices, spans
 
 _AT_ONCE = 1 << 16  # values of a CDF
@@ -233,7 +233,7 @@ class Product(Pairwise):
         return (drawn[0] if len(drawn) == 1 else self), tensor
 
     def describe(self) -> str:
-        return " x ".join(_of_several(d, "|+") for d in (self.part, self.other))
+        return " x ".join(bracketed(d.describe(), "|+") for d in (self.part, self.other))
 
     def scaled(self, factor: float) -> Distribution:
         return replace(self, part=self.part.scaled(factor)) if factor else Constant(0.0)
@@ -267,7 +267,7 @@ class Sum(Pairwise):
         # What has its place first: an identity and what is added to it.
         known, drawn = self.other, self.part
         pair = (known, drawn) if drawn.random and not known.random else (drawn, known)
-        return " + ".join(_of_several(d, "|,") for d in pair)
+        return " + ".join(bracketed(d.describe(), "|,") for d in pair)
 
     def random_part(self, tensor: Tensor) -> tuple[Distribution, Tensor]:
         if self.other.random or not self.part.random:
@@ -331,14 +331,6 @@ def _has_ends(distribution: Distribution) -> bool:
 def _holds_zero(known: Distribution) -> bool:
     before, at = known.cdf(-math.ulp(0.0)), known.cdf(0.0)
     return at > before
-
-
-def _of_several(distribution: Distribution, signs: str) -> str:
-    """Return a distribution in words, in brackets where it has one of these signs outside any."""
-    text, outside = distribution.describe(), distribution.describe()
-    while outside != (outside := re.sub(r"\([^()]*\)", "", outside)):
-        pass
-    return f"({text})" if any(sign in outside for sign in signs) else text
 
 
 def _draws_apart(part: Distribution) -> bool:
