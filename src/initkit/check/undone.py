@@ -14,6 +14,7 @@ from ..model import chunks
 
 Undo: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 """From values that were made, and those that are known, to those that were drawn."""
+_FAR = 6.0  # deviations, which hardly a value leaves
 _IN_DOUBT = 1 / 16  # of a deviation: a value that is known no better is as good as unknown
 _FINE = 2e-6  # of a deviation: less than any test of a matrix leaves for rounding
 _MOST_HOLES = 1 / 4  # of all values: of so many a matrix that is a third too large still shows
@@ -38,6 +39,7 @@ def values_behind(
     drawn: Distribution,
     known: Distribution,
     undo: Undo,
+    make: Undo,
 ) -> Behind:
     """Return what was drawn for every element.
 
@@ -49,7 +51,7 @@ def values_behind(
     generator = torch.Generator(device="cpu").manual_seed(0)  # and so the same each time
     found, left, room, holes = [], 0, 0.0, 0
     dtype = rounded or whole.dtype
-    spread = drawn.std or 0.0
+    spread = drawn.std or float(whole.double().std())
     for chunk, start in chunks(whole):
         flat = chunk.detach().reshape(-1).cpu()
         beside = torch.empty(flat.numel(), dtype=torch.float64, device="cpu")
@@ -57,17 +59,17 @@ def values_behind(
         values = undo(flat.double(), beside)
         lost = values.isnan() & ~flat.isnan()
         left += int((flat[lost] != 0).sum())
-        ends = [undo(end, beside) for end in _ends(flat, dtype)]
-        low, high = torch.minimum(*ends), torch.maximum(*ends)
         if drawn.iid:
+            low, high = _before(_ends(flat, dtype), beside, undo)
             values = _likely(drawn, values, low, high, generator)[~lost]
         else:
-            # By how much more than a value's own rounding would it may be off.
-            doubt = torch.maximum(values - low, high - values) - values.abs() * _eps(dtype)
-            values[doubt > _IN_DOUBT * spread] = math.nan
-            kept = ~values.isnan()
-            holes += values.numel() - int(kept.sum())
-            room = max(room, float(doubt[kept].max()) if kept.any() else 0.0)
+            doubt = _doubt(drawn, beside, dtype, undo, make)
+            # What lies further out than any value would, in whatever doubt, is left for the tests.
+            far = (values - (drawn.mean or 0.0)).abs() > 2 * (_FAR * spread + doubt)
+            clear = doubt <= _IN_DOUBT * spread
+            values[~(clear | far)] = math.nan
+            holes += int(values.isnan().sum())
+            room = max(room, float(torch.where(clear, doubt, 0.0).max()))
         found.append(values)
     values = torch.cat(found)
     if drawn.iid:  # as exact as float32, whatever went before
@@ -81,6 +83,28 @@ def values_behind(
 def _eps(dtype: torch.dtype) -> float:
     """Return the relative distance of values; float64 may hold what float32 computed."""
     return max(float(torch.finfo(dtype).eps), float(torch.finfo(torch.float32).eps))
+
+
+def _doubt(
+    drawn: Distribution, beside: Tensor, dtype: torch.dtype, undo: Undo, make: Undo
+) -> Tensor:
+    """Return by how much more than by its own rounding a value may be off.
+
+    As what is known tells alone: were it as the values fell, those that are left were no sample.
+    """
+    mean, std = drawn.moments or (0.0, 1.0)
+    worst = torch.zeros_like(beside)
+    for end in (mean - _FAR * std, mean + _FAR * std):
+        made = make(torch.full_like(beside, end), beside.clone())
+        low, high = _before(_ends(made.to(dtype), dtype), beside, undo)
+        worst = torch.maximum(worst, (high - low) / 2 - _eps(dtype) * max(abs(end), std) / 2)
+    return worst
+
+
+def _before(ends: tuple[Tensor, Tensor], beside: Tensor, undo: Undo) -> tuple[Tensor, Tensor]:
+    """Return between which values lies what was drawn, where what was made lies between ends."""
+    one, two = (undo(end, beside) for end in ends)
+    return torch.minimum(one, two), torch.maximum(one, two)
 
 
 def _ends(values: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -45,6 +45,9 @@ def exact_test(kind: str, wrong: bool, expected: str, seen: str, text: str) -> T
 def passed(kind: str) -> Test:
     """Return a test that no level lets fail; nobody reads what it would say."""
     return Test(kind, 1.0)
+
+
+_Of: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 
 
 class Sample(Protocol):
@@ -98,11 +101,12 @@ class Sample(Protocol):
         """Return some of the elements as a sample of another distribution."""
 
     def undone(
-        self, drawn: Distribution, known: Distribution, undo: Callable[[Tensor, Tensor], Tensor]
+        self, drawn: Distribution, known: Distribution, undo: _Of, make: _Of
     ) -> tuple[Sample | None, Test]:
         """Return the values of ``drawn`` that made these with what is ``known`` at every place.
 
-        ``undo`` takes values made and values known to those drawn, and to NaN where none tells;
+        ``make`` takes values drawn and values known to those made. ``undo`` takes values made and
+        values known to those drawn, and to NaN where none tells;
         the test says whether 0 is there. Of what is drawn one by one these are left out. Else there
         may be ``holes`` and ``room``, for what ``shows_in_part``, and no sample where too little
         is told.

@@ -118,7 +118,10 @@ class Mapped(Distribution):
         seen = f"values from {short(least)} to {short(most)}"
         planned = f"values from {short(low)} to {short(high)}"
         found, _ = sample.undone(
-            self.part, Constant(0.0), lambda values, _: backward(values, self.maps)
+            self.part,
+            Constant(0.0),
+            lambda values, _: backward(values, self.maps),
+            lambda values, _: through(values, self.maps),
         )
         if found is None and not wrong:
             return

@@ -174,7 +174,7 @@ class Pairwise(Shaped):
     def _tests_of_drawn(self, sample: Sample) -> Iterator[Test]:
         """Test what is drawn, which the values tell where the other one is known."""
         drawn, known = (self.part, self.other) if self.part.random else (self.other, self.part)
-        found, zeros = sample.undone(drawn, known, self.undone)
+        found, zeros = sample.undone(drawn, known, self.undone, self.of)
         if found is None:  # that 0 is where it must be says nothing of the others
             yield from [zeros] if zeros.p == 0 else []
             return
