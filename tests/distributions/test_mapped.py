@@ -16,6 +16,7 @@ from initkit.distributions import (
     Normal,
     Orthogonal,
     Source,
+    Sum,
     Uniform,
 )
 from initkit.distributions.maps import Map, backward, falling, through
@@ -86,3 +87,11 @@ def test_a_mapped_identity_is_compared_and_not_tested_as_a_sample() -> None:
     tensor[0, 1] = 2
     (test,) = TensorSample(mapped, [tensor]).tests()
     assert test.text == "1 elements differ, the first at [0, 1]: 2 for 1"
+
+
+def test_what_is_mapped_stands_in_brackets_where_it_is_made_of_several() -> None:
+    two = Sum((2, 2), Uniform(0.0, 1.0), Uniform(0.0, 2.0))
+    assert str(two.mapped("exp")) == "exp of (U(0, 1) + U(0, 2))"
+    assert str(two.mapped("rounded", 0.1)) == "(U(0, 1) + U(0, 2)) rounded to multiples of 0.1"
+    shifted = Uniform(0.0, 1.0).mapped("exp").mapped("plus", 1.0)
+    assert str(shifted.mapped("times", 2.0)) == "2 x (log-uniform(1, 2.718) + 1)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -213,6 +214,28 @@ def test_a_numbered_sequential_counts_and_a_named_one_does_not() -> None:
     assert layer(numbered, "2.weight") == (2, 3)
     named = nn.Sequential(OrderedDict(a=nn.Sequential(nn.PReLU(), nn.PReLU())))
     assert layer(named, "a.1.weight") == (1, 2)
+
+
+def test_parameters_in_a_list_are_counted_there() -> None:
+    scales = nn.ParameterList([torch.ones(2) for _ in range(3)])
+    assert layer(nn.ModuleDict({"scales": scales}), "scales.2") == (2, 3)
+    inside = nn.ModuleList([nn.ModuleDict({"scales": scales})])
+    assert layer(inside, "0.scales.2") == (0, 1)
+    entries = {
+        slot.name: (slot.layer, slot.n_layers) for slot in walk_state_dict(scales.state_dict())
+    }
+    assert entries == {"0": (0, 3), "1": (1, 3), "2": (2, 3)}
+
+
+@pytest.mark.parametrize(
+    ("keys", "last"),
+    [("01", (1, 2)), (("0", "10"), (10, None)), ("45", (5, None)), (("a", "1"), (None, None))],
+)
+def test_numbers_with_gaps_say_which_layer_it_is_and_not_of_how_many(
+    keys: Sequence[str], last: tuple[int | None, int | None]
+) -> None:
+    model = nn.ModuleDict({key: nn.Linear(2, 2) for key in keys})
+    assert layer(model, f"{keys[-1]}.weight") == last
 
 
 def test_a_list_of_parametrizations_is_no_list_of_layers() -> None:

@@ -316,3 +316,27 @@ def test_a_copy_that_moved_fails_the_check_and_is_no_clone() -> None:
     apply_init(apart.target, {"body.1.bias": "uniform"}, seed=1)
     kinds = [f.kind for f in check_init(apart, plan).failures]
     assert kinds == ["copy"]
+
+
+class _Twin(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.q = nn.Linear(3, 3)
+        self.target = nn.Linear(3, 3)
+
+
+@pytest.mark.parametrize("scope", ["a", "*", "in:_Twin"])
+def test_in_a_table_under_a_module_a_copy_is_of_its_own_parameter(scope: str) -> None:
+    model = nn.ModuleDict({"a": _Twin(), "b": _Twin()})
+    rules = {"target.*": "copy_of('q.*')", "*": "normal"}
+    apply_init(model, {scope: rules, "**": "normal"}, seed=0, idle="ignore")
+    assert torch.equal(model["a"].target.weight, model["a"].q.weight)
+    assert torch.equal(model["b"].target.bias, model["b"].q.bias) == (scope != "a")
+
+
+def test_what_a_module_does_not_have_a_copy_takes_of_the_model() -> None:
+    model = nn.ModuleDict({"a": _Twin(), "b": _Twin()})
+    apply_init(model, {"b": {"target.*": "copy_of('a.q.*')"}, "*": "normal"}, seed=0)
+    assert torch.equal(model["b"].target.weight, model["a"].q.weight)
+    apply_init(model, {"*": {"target.*": "copy_of('*.q.*')"}, "*.q.*": "normal"}, seed=0)
+    assert torch.equal(model["b"].target.weight, model["b"].q.weight)

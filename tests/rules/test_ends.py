@@ -127,3 +127,30 @@ def test_what_is_no_container_is_refused_and_a_state_dict_has_no_layers() -> Non
         last("re:a")
     (problem, *_) = plan_init(model().state_dict(), {last("2"): 0}).problems
     assert "'last:2' matches module types, and a state_dict has none" in str(problem)
+
+
+class _Branch(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
+        self.head = nn.Linear(4, 4)
+
+
+@pytest.mark.parametrize("scope", ["a", "*", "in:_Branch"])
+def test_in_a_table_under_a_module_a_container_is_relative_to_it(scope: str) -> None:
+    model = nn.ModuleDict({"a": _Branch(), "b": _Branch()})
+    inside = {"last:net": {"weight": 0}, "first:net": {"weight": 1}, "*": "keep"}
+    rules = {scope: inside, "**": "keep"}
+    written = plan_init(model, rules, idle="ignore").with_status("write")
+    branches = "a" if scope == "a" else "ab"
+    assert [step.name for step in written] == [
+        f"{branch}.net.{layer}.weight" for branch in branches for layer in (0, 2)
+    ]
+
+
+def test_a_container_around_the_table_is_none_of_its_own() -> None:
+    model = nn.ModuleDict({"a": _Branch(), "b": _Branch()})
+    plan = plan_init(model, {"a": {"last:b": 0, "last:net": 0, "*": "keep"}, "*": "keep"})
+    assert "the rule 'a: last:b' matches no parameter" in str(plan.problems[0])
+    layers = {step.name.rpartition(".")[0] for step in plan.with_status("write")}
+    assert layers == {"a.net.2"}

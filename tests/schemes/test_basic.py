@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from initkit import distributions, plan_init, schemes
+from initkit import apply_init, check_init, distributions, plan_init, schemes
 from initkit.errors import OptionError
 from initkit.numbers import Layout
 from initkit.schemes import Site, read_scheme
@@ -49,3 +49,15 @@ def test_a_std_that_bounds_cannot_have_is_refused() -> None:
 def test_zero_spread_is_a_constant() -> None:
     for text in ("normal(std=0)", "trunc_normal(std=0)", "xavier_normal(gain=0)", "uniform(0, 0)"):
         assert read_scheme(text).resolve(LINEAR) == distributions.Constant(0.0)
+
+
+@pytest.mark.parametrize("std", [0, "1e-300", "1e-320"])
+@pytest.mark.parametrize(("low", "high", "nearest"), [(5, 6, 5.0), (-6, -5, -5.0), (-1, 6, 0.0)])
+def test_a_truncated_normal_without_a_spread_is_at_its_mean_or_at_the_nearest_bound(
+    std: object, low: int, high: int, nearest: float
+) -> None:
+    layer = nn.Linear(3, 3)
+    rule = f"trunc_normal(std={std}, low={low}, high={high})"
+    apply_init(layer, {"weight": rule, "bias": 0}, seed=0)
+    assert layer.weight.unique().tolist() == [nearest]
+    assert check_init(layer, {"weight": rule, "bias": 0})

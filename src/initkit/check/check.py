@@ -17,11 +17,12 @@ from ..ties import tie_slots
 from ..write import Report
 from .copies import copy_tests
 from .diagnosis import diagnose, looks_trained
-from .groups import group_tests
+from .groups import group_tests, tell_untold
 from .independence import compare_planned, compare_unplanned
 from .planned import check_step
 from .report import CheckReport
 from .slot_index import SlotIndex
+from .together import alike
 from .unplanned import (
     check_alone,
     check_behind,
@@ -44,10 +45,11 @@ def check_init(
     ``model`` is a module or a state_dict, ``rules`` are rules, a plan, or the report of
     :func:`initkit.apply_init`; the other options are those of :func:`initkit.plan_init`. Constants
     and tables are compared exactly, samples by tests of mean, std, bounds, zeros, distribution and
-    independence whose power grows with the number of elements; also found are ties that differ,
-    repeated slices, tensors with the same values, and memory never written. A model that is as
-    planned fails with probability ``level`` at most, however large it is. Without rules it measures
-    every tensor and lists what is wrong by itself.
+    independence whose power grows with the number of elements, and like ones together, in case all
+    are off by as little as shows in none; also found are ties that differ, repeated slices, tensors
+    with the same values, and memory never written. A model that is as planned fails with
+    probability ``level`` at most, however large it is. Without rules it measures every tensor and
+    lists what is wrong by itself.
 
     The report has ``.ok``, ``.failures`` and ``.verdict``, and prints itself. Raises
     :class:`PlanError` where rules and model don't fit.
@@ -78,8 +80,11 @@ def _against(plan: Plan, view: ModelView, level: float) -> CheckReport:
     index = SlotIndex(view.slots)
     checked = [check_step(step, index) for step in plan.steps]
     for c in checked:
-        c.tests += copy_tests(c, index)
+        copies = list(copy_tests(c, index))
+        c.tests += copies
+        c.compared = c.compared or bool(copies)
         c.tests += group_tests(c, index)
+    tell_untold(checked)
     unknown, behind = index.unplanned(plan)
     checked += [unknown_parameter(slot) for slot in unknown]
     checked += [check_behind(slot) for slot in behind]
@@ -88,9 +93,9 @@ def _against(plan: Plan, view: ModelView, level: float) -> CheckReport:
     checked += unregistered_parts(view.unregistered)
     # Comparisons between tensors add tests, so they come before the report counts and judges them.
     compare_planned(checked)
-    report = CheckReport(checked, plan.title, level)
+    report = CheckReport(checked, plan.title, level, groups=alike(checked))
     # Explained while the tensors are still held: a diagnosis tests the values again.
-    trained = looks_trained(checked, {failure.name for failure in report.failures})
+    trained = looks_trained(checked, {f.name for f in report.failures if not f.names})
     report.explain(lambda failed: diagnose(failed, plan), trained)
     return report.release_tensors()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from ..distributions import Distribution, Rows, Test, short
@@ -17,7 +18,9 @@ class Checked:
     """One tensor, what was measured of it, and all tests of it.
 
     ``compared`` says that its values were compared with its distribution, and not merely looked at.
-    ``chances`` are the thresholds below which ``measured`` counts, each with what was planned.
+    ``chances`` are the thresholds below which ``measured`` counts, each with what was planned;
+    ``dtype`` is the one that a sample was rounded to. Of several tensors as one it has the
+    ``names``.
     """
 
     name: str
@@ -31,6 +34,8 @@ class Checked:
     remark: str = ""
     compared: bool = False
     chances: tuple[tuple[float, float], ...] = ()
+    dtype: torch.dtype | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def most(self) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from torch import Tensor
 
@@ -34,28 +35,37 @@ class MeanBound:
 
         ``guess`` is about the best t, as of normal values; the bound holds for any.
         """
-        sign = math.copysign(1.0, level)
-        first = round(math.log(abs(guess)) / _RUNG)
+        return bound_together({self: n}, level, guess)
 
-        def gained(rung: int) -> float:
-            t = sign * math.exp(rung * _RUNG)
-            return t * level - self._cumulant(t)
-
-        # Concave in t: what rises no more has passed its best.
-        best, at, stride = gained(first), first, 1
-        while stride:
-            for there in (at + stride, at - stride):
-                if abs(there - first) <= _FAR and (value := gained(there)) > best:
-                    best, at, stride = value, there, 2 * stride
-                    break
-            else:
-                stride //= 2
-        return min(1.0, math.exp(-n * max(best, 0.0)))
-
-    def _cumulant(self, t: float) -> float:
+    def cumulant(self, t: float) -> float:
         """Return log E exp(t x)."""
         known = self._cumulants.get(t)
         if known is None:
             known = float((self._points * t).add_(self._log_mass).logsumexp(0))
             self._cumulants[t] = known
         return known
+
+
+def bound_together(counts: Mapping[MeanBound, int], level: float, guess: float) -> float:
+    """Bound the chance of the mean of values of several distributions, so many of each.
+
+    See :meth:`MeanBound.p_value`.
+    """
+    n = sum(counts.values())
+    sign = math.copysign(1.0, level)
+    first = round(math.log(abs(guess)) / _RUNG)
+
+    def gained(rung: int) -> float:
+        t = sign * math.exp(rung * _RUNG)
+        return t * level - sum(count * bound.cumulant(t) for bound, count in counts.items()) / n
+
+    # Concave in t: what rises no more has passed its best.
+    best, at, stride = gained(first), first, 1
+    while stride:
+        for there in (at + stride, at - stride):
+            if abs(there - first) <= _FAR and (value := gained(there)) > best:
+                best, at, stride = value, there, 2 * stride
+                break
+        else:
+            stride //= 2
+    return min(1.0, math.exp(-n * max(best, 0.0)))

@@ -137,12 +137,23 @@ class Expectation:
             # Just beside 0, so that values on either side are counted without the zeros.
             tiny = float(torch.finfo(self.dtype).tiny)
             found = torch.cat([found, found.new_tensor([-tiny, tiny])])
-        rounded = torch.unique(found.to(self.dtype).double())
+        rounded = torch.unique(self._beside_jumps(found.to(self.dtype).double()))
         low, high = self.span
         # A count at a bound tells nothing that `bounds` does not.
         inside = (self._beside(rounded, -2) > low) & (self._beside(rounded, 2) < high)
         kept: Tensor = rounded[inside].float()
         return kept
+
+    def _beside_jumps(self, edges: Tensor) -> Tensor:
+        """Return edges with those at a jump moved over it: rounding may bring it to either side."""
+        jumps = torch.tensor([*self.distribution.atoms], dtype=torch.float64, device="cpu")
+        jumps = torch.unique(jumps.to(self.dtype).double())
+        if not len(jumps):
+            return edges
+        near = (self._beside(edges, -1) <= jumps[:, None]) & (
+            jumps[:, None] <= self._beside(edges, 1)
+        )
+        return torch.where(near.any(0) & (edges != 0), self._beside(edges, 3), edges)
 
     def _beside(self, values: Tensor, count: int) -> Tensor:
         """Return the representable value so many steps away."""
@@ -159,9 +170,8 @@ class Expectation:
     def windows(self) -> list[tuple[float, float]]:
         """Between which probabilities P(X <= edge) lies, however values were rounded."""
         edges, slack = self.edges.double(), self.eps / 2
-        low = self.distribution.cdf(self._beside(edges, -1)) if self.steps is not None else None
+        low = self.distribution.cdf(self._beside(edges, -1))
         high = self.distribution.cdf(self._beside(edges, 1))
-        low = high if low is None else low
         # A relative room for CDFs that are inexact far out, and an absolute one of half an ulp.
         room = torch.minimum(low, 1 - low) * 1e-6 + slack
         pairs = torch.stack([low - room, high + room], 1).clamp(0, 1)
@@ -259,14 +269,12 @@ def _with_atoms(
     points: Tensor, mass: Tensor, edges: Tensor, atoms: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Take the atoms out of their cells, so that each stands at its own value."""
-    for value, share in atoms.tolist():
-        # The CDF counted the atom in the cell whose right edge is the first that is not below it.
-        cell = int(torch.searchsorted(edges, value)) - 1
-        mass[max(cell, 0)] -= share
-        points = torch.cat([points, points.new_tensor([value])])
-        mass = torch.cat([mass, mass.new_tensor([share])])
-    order = points.argsort()
-    return points[order], mass[order].clamp(min=0)
+    values, shares = atoms.mT.contiguous()
+    # The CDF counted an atom in the cell whose right edge is the first that is not below it.
+    cells = (torch.searchsorted(edges, values) - 1).clamp(0, len(mass) - 1)
+    mass = mass.index_add(0, cells, -shares)
+    points, order = torch.cat([points, values]).sort()
+    return points, torch.cat([mass, shares])[order].clamp(min=0)
 
 
 @lru_cache(maxsize=8)

@@ -87,7 +87,8 @@ class Failure:
     ``kind`` is one of ``FailureKind``, or what a user's distribution calls it. ``expected``
     and ``seen`` are short texts, ``text`` a sentence, ``hint`` what it looks like instead.
     ``p_value`` is how probable this is for a parameter as planned (0: impossible), and ``also``
-    says what else is wrong with it.
+    says what else is wrong with it. What only shows in several that are planned alike is one
+    failure of all, whose ``names`` it has; ``name`` then folds them.
 
     >>> from torch import nn
     >>> failure = check_init(nn.Linear(300, 2), {"weight": "orthogonal", "bias": 0}).failures[0]
@@ -106,6 +107,7 @@ class Failure:
     rule: str = ""
     hint: str = ""
     also: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return told_together(Fold.single(self.name, self))
@@ -114,14 +116,16 @@ class Failure:
         """Return the failure as plain data."""
         names = ("name", "kind", "expected", "seen", "p_value", "text", "planned", "rule", "hint")
         shape = {"shape": list(self.shape), "also": list(self.also)}
-        return {name: getattr(self, name) for name in names} | shape
+        several = {"names": list(self.names)} if self.names else {}
+        return {name: getattr(self, name) for name in names} | shape | several
 
 
 def told_together(fold: Fold[Failure]) -> str:
     """Return what failures have in common, with the range of each number in which they differ."""
     first, count = fold.first, len(fold)
     # What is not registered may be a module, which has no shape.
-    where = "" if first.kind == "unregistered" else f" {_all(fold, lambda f: [*f.shape])}:"
+    several = first.names or first.kind == "unregistered"
+    where = "" if several else f" {_all(fold, lambda f: [*f.shape])}:"
     times = f"  x{count}" if count > 1 else ""
     worst = max(failure.p_value for failure in fold.rows)
     sure = "certain" if worst <= 1e-300 else f"p {'<=' if count > 1 else '='} {worst:.1g}"
@@ -142,8 +146,10 @@ def _all(fold: Fold[Failure], told: Callable[[Failure], object]) -> str:
     return spanned([str(told(failure)) for failure in fold.rows], digits=4)
 
 
-def failed_tests(checked: Sequence[Checked], level: float) -> dict[int, list[Test]]:
-    """Return the tests that fail by Holm's procedure, by tensor."""
+def failed_tests(
+    checked: Sequence[Checked], level: float, others: int = 0
+) -> dict[int, list[Test]]:
+    """Return the tests that fail by Holm's procedure, by tensor, beside so many ``others``."""
     every = sorted(
         ((test.p, place, test) for place, c in enumerate(checked) for test in c.tests),
         key=lambda entry: entry[0],
@@ -152,7 +158,7 @@ def failed_tests(checked: Sequence[Checked], level: float) -> dict[int, list[Tes
     # Holm: the smallest of m p-values is compared with level / m, the next with level / (m - 1);
     # the first that passes ends it. The tests need not be independent.
     for rank, (p, place, test) in enumerate(every):
-        if p > level / (len(every) - rank):
+        if p > level / (len(every) + others - rank):
             break
         found.setdefault(id(checked[place]), []).append(test)
     return found
@@ -172,5 +178,6 @@ def make_failure(c: Checked, tests: Sequence[Test]) -> Failure:
         c.shape,
         planned=c.planned,
         rule=step.rule if step is not None else "",
+        names=c.names,
         also=tuple(dict.fromkeys(test.text for test in rest if not kind_of(test.kind).consequence)),
     )

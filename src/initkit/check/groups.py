@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -32,6 +32,18 @@ def group_tests(checked: Checked, index: SlotIndex) -> Iterator[Test]:
         tests = list(planned.tests_of(values, 1e-5 + 32 * eps))
         checked.compared = checked.compared or bool(tests)
         yield from tests
+
+
+def tell_untold(checked: Sequence[Checked]) -> None:
+    """Say so of what no test has told anything: a member of a group is told with the first."""
+    groups = (c.distribution for c in checked if c.compared)
+    told = {name for group in groups if isinstance(group, Joint) for name in group.names}
+    for c in checked:
+        if c.dtype is None or c.compared:
+            continue
+        c.compared = c.name in told
+        if not c.compared and not c.remark:
+            c.remark = "not checked: too little of what was drawn shows in its values"
 
 
 def _row_tests(checked: Checked, planned: LikeRows) -> Iterator[Test]:

@@ -99,11 +99,18 @@ def _compare(
     elif sharded and not _shows_in_any_part(distribution):
         checked.remark = "not checked: this process holds a part of it"
     elif sample.measured.finite:
-        if rounded is not None:
-            checked.remark = f"ok, but its values have only the precision of {str(rounded)[6:]}"
-        checked.compared, checked.chances = True, sample.chances
-        checked.tests += sample.tests()
-        checked.tests += _independence_tests(sample, checked.most, most)
+        _test(checked, sample, most)
+
+
+def _test(checked: Checked, sample: TensorSample, most: int) -> None:
+    """Add the tests of the values."""
+    tests = list(sample.tests())
+    checked.compared, checked.chances = bool(tests), sample.chances
+    checked.dtype = sample.rounded or sample.dtype
+    checked.tests += tests
+    checked.tests += _independence_tests(sample, checked.most, most)
+    if tests and sample.rounded is not None:
+        checked.remark = f"ok, but its values have only the precision of {str(sample.rounded)[6:]}"
 
 
 def _some(pieces: list[Tensor], distribution: Distribution, most: int) -> list[Tensor]:

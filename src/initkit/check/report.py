@@ -30,6 +30,7 @@ from .checked import Checked
 from .failures import Failure, failed_tests, kind_of, make_failure, told_together
 from .judged import Judged, fold_judged, one_each
 from .picture import histograms
+from .together import TESTS, Group
 
 _FEW = 12  # parameters that are read at a glance: folding them would only hide names
 _FEW_FAILURES = 6  # that are told one by one
@@ -51,18 +52,39 @@ class CheckReport(Shown):
     """
 
     def __init__(
-        self, checked: Sequence[Checked], title: str, level: float, *, planned: bool = True
+        self,
+        checked: Sequence[Checked],
+        title: str,
+        level: float,
+        *,
+        groups: Sequence[Group] = (),
+        planned: bool = True,
     ) -> None:
         self.title, self.level, self.planned = title, level, planned
         self._checked = tuple(checked)
-        self.tests = sum(len(c.tests) for c in checked)
+        self._groups = tuple(groups)
+        self.tests = sum(len(c.tests) for c in checked) + TESTS * len(groups)
         self.elements = sum(c.measured.n for c in checked if c.measured is not None)
         self.failures: tuple[Failure, ...] = tuple(self._failures())
         self.trained = False
 
     def _failures(self) -> list[Failure]:
-        found = failed_tests(self._checked, self.level)  # by id: the tuple keeps all of them alive
-        return [make_failure(c, found[id(c)]) for c in self._checked if id(c) in found]
+        several = TESTS * len(self._groups)
+        found = failed_tests(self._checked, self.level, several)
+        failed = {c.name for c in self._checked if id(c) in found}
+        # What is wrong with one is no news of the others. A model as planned loses none here but
+        # where it fails already, so that the level holds for both rounds together.
+        self._together = tuple(group.checked(failed) for group in self._groups)
+        untested = several - sum(len(c.tests) for c in self._together)
+        every = (*self._checked, *self._together)
+        found = failed_tests(every, self.level, untested)  # by id: `self` keeps all of them alive
+        return [make_failure(c, found[id(c)]) for c in every if id(c) in found]
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """The parameters that fail, by themselves or with others, each with the kind."""
+        several = {name: f.kind for f in self.failures for name in f.names}
+        return several | {f.name: f.kind for f in self.failures if not f.names}
 
     def explain(self, hint: Callable[[Checked], str], trained: bool) -> None:
         """Add to the first failures what their values look like."""
@@ -70,13 +92,14 @@ class CheckReport(Shown):
         by_name = {c.name: c for c in self._checked}
         self.failures = tuple(
             replace(f, hint=hint(by_name[f.name]))
-            if place < _MOST_DIAGNOSED and kind_of(f.kind).diagnosed and not trained
+            if place < _MOST_DIAGNOSED and kind_of(f.kind).diagnosed and not (trained or f.names)
             else f
             for place, f in enumerate(self.failures)
         )
 
     def release_tensors(self) -> CheckReport:
         """Forget the tensors, and return the report."""
+        self._groups = ()
         for c in self._checked:
             # A report may be kept for long, and would keep the whole model in memory.
             c.pieces, c.slot = [], None
@@ -87,7 +110,11 @@ class CheckReport(Shown):
         """How probable the smallest p-value of all tests is for a model as planned, at most."""
         return min(
             # Bonferroni: the first step of the procedure by which tests fail.
-            (min(1.0, t.p * self.tests) for c in self._checked for t in c.tests),
+            (
+                min(1.0, t.p * self.tests)
+                for c in (*self._checked, *self._together)
+                for t in c.tests
+            ),
             default=1.0,
         )
 
@@ -98,7 +125,7 @@ class CheckReport(Shown):
         What keeps its value, functions of your own, and weights that nothing tells from what their
         parametrization makes of them. They are looked through for NaN.
         """
-        failed = {failure.name for failure in self.failures}
+        failed = self.failed
         return tuple(
             c.name
             for c in self._checked
@@ -116,7 +143,7 @@ class CheckReport(Shown):
     @property
     def verdict(self) -> str:
         """One sentence that sums it up."""
-        count, failed = len(self._checked), len(self.failures)
+        count, failed = len(self._checked), len(self.failed)
         if self.trained:
             return (
                 f"these weights have left initialisation: {failed:,} of {count:,} parameters have "
@@ -156,7 +183,8 @@ class CheckReport(Shown):
         return [tuple(str(c.text(row)) for c in COLUMNS) for row in self._judged()]
 
     def _judged(self) -> list[Judged]:
-        failed = {failure.name: failure for failure in self.failures}
+        several = {name: f for f in self.failures for name in f.names}
+        failed = several | {f.name: f for f in self.failures if not f.names}
         return [
             Judged(c, failed.get(c.name), bool(c.tests) and self.planned) for c in self._checked
         ]
@@ -245,7 +273,7 @@ class CheckReport(Shown):
 
         Of what failed; where nothing did, of the largest parameter of each distribution.
         """
-        failed = {failure.name for failure in self.failures}
+        failed = self.failed
         return histograms(
             [c for c in self._checked if c.name in failed],
             [c for c in self._checked if c.name not in failed],

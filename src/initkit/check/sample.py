@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -25,7 +25,8 @@ class TensorSample:
 
     ``rounded`` is the dtype that the values went through, if not their own; ``computed`` says that
     they were computed from others, ``incomplete`` that a row is left out. ``layout`` is the
-    module's, where the plan goes by it.
+    module's, where the plan goes by it. What was found beside known values may have ``holes``, and
+    ``room`` for each value.
 
     >>> from initkit.distributions import Constant
     >>> [test.text for test in TensorSample(Constant(0.0), [torch.ones(3)]).tests()]
@@ -38,6 +39,8 @@ class TensorSample:
     computed: bool = False
     incomplete: bool = False
     layout: Layout | None = None
+    holes: bool = False
+    room: float = 0.0
 
     @property
     def whole(self) -> Tensor | None:
@@ -107,14 +110,17 @@ class TensorSample:
         return TensorSample(distribution, pieces)
 
     def undone(
-        self, drawn: Distribution, known: Distribution, undo: Undo
+        self, drawn: Distribution, known: Distribution, undo: Undo, make: Undo
     ) -> tuple[TensorSample | None, Test]:
         """Return the values of ``drawn`` that made these with what is ``known`` at every place."""
         assert self.whole is not None
-        values, left = values_behind(self.whole, self.rounded, drawn, known, undo)
-        seen = f"{left:,} elements are not 0 where {known.describe()} is"
-        found = None if values is None else self.of(drawn, [values])
-        return found, exact_test("structure", left > 0, "0 there", seen, seen)
+        behind = values_behind(self.whole, self.rounded, drawn, known, undo, make)
+        seen = f"{behind.left:,} elements are not 0 where {known.describe()} is"
+        zeros = exact_test("structure", behind.left > 0, "0 there", seen, seen)
+        if behind.values is None:
+            return None, zeros
+        found = self.of(drawn, [behind.values])
+        return replace(found, holes=behind.holes, room=behind.room), zeros
 
     def goodness_of_fit(self) -> Iterator[Test]:
         """Yield tests of elements that are drawn one by one."""

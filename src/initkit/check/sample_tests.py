@@ -7,16 +7,23 @@ small, for one element as for 10^9; what it gives away for that is about half a 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import TypeAlias
 
 import torch
 
 from ..distributions import Distribution, Test, binomial, passed, short, shorts
-from .chernoff import MeanBound
+from .chernoff import MeanBound, bound_together
 from .expectation import Expectation, expectation
 from .measure import TINY, Measured
 
 _QUIET = 3.0  # standard errors below which no deviation matters
+# torch reckons in the parameter's dtype: its truncated normals in bfloat16 are 0.3 % too wide.
+_REACH = 2e-5  # beside an eps
+_BoundOf: TypeAlias = "Callable[[Expectation], MeanBound]"
+_MEAN: _BoundOf = attrgetter("mean_bound")
+_SQUARE: _BoundOf = attrgetter("square_bound")
 
 
 def goodness_of_fit(
@@ -102,19 +109,52 @@ def _sums(expected: Expectation, measured: Measured) -> Iterator[Test]:
     mean, std, _ = expected.moments
     if not std:
         return
-    n = measured.n
-    off = _shrunk((measured.mean - mean) / std, expected.eps)
-    p = _sum_test(off, 1.0, n, lambda: expected.mean_bound)
+    n, (shift, off) = measured.n, deviations(expected, measured)
+    shift = _shrunk(shift, expected.eps)
+    p = _sum_test(shift, 1.0, {expected: n}, _MEAN)
     # A mean reckoned from a density that mirrors itself is 0 but for the rounding.
     shown = 0.0 if abs(mean) < 1e-12 * std else mean
-    yield passed("mean") if p == 1 else _mean_test(p, measured, shown, abs(off) * math.sqrt(n))
+    yield passed("mean") if p == 1 else _mean_test(p, measured, shown, abs(shift) * math.sqrt(n))
+    p = squares_p_value(expected, off, n)
+    yield passed("std") if p == 1 else _std_test(p, measured, std)
+
+
+def deviations(expected: Expectation, measured: Measured) -> tuple[float, float]:
+    """Return how far the mean is off, in deviations, and the mean square, in variances."""
+    mean, std, _ = expected.moments
     # From squares around the centre to squares around the planned
     # mean m: E(x-m)^2 = E(x-c)^2 + (m-c)(m - 2 E(x) + c).
     second = measured.second + (mean - measured.centre) * (
         mean - 2 * measured.mean + measured.centre
     )
-    p = squares_p_value(expected, second / std**2 - 1, n)
-    yield passed("std") if p == 1 else _std_test(p, measured, std)
+    return (measured.mean - mean) / std, second / std**2 - 1
+
+
+def tests_together(each: Sequence[tuple[Expectation, Measured]]) -> Iterator[Test]:
+    """Yield the tests of many samples by what they share: a shift of the mean, and a scale.
+
+    Each is measured in deviations of its own, so that they may have different ones.
+    """
+    n = sum(measured.n for _, measured in each)
+    counts: dict[Expectation, int] = {}
+    shift = off = slack = spread = 0.0
+    for expected, measured in each:
+        counts[expected] = counts.get(expected, 0) + measured.n
+        found, share = deviations(expected, measured), measured.n / n
+        shift, off = shift + share * found[0], off + share * found[1]
+        slack, spread = slack + share * expected.eps, spread + share * _spread(expected)
+    many = f"{len(each)} tensors together have"
+    p = _sum_test(_shrunk(shift, slack), 1.0, counts, _MEAN)
+    seen = f"a mean that is {short(abs(shift))} of a std too {'large' if shift > 0 else 'small'}"
+    yield Test("mean", p, "means as planned", seen, f"{many} {seen}")
+    p = _sum_test(_shrunk(off, _REACH + slack), spread, counts, _SQUARE)
+    seen = f"a std that is {_times(math.sqrt(max(1 + off, 0.0)))}"
+    yield Test("std", p, "stds as planned", seen, f"{many} {seen}")
+
+
+def _spread(expected: Expectation) -> float:
+    """Return the variance of a squared standardised value: its kurtosis less 1."""
+    return max(expected.moments[2] - 1, 1e-6)
 
 
 def _mean_test(p: float, measured: Measured, mean: float, errors: float) -> Test:
@@ -132,27 +172,26 @@ def _std_test(p: float, measured: Measured, std: float) -> Test:
 
 def squares_p_value(expected: Expectation, off: float, n: int) -> float:
     """Return the p-value of n squares, in units of the variance, whose mean is ``off`` from 1."""
-    _, _, kurtosis = expected.moments
-    # torch reckons in the parameter's dtype: its truncated normals in bfloat16 are 0.3 % too wide
-    off = _shrunk(off, 2e-5 + expected.eps)
-    # The variance of a squared standardised value is its kurtosis less 1.
-    spread = max(kurtosis - 1, 1e-6)
-    return _sum_test(off, spread, n, lambda: expected.square_bound)
+    off = _shrunk(off, _REACH + expected.eps)
+    return _sum_test(off, _spread(expected), {expected: n}, _SQUARE)
 
 
 def _shrunk(off: float, slack: float) -> float:
     return math.copysign(max(abs(off) - slack, 0.0), off)
 
 
-def _sum_test(off: float, variance: float, n: int, bound: Callable[[], MeanBound]) -> float:
-    """Return the p-value of a mean of n values that should be 0."""
+def _sum_test(
+    off: float, variance: float, counts: Mapping[Expectation, int], of: _BoundOf
+) -> float:
+    """Return the p-value of a mean that should be 0, of so many values of each expectation."""
     if not math.isfinite(off):
         return 0.0
-    z = off * math.sqrt(n / variance)
+    z = off * math.sqrt(sum(counts.values()) / variance)
     # No sensible level fails so near, and most tensors are spared the bound.
     if abs(z) < _QUIET:
         return 1.0
-    return min(1.0, 2 * bound().p_value(off, off / variance, n))
+    bounds = {of(expected): count for expected, count in counts.items()}
+    return min(1.0, 2 * bound_together(bounds, off, off / variance))
 
 
 def _shape(expected: Expectation, measured: Measured) -> Test:

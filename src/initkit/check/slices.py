@@ -37,8 +37,10 @@ def slice_tests(tensor: Tensor, distribution: Distribution) -> Iterator[Test]:
     """
     if not distribution.distinct_slices:
         return
-    distribution, tensor = distribution.random_part(tensor)
-    meeting = log_chance_of_meeting(distribution, tensor.dtype)
+    drawn, tensor = distribution.random_part(tensor)
+    # Beside values that the place decides they meet as they are drawn, or more often.
+    both = {distribution, drawn} if distribution.elementwise else {drawn}
+    meeting = max(log_chance_of_meeting(one, tensor.dtype) for one in both)
     for view, dim in _views(tensor):
         count = view.shape[dim]
         length = view.numel() // count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -14,6 +14,23 @@ from ..model import chunks
 
 Undo: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 """From values that were made, and those that are known, to those that were drawn."""
+_FAR = 6.0  # deviations, which hardly a value leaves
+_IN_DOUBT = 1 / 16  # of a deviation: a value that is known no better is as good as unknown
+_FINE = 2e-6  # of a deviation: less than any test of a matrix leaves for rounding
+_MOST_HOLES = 1 / 4  # of all values: of so many a matrix that is a third too large still shows
+
+
+class Behind(NamedTuple):
+    """What was drawn for every element, and what nothing tells of it.
+
+    ``values`` are None where too little is told; ``left`` counts elements that are not 0 where all
+    would be. ``holes`` says that values are NaN here and there, and each may be off by ``room``.
+    """
+
+    values: Tensor | None
+    left: int
+    holes: bool = False
+    room: float = 0.0
 
 
 def values_behind(
@@ -22,15 +39,19 @@ def values_behind(
     drawn: Distribution,
     known: Distribution,
     undo: Undo,
-) -> tuple[Tensor | None, int]:
-    """Return what was drawn for every element, and how many are not 0 where all would be.
+    make: Undo,
+) -> Behind:
+    """Return what was drawn for every element.
 
     A stored value stands for all that rounds to it. Of what is drawn one by one any of those that
     may have been drawn is returned, each as likely as it is: so what comes back is a sample as it
-    was before it was rounded, however coarse the dtype beside so large a known value.
+    was before it was rounded, however coarse the dtype beside so large a known value. Of what is
+    drawn as one a value that rounding left in doubt is a hole.
     """
     generator = torch.Generator(device="cpu").manual_seed(0)  # and so the same each time
-    found, left = [], 0
+    found, left, room, holes = [], 0, 0.0, 0
+    dtype = rounded or whole.dtype
+    spread = drawn.std or float(whole.double().std())
     for chunk, start in chunks(whole):
         flat = chunk.detach().reshape(-1).cpu()
         beside = torch.empty(flat.numel(), dtype=torch.float64, device="cpu")
@@ -39,17 +60,51 @@ def values_behind(
         lost = values.isnan() & ~flat.isnan()
         left += int((flat[lost] != 0).sum())
         if drawn.iid:
-            ends = _ends(flat, rounded or flat.dtype)
-            low, high = (undo(end, beside) for end in ends)
-            values = _likely(drawn, values, torch.minimum(low, high), torch.maximum(low, high),
-                             generator)[~lost]  # fmt: skip
+            low, high = _before(_ends(flat, dtype), beside, undo)
+            values = _likely(drawn, values, low, high, generator)[~lost]
+        else:
+            doubt = _doubt(drawn, beside, dtype, undo, make)
+            # What lies further out than any value would, in whatever doubt, is left for the tests.
+            far = (values - (drawn.mean or 0.0)).abs() > 2 * (_FAR * spread + doubt)
+            clear = doubt <= _IN_DOUBT * spread
+            values[~(clear | far)] = math.nan
+            holes += int(values.isnan().sum())
+            room = max(room, float(torch.where(clear, doubt, 0.0).max()))
         found.append(values)
     values = torch.cat(found)
     if drawn.iid:  # as exact as float32, whatever went before
-        return values.float(), left
-    if values.isnan().any():  # no part of what is drawn as one tells what it is
-        return None, left
-    return values.to(whole.dtype).reshape(whole.shape), left
+        return Behind(values.float(), left)
+    coarse = holes > 0 or room > max(_eps(dtype), _FINE) * spread
+    if coarse and (not drawn.shows_in_part or holes > _MOST_HOLES * values.numel()):
+        return Behind(None, left)
+    return Behind(values.to(whole.dtype).reshape(whole.shape), left, holes > 0, room)
+
+
+def _eps(dtype: torch.dtype) -> float:
+    """Return the relative distance of values; float64 may hold what float32 computed."""
+    return max(float(torch.finfo(dtype).eps), float(torch.finfo(torch.float32).eps))
+
+
+def _doubt(
+    drawn: Distribution, beside: Tensor, dtype: torch.dtype, undo: Undo, make: Undo
+) -> Tensor:
+    """Return by how much more than by its own rounding a value may be off.
+
+    As what is known tells alone: were it as the values fell, those that are left were no sample.
+    """
+    mean, std = drawn.moments or (0.0, 1.0)
+    worst = torch.zeros_like(beside)
+    for end in (mean - _FAR * std, mean + _FAR * std):
+        made = make(torch.full_like(beside, end), beside.clone())
+        low, high = _before(_ends(made.to(dtype), dtype), beside, undo)
+        worst = torch.maximum(worst, (high - low) / 2 - _eps(dtype) * max(abs(end), std) / 2)
+    return worst
+
+
+def _before(ends: tuple[Tensor, Tensor], beside: Tensor, undo: Undo) -> tuple[Tensor, Tensor]:
+    """Return between which values lies what was drawn, where what was made lies between ends."""
+    one, two = (undo(end, beside) for end in ends)
+    return torch.minimum(one, two), torch.maximum(one, two)
 
 
 def _ends(values: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from ..numbers import Grid
 from .arranged import Arranged
-from .base import WRITTEN, Distribution, from_dict, spans
+from .base import WRITTEN, Distribution, from_dict
 from .bases import Fourier, HadamardIdentity, Interpolation, Mel
 from .blocks import Blocks
 from .by_formula import ByFormula
@@ -22,7 +22,7 @@ from .orthogonal import DeltaOrthogonal, Orthogonal
 from .pairwise import Pairwise, Product, Sum, sum_of, terms_of
 from .repeated import Repeated
 from .rows import Rows
-from .source import Runs, Source, Spot
+from .source import Runs, Source, Spot, spans
 from .spectral import RandomFeatures, Reservoir
 from .standardized import Standardized
 from .stored import Stored

@@ -30,6 +30,7 @@ class Arranged(NonElementwise):
 
     random = of_part("random")
     alike = of_part("alike")
+    shows_in_part = of_part("shows_in_part")
     placed = of_part("placed")
     distinct_slices = of_part("distinct_slices")
     complex_as_pairs = of_part("complex_as_pairs")

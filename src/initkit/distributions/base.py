@@ -17,6 +17,7 @@ from .source import Runs, Source, Spot
 
 if TYPE_CHECKING:
     from .. import stream
+    from .blocks import Blocks
 
     derived = property
 else:
@@ -77,6 +78,16 @@ class Distribution(Value):
     def alike(self) -> bool:
         """Whether an element by itself has one distribution, whatever its place."""
         return self.iid
+
+    @derived
+    def shows_in_part(self) -> bool:
+        """Whether its tests can tell it by most of a tensor, known within some room."""
+        return self.iid
+
+    @derived
+    def in_blocks(self) -> Blocks | None:
+        """The same with a distribution for each block, where blocks differ; to be tested so."""
+        return None
 
     @derived
     def placed(self) -> bool:
@@ -335,6 +346,8 @@ class Distribution(Value):
         """
         if not self.random:
             yield from sample.equality()
+        elif self.in_blocks is not None and sample.whole is not None:
+            yield from self.in_blocks.tests(sample)
         elif self.elementwise and self.moments is not None:
             yield from sample.goodness_of_fit()
 
@@ -417,18 +430,6 @@ def _rich(value: Any) -> Any:
     if isinstance(value, Mapping) and "kind" in value:
         return _made(value)
     return tuple(_rich(v) for v in value) if isinstance(value, list) else value
-
-
-def spans(runs: Runs, numel: int) -> Sequence[tuple[int, int, int]]:
-    """Return (local index, global index, length) of each run."""
-    if isinstance(runs, int):
-        return [(0, runs, numel)] if numel else []
-    pairs = runs.tolist() if isinstance(runs, Tensor) else runs
-    found, local = [], 0  # runs stand for elements that lie one after another in local memory
-    for start, length in pairs:
-        found.append((local, start, length))
-        local += length
-    return found
 
 
 def grid_misfit(grid: Grid, shape: tuple[int, ...]) -> str:

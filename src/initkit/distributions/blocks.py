@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from ..numbers import frozen
-from .base import Distribution, spans
+from .base import Distribution
 from .evidence import Sample, Test
-from .source import Runs, Source, Spot
+from .source import Runs, Source, Spot, spans
 
 
 class _Piece(NamedTuple):
@@ -76,6 +76,14 @@ class Blocks(Distribution):
     def distinct_slices(self) -> bool:
         return all(part.random for part in self.parts)
 
+    @property
+    def in_blocks(self) -> Blocks:
+        return self
+
+    def of_parts(self, made: Callable[[Distribution], Distribution]) -> Blocks:
+        """Return the blocks of what is made of each part."""
+        return replace(self, parts=tuple(map(made, self.parts)))
+
     @cached_property
     def _shares(self) -> list[float]:
         """The part of all elements that is in each block."""
@@ -116,7 +124,7 @@ class Blocks(Distribution):
 
     @property
     def in_pairs(self) -> Blocks:
-        return replace(self, parts=tuple(part.in_pairs for part in self.parts))
+        return self.of_parts(lambda part: part.in_pairs)
 
     @property
     def atoms(self) -> dict[float, float]:
@@ -141,10 +149,10 @@ class Blocks(Distribution):
         return " | ".join(texts) + (f", along axis {self.dim}" if self.dim else "")
 
     def scaled(self, factor: float) -> Blocks:
-        return replace(self, parts=tuple(part.scaled(factor) for part in self.parts))
+        return self.of_parts(lambda part: part.scaled(factor))
 
     def shifted(self, by: float) -> Blocks:
-        return replace(self, parts=tuple(part.shifted(by) for part in self.parts))
+        return self.of_parts(lambda part: part.shifted(by))
 
     def to_dict(self) -> dict[str, Any]:
         data = super().to_dict()

@@ -12,11 +12,11 @@ from torch import Tensor
 from .. import stream
 from ..numbers import frozen
 from . import tail
-from .base import Distribution, spans
+from .base import Distribution
 from .digits import short, shorts
 from .evidence import Sample, Test, exact_test
 from .maps import through
-from .source import Runs, Source, slices
+from .source import Runs, Source, slices, spans
 
 _ROOT2 = math.sqrt(2.0)
 _ALL = 6.2302  # deviations; just within the stream's largest

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -47,6 +47,9 @@ def passed(kind: str) -> Test:
     return Test(kind, 1.0)
 
 
+_Of: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
+
+
 class Sample(Protocol):
     """A tensor that may be drawn from a distribution, and the tests that any of them can use.
 
@@ -74,6 +77,14 @@ class Sample(Protocol):
     def computed(self) -> bool:
         """Whether the values were computed from others, and so are exact but for rounding."""
 
+    @property
+    def room(self) -> float:
+        """How far an element may be from what was drawn, beyond its own rounding."""
+
+    @property
+    def holes(self) -> bool:
+        """Whether it is NaN here and there, where nothing tells what was drawn."""
+
     def chunks(self) -> Iterator[Tensor]:
         """Yield all elements in order, some at a time."""
 
@@ -90,12 +101,15 @@ class Sample(Protocol):
         """Return some of the elements as a sample of another distribution."""
 
     def undone(
-        self, drawn: Distribution, known: Distribution, undo: Callable[[Tensor, Tensor], Tensor]
+        self, drawn: Distribution, known: Distribution, undo: _Of, make: _Of
     ) -> tuple[Sample | None, Test]:
         """Return the values of ``drawn`` that made these with what is ``known`` at every place.
 
-        ``undo`` takes values made and values known to those drawn, and to NaN where none tells;
-        the test says whether 0 is there. Of what is not drawn one by one none is left out.
+        ``make`` takes values drawn and values known to those made. ``undo`` takes values made and
+        values known to those drawn, and to NaN where none tells;
+        the test says whether 0 is there. Of what is drawn one by one these are left out. Else there
+        may be ``holes`` and ``room``, for what ``shows_in_part``, and no sample where too little
+        is told.
         """
 
     def goodness_of_fit(self) -> Iterator[Test]:
@@ -108,7 +122,7 @@ class Sample(Protocol):
         """Return at most how likely an element is exactly 0, once rounded."""
 
 
-def binomial(hits: int, n: int, window: tuple[float, float]) -> float:
+def binomial(hits: float, n: float, window: tuple[float, float]) -> float:
     """Return at most how likely a share of hits so far outside the window of chances is.
 
     A Chernoff bound, exp(-n KL(share, chance)): never below the exact tail, for any ``n``.
@@ -116,6 +130,8 @@ def binomial(hits: int, n: int, window: tuple[float, float]) -> float:
     >>> binomial(50, 100, (0.5, 0.5)), round(binomial(90, 100, (0.5, 0.5)) * 1e16)
     (1.0, 1)
     """
+    if not n:
+        return 1.0
     share = hits / n
     if window[0] <= share <= window[1]:
         return 1.0

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..numbers import frozen
 from .base import Distribution, of_part
+from .blocks import Blocks
 from .digits import short
 from .elementwise import Constant, Uniform
+from .evidence import Sample, Test, exact_test
+from .jumps import Jumps, jumps, spread
 from .maps import STEPS, Map, backward, describe_maps, falling, through
 from .source import Runs, Source, Spot, slices
 
@@ -49,19 +53,20 @@ class Mapped(Distribution):
 
     @property
     def atoms(self) -> dict[float, float]:
-        return _mapped_atoms(self)
+        return _mapped_jumps(self).jumps.atoms
 
     @property
     def moments(self) -> tuple[float, float]:
         return _mapped_moments(self)
 
     def _cdf(self, x: Tensor) -> Tensor:
+        found = _mapped_jumps(self)
         inside = x.clamp(*self.bounds)  # what lies outside may have no value to map from
-        falls = falling(self.maps)
-        if falls:  # P(-Y <= x) = 1 - P(Y < -x), which counts no atom at -x
-            inside = torch.nextafter(inside, torch.full_like(inside, math.inf))
-        below = self.part.cdf(backward(inside, self.maps))
-        share = 1 - below if falls else below
+        smooth = spread(self.part.cdf, jumps(self.part))
+        place = backward(inside, self.maps).clamp(found.low, found.high)
+        first, last = smooth(_scalars(found.low, found.high))
+        share = last - smooth(place) if falling(self.maps) else smooth(place) - first
+        share = share + found.jumps.below(inside)
         return torch.where(x >= self.high, 1.0, torch.where(x < self.low, 0.0, share))
 
     def describe(self) -> str:
@@ -91,6 +96,41 @@ class Mapped(Distribution):
         for piece in slices(out.numel()):
             flat[piece].copy_(through(scratch[piece], self.maps))
 
+    @property
+    def in_blocks(self) -> Blocks | None:
+        blocks = self.part.in_blocks
+        return None if blocks is None else blocks.of_parts(lambda part: Mapped(part, self.maps))
+
+    def random_part(self, tensor: Tensor) -> tuple[Distribution, Tensor]:
+        drawn, found = self.part.random_part(tensor)
+        return (self if drawn is self.part else replace(self, part=drawn)), found
+
+    def tests(self, sample: Sample) -> Iterator[Test]:
+        if self.elementwise or not self.random or not self.part.known:
+            yield from super().tests(sample)
+        elif sample.whole is not None and not any(name in STEPS for name, _ in self.maps):
+            yield from self._tests_of_part(sample)
+
+    def _tests_of_part(self, sample: Sample) -> Iterator[Test]:
+        """Test the values before the maps, of what is drawn as one."""
+        (low, high), (least, most) = self.bounds, sample.extremes
+        room = 4 * float(torch.finfo(sample.dtype).eps)
+        wrong = least < low - room * abs(low) or most > high + room * abs(high)
+        seen = f"values from {short(least)} to {short(most)}"
+        planned = f"values from {short(low)} to {short(high)}"
+        found, _ = sample.undone(
+            self.part,
+            Constant(0.0),
+            lambda values, _: backward(values, self.maps),
+            lambda values, _: through(values, self.maps),
+        )
+        if found is None and not wrong:
+            return
+        yield exact_test("bounds", wrong, planned, seen, f"{seen}, and none should leave these")
+        for test in () if found is None else self.part.tests(found):
+            text = f"before {describe_maps('x', self.maps)}, {self.part.describe()}: {test.text}"
+            yield Test(test.kind, test.p, test.expected, test.seen, text)
+
     def draw(self, source: Source, first: int = 0) -> Tensor:
         # In float32 first, as in the scratch of `write`: both ways give the same values.
         return through(self.part.draw(source, first).float(), self.maps)
@@ -117,38 +157,50 @@ def _mapped_moments(distribution: Mapped) -> tuple[float, float]:
     return mean, math.sqrt(float((mass * (value - mean) ** 2).sum()))
 
 
+class _MappedJumps(NamedTuple):
+    """The jumps of mapped values, and between which values of ``part`` the others stay spread."""
+
+    jumps: Jumps
+    low: float
+    high: float
+
+
 @lru_cache(maxsize=256)
-def _mapped_atoms(distribution: Mapped) -> dict[float, float]:
-    """Return the part's own atoms where the maps bring them, and those that maps make."""
+def _mapped_jumps(distribution: Mapped) -> _MappedJumps:
+    """Return the part's own jumps where the maps bring them, and those that maps make."""
     part, maps = distribution.part, distribution.maps
-    found: dict[float, float] = {}
-    for value, share in part.atoms.items():
-        end = _number(value, maps)
-        found[end] = found.get(end, 0.0) + share
+    own = jumps(part)
+    smooth, (low, high) = spread(part.cdf, own), part.bounds
+    values, shares = own
     for place, (name, number) in enumerate(maps):
-        if name not in STEPS:
+        # Each value goes the way of those that are written, so that no rounding differs.
+        values, before = through(values, maps[place : place + 1]), maps[:place]
+        if name not in STEPS or not low < high:
             continue
-        # Anew: an atom that this map moves has been counted where it began.
-        level, rest = Mapped(part, maps[: place + 1]), maps[place + 1 :]
-        values = (
-            torch.tensor([number], dtype=torch.float64, device="cpu")
-            if name == "at least"
-            else _multiples(level, number)
-        )
-        before = torch.nextafter(values, torch.full_like(values, -math.inf))
-        jumps = level.cdf(values) - level.cdf(before)
-        for value, jump in zip(values.tolist(), jumps.tolist(), strict=True):
-            if jump > 0:
-                found[_number(value, rest)] = jump
-    return found
+        if name == "at least":
+            made = _scalars(number)
+            edge = float(backward(made, before).clamp(low, high))
+            ends = (edge, high) if falling(before) else (low, edge)
+            low, high = (low, edge) if falling(before) else (edge, high)
+        else:
+            made = _multiples(Mapped(part, before) if before else part, number)
+            if not len(made):
+                continue
+            inner = backward((made[1:] + made[:-1]) / 2, before).clamp(low, high).tolist()
+            ends = (high, *inner, low) if falling(before) else (low, *inner, high)
+            low = high
+        values = torch.cat([values, made])
+        shares = torch.cat([shares, smooth(_scalars(*ends)).diff().abs()])
+    kept = shares > 0
+    return _MappedJumps(Jumps.of(values[kept], shares[kept]), low, high)
 
 
-def _multiples(level: Mapped, step: float) -> Tensor:
+def _multiples(level: Distribution, step: float) -> Tensor:
     """Return the multiples of a step that are ever written; none where they are too many."""
     low, high = (round(end / step) for end in level.reach)
     count = high - low + 1 if high - low < _MULTIPLES else 0
     return torch.arange(low, low + count, dtype=torch.float64, device="cpu") * step
 
 
-def _number(value: float, maps: tuple[Map, ...]) -> float:
-    return float(through(torch.tensor(value, dtype=torch.float64, device="cpu"), maps))
+def _scalars(*numbers: float) -> Tensor:
+    return torch.tensor(numbers, dtype=torch.float64, device="cpu")

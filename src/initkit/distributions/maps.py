@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
@@ -69,6 +70,8 @@ def backward(y: Tensor, maps: tuple[Map, ...]) -> Tensor:
 def describe_maps(text: str, maps: Iterable[Map]) -> str:
     """Return the text of a distribution with its maps before it."""
     for name, number in maps:
+        if name != "plus":
+            text = bracketed(text, (" + ", " - ", " | ", ", "))
         if name == "times":
             text = f"{short(number)} x {text}"
         elif name == "plus":
@@ -78,3 +81,15 @@ def describe_maps(text: str, maps: Iterable[Map]) -> str:
         else:
             text = f"{name} {short(number)} of {text}" if number else f"{name} of {text}"
     return text
+
+
+def bracketed(text: str, signs: Iterable[str]) -> str:
+    """Return a text in brackets where it has one of these signs outside any.
+
+    >>> bracketed("U(0, 1) + U(0, 1)", "+|"), bracketed("U(0, 1)", ",")
+    ('(U(0, 1) + U(0, 1))', 'U(0, 1)')
+    """
+    outside = text
+    while outside != (outside := re.sub(r"\([^()]*\)", "", outside)):
+        pass
+    return f"({text})" if any(sign in outside for sign in signs) else text

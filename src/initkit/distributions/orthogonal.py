@@ -21,6 +21,7 @@ from .whole import NonElementwise
 
 _SMALL = 8  # columns of fewer entries may be alike up to signs, as in a rotation of the plane
 _VECTORS = 64  # rows or columns of a matrix that are compared one by one
+_MOST_COLUMNS = 512  # of a matrix with holes that are compared with each other
 _PROBES = 8  # random vectors that stand for all of them
 
 
@@ -31,6 +32,7 @@ class Orthogonal(NonElementwise):
     gain: float
     grid: Grid
     alike = True
+    shows_in_part = True
 
     def misfit(self, shape: tuple[int, ...]) -> str:
         return super().misfit(shape) or grid_misfit(self.grid, shape)
@@ -71,14 +73,19 @@ class Orthogonal(NonElementwise):
         grid = sample.matrices(self.grid)
         _, rows, columns = grid.shape
         tall = grid if rows >= columns else grid.mT  # the columns of a tall matrix are orthonormal
-        # Rounding of the values, and of sums over a column; float64 may hold what float32 computed.
-        eps = max(float(torch.finfo(grid.dtype).eps), 1e-6)
-        slack = eps * (4 + math.log2(max(rows, columns) + 1))
-        orthogonal = _orthogonality(tall, abs(self.gain), slack)
+        length = max(rows, columns)
+        off = math.sqrt(length) * sample.room / abs(self.gain)  # of a column, by its entries' room
+        slack = _slack(grid.dtype, length) + off * (2 + off)
+        if sample.holes:
+            tests = [_partly_orthogonal(matrix, abs(self.gain), slack) for matrix in tall]
+            orthogonal = min(tests, key=lambda test: test.p)
+            orthogonal = replace(orthogonal, p=min(1.0, len(tests) * orthogonal.p))
+        else:
+            orthogonal = _orthogonality(tall, abs(self.gain), slack)
         yield orthogonal
         if orthogonal.p:
             for matrix in tall:
-                yield _haar_test(matrix, abs(self.gain), slack)
+                yield _haar_test(matrix, abs(self.gain), slack, off)
 
 
 @frozen
@@ -214,25 +221,92 @@ def _isometry(matrix: Tensor, gain: float) -> tuple[float, float, float]:
     return max(float(error.max()), abs(low / gain - 1), abs(high / gain - 1)), low, high
 
 
-def _haar_test(matrix: Tensor, gain: float, slack: float) -> Test:
-    """Compare the columns with points of a sphere.
+def _partly_orthogonal(matrix: Tensor, gain: float, slack: float) -> Test:
+    """Test the columns of a tall matrix that is NaN where nothing tells what was drawn.
 
-    Squares of a point's coordinates are negatively associated (Joag-Dev & Proschan 1983), so that
-    counts of large ones obey the binomial bound (Dubhashi & Ranjan 1998); its signs are fair coins.
+    A share S of a column's square is known, and its k of n coordinates say which: S is the beta
+    distribution of k/2 and (n - k)/2, a ratio of chi-squares, whose tails Chernoff bounds as those
+    of n/2 coins. The known parts of two columns multiply to less than what is left of each.
+    """
+    known = ~matrix.isnan()
+    unit = torch.where(known, matrix, 0.0).double() / gain
+    length, counts = len(unit), known.sum(0).tolist()
+    squares = unit.square()
+    lengths = squares.sum(0).tolist()
+    wanted = f"orthogonal, gain {short(gain)}"
+    found = [(1.0, "")]
+    for place, (count, square) in enumerate(zip(counts, lengths, strict=True)):
+        low, high = square * (1 - slack) ** 2, square * (1 + slack) ** 2
+        p = 2 * binomial(count / 2, length / 2, (min(low, 1.0), high)) if low <= 1 else 0.0
+        p = p if count < length or high >= 1 else 0.0
+        text = f"{count} entries of column {place} are {short(gain * math.sqrt(square))} long"
+        found.append((min(1.0, len(counts) * p), text))
+    some = slice(_MOST_COLUMNS)
+    inner = unit[:, some].mT @ unit[:, some]
+    left = 1 - squares[:, some].mT @ known[:, some].double()
+    limit = ((left + 2 * slack).clamp(min=0) * (left.mT + 2 * slack).clamp(min=0)).sqrt() + slack
+    beyond = (inner.abs() - limit).fill_diagonal_(-1.0)
+    if bool((beyond > 0).any()):
+        first, second = divmod(int(beyond.argmax()), len(beyond))
+        found.append((0.0, f"columns {first} and {second} are not orthogonal"))
+    found += _spectrum(unit, known, slack)
+    p, seen = min(found, key=lambda entry: entry[0])
+    return Test(
+        "structure", p, wanted, seen, f"it is not orthogonal with gain {short(gain)}: {seen}"
+    )
+
+
+def _spectrum(unit: Tensor, known: Tensor, slack: float) -> Iterator[tuple[float, str]]:
+    """Count the singular values below 1 of the rows that are known: one at most for each other.
+
+    What is left out of Q'Q = 1 by the rows with holes has their rank.
+    """
+    columns = known.any(0)
+    missing = int((~known[:, columns].all(1)).sum())
+    if min(unit.shape) > _MOST_COLUMNS or 2 * missing > int(columns.sum()):
+        return
+    rows = known[:, columns].all(1)
+    values = torch.linalg.svdvals(unit[rows][:, columns]).square()
+    short_of_it = int((values < 1 - 4 * slack).sum())
+    seen = (
+        f"{short_of_it} singular values are below the gain, beside {missing} rows that are unknown"
+    )
+    yield (0.0 if short_of_it > missing else 1.0), seen
+
+
+def _slack(dtype: torch.dtype, length: int) -> float:
+    """Return how far products of columns may be off: by float32, and then two roundings to 16 bits.
+
+    float64 may hold what float32 computed.
+    """
+    coarse = 2 * float(torch.finfo(dtype).eps) if dtype.itemsize <= 2 else 0.0
+    return 1e-6 * (4 + math.log2(length + 1)) + coarse
+
+
+def _haar_test(matrix: Tensor, gain: float, slack: float, off: float) -> Test:
+    """Compare the columns with points of a sphere, NaN left out.
+
+    Squares of a point's coordinates are negatively associated (Joag-Dev & Proschan 1983), and so
+    are some of them, so that counts of large ones obey the binomial bound (Dubhashi & Ranjan 1998);
+    its signs are fair coins. ``off`` is how far a coordinate may be off, in units of 1/sqrt(n).
     """
     length = matrix.shape[0]
     vectors = _wide(matrix[:, :_VECTORS]) / gain
-    largest = float(vectors.abs().max())
+    counts = (~vectors.isnan()).sum(0).tolist()
+    largest = float(vectors.nan_to_num(0.0).abs().max())
     chance = 2 * (1 - _coordinate(length).cdf(largest * (1 - slack)))
     found = [(vectors.numel() * chance, f"an entry is {short(largest * gain)}")]
+    # No coordinate of a sphere has a density above 0.8, both signs together, in such units.
+    blur = 0.8 * off
     for edge, share in _levels(length):
-        room = 2e-3 * share
-        for count in (vectors.abs() > edge).sum(0).tolist():
-            p = binomial(count, length, (share - room, min(1.0, share + room)))
-            found.append((p, f"{count} of {length} entries of a column are beyond {short(edge)}"))
+        room = 2e-3 * share + blur
+        window = max(share - room, 0.0), min(1.0, share + room)
+        for hits, count in zip((vectors.abs() > edge).sum(0).tolist(), counts, strict=True):
+            text = f"{hits} of {count} entries of a column are beyond {short(edge)}"
+            found.append((binomial(hits, count, window), text))
     found += [
-        (binomial(count, length, (0.5, 0.5)), f"{count} of {length} entries are positive")
-        for count in (vectors > 0).sum(0).tolist()
+        (binomial(hits, count, (0.5 - blur, 0.5 + blur)), f"{hits} of {count} entries are positive")
+        for hits, count in zip((vectors > 0).sum(0).tolist(), counts, strict=True)
     ]
     p, text = min(found)
     whole = f"it is orthogonal, but no random one: {text}"

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from ..numbers import frozen
-from .base import Distribution, Shaped, spans
+from .base import Distribution, Shaped
+from .beside import Cdf, jumps_beside, mixture, outer, too_many
 from .blocks import Blocks
-from .curves import curve
 from .elementwise import Constant, Normal
 from .evidence import Sample, Test
-from .indexed import Indexed
-from .source import Runs, Source, Spot, slices
+from .jumps import Jumps
+from .maps import bracketed
+from .source import Runs, Source, Spot, slices, spans
 
-_Cdf: TypeAlias = "Callable[[Tensor], Tensor]"
 _AT_ONCE = 1 << 16  # values of a CDF
-_CELLS = 400  # pieces that stand for one of the two where the CDF is reckoned
+_NEAR = 1e-20  # to 0, as no sum of two numbers that are not opposite is
 
 
 @frozen
@@ -51,8 +49,15 @@ class Pairwise(Shaped):
         """Return the ends of what is made of values between these."""
         raise NotImplementedError
 
-    def cdf_beside(self, cdf: _Cdf, value: Tensor, x: Tensor) -> Tensor:
-        """Return P(X <= x) of what a value with this CDF and these numbers make, for each."""
+    def cdf_beside(self, cdf: Cdf, mass: float, value: Tensor, x: Tensor) -> Tensor:
+        """Return the CDF of what each number and values with this CDF make, but for jumps.
+
+        The values are spread, without a jump, and have this mass together.
+        """
+        raise NotImplementedError
+
+    def jumps_of(self, one: Jumps, two: Jumps) -> Jumps:
+        """Return the jumps of what values with these make."""
         raise NotImplementedError
 
     def independent(
@@ -78,6 +83,15 @@ class Pairwise(Shaped):
         return self.part.alike and self.other.alike
 
     @property
+    def in_blocks(self) -> Blocks | None:
+        blocks, others = self.part.in_blocks, self.other.in_blocks
+        if self.random and blocks is not None:
+            return blocks.of_parts(lambda part: replace(self, part=part))
+        if self.random and others is not None:
+            return others.of_parts(lambda other: replace(self, other=other))
+        return None
+
+    @property
     def placed(self) -> bool:
         return not self.random
 
@@ -92,8 +106,9 @@ class Pairwise(Shaped):
     @property
     def moments(self) -> tuple[float, float] | None:
         if not self.random:
-            table = _sorted_table(self)
-            return float(table.mean()), float(table.std(correction=0))
+            values, shares = _pair_jumps(self)
+            mean = float(shares @ values)
+            return mean, math.sqrt(float(shares @ (values - mean).square()))
         one, two = self.part.moments, self.other.moments
         # One of them is drawn alike at every place, and so without regard to the other.
         return None if one is None or two is None else self.independent(one, two)
@@ -108,32 +123,26 @@ class Pairwise(Shaped):
         one, two = (d.reach if d.random else d.bounds for d in (self.part, self.other))
         return self.ends(one, two)
 
-    def _cdf(self, x: Tensor) -> Tensor:
-        if not self.random:
-            table = _sorted_table(self)
-            return torch.searchsorted(table, x.contiguous(), right=True).double() / table.numel()
-        # Given the one it is the CDF of the other; over cells of the one, their mean.
-        drawn, given = self._drawn_and_given
-        # Asked once for every cell: dear but for the laws that the stream has itself.
-        cdf = curve(drawn).share if drawn.spec is None else drawn.cdf
-        values, shares = _cells(given)
-        flat, size = x.reshape(-1), max(_AT_ONCE // len(values), 1)
-        pieces = [flat[piece] for piece in slices(flat.numel(), size)]
-        found = [shares @ self.cdf_beside(cdf, values[:, None], piece) for piece in pieces]
-        return torch.cat(found or [flat]).clamp(0, 1).reshape(x.shape)
-
     @property
-    def _drawn_and_given(self) -> tuple[Distribution, Distribution]:
-        """The one whose CDF is asked, and the one that cells stand for.
+    def atoms(self) -> dict[float, float]:
+        return _pair_jumps(self).atoms
 
-        Cells fill what has ends, if any has; and what is made of two is asked but once for them.
-        """
-        rank = [
-            (not d.random, isinstance(d, Pairwise), all(map(math.isfinite, d.bounds)))
-            for d in (self.part, self.other)
-        ]
-        given_other = rank[1] >= rank[0]
-        return (self.part, self.other) if given_other else (self.other, self.part)
+    def _cdf(self, x: Tensor) -> Tensor:
+        found = _pair_jumps(self)
+        if not self.random:
+            return found.below(x)
+        flat = x.reshape(-1)
+        if too_many(jumps_beside(self.part), jumps_beside(self.other)):
+            # The one at 0 is counted with the others; so near to it no difference tells the sides.
+            share = torch.where((flat < 0) & (flat > -_NEAR), -found.mass, 0.0)
+        else:
+            share = found.below(flat)
+        for cdf, mass, values, shares in mixture(*_drawn_and_given(self)):
+            size = max(_AT_ONCE // len(values), 1)
+            pieces = [flat[piece] for piece in slices(flat.numel(), size)]
+            beside = [shares @ self.cdf_beside(cdf, mass, values[:, None], p) for p in pieces]
+            share = share + torch.cat(beside or [flat])
+        return share.clamp(0, 1).reshape(x.shape)
 
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
         spots = [Spot(at, start, start, length) for at, start, length in spans(runs, out.numel())]
@@ -155,9 +164,9 @@ class Pairwise(Shaped):
         return out.view(self.shape)
 
     def tests(self, sample: Sample) -> Iterator[Test]:
-        if not self.random:
-            yield from sample.equality()
-        elif sample.whole is not None and not (self.part.random and self.other.random):
+        if sample.whole is None or self.in_blocks is not None or not self.random:
+            yield from super().tests(sample)
+        elif not (self.part.random and self.other.random):
             yield from self._tests_of_drawn(sample)
         elif self.moments is not None:
             yield from sample.goodness_of_fit()
@@ -165,10 +174,11 @@ class Pairwise(Shaped):
     def _tests_of_drawn(self, sample: Sample) -> Iterator[Test]:
         """Test what is drawn, which the values tell where the other one is known."""
         drawn, known = (self.part, self.other) if self.part.random else (self.other, self.part)
-        found, lost = sample.undone(drawn, known, self.undone)
-        yield lost
-        if found is None:
+        found, zeros = sample.undone(drawn, known, self.undone, self.of)
+        if found is None:  # that 0 is where it must be says nothing of the others
+            yield from [zeros] if zeros.p == 0 else []
             return
+        yield zeros
         for test in drawn.tests(found):
             text = f"beside {known.describe()}, {drawn.describe()}: {test.text}"
             yield Test(test.kind, test.p, test.expected, test.seen, text)
@@ -195,12 +205,20 @@ class Product(Pairwise):
         products = [a * b if a and b else 0.0 for a in one for b in two]
         return min(products), max(products)
 
-    def cdf_beside(self, cdf: _Cdf, value: Tensor, x: Tensor) -> Tensor:
-        y = x / torch.where(value == 0, 1.0, value)
-        # Below 0 it is P(X >= y), and so with what lies at y itself.
-        under = torch.nextafter(y, torch.full_like(y, -math.inf))
-        share = cdf(torch.where(value < 0, under, y))
-        return torch.where(value == 0, (x >= 0).double(), torch.where(value < 0, 1 - share, share))
+    def cdf_beside(self, cdf: Cdf, mass: float, value: Tensor, x: Tensor) -> Tensor:
+        share = cdf(x / torch.where(value == 0, 1.0, value))
+        share = torch.where(value < 0, mass - share, share)
+        return torch.where(value == 0, 0.0, share)  # 0 is a jump, and counted there
+
+    def jumps_of(self, one: Jumps, two: Jumps) -> Jumps:
+        zeros = [float(found.shares[found.values == 0].sum()) for found in (one, two)]
+        zero = sum(zeros) - math.prod(zeros)  # whatever the other value is
+        values, shares = outer(one, two, torch.mul)
+        kept = values != 0
+        atom = values.new_tensor([0.0]), values.new_tensor([zero])
+        if not zero:
+            return Jumps.of(values[kept], shares[kept])
+        return Jumps.of(torch.cat([values[kept], atom[0]]), torch.cat([shares[kept], atom[1]]))
 
     def independent(
         self, one: tuple[float, float], two: tuple[float, float]
@@ -209,14 +227,13 @@ class Product(Pairwise):
         square = (one[0] ** 2 + one[1] ** 2) * (two[0] ** 2 + two[1] ** 2)
         return mean, math.sqrt(max(square - mean * mean, 0.0))
 
-    @property
-    def atoms(self) -> dict[float, float]:
-        one, two = (d.atoms.get(0.0, 0.0) if d.random else 0.0 for d in (self.part, self.other))
-        zero = one + two - one * two
-        return {0.0: zero} if zero else {}
+    def random_part(self, tensor: Tensor) -> tuple[Distribution, Tensor]:
+        # Up to a factor that slices share where anything of them can be alike.
+        drawn = [d for d in (self.part, self.other) if d.random]
+        return (drawn[0] if len(drawn) == 1 else self), tensor
 
     def describe(self) -> str:
-        return " x ".join(_of_several(d, "|+") for d in (self.part, self.other))
+        return " x ".join(bracketed(d.describe(), "|+") for d in (self.part, self.other))
 
     def scaled(self, factor: float) -> Distribution:
         return replace(self, part=self.part.scaled(factor)) if factor else Constant(0.0)
@@ -235,27 +252,22 @@ class Sum(Pairwise):
     def ends(self, one: tuple[float, float], two: tuple[float, float]) -> tuple[float, float]:
         return one[0] + two[0], one[1] + two[1]
 
-    def cdf_beside(self, cdf: _Cdf, value: Tensor, x: Tensor) -> Tensor:
+    def cdf_beside(self, cdf: Cdf, mass: float, value: Tensor, x: Tensor) -> Tensor:
         return cdf(x - value)
+
+    def jumps_of(self, one: Jumps, two: Jumps) -> Jumps:
+        return Jumps.of(*outer(one, two, torch.add))
 
     def independent(
         self, one: tuple[float, float], two: tuple[float, float]
     ) -> tuple[float, float]:
         return one[0] + two[0], math.hypot(one[1], two[1])
 
-    @property
-    def atoms(self) -> dict[float, float]:
-        found: dict[float, float] = {}
-        for value, share in self.part.atoms.items():
-            for more, chance in self.other.atoms.items():
-                found[value + more] = found.get(value + more, 0.0) + share * chance
-        return found
-
     def describe(self) -> str:
         # What has its place first: an identity and what is added to it.
         known, drawn = self.other, self.part
         pair = (known, drawn) if drawn.random and not known.random else (drawn, known)
-        return " + ".join(_of_several(d, "|,") for d in pair)
+        return " + ".join(bracketed(d.describe(), "|,") for d in pair)
 
     def random_part(self, tensor: Tensor) -> tuple[Distribution, Tensor]:
         if self.other.random or not self.part.random:
@@ -312,17 +324,13 @@ def _chain(shape: tuple[int, ...], terms: Sequence[Distribution]) -> Distributio
     return found
 
 
+def _has_ends(distribution: Distribution) -> bool:
+    return all(map(math.isfinite, distribution.bounds))
+
+
 def _holds_zero(known: Distribution) -> bool:
     before, at = known.cdf(-math.ulp(0.0)), known.cdf(0.0)
     return at > before
-
-
-def _of_several(distribution: Distribution, signs: str) -> str:
-    """Return a distribution in words, in brackets where it has one of these signs outside any."""
-    text, outside = distribution.describe(), distribution.describe()
-    while outside != (outside := re.sub(r"\([^()]*\)", "", outside)):
-        pass
-    return f"({text})" if any(sign in outside for sign in signs) else text
 
 
 def _draws_apart(part: Distribution) -> bool:
@@ -333,34 +341,21 @@ def _draws_apart(part: Distribution) -> bool:
     return apart or any(map(_draws_apart, part.inner()))
 
 
-@lru_cache(maxsize=16)
-def _cells(distribution: Distribution) -> tuple[Tensor, Tensor]:
-    """Return values that stand for a distribution, and the share of each."""
-    atoms = distribution.atoms
-    if math.isclose(math.fsum(atoms.values()), 1.0, rel_tol=1e-9):  # there are no others
-        return _numbers(atoms), _numbers(atoms.values())
-    if isinstance(distribution, Indexed):
-        values, counts = torch.unique(distribution.table(), return_counts=True)
-        if len(values) <= 2 * _CELLS:
-            return values, counts.double() / counts.sum()
-    low, high = distribution.reach
-    whole = curve(distribution)
-    levels = torch.arange(_CELLS, dtype=torch.float64, device="cpu") / _CELLS
-    # Edges as dense as the values, some where there are few, and ever more of them towards the
-    # ends, where a CDF near 0 or 1 is asked how near.
-    near = 2.0 ** -torch.arange(9, 48, dtype=torch.float64, device="cpu")
-    dense = whole.value(torch.cat([levels, near, 1 - near]))
-    edges: Tensor = torch.unique(torch.cat([dense, whole.points[::20], whole.points[-1:]]))
-    edges[0] -= (high - low) * 1e-12  # so that a value at the lower end counts
-    shares = distribution.cdf(edges).diff()
-    kept = shares > 0
-    return ((edges[1:] + edges[:-1]) / 2)[kept], shares[kept]
+@lru_cache(maxsize=64)
+def _pair_jumps(distribution: Pairwise) -> Jumps:
+    if not distribution.random:
+        table = distribution.draw(Source(0, "")).view(-1)
+        return Jumps.of(table, torch.full_like(table, 1 / table.numel()))
+    return distribution.jumps_of(jumps_beside(distribution.part), jumps_beside(distribution.other))
 
 
-def _numbers(values: Iterable[float]) -> Tensor:
-    return torch.tensor([*values], dtype=torch.float64, device="cpu")
+def _drawn_and_given(pair: Pairwise) -> tuple[Distribution, Distribution]:
+    """Return the one whose CDF is asked, and the one that cells stand for.
 
-
-@lru_cache(maxsize=8)
-def _sorted_table(distribution: Pairwise) -> Tensor:
-    return distribution.draw(Source(0, "")).view(-1).sort().values
+    Cells fill what has ends, if any has; and what is made of two is asked but once for them.
+    """
+    rank = [
+        (not d.random, len(jumps_beside(d).values), isinstance(d, Pairwise), _has_ends(d))
+        for d in (pair.part, pair.other)
+    ]
+    return (pair.part, pair.other) if rank[1] >= rank[0] else (pair.other, pair.part)

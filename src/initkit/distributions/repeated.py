@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ..numbers import frozen
-from .base import Distribution, Shaped, of_part, spans
+from .base import Distribution, Shaped, of_part
 from .evidence import Sample, Test, exact_test
-from .source import Runs, Source
+from .source import Runs, Source, spans
 
 
 @frozen

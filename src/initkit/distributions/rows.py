@@ -9,10 +9,10 @@ from dataclasses import replace
 from torch import Tensor
 
 from ..numbers import frozen
-from .base import Distribution, of_part, spans
+from .base import Distribution, of_part
 from .blocks import write_spots
 from .evidence import Sample, Test
-from .source import Runs, Source, Spot
+from .source import Runs, Source, Spot, spans
 
 
 @frozen

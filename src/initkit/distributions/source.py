@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -73,3 +73,15 @@ def places(runs: Runs, numel: int) -> Iterator[tuple[slice, Tensor]]:
     for piece in slices(numel):
         local = torch.arange(piece.start, piece.stop, device="cpu")
         yield piece, local + ahead[torch.searchsorted(ends, local, right=True)]
+
+
+def spans(runs: Runs, numel: int) -> Sequence[tuple[int, int, int]]:
+    """Return (local index, global index, length) of each run."""
+    if isinstance(runs, int):
+        return [(0, runs, numel)] if numel else []
+    pairs = runs.tolist() if isinstance(runs, Tensor) else runs
+    found, local = [], 0  # runs stand for elements that lie one after another in local memory
+    for start, length in pairs:
+        found.append((local, start, length))
+        local += length
+    return found

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from ..numbers import Grid, frozen
-from .base import Shaped, describe_blocks, grid_misfit, spans
+from .base import Shaped, describe_blocks, grid_misfit
 from .digits import short
 from .evidence import Sample, Test, exact_test
-from .source import Runs, Source
+from .source import Runs, Source, spans
 
 
 @frozen

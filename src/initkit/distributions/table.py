@@ -14,11 +14,11 @@ from torch import Tensor
 
 from ..errors import SchemeMismatch
 from ..numbers import frozen
-from .base import WRITTEN, spans
+from .base import WRITTEN
 from .digits import short
 from .indexed import Indexed
 from .maps import through
-from .source import Runs, Source
+from .source import Runs, Source, spans
 
 INLINE = 4096
 """So many values stand in a saved plan or a recipe file; larger tables are refused there."""

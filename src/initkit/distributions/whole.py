@@ -14,12 +14,12 @@ from torch import Tensor
 from .. import stream
 from ..errors import SchemeMismatch
 from ..numbers import Grid, exact_math, frozen
-from .base import WRITTEN, Distribution, Shaped, grid_misfit, spans
+from .base import WRITTEN, Distribution, Shaped, grid_misfit
 from .digits import short
 from .elementwise import Constant, Normal, ndtr
 from .evidence import Sample, Test, binomial
 from .indexed import check_base
-from .source import Runs, Source
+from .source import Runs, Source, spans
 
 
 @frozen

@@ -46,8 +46,9 @@ class Slot:
     without wrapper segments. ``tensor`` is the memory: None where registered as None, and the main
     raw tensor of a computed weight, which is written through ``computed``. ``kind`` is "parameter",
     "buffer", or "entry" of a state_dict. ``lineage`` are the modules from the root to ``owner``.
-    ``layer`` of ``n_layers`` is the index in the outermost ModuleList or numbered Sequential of the
-    first path; where there are several paths, ``layers`` has both for each.
+    ``layer`` of ``n_layers`` is the number in the outermost container of the first path that gives
+    all it holds numbers for names, as a ParameterList does; how many there are nobody knows where
+    numbers are left out. Where there are several paths, ``layers`` has both for each.
     ``literal`` marks raw tensors such as ``weight_g``. ``visits`` order names among slots.
 
     >>> walk(nn.Linear(2, 3))[0].name
@@ -128,6 +129,12 @@ class _Visit:
             paths = canonicals = tuple([prefix + key for prefix in prefixes])
             if short is not prefixes:
                 canonicals = tuple([prefix + key for prefix in short])
+        numbers: list[Layer] = [(self.layer, self.n_layers), *self.layers]
+        if key.isdecimal() and isinstance(
+            self.module, nn.ParameterList
+        ):  # which counts what is its
+            own = int(key), len(self.module)
+            numbers = [own if each[0] is None else each for each in numbers]
         return Slot(
             paths[0],
             paths,
@@ -137,12 +144,11 @@ class _Visit:
             tensor,
             kind,
             self.lineage,
-            self.layer,
-            self.n_layers,
+            *numbers[0],
             computed,
             literal,
             visits,
-            tuple(self.layers),
+            tuple(numbers[1:]),
         )
 
 
@@ -237,7 +243,7 @@ def _step(visit: _Visit, name: str, child: nn.Module, counted: bool) -> _Visit:
         canonicals = [f"{visit.canonicals[0]}{name}."]
     layer, n_layers = visit.layer, visit.n_layers
     if counted and name.isdecimal():
-        layer, n_layers = int(name), len(children_of(visit.module))
+        layer, n_layers = int(name), _count(children_of(visit.module))
     lineage = (*visit.lineage, child)
     return _Visit(child, prefixes, canonicals, visit.numbers, lineage, layer, n_layers)
 
@@ -289,13 +295,13 @@ def _too_many(visit: _Visit) -> str:
 
 
 def _children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    return ((n, child) for n, child in children_of(module).items() if child is not None)
+    return ((n, c) for n, c in children_of(module).items() if c is not None)
 
 
 def children_of(module: nn.Module) -> dict[str, nn.Module | None]:
     """Return the children of a module by name; a scripted module's are no real dictionary."""
-    children: Any = module._modules
-    return children if isinstance(children, dict) else dict(children.items())
+    found: Any = module._modules
+    return found if isinstance(found, dict) else dict(found.items())
 
 
 def _bearing(model: nn.Module, buffers: bool) -> set[int]:
@@ -330,6 +336,11 @@ def is_counted(module: nn.Module) -> bool:
     return isinstance(module, nn.ModuleList) or (
         bool(children_of(module)) and all(map(str.isdecimal, children_of(module)))
     )
+
+
+def _count(names: Collection[str]) -> int | None:
+    """Return how many layers there are; None where numbers are left out."""
+    return len(names) if list(names) == [*map(str, range(len(names)))] else None
 
 
 def is_wrapper_segment(module: nn.Module, name: str) -> bool:
@@ -373,12 +384,11 @@ def _entry(
 ) -> Slot:
     container, layer = _numbered(name)
     n_layers = None if layer is None else sizes[container]
-    key = name.rpartition(".")[2]
     return Slot(
         name,
         (name,),
         (canonical,),
-        key,
+        name.rpartition(".")[2],
         None,
         tensor,
         "entry",
@@ -405,8 +415,7 @@ def _is_kept_behind(name: str, names: Container[str]) -> bool:
 
 def _numbered(name: str) -> tuple[str, int | None]:
     """Split a name at its outermost number: what stands before it, and the number."""
-    parts = name.split(".")[:-1]
-    for place, part in enumerate(parts):
+    for place, part in enumerate(parts := name.split(".")):
         if part.isdecimal():
             return ".".join(parts[:place]), int(part)
     return "", None

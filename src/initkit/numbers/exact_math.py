@@ -8,6 +8,7 @@ few 1e-16, far below the float32 that values end in.
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -18,6 +19,8 @@ _ROOT_HALF = math.sqrt(0.5)
 _LN2 = (0.693147180369123816490, 1.90821492927058770002e-10)
 _BITS = 10  # of whole exponents that are carried out as products
 _HALF_PI = (1.57079632673412561417, 6.07710050650619224932e-11)
+_MOST_TURNS = 1 << 20  # quarters, below which these two parts are exact enough
+_TWO_OVER_PI_BITS = 1200  # as many as the largest of all numbers and a rest next to 0 ask for
 
 
 def log(x: Tensor) -> Tensor:
@@ -93,7 +96,7 @@ def inverse_softplus(y: Tensor) -> Tensor:
 
 
 def sin(x: Tensor) -> Tensor:
-    """Return the sine, for angles below 1e6.
+    """Return the sine.
 
     >>> sin(torch.tensor([0.0, math.pi / 6], dtype=torch.float64)).round(decimals=12).tolist()
     [0.0, 0.5]
@@ -102,7 +105,7 @@ def sin(x: Tensor) -> Tensor:
 
 
 def cos(x: Tensor) -> Tensor:
-    """Return the cosine, for angles below 1e6.
+    """Return the cosine.
 
     >>> cos(torch.tensor([0.0, math.pi / 3], dtype=torch.float64)).round(decimals=12).tolist()
     [1.0, 0.5]
@@ -114,12 +117,47 @@ def _sine(x: Tensor, quarters: int) -> Tensor:
     """Return the sine of ``x`` and so many quarters of a turn."""
     turn = (x * (2 / math.pi)).round()
     rest = (x - turn * _HALF_PI[0]) - turn * _HALF_PI[1]
+    if bool((far := turn.abs() >= _MOST_TURNS).any()):
+        turn, rest = turn.masked_fill(far, 0.0), rest.masked_fill(far, math.nan)
+        whole, left = zip(*map(_turned, x[far].tolist()), strict=True)
+        turn[far], rest[far] = turn.new_tensor(whole), rest.new_tensor(left)
     # |rest| <= pi / 4, where the first term left out is below 1e-19 in either series.
     square, quarter = rest * rest, (turn.long() + quarters) % 4
     sine = rest * _horner(square, [(-1) ** n / math.factorial(2 * n + 1) for n in range(9)])
     cosine = _horner(square, [(-1) ** n / math.factorial(2 * n) for n in range(10)])
     value = torch.where(quarter % 2 == 1, cosine, sine)
     return torch.where(quarter >= 2, -value, value)
+
+
+def _turned(x: float) -> tuple[int, float]:
+    """Return how often pi/2 goes into a large angle, modulo 4, and the rest of the angle.
+
+    In whole numbers, since the product with 2/pi needs as many digits as the angle before the
+    point (Payne and Hanek).
+    """
+    if not math.isfinite(x):
+        return 0, math.nan
+    mantissa, exponent = math.frexp(x)
+    digits = _TWO_OVER_PI_BITS - exponent + 53
+    product = int(mantissa * (1 << 53)) * _two_over_pi()
+    turn = (product + (1 << (digits - 1))) >> digits
+    return turn % 4, (product - (turn << digits)) / (1 << digits) * (math.pi / 2)
+
+
+@cache
+def _two_over_pi() -> int:
+    """Return 2/pi times a power of two, with pi by Machin's formula."""
+    one = 1 << (_TWO_OVER_PI_BITS + 64)
+
+    def arc_cotangent(n: int) -> int:
+        total, power, k = 0, one // n, 1
+        while power:
+            total += power // k if k % 4 == 1 else -(power // k)
+            power, k = power // (n * n), k + 2
+        return total
+
+    pi = 4 * (4 * arc_cotangent(5) - arc_cotangent(239))
+    return (one << (_TWO_OVER_PI_BITS + 1)) // pi
 
 
 def _horner(x: Tensor, coefficients: list[float]) -> Tensor:

@@ -110,6 +110,12 @@ def _numbers_of(things: Sequence[object]) -> set[str]:
 def _layer(slot: Slot, name: str, what: str) -> float:
     layer, n_layers = slot.layer_of(name)
     value = layer if what == "layer" else n_layers
+    if value is None and layer is not None:
+        message = (
+            f"{what} has no value for {name!r}: the layers of its container are not numbered from "
+            "0 on without a gap, so that nobody can tell how many the whole model has"
+        )
+        raise FormulaError(message, formula=what)
     if value is None:
         message = (
             f"{what} has no value for {name!r}, which stands in no ModuleList and no numbered "

@@ -12,7 +12,7 @@ from ..errors import Correction, FormulaError, InitkitError, Problem, SchemeMism
 from ..model import ModelView, ParameterInfo, Slot, kind_of, parameter_info
 from ..numbers import Layout
 from ..rules import Clause, Entry, mended, read_rules
-from ..schemes import FansOf, Pretrained, Site, needs_of, resolve
+from ..schemes import CopyOf, FansOf, Pretrained, Site, needs_of, resolve
 from .copies import tied_names
 from .formula_names import FormulaNames
 from .matching import RuleTable
@@ -129,13 +129,7 @@ class Resolver:
 
     def _resolve(self, choice: Choice, info: ParameterInfo | None, key: object) -> None:
         """Find the distribution; a key says which other slots have the same, None that none has."""
-        clause, slot, name = choice.clause, choice.slot, choice.name
-        stars = _stars(clause, slot, name)
-        site = self._reader.site(slot, name, info, layout=clause.layout, stars=stars)
-        if clause.matcher.members > 1:
-            site = replace(site, member=member_of(clause, slot, name))
-        if isinstance(clause.scheme, Pretrained):  # which finds a tied one under any of its names
-            site = replace(site, aliases=self._tied_names.get(name, slot.paths))
+        clause, site = choice.clause, self._site(choice, info)
         try:
             distribution = _resolved(clause, site)
             if text := distribution.misfit(site.shape):
@@ -152,6 +146,20 @@ class Resolver:
         choice.distribution = distribution
         if key is not None:
             self._shared[key] = distribution, choice.formulas
+
+    def _site(self, choice: Choice, info: ParameterInfo | None) -> Site:
+        """Return what the scheme of a clause may know, with what schemes of its kind alone ask."""
+        clause, slot, name = choice.clause, choice.slot, choice.name
+        stars = _stars(clause, slot, name)
+        site = self._reader.site(slot, name, info, layout=clause.layout, stars=stars)
+        if clause.matcher.members > 1:
+            site = replace(site, member=member_of(clause, slot, name))
+        if isinstance(clause.scheme, CopyOf):
+            scopes = tuple(clause.matcher.scopes(slot, name))
+            site = replace(site, scopes=scopes, others=self._names)
+        if isinstance(clause.scheme, Pretrained):  # which finds a tied one under any of its names
+            site = replace(site, aliases=self._tied_names.get(name, slot.paths))
+        return site
 
     def _mismatch(self, error: Exception, choice: Choice, site: Site) -> Problem:
         problem = _mismatch(error, choice)
@@ -179,6 +187,10 @@ class Resolver:
         """Let a copy of what has several names be one of the first, so that tied copies agree."""
         names = self._tied_names.get(copy.parameter, (copy.parameter,))
         return replace(copy, parameter=names[0])
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(n for slot in self._view.slots for n in (*slot.paths, *slot.canonicals))
 
     @cached_property
     def _tied_names(self) -> dict[str, tuple[str, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import ClassVar
 
 from ..errors import DuplicateNameError, RuleError
@@ -114,6 +114,13 @@ class Matcher(Value, ABC):
     def stars(self, slot: Slot, name: str) -> tuple[str, ...]:
         """Return what the wildcards of its name took of this one; none where it has no name."""
         return ()
+
+    def scopes(self, slot: Slot, name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Yield the paths to which a rule's names are relative, with their dots, innermost first.
+
+        Each with what the wildcards behind it took; the last is the model, whose path is empty.
+        """
+        yield "", self.stars(slot, name)
 
     @property
     def members(self) -> int:

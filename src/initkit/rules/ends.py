@@ -56,15 +56,21 @@ class _End(Matcher):
             return False
         return any(
             self.layer_of(container) is slot.owner and self.inner.matches(slot, slot.key)
-            for container in self._containers(slot)
+            for container in self._containers(slot, name)
         )
 
-    def _containers(self, slot: Slot) -> Iterator[nn.Module]:
+    def _containers(self, slot: Slot, name: str) -> Iterator[nn.Module]:
         if isinstance(self.container, Inside):
             yield from filter(self.container.kind.covers, slot.lineage)
             return
-        for module, paths in zip(slot.lineage, _paths(slot), strict=True):
-            if any(self.container.matches(slot, path) for path in paths):
+        *paths, whole = _paths(slot)
+        scopes = {full.removesuffix(name) for full in whole if full.endswith(name)} or {""}
+        for module, found in zip(slot.lineage, paths, strict=True):
+            # Of a table under a path, relative to that: what lies around it is no container here.
+            below = (
+                path[len(scope) :] for path in found for scope in scopes if _lies_in(path, scope)
+            )
+            if any(self.container.matches(slot, path) for path in below):
                 yield module
 
     def around(self, inner: Matcher) -> Matcher:
@@ -86,7 +92,7 @@ class _End(Matcher):
         if kind.isidentifier() and hint_class(slots, kind):
             key = f"in:{kind}.{self.prefix[:-1]}"
             return f"; {kind!r} is a class: write {key!r}{self.beside.format(kind)}"
-        return hint_module(slots, self.container.glob) or self.inner.hint(slots)
+        return hint_module(slots, scope + self.container.glob) or self.inner.hint(slots)
 
     def spell(self) -> str:
         if self.inner != Name("*"):
@@ -100,15 +106,21 @@ class _End(Matcher):
         return end if self.inner == Name("*") else f"{end}: {self.inner}"
 
 
+def _lies_in(path: str, scope: str) -> bool:
+    return not scope or f"{path}.".startswith(scope)
+
+
 def _paths(slot: Slot) -> Iterator[set[str]]:
-    """Yield the paths of the modules from the root to the owner, with and without wrappers."""
+    """Yield the paths from the root to the owner and the parameter, with and without wrappers."""
     shown = short = ""
     yield {""}
-    for module, part in zip(slot.lineage[:-1], slot.name.split("."), strict=False):
+    *parts, key = slot.name.split(".")
+    for module, part in zip(slot.lineage, parts, strict=False):
         shown = f"{shown}.{part}" if shown else part
         if not is_wrapper_segment(module, part):
             short = f"{short}.{part}" if short else part
         yield {shown, short}
+    yield {f"{path}.{key}" if path else key for path in (shown, short)}
 
 
 @frozen

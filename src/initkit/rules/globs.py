@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 
+from ..model import Slot, is_wrapper_segment
 from .landmarks import LandmarkIndex, glob_landmark
 
 _WILD = re.compile(r"[*?\[]")
@@ -145,3 +146,15 @@ def paths_above(name: str) -> list[str]:
         name = name[:at]
         found.append(name)
     return found
+
+
+def names_below(slot: Slot, depth: int) -> list[str]:
+    """Return the slot's name relative to a module of its lineage, with and without wrappers."""
+    # lineage[0] is the root, and each later module adds one segment to the slot's (first) name
+    parts = slot.name.split(".")[depth:]
+    owners = (*slot.lineage[depth:-1], None)  # the last part is the parameter's own name
+    plain = [
+        p for p, m in zip(parts, owners, strict=True) if m is None or not is_wrapper_segment(m, p)
+    ]
+    name = ".".join(parts)
+    return [name] if plain == parts else [name, ".".join(plain)]

@@ -14,12 +14,19 @@ from torch import nn
 from ..errors import RuleError
 from ..model import (
     Slot,
-    is_wrapper_segment,
     kind_of,
 )
 from ..numbers import frozen
 from .base import BY_PREFIX, Matcher
-from .globs import compile_glob, glob_stars, has_wildcard, names_nothing, paths_above, splits
+from .globs import (
+    compile_glob,
+    glob_stars,
+    has_wildcard,
+    names_below,
+    names_nothing,
+    paths_above,
+    splits,
+)
 from .hints import (
     hint_class_around,
     hint_class_name,
@@ -305,6 +312,13 @@ class Relative(Matcher):
             return (name.removesuffix(inner), *self.inner.group(slot, inner))
         return ()
 
+    def scopes(self, slot: Slot, name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+        inner = next(self._taken(slot, name), None)
+        if inner is not None and name.endswith(inner):  # a wrapper may stand between
+            path = name.removesuffix(inner)
+            yield from ((path + below, stars) for below, stars in self.inner.scopes(slot, inner))
+        yield "", self.stars(slot, name)
+
     def may_take(self, around: Sequence[type]) -> bool:
         return self.inner.may_take(around)
 
@@ -402,7 +416,7 @@ class Inside(Relative, prefix="in:"):
             inner
             for depth, module in enumerate(slot.lineage)
             if self.kind.covers(module)
-            for inner in _names_below(slot, depth)
+            for inner in names_below(slot, depth)
         )
 
     def may_take(self, around: Sequence[type]) -> bool:
@@ -433,15 +447,3 @@ class Inside(Relative, prefix="in:"):
 
     def __str__(self) -> str:
         return f"in {self.kind}: {self.inner}"
-
-
-def _names_below(slot: Slot, depth: int) -> list[str]:
-    """Return the slot's name relative to a module of its lineage, with and without wrappers."""
-    # lineage[0] is the root, and each later module adds one segment to the slot's (first) name
-    parts = slot.name.split(".")[depth:]
-    owners = (*slot.lineage[depth:-1], None)  # the last part is the parameter's own name
-    plain = [
-        p for p, m in zip(parts, owners, strict=True) if m is None or not is_wrapper_segment(m, p)
-    ]
-    name = ".".join(parts)
-    return [name] if plain == parts else [name, ".".join(plain)]

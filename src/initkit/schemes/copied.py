@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from .. import distributions
 from ..errors import OptionError
@@ -24,8 +25,9 @@ class CopyOf(
     """Start with the same values as another parameter of the model.
 
     Each ``*`` stands for what the rule's own took: ``{"target.*": "copy_of('q.*')"}`` starts
-    ``target.0.weight`` as ``q.0.weight``. The other parameter must be started by a rule, and have
-    the same shape and dtype.
+    ``target.0.weight`` as ``q.0.weight``. In a table under a module's path the name is relative to
+    that module, as the keys are, or else to the model. The other parameter must be started by a
+    rule, and have the same shape and dtype.
     """
 
     parameter: str
@@ -39,6 +41,11 @@ class CopyOf(
             raise OptionError(message, owner=self.name, option="parameter")
 
     def resolve(self, site: Site) -> distributions.Distribution:
+        for path, stars in site.scopes:
+            if self.parameter.count("*") in (0, len(stars)):
+                name = path + fill_stars(self.parameter, replace(site, stars=stars))
+                if name in site.others:
+                    return distributions.Copy(name)
         return distributions.Copy(fill_stars(self.parameter, site))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
@@ -34,11 +35,13 @@ class Site(Value):
     own constructor draws, or None; ``sibling`` are, for a bias, the fans of its weight; ``stacked``
     is how many equal blocks of dimension 0 the weight of a bias has; ``gates`` name those of a
     recurrent layer, in their order; ``context`` gives the names of formulas that only the model
-    knows; ``stars`` are what the wildcards of the rule's name took of this one; ``shape_only`` is
+    knows; ``stars`` are what the wildcards of the rule's name took of this one, and ``scopes`` the
+    paths to which that is relative, innermost first, with theirs; ``shape_only`` is
     set where there is no module, so that fans are torch's shape-only arithmetic; ``aliases`` are
     all names of a tied parameter, its own included; ``member`` is the place among the names in
     braces of the rule's key; ``within`` says of rows that start by themselves which they are: the
-    first, the one behind the last, and of how many.
+    first, the one behind the last, and of how many; ``others`` are the names of all parameters, for
+    a scheme that is led to another one.
 
     >>> Site((16, 8, 3, 3), layout=Layout.parse("out in ...", groups=4)).fans()
     Fans(fan_in=72, fan_out=36)
@@ -54,10 +57,12 @@ class Site(Value):
     gates: tuple[str, ...] = ()
     context: Lookup | None = None
     stars: tuple[str, ...] = ()
+    scopes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     shape_only: bool = False
     aliases: tuple[str, ...] = ()
     member: int | None = None
     within: tuple[int, int, int] | None = None
+    others: Collection[str] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

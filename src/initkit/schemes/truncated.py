@@ -13,6 +13,8 @@ from .base import Scheme, check_order
 from .options import Extended, Limits, NonNegative, option_error
 from .site import Site
 
+_FAR = 1e100  # deviations
+
 
 @frozen(kw_only=True)
 class TruncNormal(
@@ -27,7 +29,8 @@ class TruncNormal(
     """Draw from the normal distribution with ``mean`` and ``std``, cut at bounds.
 
     ``cutoff`` gives the bounds in standard deviations, ``low`` and ``high`` absolutely. ``std`` is
-    that of the distribution before it is cut, unless ``preserve_std``.
+    that of the distribution before it is cut, unless ``preserve_std``. Without a spread, all is at
+    the mean, or at the bound that is nearest to it.
     """
 
     mean: Number = 0.0
@@ -47,11 +50,9 @@ class TruncNormal(
 
     def resolve(self, site: Site) -> distributions.Distribution:
         mean, std = self.number(site, "mean"), self.number(site, "std")
-        if std == 0:
-            return distributions.Constant(mean)
         if self.cutoff is not None:
             cutoff = self.number(site, "cutoff")
-            if cutoff == 0:
+            if std == 0 or cutoff == 0:
                 return distributions.Constant(mean)
             # Bounds at a multiple of the scale grow with it, so the answer is one division.
             scale = std / _cut_std(cutoff) if self.preserve_std else std
@@ -60,8 +61,10 @@ class TruncNormal(
             )
         low, high = self.number(site, "low"), self.number(site, "high")
         check_order(self, low, high)
-        if low == high:
-            return distributions.Constant(low)
+        nearest = min(max(mean, low), high)
+        # So far out all of it lies at the bound, closer than any float tells, as for a std of 0.
+        if low == high or std == 0 or abs(nearest - mean) > _FAR * std:
+            return distributions.Constant(nearest)
         scale = self._wider(mean, std, low, high) if self.preserve_std else std
         return distributions.TruncatedNormal(mean, scale, low, high)
 
