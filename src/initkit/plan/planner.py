@@ -21,6 +21,7 @@ from ..errors import (
 from ..model import Model, ModelView, fold_unregistered, name_unregistered
 from ..numbers import no_collecting
 from ..rules import Rules, read_rules
+from .checkpoints import idle_renames, left_in_files
 from .copies import settle_copies
 from .decide import decide
 from .groups import settle_groups
@@ -77,7 +78,7 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
     # After selecting: the values of a source that is not written here are not the plan's.
     steps, targets, wrong = settle_copies(steps, decided.targets)
     problems += wrong
-    unused = unused_rules(table, decided.used, view, settings)
+    unused = unused_rules(table, decided.used, view, settings) + idle_renames(clauses, view)
     if settings["idle"] == "error":
         problems += unused
     whole: InitOptions = {**settings, "only": None, "protect": None, "strict": False}
@@ -101,6 +102,7 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
         targets=targets,
         notes=[
             *remarks,
+            *left_in_files(clauses, view),
             *([] if settings["buffers"] else listed_buffers(view.slots, wanted)),
             *beside,
             *name_unregistered(view.unregistered),

@@ -10,8 +10,11 @@ from ..model import Slot
 
 HEADS = r"re:(.*\.)?(classification_heads?|classifier)\..*"
 """What stands behind the layers, though its parts may be called as theirs are (out_proj)."""
-ATTENTION = r"re:.*(att(n|ention)|blocks\.\d+\.in_proj\.).*"
-"""What every Vision Transformer has, whatever its parts are called."""
+VISION = (
+    r"re:.*(att(n|ention)|blocks\.\d+\.in_proj\.).*",
+    r"re:.*(patch|stem|conv_proj|(cls|class|mask)_token|pos_embed).*",
+)
+"""What every Vision Transformer has, whatever its parts are called: attention, and patches."""
 RESIDUAL = r"re:(.*\.)?(v_proj|out_proj|o_proj|fc\d|linear\d|w\d)\.weight"
 """The matrices of a Transformer that its depth scales, as most implementations call them."""
 

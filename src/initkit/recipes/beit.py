@@ -6,7 +6,7 @@ from typing import Any
 
 from ..model import Slot
 from ..rules import REST, Recipe, Rule
-from ._shared import ATTENTION
+from ._shared import VISION
 from ._transformers import published
 from .vit import BY_DEPTH, LINEAR, NORMS, POOL, TRUNC
 
@@ -46,7 +46,7 @@ RECIPES = (
     Recipe(
         "beit/timm",
         rules=BEIT_RULES,
-        marks=(ATTENTION,),
+        marks=VISION,
         summary="Linear layers N(0, 0.02), what each block adds / sqrt(2 (layer + 1)), small head.",
         source="huggingface/pytorch-image-models: timm/models/beit.py, which follows "
         "microsoft/unilm: beit/modeling_finetune.py",
@@ -64,7 +64,7 @@ RECIPES = (
             "*relative_position_bias_table": 0,
             "*lambda_[12]": "constant(config.layer_scale_init_value)",
         },
-        marks=(ATTENTION,),
+        marks=VISION,
         summary="Everything N(0, config.initializer_range), tokens and position biases 0.",
         paper=_PAPER,
         notes="does not divide what a block adds by its depth, as paper and original do, nor "

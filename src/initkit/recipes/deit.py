@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..rules import REST, Recipe
-from ._shared import ATTENTION
+from ._shared import VISION
 from ._transformers import published
 from .vit import LINEAR, NORMS, TIMM, TRUNC
 
@@ -34,7 +34,7 @@ RECIPES = (
     Recipe(
         "deit/original",
         rules=_original,
-        marks=(ATTENTION,),
+        marks=VISION,
         summary="Linear layers, tokens and positions N(0, 0.02); LayerScale 1e-4 (DeiT III).",
         source="facebookresearch/deit: models.py, models_v2.py (init_scale=1e-4)",
         paper=_PAPER,
@@ -45,7 +45,7 @@ RECIPES = (
     Recipe(
         "deit/timm",
         rules=[{"*.gamma": "constant(owner.init_values or 1e-6)"}, *TIMM],
-        marks=(ATTENTION,),
+        marks=VISION,
         summary="As vit/timm, the distillation token N(0, 0.02); LayerScale as the model says.",
         source="huggingface/pytorch-image-models: timm/models/deit.py, "
         "timm/models/vision_transformer.py",
@@ -61,7 +61,7 @@ RECIPES = (
             "*position_embeddings": 0,
             "*mask_token": 0,
         },
-        marks=(ATTENTION,),
+        marks=VISION,
         summary="Everything N(0, config.initializer_range), tokens and positions 0.",
         paper=_PAPER,
         notes="the original draws tokens and positions from N(0, 0.02) and leaves the patch "

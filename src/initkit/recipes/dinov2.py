@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..rules import REST, Recipe
-from ._shared import ATTENTION
+from ._shared import VISION
 from ._transformers import published
 from .vit import CONFIG_TRUNC, LINEAR, NORMS, TRUNC
 
@@ -49,7 +49,7 @@ RECIPES = (
             "*lambda1": "constant(config.layerscale_value or 1)",
             "type:Linear|Conv2d": {"weight": CONFIG_TRUNC, "bias": 0},
         },
-        marks=(ATTENTION,),
+        marks=VISION,
         summary="Everything N(0, config.initializer_range), LayerScale config.layerscale_value.",
         paper=_PAPER,
         notes="the original: class token N(0, 1e-6), LayerScale 1e-5 (here 1), patches by torch's "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..rules import Recipe
-from ._shared import ATTENTION
+from ._shared import VISION
 from .beit import BEIT_RULES
 
 RECIPES = (
@@ -13,7 +13,7 @@ RECIPES = (
             {"*rope.freqs": "rotated_frequencies(base=owner.temperature or 10)"},
             *BEIT_RULES,
         ],
-        marks=(ATTENTION,),
+        marks=VISION,
         summary="Linear layers N(0, 0.02), what each block adds / sqrt(2 (layer + 1)), small head.",
         source="huggingface/pytorch-image-models: timm/models/eva.py",
         paper="Fang et al. 2022, EVA, arXiv:2211.07636; Fang et al. 2023, EVA-02, arXiv:2303.11331",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..rules import REST, Recipe
-from ._shared import ATTENTION
+from ._shared import VISION
 from ._transformers import published
 from .vit import LINEAR, NORMS, XAVIER, XAVIER_VIEW
 
@@ -23,7 +23,7 @@ RECIPES = (
             },
             REST,
         ],
-        marks=(ATTENTION,),
+        marks=VISION,
         summary="Linear layers and patches Xavier, tokens N(0, 0.02), fixed sine-cosine positions.",
         source="facebookresearch/mae: models_mae.py (MaskedAutoencoderViT), util/pos_embed.py",
         paper=_PAPER,
@@ -40,7 +40,7 @@ RECIPES = (
             "*pos_embed": 0,
             "*position_embeddings": 0,
         },
-        marks=(ATTENTION,),
+        marks=VISION,
         summary="Everything N(0, config.initializer_range); tokens and both position tables 0.",
         paper=_PAPER,
         models="vit_mae",

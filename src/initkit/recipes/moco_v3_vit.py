@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..rules import REST, Recipe
-from ._shared import ATTENTION
+from ._shared import VISION
 from .vit import LINEAR, NORMS, XAVIER, XAVIER_THIRD, XAVIER_VIEW
 
 RECIPES = (
@@ -22,7 +22,7 @@ RECIPES = (
             },
             REST,
         ],
-        marks=(ATTENTION,),
+        marks=VISION,
         summary="Query, key, value, other linear layers and patches Xavier; sine-cosine positions.",
         source="facebookresearch/moco-v3: vits.py (VisionTransformerMoCo), moco/builder.py "
         "(MoCo_ViT)",

@@ -7,7 +7,7 @@ from typing import Any
 from ..model import Slot
 from ..rules import REST, Recipe, Rule
 from ._convnets import HE_OUT
-from ._shared import ATTENTION
+from ._shared import VISION
 from ._transformers import STD, published
 
 TRUNC = "trunc_normal(std=0.02)"
@@ -159,7 +159,7 @@ RECIPES = (
     Recipe(
         "vit/jax",
         rules=_JAX,
-        marks=(ATTENTION,),
+        marks=VISION,
         summary="Query, key, value and output each Xavier, patches LeCun, class token and head 0.",
         source="google-research/vision_transformer: vit_jax/models_vit.py, with flax's defaults",
         paper=_PAPER,
@@ -172,7 +172,7 @@ RECIPES = (
     Recipe(
         "vit/timm",
         rules=TIMM,
-        marks=(ATTENTION,),
+        marks=VISION,
         summary="Every linear layer and the positions N(0, 0.02), class token N(0, 1e-6).",
         source=f"{_TIMM_CODE} (VisionTransformer, init_weights_vit_timm)",
         paper=_PAPER,
@@ -183,7 +183,7 @@ RECIPES = (
     Recipe(
         "vit/timm-fix_init",
         rules=[BY_DEPTH, *TIMM],
-        marks=(ATTENTION,),
+        marks=VISION,
         summary="As vit/timm, with what each block adds divided by sqrt(2 (layer + 1)).",
         source=f"{_TIMM_CODE} (fix_init=True)",
         paper="Bao et al. 2021, BEiT, section 2.5, arXiv:2106.08254",
@@ -193,7 +193,7 @@ RECIPES = (
     Recipe(
         "vit/timm-jax",
         rules=_timm_jax(0),
-        marks=(ATTENTION,),
+        marks=VISION,
         summary="Linear layers Xavier, MLP biases N(0, 1e-6), patches LeCun, head 0.",
         source=f"{_TIMM_CODE} (weight_init='jax')",
         paper=_PAPER,
@@ -204,7 +204,7 @@ RECIPES = (
     Recipe(
         "vit/timm-jax_nlhb",
         rules=_timm_jax("constant(-log(numel))"),
-        marks=(ATTENTION,),
+        marks=VISION,
         summary="As vit/timm-jax, with the head's bias at -log(number of classes).",
         source=f"{_TIMM_CODE} (weight_init='jax_nlhb')",
         paper=_PAPER,
@@ -214,7 +214,7 @@ RECIPES = (
     Recipe(
         "vit/timm-moco",
         rules=_MOCO,
-        marks=(ATTENTION,),
+        marks=VISION,
         summary="Linear layers Xavier, query, key and value each on its own, biases 0.",
         source=f"{_TIMM_CODE} (weight_init='moco')",
         paper="Chen et al. 2021, MoCo v3, arXiv:2104.02057",
@@ -225,7 +225,7 @@ RECIPES = (
     Recipe(
         "vit/torchvision",
         rules=_TORCHVISION,
-        marks=(ATTENTION,),
+        marks=VISION,
         summary="MLPs Xavier with biases N(0, 1e-6), attention by torch's default, head 0.",
         source="pytorch/vision: torchvision/models/vision_transformer.py",
         paper=_PAPER,
@@ -236,7 +236,7 @@ RECIPES = (
     published(
         "vit",
         {"*cls_token": CONFIG_TRUNC, "*position_embeddings": CONFIG_TRUNC, "*mask_token": 0},
-        marks=(ATTENTION,),
+        marks=VISION,
         summary="Everything N(0, config.initializer_range), the patch convolution and head, too.",
         paper=_PAPER,
         notes="follows neither the JAX code nor timm",
