@@ -47,7 +47,7 @@ nitpick_ignore_regex = [
     ("py:class", r"types\.Annotated|.*\.Limits|inf|[\d.e-]+"),  # the limits of numeric options
     # what passes through and is not for users to touch
     ("py:class", r"initkit\..*\.(ComputedWeight|DefaultDistribution|Joint|Matcher|Node|Region)"),
-    ("py:class", r"initkit\..*\.(Checked|Judged|RowRange|Sample|Shown|Target|Test|Tone)"),
+    ("py:class", r"initkit\..*\.(Checked|Group|Judged|RowRange|Sample|Shown|Target|Test|Tone)"),
     ("py:class", r"initkit\..*\.(Moments|Picture|Parts|Evidence|Spot)|Tone"),
     ("py:class", r"Seen|Loss|LawKind|Severity|Target"),
 ]

@@ -145,7 +145,12 @@ def test_torchs_defaults_are_a_suggestion_where_they_hold(board: ModuleType) -> 
 
 
 def test_a_suggestion_that_disagrees_claims_nothing(board: ModuleType) -> None:
-    recorded = record_init(Net)
+    class Odd(Net):
+        def __init__(self) -> None:
+            super().__init__()
+            nn.init.normal_(self.fc.weight, std=0.7)
+
+    recorded = record_init(Odd)
     assert board.standing(board.judge_first(recorded, suggest_recipe(recorded.model))) == "none"
 
 

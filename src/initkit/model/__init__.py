@@ -15,6 +15,7 @@ from .computed_base import ComputedWeight, SharedWeight
 from .computed_weights import find_computed_weights
 from .guard import preserved
 from .layouts import fans, layout_row, parameter_info, register_layout
+from .numbered import children_of, is_counted
 from .originals import has_number, kind_of
 from .parameter_facts import ParameterInfo
 from .parameter_facts import Role as ParameterRole
@@ -33,8 +34,6 @@ from .sharding import (
 from .slots import (
     WRAPPERS,
     Slot,
-    children_of,
-    is_counted,
     is_wrapper_segment,
     walk,
     walk_state_dict,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from ..errors import TargetError
 from .adapters import ADAPTERS
 from .computed_base import ComputedWeight
 from .computed_weights import find_computed_weights, legacy_keys
+from .numbered import NO_LAYERS, Layers, children_of, layers_of
 from .originals import learn_originals
 from .parametrized_weights import original_keys
 
@@ -220,7 +221,9 @@ def _tree(model: nn.Module) -> list[_Visit] | None:
         children = children_of(visit.module)
         if not children:
             continue
-        counted = visit.layer is None and is_counted(visit.module)  # the outermost number counts
+        layers = (
+            layers_of(visit.module) if visit.layer is None else NO_LAYERS
+        )  # the outermost counts
         for name in reversed(children):  # a stack turns them around: registration order again
             child = children[name]
             if child is None:
@@ -228,11 +231,11 @@ def _tree(model: nn.Module) -> list[_Visit] | None:
             if id(child) in seen:  # on a second path, or above itself
                 return None
             seen.add(id(child))
-            stack.append(_step(visit, name, child, counted))
+            stack.append(_step(visit, name, child, layers))
     return visits
 
 
-def _step(visit: _Visit, name: str, child: nn.Module, counted: bool) -> _Visit:
+def _step(visit: _Visit, name: str, child: nn.Module, layers: Layers) -> _Visit:
     """Go from a module to its child on the first of its paths."""
     prefixes = [f"{visit.prefixes[0]}{name}."]
     if is_wrapper_segment(visit.module, name):
@@ -242,8 +245,8 @@ def _step(visit: _Visit, name: str, child: nn.Module, counted: bool) -> _Visit:
     else:
         canonicals = [f"{visit.canonicals[0]}{name}."]
     layer, n_layers = visit.layer, visit.n_layers
-    if counted and name.isdecimal():
-        layer, n_layers = int(name), _count(children_of(visit.module))
+    if layers.counted and name.isdecimal():
+        layer, n_layers = int(name), layers.number
     lineage = (*visit.lineage, child)
     return _Visit(child, prefixes, canonicals, visit.numbers, lineage, layer, n_layers)
 
@@ -256,10 +259,10 @@ def _graph(model: nn.Module, buffers: bool) -> list[_Visit]:
     # Depth first, with an iterator over children for each module of the path: a path enters no
     # module twice, so it is no longer than there are modules, and the walk ends.
     on_path = {id(model)}
-    paths = [(root, _children(model), is_counted(model))]
+    paths = [(root, _children(model), layers_of(model))]
     number = 0
     while paths:
-        here, children, counted = paths[-1]
+        here, children, layers = paths[-1]
         name, child = next(children, ("", None))
         if child is None:
             paths.pop()
@@ -268,7 +271,7 @@ def _graph(model: nn.Module, buffers: bool) -> list[_Visit]:
         if id(child) in on_path or id(child) not in bearing:
             continue
         number += 1
-        step = _step(here, name, child, counted)
+        step = _step(here, name, child, layers)
         step.numbers = [number]
         known = visits.setdefault(id(child), step)
         if known is not step:
@@ -282,7 +285,9 @@ def _graph(model: nn.Module, buffers: bool) -> list[_Visit]:
             if len(known.prefixes) > MOST_PATHS:
                 raise TargetError(_too_many(known))
         on_path.add(id(child))
-        paths.append((step, _children(child), step.layer is None and is_counted(child)))
+        paths.append(
+            (step, _children(child), layers_of(child) if step.layer is None else NO_LAYERS)
+        )
     return list(visits.values())
 
 
@@ -296,12 +301,6 @@ def _too_many(visit: _Visit) -> str:
 
 def _children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     return ((n, c) for n, c in children_of(module).items() if c is not None)
-
-
-def children_of(module: nn.Module) -> dict[str, nn.Module | None]:
-    """Return the children of a module by name; a scripted module's are no real dictionary."""
-    found: Any = module._modules
-    return found if isinstance(found, dict) else dict(found.items())
 
 
 def _bearing(model: nn.Module, buffers: bool) -> set[int]:
@@ -327,20 +326,6 @@ def _bearing(model: nn.Module, buffers: bool) -> set[int]:
         bearing.update(fresh)
         found.extend(fresh)
     return bearing
-
-
-def is_counted(module: nn.Module) -> bool:
-    """Say whether the children of a module are its numbered layers, whatever its class."""
-    if isinstance(module, ParametrizationList):
-        return False
-    return isinstance(module, nn.ModuleList) or (
-        bool(children_of(module)) and all(map(str.isdecimal, children_of(module)))
-    )
-
-
-def _count(names: Collection[str]) -> int | None:
-    """Return how many layers there are; None where numbers are left out."""
-    return len(names) if list(names) == [*map(str, range(len(names)))] else None
 
 
 def is_wrapper_segment(module: nn.Module, name: str) -> bool:

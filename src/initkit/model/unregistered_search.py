@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from .computed_weights import find_computed_weights
+from .numbered import children_of
 from .object_graph import (
     PLAIN,
     ObjectGraph,
@@ -26,7 +27,6 @@ from .object_graph import (
     module_of,
     name_of,
 )
-from .slots import children_of
 from .unregistered import Unregistered, UnregisteredKind
 
 _MOST_OBJECTS = 100_000  # looked into; plain values are not counted

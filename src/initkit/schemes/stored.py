@@ -73,7 +73,8 @@ class Pretrained(
     under any of its names. A shape that differs is a problem, too, but for ``rows="overlap"``,
     which takes as many first rows as both have, and starts rows that the file lacks by the scheme
     ``rest``. A name in ``rename`` that the model lacks is a problem; what the file holds and the
-    model has no name for is a remark. Planning reads the file's header alone, and a sharded parameter its part.
+    model has no name for is a remark. Planning reads the file's header alone, and a sharded
+    parameter its part.
     """
 
     path: str
