@@ -60,14 +60,12 @@ class FormulaNames:
         """Return what is nearest, of the last module or those around it, and has such a number."""
         if not lineage:
             return None
-        if head == "nearest_config":
-            configs = (getattr(module, "config", None) for module in reversed(lineage))
-            nearest = next((config for config in configs if config is not None), None)
-            return nearest if _reach(nearest, chain) is not None else None
         # From the inside out: a decoder's config goes before the whole model's.
         for thing in _holders(lineage[-1], head):
             if _reach(thing, chain) is not None:
                 return thing
+            if head == "nearest_config":  # which decides, whether it has the attribute or not
+                return None
         around = lineage[:-1]
         key = (head, *chain, *map(id, around))
         if key not in self._nearest:  # which neighbours ask for, too
