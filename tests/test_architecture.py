@@ -14,6 +14,7 @@ import initkit
 # From the ground up, one row a floor: a room may import rooms of lower rows, by what their
 # `__init__` shows. Rooms of one row do not know each other.
 FLOORS = (
+    "spelling",
     "errors _version torch_compat",
     "files",
     "numbers render stream",

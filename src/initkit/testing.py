@@ -19,13 +19,14 @@ from torch import Tensor, nn
 from .access import Optimizers, optimizer_problems
 from .check.check import check_init
 from .check.report import CheckReport
-from .errors import CheckError, TargetError, did_you_mean
+from .errors import CheckError, TargetError
 from .files import read_text, write_text
 from .model import Model, ModelView, differing, same_bits
 from .plan import UNCOVERED, Plan, PlanOptions, Step, plan_init, takes
 from .render import format_shape
 from .rules import Listing, Rules
 from .signal import KINDS, Probe, Thresholds, probe_init
+from .spelling import did_you_mean
 from .ties import TieGroup, find_tied_parameters
 from .write import apply_init
 

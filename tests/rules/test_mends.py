@@ -14,16 +14,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from initkit import Recipe, Rule, apply_init, initialized, plan_init
-from initkit.errors import (
-    FileError,
-    InitkitError,
-    OptionError,
-    PlanError,
-    ReadError,
-    RuleError,
-    clearly_nearest,
-)
+from initkit.errors import FileError, InitkitError, OptionError, PlanError, ReadError, RuleError
 from initkit.rules.recipe_files import load_recipe
+from initkit.spelling import clearly_nearest
 
 
 class Block(nn.Module):
@@ -472,7 +465,10 @@ def test_what_a_one_letter_slip_is_told_to_paste_is_a_rule_that_works(table: Any
 
 @pytest.mark.parametrize(
     ("name", "known"),
-    [("k_proj", "q_proj"), ("fc2", "fc1"), ("encoder", "decoder"), ("w1", "w3"), ("h.2", "h.1")],
+    [
+        *[("k_proj", "q_proj"), ("fc2", "fc1"), ("encoder", "decoder"), ("w1", "w3")],
+        *[("h.2", "h.1"), ("gauss", "pegasus"), ("rand", "radio"), ("poisson", "pissa")],
+    ],
 )
 def test_a_word_that_means_something_else_is_no_mend(name: str, known: str) -> None:
     assert clearly_nearest(name, [known, "unlike"]) is None
@@ -486,6 +482,7 @@ def test_a_word_that_means_something_else_is_no_mend(name: str, known: str) -> N
         ("encodr", "encoder"),
         ("fc", "fc1"),
         ("sdt", "std"),
+        ("ortho", "orthogonal"),
     ],
 )
 def test_a_slip_of_the_fingers_has_a_mend(name: str, known: str) -> None:

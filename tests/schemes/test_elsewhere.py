@@ -49,6 +49,12 @@ def test_a_name_is_known_whatever_its_library_appends(name: str, plain: str) -> 
         ("lecun", "Write lecun_normal or lecun_uniform."),
         ("he_orthogonal_init", "Write he_orthogonal."),
         ("lstm_hidden_bias", "Write gates(forget=1)."),
+        ("gaussian", "Write normal."),
+        ("rand", "Write uniform(0, 1)."),
+        (
+            "gamma",
+            "There is no gamma distribution here; register_scheme takes one of your own.",
+        ),
     ],
 )
 def test_another_librarys_name_is_answered_with_ours(name: str, answer: str) -> None:

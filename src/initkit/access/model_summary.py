@@ -7,7 +7,7 @@ from typing import Any, overload
 
 from torch import nn
 
-from ..errors import TargetError, did_you_mean
+from ..errors import TargetError
 from ..model import (
     Model,
     ModelView,
@@ -32,6 +32,7 @@ from ..render import (
     lines_of_each,
 )
 from ..rules import compile_glob
+from ..spelling import did_you_mean
 from ..ties import memories
 from ..write import rules_that_started
 from .display import columns_for, folds_of, gradient_notes, one_each, title_line

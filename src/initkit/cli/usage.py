@@ -9,9 +9,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
-from ..errors import Correction, RuleError, TargetError, clearly_nearest, visible
+from ..errors import Correction, RuleError, TargetError, visible
 from ..rules import changed, list_recipes, recipe_named, words_for
 from ..schemes import canonical_name, list_schemes
+from ..spelling import clearly_nearest
 
 Commands = Mapping[str, argparse.ArgumentParser]
 """The commands and what reads their arguments."""

@@ -13,8 +13,9 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
-from ..errors import LayoutError, did_you_mean
+from ..errors import LayoutError
 from ..numbers import Fans, Layout, is_count, module_fans, tensor_fans
+from ..spelling import did_you_mean
 from .bias_names import bare_name, is_bias_of
 from .originals import kind_of, number_of
 from .parameter_facts import ParameterInfo, Role

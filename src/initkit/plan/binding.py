@@ -7,16 +7,10 @@ from dataclasses import replace
 
 import torch
 
-from ..errors import (
-    PlanError,
-    Problem,
-    TensorProblem,
-    UnplannedParameter,
-    affordable_hints,
-    did_you_mean,
-)
+from ..errors import PlanError, Problem, TensorProblem, UnplannedParameter
 from ..model import WRAPPERS, ModelView, Slot, shape_problem
 from ..numbers import no_collecting
+from ..spelling import affordable_hints, did_you_mean
 from ..ties import TieGroup, memories
 from .conflicts import memory_problem
 from .lookup import padded_slots

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from ..errors import FileError, IdleRule, Problem, did_you_mean, visible
+from ..errors import FileError, IdleRule, Problem, visible
 from ..files import stored_tensors
 from ..model import ModelView
 from ..rules import Clause
 from ..schemes import Pretrained
+from ..spelling import did_you_mean
 
 _MOST_NAMED = 5
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..distributions import Copy
-from ..errors import Problem, SchemeMismatch, did_you_mean
+from ..errors import Problem, SchemeMismatch
 from ..model import Slot
+from ..spelling import did_you_mean
 from ..ties import memories
 from .step import EMPTY, WRITE, Step, Target
 

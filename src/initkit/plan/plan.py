@@ -11,12 +11,12 @@ from ..errors import (
     ReadError,
     TargetError,
     TensorProblem,
-    did_you_mean,
     shown,
     told_together,
     visible,
 )
 from ..render import Fold, Line, Picture, Shown, lines_of, lines_of_each
+from ..spelling import did_you_mean
 from .diff import Diff, compared
 from .display import first_to_know, plan_lines, plan_page, tied_pictures, totals
 from .folding import fold_steps

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-from ..errors import OptionError, did_you_mean
+from ..errors import OptionError
 from ..model import Slot
 from ..rules import paths_above
 from ..schemes import renamed
+from ..spelling import did_you_mean
 
 Rename: TypeAlias = "Mapping[str, str | None] | Callable[[str], str | None] | None"
 

@@ -9,16 +9,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
-from ..errors import (
-    Correction,
-    IdleSelection,
-    OptionError,
-    Problem,
-    RuleError,
-    affordable_hints,
-    did_you_mean,
-    shown,
-)
+from ..errors import Correction, IdleSelection, OptionError, Problem, RuleError, shown
 from ..model import ModelView, Slot, named_unregistered
 from ..rules import (
     Alternatives,
@@ -33,6 +24,7 @@ from ..rules import (
     python_text,
     read_key,
 )
+from ..spelling import affordable_hints, did_you_mean
 from .options import Selection
 from .step import LEFT_OUT, PROTECTED, Step, Target
 

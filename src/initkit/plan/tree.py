@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..distributions import short
-from ..errors import OptionError, did_you_mean
+from ..errors import OptionError
 from ..render import (
     Column,
     Fold,
@@ -22,6 +22,7 @@ from ..render import (
     html_page,
     lines_of,
 )
+from ..spelling import did_you_mean
 from .folding import short_rule
 from .step import WRITE, Step
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
-from ..errors import Correction, IdleRule, Problem, affordable_hints
+from ..errors import Correction, IdleRule, Problem
 from ..model import ModelView, Slot, named_unregistered
 from ..render import fold_rows
 from ..rules import (
@@ -21,6 +21,7 @@ from ..rules import (
     mended_entry,
     python_text,
 )
+from ..spelling import affordable_hints
 from .matching import RuleTable
 from .options import InitOptions
 from .own_lines import as_in_file, own_line

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from ..errors import did_you_mean, nearest
 from ..model import Slot, kind_of
+from ..spelling import did_you_mean, nearest
 from .globs import compile_glob, paths_above
 
 # Each hint continues the sentence "the rule ... matches no parameter"; where nothing can be said,

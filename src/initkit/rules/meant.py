@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from torch import nn
 
-from ..errors import ReadError, clearly_nearest
+from ..errors import ReadError
 from ..model import Slot
+from ..spelling import clearly_nearest
 from .base import BY_PREFIX, Matcher
 from .globs import paths_above
 from .hints import REGEX_SIGNS, classes_around, owners

@@ -11,6 +11,14 @@ from .registry import canonical_name
 # By what `plain_name` leaves of a name. Names that are synonyms here never get this far; of those
 # among them, only Keras's spelling does (GlorotNormal), and that library truncates.
 _MEANT = {
+    # everyday words, and those of distributions
+    **dict.fromkeys(("gaussian", "gauss", "randn"), "Write normal."),
+    "rand": "Write uniform(0, 1).",
+    "trunc": "Write trunc_normal.",
+    **{
+        name: f"There is no {name} distribution here; register_scheme takes one of your own."
+        for name in ("beta", "chi_squared", "dirichlet", "gamma", "poisson")
+    },
     # Keras, TensorFlow
     "random_normal": "Keras's is normal(std=0.05).",
     "random_uniform": "Keras's is uniform(-0.05, 0.05).",
@@ -24,6 +32,8 @@ _MEANT = {
     "kaiming_normal(mode='fan_out', nonlinearity='relu').",
     "xavier": "Write xavier_normal, which MMEngine's is, or xavier_uniform.",
     "lecun": "Write lecun_normal or lecun_uniform.",
+    "glorot": "Write xavier_normal or xavier_uniform.",
+    "xavier_gaussian": "Write xavier_normal.",
     "he": "Write kaiming_normal or kaiming_uniform; Keras and JAX truncate: "
     "variance_scaling(scale=2).",
     "caffe2_xavier": "Write kaiming_uniform(a=1).",

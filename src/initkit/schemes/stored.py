@@ -8,9 +8,9 @@ from os import PathLike
 from typing import Any, Literal
 
 from .. import distributions
-from ..errors import did_you_mean
 from ..files import StoredTensor, stored_tensors
 from ..numbers import frozen
+from ..spelling import did_you_mean
 from .base import Scheme
 from .copied import fill_stars
 from .options import option_error

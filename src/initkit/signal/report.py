@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..distributions import short
-from ..errors import TargetError, did_you_mean
+from ..errors import TargetError
 from ..plan import plain_data
 from ..render import (
     Column,
@@ -22,6 +22,7 @@ from ..render import (
     lines_of,
 )
 from ..rules import Recipe, Rules
+from ..spelling import did_you_mean
 from .findings import Finding
 from .laws import Law
 from .points import (

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from ..errors import OptionError, did_you_mean
+from ..errors import OptionError
 from ..numbers import Value, frozen
 from ..rules import Listing
+from ..spelling import did_you_mean
 from .laws import Law, fit_law
 from .operations import LOOKUPS
 from .points import Point

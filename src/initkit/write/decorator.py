@@ -9,9 +9,10 @@ from typing import Any, Self, TypeVar, Unpack
 
 from torch import nn
 
-from ..errors import OptionError, RuleError, clearly_nearest
+from ..errors import OptionError, RuleError
 from ..plan import DecoratorOptions, takes
 from ..rules import Rules, read_rules
+from ..spelling import clearly_nearest
 from .apply import apply_init
 from .recorded_rules import init_reports, record_rules
 from .report import Report

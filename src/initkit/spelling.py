@@ -1,0 +1,64 @@
+"""What a name was meant to be: the names that are there and look most like it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import SequenceMatcher, get_close_matches
+
+
+def affordable_hints(choices: int) -> int:
+    """Return how many names may be looked up among so many choices: about a second's work."""
+    return max(5, 50_000 // max(1, choices))
+
+
+def nearest(name: str, choices: Iterable[str], n: int = 3) -> list[str]:
+    """Return up to ``n`` choices that look most like ``name``."""
+    known = list(choices)
+    folded = {choice.lower(): choice for choice in known}
+    # As written; whatever the case only where nothing is near so.
+    near = get_close_matches(name, known, n=n, cutoff=0.6)
+    return near or [folded[c] for c in get_close_matches(name.lower(), folded, n=n, cutoff=0.6)]
+
+
+def clearly_nearest(name: str, choices: Iterable[str]) -> str | None:
+    """Return the choice that looks most like ``name``, unless another looks much as like it.
+
+    >>> clearly_nearest("sdt", ["mean", "std"]), clearly_nearest("conv3", ["conv1", "conv2"])
+    ('std', None)
+    """
+    near = nearest(name, choices, n=2)
+    likeness = [SequenceMatcher(None, other.lower(), name.lower()).ratio() for other in near]
+    if not near or near[0] == name or _is_another(name, near[0]):
+        return None
+    if likeness[0] < (_ALIKE if _is_slip(name.lower(), near[0].lower()) else _MUCH_ALIKE):
+        return None
+    return near[0] if len(near) < 2 or likeness[0] > likeness[1] + _CLEARLY else None
+
+
+def _is_another(name: str, other: str) -> bool:
+    """Tell whether a word as long as another is no slip of it: q and k, fc1 and fc2, en and de."""
+    differing = [i for i, pair in enumerate(zip(name, other, strict=False)) if len({*pair}) > 1]
+    if len(name) != len(other) or not differing:
+        return False
+    if len(differing) > 1:
+        first, last = differing[0], differing[-1]
+        return last - first > 1 or name[first : last + 1] != other[first : last + 1][::-1]
+    (at,) = differing
+    alone = not (name[at - 1 : at].isalpha() or name[at + 1 : at + 2].isalpha())
+    return alone or (name[at].isdigit() and other[at].isdigit())
+
+
+def _is_slip(name: str, other: str) -> bool:
+    """Tell whether a word is another with its letters in disorder, or cut off, or with an end."""
+    return sorted(name) == sorted(other) or name.startswith(other) or other.startswith(name)
+
+
+_ALIKE = 0.66  # the least ratio of a slip: "sdt" and "std" have two thirds
+_MUCH_ALIKE = 0.75  # and of other words: "gauss" and "pegasus" have two thirds as well
+_CLEARLY = 0.05  # by how much the ratio of what is meant lies above the next
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """Return ``"; did you mean 'a' or 'b'?"``, or nothing where nothing is near."""
+    near = nearest(name, choices)
+    return "; did you mean " + " or ".join(map(repr, near)) + "?" if near else ""
