@@ -24,11 +24,11 @@ import statistics
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -97,18 +97,34 @@ def _auto_model(kind: str) -> nn.Module:
     import transformers
 
     from_config: Any = transformers.AutoModel.from_config
+
+    def build(sizes: dict[str, int]) -> nn.Module:
+        config = transformers.CONFIG_MAPPING[kind]()
+        _shrink(config, sizes)
+        return _built_small(lambda: from_config(config))
+
+    return _first_that_builds(build, ({**LAYERS, **WIDTHS}, LAYERS, WIDTHS, {}))
+
+
+S = TypeVar("S")
+
+
+def _first_that_builds(build: Callable[[S], nn.Module], choices: Iterable[S]) -> nn.Module:
+    """Return what the first of several choices of sizes builds."""
     last: Exception | None = None
-    for sizes in ({**LAYERS, **WIDTHS}, LAYERS, WIDTHS, {}):
+    for sizes in choices:
         try:
-            config = transformers.CONFIG_MAPPING[kind]()
-            _shrink(config, sizes)
-            with torch.device("meta"):
-                _refuse_large(from_config(config))
-            model: nn.Module = from_config(config)
-            return model
+            return build(sizes)
         except Exception as error:  # sizes that do not go together are refused in many ways
             last = error
     raise RuntimeError(f"does not build small: {last}") from last
+
+
+def _built_small(build: Build) -> nn.Module:
+    """Build on the meta device first, where what is too large costs nothing."""
+    with torch.device("meta"):
+        _refuse_large(build())
+    return build()
 
 
 def _shrink(config: Any, sizes: dict[str, int], deep: int = 3) -> None:
@@ -169,16 +185,13 @@ def diffusers_models() -> Iterator[tuple[str, Build]]:
 def _by_sizes(model: type[nn.Module]) -> nn.Module:
     """Build a model with the fewest layers, and the smallest widths, that go together."""
     known = inspect.signature(model).parameters
-    last: Exception | None = None
-    for sizes in ({**DEPTHS, **SIDES}, DEPTHS, {}):
+
+    def build(sizes: dict[str, Any]) -> nn.Module:
         given = {name: size for name, size in sizes.items() if name in known}
-        try:
-            with torch.device("meta"):
-                _refuse_large(model(**given))
-            return model(**given)
-        except Exception as error:  # sizes that do not go together are refused in many ways
-            last = error
-    raise RuntimeError(f"does not build small: {last}") from last
+        return _built_small(lambda: model(**given))
+
+    choices: tuple[dict[str, Any], ...] = ({**DEPTHS, **SIDES}, {**DEPTHS}, {})
+    return _first_that_builds(build, choices)
 
 
 def torch_geometric_models() -> Iterator[tuple[str, Build]]:
@@ -190,15 +203,14 @@ def torch_geometric_models() -> Iterator[tuple[str, Build]]:
 
 
 def _by_channels(layer: Callable[..., nn.Module]) -> nn.Module:
-    last: Exception | None = None
-    for channels in ((8, 16), (8, 16, 2), (8, 16, 2, 3), (16,), (16, 2), (16, 2, 3)):
-        try:
-            made = layer(*channels)
-            if any(isinstance(p, UninitializedParameter) or p.numel() for p in made.parameters()):
-                return made
-        except Exception as error:  # of some sizes there is no layer
-            last = error
-    raise RuntimeError(f"is not made from channels alone: {last}") from last
+    def build(channels: tuple[int, ...]) -> nn.Module:
+        made = layer(*channels)
+        if not any(isinstance(p, UninitializedParameter) or p.numel() for p in made.parameters()):
+            raise ValueError("it has no parameters")
+        return made
+
+    channels = ((8, 16), (8, 16, 2), (8, 16, 2, 3), (16,), (16, 2), (16, 2, 3))
+    return _first_that_builds(build, channels)
 
 
 # ------------------------------------------------------------------------------------- one model
