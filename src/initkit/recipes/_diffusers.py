@@ -8,57 +8,40 @@ _BY_WIDTH = "normal(std=shape[-1]**-0.5)"
 _ZERO = r"re:(.*\.)?controlnet_(\w*blocks?|x_embedder|cond_embedding\.conv_out)\b.*\.(weight|bias)"
 _XS = r"re:(.*\.)?(base_to_ctrl|ctrl_to_base|control_to_base_for_conv_in)\b.*\.(weight|bias)"
 
-_STARTS_AT_ZERO = {
-    _ZERO: 0,
-    _XS: 0,  # the exits of ControlNet-XS
-    "in:SparseControlNetModel": {"controlnet_cond_embedding.*": 0},
-    "in:SD3ControlNetModel": {"pos_embed_input.*": 0},
-    "in:SanaControlNetModel|HunyuanDiT2DControlNetModel": {"input_block.*": 0},
-    "in:ZImageControlTransformerBlock": {"before_proj.*": 0, "after_proj.*": 0},
-    "in:ControlNetUnionModel": {"spatial_ch_projs.*": 0},
-    "in:ErnieImageTransformer2DModel": {"adaLN_modulation.1.*": 0, "final_linear.*": 0},
-    "in:PRX*": {"*.modulation.lin.*": 0},
-    "in:Kandinsky5Modulation": {"out_layer.*": 0},
-    "type:JoyImage*": {"modulate_table": 0},
-    "in:SanaWM*": {"plucker_embedder.proj.*": 0},
-    "in:StableAudio3DiT*": {
-        "preprocess_conv.weight": 0,
-        "postprocess_conv.weight": 0,
-        "to_local_embed.2.*": 0,
-        "prompt_padding_embedding": 0,
-    },
-    "in:AudioDiT*": {
-        "adaln_mlp.mlp.1.*": 0,
-        "adaln_global_mlp.mlp.1.*": 0,
-        "norm_out.linear.*": 0,
-        "proj_out.*": 0,
-    },
-    "in:TemporalConvLayer": {"conv4.*": 0},
-    "in:SAMEAttention": {"to_out.weight": 0},
-    "in:SAMETransformerResamplingBlock": {"*ff.proj_out.*": 0},
-    "in:Kandinsky3ConditionalGroupNorm": {"context_mlp.1.*": 0},
-    "type:PriorTransformer|Mochi*|Lumina*": {
-        "positional_embedding": 0,
-        "prd_embedding": 0,
-        "clip_*": 0,
-        "pos_frequencies": 0,
-        "gate": 0,
-    },
-    "type:CosmosLearnablePositionalEmbed": {"pos_emb_*": 0},
-    "type:*ImageEmbedding": {"pos_embed": 0},
-    "type:GLIGEN*": {"null_*": 0},
-    "type:GatedSelfAttentionDense": {"alpha_*": 0},
-    "type:ZImage*": {"*_pad_token": 0},
-    "type:WanAnimateFaceEncoder": {"padding_tokens": 0},
-    "type:RAEDecoder": {"trainable_cls_token": 0},
-    "type:MiniMaxMusic3ConditionEncoder": {"layer_weight_logits": 0, "layer_scale": 1},
-    "type:Krea2*": {"scale_shift_table": 0},
-    "type:LTX2VideoVaeDiffusionNABlock": {"scale_shift_table": 0},
-    "type:LTX*ResnetBlock3d": {"per_channel_scale*": 0},
-    "type:MMAudio*": {"learnable_gain": 0},
-    "type:MiniMaxH3AudioCausalAttention": {"q_bias": 0, "v_bias": 0},
+_ZEROED = {
+    "in:SparseControlNetModel": "controlnet_cond_embedding.*",
+    "in:SD3ControlNetModel": "pos_embed_input.*",
+    "in:SanaControlNetModel|HunyuanDiT2DControlNetModel": "input_block.*",
+    "in:ZImageControlTransformerBlock": "before_proj.* after_proj.*",
+    "in:ControlNetUnionModel": "spatial_ch_projs.*",
+    "in:ErnieImageTransformer2DModel": "adaLN_modulation.1.* final_linear.*",
+    "in:PRX*": "*.modulation.lin.*",
+    "in:Kandinsky5Modulation": "out_layer.*",
+    "type:JoyImage*": "modulate_table",
+    "in:SanaWM*": "plucker_embedder.proj.*",
+    "in:StableAudio3DiT*": "preprocess_conv.weight postprocess_conv.weight to_local_embed.2.* "
+    "prompt_padding_embedding",
+    "in:AudioDiT*": "adaln_mlp.mlp.1.* adaln_global_mlp.mlp.1.* norm_out.linear.* proj_out.*",
+    "in:TemporalConvLayer": "conv4.*",
+    "in:SAMEAttention": "to_out.weight",
+    "in:SAMETransformerResamplingBlock": "*ff.proj_out.*",
+    "in:Kandinsky3ConditionalGroupNorm": "context_mlp.1.*",
+    "type:PriorTransformer|Mochi*|Lumina*": "positional_embedding prd_embedding clip_* "
+    "pos_frequencies gate",
+    "type:CosmosLearnablePositionalEmbed": "pos_emb_*",
+    "type:*ImageEmbedding": "pos_embed",
+    "type:GLIGEN*": "null_*",
+    "type:GatedSelfAttentionDense": "alpha_*",
+    "type:ZImage*": "*_pad_token",
+    "type:WanAnimateFaceEncoder": "padding_tokens",
+    "type:RAEDecoder": "trainable_cls_token",
+    "type:Krea2*": "scale_shift_table",
+    "type:LTX2VideoVaeDiffusionNABlock": "scale_shift_table",
+    "type:LTX*ResnetBlock3d": "per_channel_scale*",
+    "type:MMAudio*": "learnable_gain",
+    "type:MiniMaxH3AudioCausalAttention": "q_bias v_bias",
 }
-"""What the library's own code zeroes, by the class that does."""
+"""What the library's own code zeroes: the class that does -> names in it."""
 _NORMS = {
     "type:GlobalResponseNorm|AudioDiTGRN": {"gamma": 0, "beta": 0},
     "type:Krea2RMSNorm|*ZeroCenterRMSNorm": {"weight": 0},  # they multiply by 1 + weight
@@ -79,7 +62,10 @@ RECIPES = (
         "diffusion_model/diffusers",
         rules=[
             {
-                **_STARTS_AT_ZERO,
+                _ZERO: 0,
+                _XS: 0,  # the exits of ControlNet-XS
+                **{key: dict.fromkeys(names.split(), 0) for key, names in _ZEROED.items()},
+                "type:MiniMaxMusic3ConditionEncoder": {"layer_weight_logits": 0, "layer_scale": 1},
                 "*prompt_scale_shift_table": "normal",
                 "*a2v_cross_attn_scale_shift_table": "normal",
                 "*scale_shift_table": _BY_WIDTH,
