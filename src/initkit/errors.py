@@ -42,6 +42,15 @@ from .spelling import clearly_nearest, did_you_mean, nearest
 _UNUSUAL = re.compile(r"[^ -~]+")
 
 
+def first_few(names: Sequence[str], most: int) -> str:
+    """Return the first of some names in one text, and whether there are more.
+
+    >>> first_few(["a", "b"], 2), first_few(["a", "b", "c"], 2)
+    ('a, b', 'a, b, ...')
+    """
+    return ", ".join(names[:most]) + ", ..." * (len(names) > most)
+
+
 def visible(text: str) -> str:
     r"""Return a text as one line in which nothing acts on a terminal or a page.
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import stream
-from ..errors import SchemeMismatch
+from ..errors import SchemeMismatch, first_few
 from ..numbers import frozen
 from .base import Distribution
 from .digits import short
@@ -111,7 +111,7 @@ class CopiedRows(LikeRows):
         return super().misfit(shape) or ("" if self.of else "it is of no rows")
 
     def describe(self) -> str:
-        listed = ", ".join(map(str, self.of[:8])) + (", ..." if len(self.of) > 8 else "")
+        listed = first_few([*map(str, self.of)], 8)
         return (
             f"{'the mean' if self.average else 'copies'} of row{'s' * (len(self.of) > 1)} {listed}"
         )

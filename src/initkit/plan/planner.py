@@ -21,7 +21,7 @@ from ..errors import (
 from ..model import Model, ModelView, fold_unregistered, name_unregistered
 from ..numbers import no_collecting
 from ..rules import Rules, read_rules
-from .checkpoints import idle_renames, left_in_files
+from .checkpoints import beside_the_model
 from .copies import settle_copies
 from .decide import decide
 from .groups import settle_groups
@@ -78,7 +78,8 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
     # After selecting: the values of a source that is not written here are not the plan's.
     steps, targets, wrong = settle_copies(steps, decided.targets)
     problems += wrong
-    unused = unused_rules(table, decided.used, view, settings) + idle_renames(clauses, view)
+    checkpoints = beside_the_model(clauses, view)
+    unused = [*unused_rules(table, decided.used, view, settings), *checkpoints.problems]
     if settings["idle"] == "error":
         problems += unused
     whole: InitOptions = {**settings, "only": None, "protect": None, "strict": False}
@@ -102,7 +103,7 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
         targets=targets,
         notes=[
             *remarks,
-            *left_in_files(clauses, view),
+            *checkpoints.notes,
             *([] if settings["buffers"] else listed_buffers(view.slots, wanted)),
             *beside,
             *name_unregistered(view.unregistered),

@@ -100,8 +100,8 @@ class _Adviser:
     def evidence(self) -> dict[str, Evidence]:
         """What speaks for every recipe; rules are read where no code tells the family."""
         name = _own_name(self.view.model)
-        borne, families = bearings(self.kinds), families_of(self.recipes)
-        found = {n: weigh(it, families[n], borne, name) for n, it in self.recipes.items()}
+        borne, called = bearings(self.kinds), families_of(self.recipes)
+        found = {n: weigh(it, called[n], borne, name) for n, it in self.recipes.items()}
         if any(e.code or e.base for e in found.values()) or self._is_of_library:
             return found
         own = own_rules(self.view, self.recipes.values(), self.kinds)
@@ -169,9 +169,7 @@ class _Adviser:
 
     def _explains_more(self, name: str, witness: Witness) -> bool:
         """Say whether a recipe holds of all, or of what none does so far, by a few of each kind."""
-        try:
-            plan = plan_view(self.few, name, {**DEFAULTS, "idle": "ignore"})
-        except OptionError:
+        if (plan := _planned(self.few, name)) is None:
             return False
         answer = witness.answer(plan)
         return answer.share == 1 or not answer.agreeing <= self._agreeing()
@@ -189,13 +187,10 @@ class _Adviser:
                 self.answers[name] = witness.answer(plan)
 
     def _plan(self, rules: Rules) -> Plan | None:
-        """Return what rules plan for the model; None where they need what only the user knows."""
+        """Return what rules plan for the model, as :func:`_planned`; of a recipe only once."""
         if isinstance(rules, str) and rules in self.plans:
             return self.plans[rules]
-        try:
-            return plan_view(self.view, rules, {**DEFAULTS, "idle": "ignore"})
-        except OptionError:
-            return None
+        return _planned(self.view, rules)
 
     # ------------------------------------------------------------------------------- judging
 
@@ -334,6 +329,14 @@ class _Adviser:
 
     def _covered(self, name: str) -> set[str]:
         return {s.name for s in self.plans[name].steps if s.status != UNCOVERED}
+
+
+def _planned(view: ModelView, rules: Rules) -> Plan | None:
+    """Return what rules plan for a view; None where they need what only the user knows."""
+    try:
+        return plan_view(view, rules, {**DEFAULTS, "idle": "ignore"})
+    except OptionError:
+        return None
 
 
 def _refused(plan: Plan) -> set[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
-from ..errors import visible
+from ..errors import first_few, visible
 from ..render import (
     Column,
     Line,
@@ -179,7 +179,7 @@ class Suggestions(Shown, Sequence[Suggestion]):
     def _remarks(self) -> list[str]:
         lines = []
         if self.mute:
-            some = ", ".join(self.mute[:_MOST_NAMED]) + ", ..." * (len(self.mute) > _MOST_NAMED)
+            some = first_few(self.mute, _MOST_NAMED)
             lines.append(visible(f"{len(self.mute)} parameters hold no values to ask: {some}"))
         if self.silent:
             asked = any(one.agrees is not None for one in self)
