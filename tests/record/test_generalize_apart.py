@@ -100,6 +100,7 @@ def test_the_groups_of_all_layers_come_under_keys_with_braces() -> None:
 @pytest.mark.parametrize("rule", [
     "pretrained({file!r})",
     "pretrained({file!r}, rename={{'weight': 'emb'}}, rows='overlap', rest='normal(std=0.02)')",
+    "pretrained({file!r}, rename={{'weight': 'emb'}}, rows='overlap', rest='mean_resizing')",
     "from_tensor({file!r}, key='emb')",
 ])  # fmt: skip
 @pytest.mark.parametrize("rows", [3, 6, 9])

@@ -11,6 +11,7 @@ from torch import nn
 
 from initkit import (
     Plan,
+    Rule,
     apply_init,
     check_init,
     load_recipe,
@@ -105,6 +106,34 @@ def test_a_grown_vocabulary_takes_the_rows_that_both_have(source: LM, path: Path
     with torch.no_grad():
         model.embed.weight[10:] *= 2
     assert {f.kind for f in check_init(model, rules).failures} >= {"std"}
+
+
+@pytest.mark.parametrize("rest", ["mean_resizing", "mean_resizing(scale=1)", "copied_rows([3, 7])"])
+def test_rows_like_those_of_the_file_are_what_growing_the_loaded_model_gives(
+    source: LM, path: Path, tmp_path: Path, rest: str
+) -> None:
+    rules = {"*": f"pretrained({str(path)!r}, prefix='lm.', rows='overlap', rest={rest!r})"}
+    model, grown = LM(300), LM(300)
+    report = apply_init(model, rules, seed=1)
+    with torch.no_grad():
+        grown.embed.weight[:10] = source.embed.weight
+    apply_init(grown, [Rule(rest, name="embed.weight", rows="10:")], seed=1)
+    assert torch.equal(model.embed.weight, grown.embed.weight)
+    assert check_init(model, rules).ok
+    again = Plan.from_json(report.plan.to_json())
+    assert again.steps == report.steps
+    assert verify_report(model, report.save(tmp_path / "report.json")).proven
+    with torch.no_grad():
+        model.embed.weight[200, 2] += 30
+    assert [f.name for f in check_init(model, rules).failures] == ["embed.weight"]
+
+
+def test_rows_like_others_need_rows_in_the_file(path: Path, tmp_path: Path) -> None:
+    torch.save({"weight": torch.empty(0, 4)}, tmp_path / "none.pt")
+    how = f"pretrained({str(tmp_path / 'none.pt')!r}, rows='overlap', rest='mean_resizing')"
+    assert "there are no others" in problem(nn.Embedding(3, 4), how)
+    how = f"pretrained({str(path)!r}, prefix='lm.', rows='overlap', rest='copied_rows([12])')"
+    assert "row 12 is itself one of those that are written" in problem(LM(20), how)
 
 
 def test_a_shrunk_vocabulary_takes_the_first_rows(source: LM, path: Path) -> None:

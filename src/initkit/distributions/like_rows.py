@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import field
 
 import torch
 from torch import Tensor
@@ -11,9 +12,10 @@ from torch import Tensor
 from .. import stream
 from ..errors import SchemeMismatch, first_few
 from ..numbers import frozen
-from .base import Distribution
+from ..stream.pool import alone
+from .base import Distribution, Shaped
 from .digits import short
-from .evidence import Test
+from .evidence import Sample, Test
 from .rows import Rows
 from .source import Source
 from .whole import NonElementwise
@@ -21,14 +23,18 @@ from .whole import NonElementwise
 
 @frozen
 class LikeRows(NonElementwise):
-    """Base of rows that follow from the other rows of their tensor, as the model holds them."""
+    """Base of rows that follow from the other rows of their tensor.
 
+    These are ``above``, which nothing draws, and all others; or, without it, what the model holds.
+    """
+
+    above: Shaped | None = field(default=None, kw_only=True)
     allows_complex = False
     distinct_slices = False
 
     @property
     def repeatable(self) -> bool:
-        return False
+        return self.above is not None
 
     @property
     def moments(self) -> None:
@@ -45,11 +51,36 @@ class LikeRows(NonElementwise):
         raise SchemeMismatch(f"{self.describe()} follows from the other rows; it cannot be scaled")
 
     def draw(self, source: Source, first: int = 0) -> Tensor:
-        raise SchemeMismatch(f"{self.describe()} can only be drawn where the other rows are held")
+        if self.above is None:
+            what = f"{self.describe()} can only be drawn where the other rows are held"
+            raise SchemeMismatch(what)
+        empty = torch.zeros(self.shape, dtype=torch.float64, device="cpu")
+        return self.draw_like(source, *self._below(self.above, empty))
 
     def draw_like(self, source: Source, rows: Rows, whole: Tensor) -> Tensor:
         """Return the rows, from all that the tensor holds, in float64."""
+        # On one thread: a BLAS sums in other orders on more, and ranks would differ in last bits.
+        made: list[Tensor] = []
+        alone(lambda: made.append(self.like(source, rows, whole)))
+        return made[0]
+
+    def like(self, source: Source, rows: Rows, whole: Tensor) -> Tensor:
+        """Return what :meth:`draw_like` does, whatever the number of threads."""
         raise NotImplementedError
+
+    def tests(self, sample: Sample) -> Iterator[Test]:
+        new = sample.whole
+        if self.above is None or new is None or not bool(new.isfinite().all()):
+            return  # against what the model holds they are tested by their step
+        eps = float(torch.finfo(sample.dtype).eps)
+        yield from self.tests_like(*self._below(self.above, new.detach().cpu().double()), eps)
+
+    def _below(self, above: Shaped, new: Tensor) -> tuple[Rows, Tensor]:
+        """Return which rows of what tensor these are, below those that are given."""
+        others = torch.empty(math.prod(above.shape), dtype=torch.float64, device="cpu")
+        above.write(others, Source(0, ""))  # nothing of it is drawn: any source will do
+        whole = torch.cat([others.view(above.shape), new])
+        return Rows(self, above.shape[0], len(whole), tuple(whole.shape)), whole
 
     def tests_like(self, rows: Rows, whole: Tensor, eps: float) -> Iterator[Test]:
         """Yield the tests of the rows against all that the tensor holds, in float64.
@@ -76,7 +107,7 @@ class MeanResized(LikeRows):
     def describe(self) -> str:
         return f"N(mean, {short(self.scale)} covariance) of the other rows"
 
-    def draw_like(self, source: Source, rows: Rows, whole: Tensor) -> Tensor:
+    def like(self, source: Source, rows: Rows, whole: Tensor) -> Tensor:
         others = _others(rows, whole)
         mean = others.mean(0)
         centred = others - mean
@@ -116,7 +147,7 @@ class CopiedRows(LikeRows):
             f"{'the mean' if self.average else 'copies'} of row{'s' * (len(self.of) > 1)} {listed}"
         )
 
-    def draw_like(self, source: Source, rows: Rows, whole: Tensor) -> Tensor:
+    def like(self, source: Source, rows: Rows, whole: Tensor) -> Tensor:
         count = rows.stop - rows.start
         if self.average:
             mean = whole[list(self.of)].mean(0, keepdim=True)

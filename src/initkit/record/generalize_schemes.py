@@ -153,8 +153,10 @@ def _blocks(distribution: distributions.Blocks, site: Site) -> Iterator[Scheme]:
         fitting = (s for s in candidates(part, part_site, "") if same(resolved(s, part_site), part))
         choices.append(sorted(fitting, key=cost))
     first, *others = distribution.parts
-    if isinstance(first, distributions.Stored) and len(others) == 1 and choices[1]:
-        yield from _stored(first, site, choices[1][0])
+    if isinstance(first, distributions.Stored) and len(others) == 1:
+        # All of them: rows like those of the file are none by themselves, where they would not fit.
+        for rest in sorted(candidates(others[0], site, ""), key=cost):
+            yield from _stored(first, site, rest)
     if all(choices):
         cut = tuple(map(float, sizes)) if len(set(sizes)) > 1 else None
         yield schemes.Blocks(tuple(options[0] for options in choices), dim=dim, sizes=cut)

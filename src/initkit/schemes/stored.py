@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from os import PathLike
 from typing import Any, Literal
 
@@ -72,9 +72,9 @@ class Pretrained(
     rules below decide about it, and with a scheme this one starts it. A tied parameter is found
     under any of its names. A shape that differs is a problem, too, but for ``rows="overlap"``,
     which takes as many first rows as both have, and starts rows that the file lacks by the scheme
-    ``rest``. A name in ``rename`` that the model lacks is a problem; what the file holds and the
-    model has no name for is a remark. Planning reads the file's header alone, and a sharded
-    parameter its part.
+    ``rest``, as ``mean_resizing`` from those of the file. A name in ``rename`` that the model lacks
+    is a problem; what the file holds and the model has no name for is a remark. Planning reads the
+    file's header alone, and a sharded parameter its part.
     """
 
     path: str
@@ -135,6 +135,8 @@ class Pretrained(
             more = site.shape[0] - rows
             raise site.mismatch(f"the file lacks {more} of its rows; start them with rest='...'")
         rest = self.rest.resolve(site.rows(rows, site.shape[0]))
+        if isinstance(rest, distributions.LikeRows):  # the others are those of the file
+            rest = replace(rest, above=head)
         if not rest.repeatable:
             raise site.mismatch(f"{self.rest} reads rows that are not there yet; start them later")
         sizes = (rows, site.shape[0] - rows)
@@ -161,7 +163,7 @@ def _same_values(one: StoredTensor, other: StoredTensor) -> bool:
 
 def _stored(
     path: str, key: str, stored: StoredTensor, site: Site, rows: int | None = None
-) -> distributions.Distribution:
+) -> distributions.Stored:
     """Return a stored tensor, or its first rows, as what starts so much of a site."""
     shape = site.shape if rows is None else (rows, *site.shape[1:])
     held = stored.shape if rows is None else (rows, *stored.shape[1:])
