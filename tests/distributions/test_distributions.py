@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stats import assert_drawn_from, ks_distance
 
 from initkit import distributions
-from initkit.distributions.base import from_dict
+from initkit.distributions.plain import from_dict
 from initkit.distributions.source import Source
 
 SOURCE = Source(0, "fc.weight")

@@ -240,11 +240,88 @@ PROBLEMS: dict[str, tuple[dict[str, Any], str]] = {
             "{'target.*': \"copy_of('q.*')\"}"
         ),
     ),
-    "a multiple": (
-        {"target.*": "scaled(copy_of('q.*'), 0.5)", "*": "normal"},
-        "copy_of stands for a whole tensor as it is; it cannot be scaled or mapped",
+    "made of what a function draws": (
+        {"target.*": "sum(copy_of('q.*'), normal(std=0.1))", "*": own},
+        (
+            "'q.body.0.weight' starts as own(), which cannot be drawn again to make other values "
+            "of; copy it as it is, or give one of them another scheme (rule 'target.*')"
+        ),
+    ),
+    "made of two": (
+        {"target.*": "sum(copy_of('q.*'), copy_of('q.*'))", "*": "normal"},
+        "it gives copy of q.body.0.bias + copy of q.body.0.bias, and one of its two may be a copy",
+    ),
+    "made of itself": (
+        {"target.body.0.bias": "scaled(copy_of('target.body.0.bias'), 2)", "*": "normal"},
+        "target.body.0.bias: it would be a copy of itself",
+    ),
+    "made of what goes by the place": (
+        {"target.*weight": "sum(copy_of('q.*weight'), indexed(i))", "*": "blocks(normal, uniform)"},
+        "both go by the place, so that nobody knows the distribution",
+    ),
+    "made too large": (
+        {"target.*": "sum(copy_of('q.*'), normal(std=1e38))", "*": "normal"},
+        "its dtype is torch.float32, which cannot hold",
     ),
 }
+
+
+MADE = {
+    "sum(copy_of('q.*'), normal(std=0.01))": "copy of q.weight + N(0, 0.01)",
+    "sum(uniform(-0.01, 0.01), copy_of('q.*'))": "copy of q.weight + U(-0.01, 0.01)",
+    "sum(scaled(copy_of('q.*'), 0.4), normal(std=0.01))": "0.4 x copy of q.weight + N(0, 0.01)",
+    "product(copy_of('q.*'), uniform(0.5, 1.5))": "copy of q.weight x U(0.5, 1.5)",
+    "sum(copy_of('q.*'), orthogonal(gain=0.1))": "copy of q.weight + (orthogonal, gain 0.1)",
+    "shifted(copy_of('q.*'), 0.5)": "copy of q.weight + 0.5",
+}
+
+
+@pytest.mark.parametrize(
+    ("q", "dtype"),
+    [
+        ("normal(std=0.02)", torch.bfloat16),
+        ("orthogonal", torch.float32),
+        ("eye", torch.float32),
+        ("xavier_uniform", torch.float64),
+    ],
+)
+@pytest.mark.parametrize("form", MADE)
+def test_what_is_made_of_a_copy_is_made_of_the_values_that_its_source_holds(
+    form: str, q: str, dtype: torch.dtype, tmp_path: Path
+) -> None:
+    model = nn.ModuleDict({n: nn.Linear(60, 40, bias=False, dtype=dtype) for n in ("target", "q")})
+    rules = {"target.*": form, "*.weight": q}
+    plan = plan_init(model, rules)
+    assert not plan.problems
+    if q != "eye":  # of which nothing is drawn again: it is said as it is
+        assert plan["target.weight"].start == MADE[form]
+    report = plan.apply(model, seed=3)
+    assert check_init(model, rules, level=1e-4).ok
+    again = Plan.from_json(plan.to_json())
+    assert again.steps == plan.steps
+    assert verify_report(model, report.save(tmp_path / "report.json")).proven
+    assert not plan_init(model, plan.to_recipe("my/net")).diff(plan)
+    start = model.target.weight.detach().clone()
+    for spoiled in (start + model.q.weight, start.flip(0), start * 2, start * 0):
+        with torch.no_grad():
+            model.target.weight.copy_(spoiled)
+        assert "target.weight" in {f.name for f in check_init(model, rules).failures}
+
+
+def test_noise_beside_a_copy_is_drawn_by_itself_and_the_copy_to_the_bit() -> None:
+    names = ("q", "one", "two", "later")
+    model = nn.ModuleDict({n: nn.Embedding(30, 8, padding_idx=2).bfloat16() for n in names})
+    rules = {
+        "later.*": "sum(copy_of('one.*'), uniform(0, 1))",
+        "{one,two}.*": "sum(copy_of('q.*'), 'product(constant(4), uniform(0, 1))')",
+        "q.*": "rounded('uniform(-8, 8)')",  # so that bfloat16 holds the sums' parts apart
+    }
+    apply_init(model, rules, seed=0)
+    q, one, two = (model[n].weight.detach().double() for n in names[:3])
+    assert bool(((one - q) >= -(2**-5)).all() and ((one - q) <= 4 + 2**-5).all())
+    assert not torch.equal(one, two)
+    assert not model["one"].weight[2].any() and not model["later"].weight[2].any()
+    assert check_init(model, rules).ok
 
 
 @pytest.mark.parametrize("case", PROBLEMS)

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from initkit import apply_init, plan_init, schemes
 from initkit.distributions import Arange
-from initkit.distributions.base import from_dict
 from initkit.distributions.elementwise import Uniform
+from initkit.distributions.plain import from_dict
 from initkit.distributions.source import Source
 from initkit.errors import InitkitError
 from initkit.schemes import Site

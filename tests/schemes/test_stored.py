@@ -87,6 +87,17 @@ def test_what_a_file_lacks_is_a_problem_unless_it_is_said_who_decides(path: Path
     assert plan["body.weight"].start == f"lm.body.weight of {text}"
 
 
+def test_a_checkpoint_is_shrunk_and_perturbed_tied_names_and_all(source: LM, path: Path) -> None:
+    model, held = LM(), f"pretrained({str(path)!r}, prefix='lm.', rename={{'bdy': 'x'}})"
+    rules = {"*": f"sum(scaled({held}, 0.5), normal(std=0.01))"}
+    assert "leads from nothing: the model has no parameter or module 'bdy'" in problem(model, rules)
+    rules = {"*": rules["*"].replace(", rename={'bdy': 'x'}", "")}
+    apply_init(model, rules, seed=0)
+    noise = (model.head.weight - source.head.weight / 2).detach()
+    assert 0.006 < float(noise.std()) < 0.014
+    assert check_init(model, rules).ok
+
+
 def test_a_shape_that_differs_is_a_problem(path: Path) -> None:
     said = problem(LM(12), {"*": f"pretrained({str(path)!r}, prefix='lm.')"})
     assert "its shape is [12, 4], and 'lm.head.weight' of" in said
@@ -252,6 +263,12 @@ def test_a_recipe_file_carries_it(path: Path, tmp_path: Path) -> None:
         ("pretrained('')", "path must be that of a file"),
         ("pretrained('a.pt', rows='some')", "rows must be one of exact, overlap"),
         ("pretrained('a.pt', rest=0)", "rest is for rows='overlap'"),
+        ("pretrained('a.pt', rows='overlap', rest='keep')", "rest cannot be keep"),
+        (
+            "pretrained('a.pt', rows='overlap', rest='sum(copy_of(b), normal)')",
+            r"rest cannot be sum\(copy_of\('b'\), normal\)",
+        ),
+        ("pissa(weight='copy_of(b)')", r"weight cannot be copy_of\('b'\)"),
         ("pretrained('a.pt', rename={'a': 3})", "rename takes a dict from names to names"),
     ],
 )

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ..distributions import Copy, Test, exact_test
+from ..distributions import Copy, Distribution, Table, Test, exact_test
+from ..plan import with_copy
 from .checked import Checked
 from .slot_index import SlotIndex
 from .values import held_values
@@ -27,6 +28,25 @@ def copy_tests(checked: Checked, index: SlotIndex) -> Iterator[Test]:
     expected = f"the values of {planned.parameter}"
     text = f"{different:,} of its elements differ from {planned.parameter}, which it is a copy of"
     yield exact_test("copy", bool(different), expected, f"{different:,} elements differ", text)
+
+
+def beside_source(distribution: Distribution, checked: Checked, index: SlotIndex) -> Distribution:
+    """Return what is made of a copy as made of the values that its source holds here.
+
+    So what was drawn beside them is told from them. Where they cannot be read, or are computed from
+    others and inexact, it is as it was planned.
+    """
+    copy, slot = distribution.copy, checked.slot
+    if copy is None or copy is distribution or slot is None:
+        return distribution
+    source = index.by_name.get(copy.parameter)
+    values, own = held_values(source), held_values(slot)
+    computed = slot.computed is not None or (source is not None and source.computed is not None)
+    if values is None or own is None or computed or values.shape != own.shape:
+        return distribution
+    if not bool(values.isfinite().all()):
+        return distribution
+    return with_copy(distribution, Table.of(values))
 
 
 def _different(values: Tensor, others: Tensor, computed: bool) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ..distributions import Copy, Test
+from ..distributions import Test
 from .checked import Checked
 from .duplicates import duplicates, shared_runs
 from .followers import followers
@@ -33,7 +33,7 @@ def is_drawn(c: Checked) -> bool:
     distribution = c.distribution
     return (
         distribution is not None
-        and not isinstance(distribution, Copy)
+        and distribution.copy is None  # which another tensor shares by design
         and distribution.random
         and distribution.known
         and bool(c.pieces)

@@ -13,6 +13,7 @@ from ..model import chunks, local_shard
 from ..numbers import Layout
 from ..plan import EMPTY, WRITE, Step, padding_mask, slot_info
 from .checked import Checked
+from .copies import beside_source
 from .measure import measure, plain
 from .norms import norm_tests
 from .sample import TensorSample
@@ -86,6 +87,8 @@ def _compare(
     if not pieces:
         _look_over(checked, local)
         return
+    if pieces[0] is local and not sharded and not most:
+        distribution = beside_source(distribution, checked, index)
     pieces = _some(pieces, distribution, most)
     # `pieces` is the whole tensor itself unless a row was taken out.
     rounded, incomplete = _rounded(distribution, pieces[0]), pieces[0] is not local

@@ -2,7 +2,7 @@
 
 from ..numbers import Grid
 from .arranged import Arranged
-from .base import WRITTEN, Distribution, from_dict
+from .base import WRITTEN, Distribution
 from .bases import Fourier, HadamardIdentity, Interpolation, Mel
 from .blocks import Blocks
 from .by_formula import ByFormula
@@ -19,7 +19,8 @@ from .low_rank import Olora, Pissa
 from .mapped import Mapped
 from .mimetic import Mimetic
 from .orthogonal import DeltaOrthogonal, Orthogonal
-from .pairwise import Pairwise, Product, Sum, sum_of, terms_of
+from .pairwise import Pairwise, Product, Sum, product_of, sum_of
+from .plain import from_dict
 from .repeated import Repeated
 from .rows import Rows
 from .source import Runs, Source, Spot, spans
@@ -93,10 +94,10 @@ __all__ = [
     "from_dict",
     "function_name",
     "passed",
+    "product_of",
     "short",
     "shorts",
     "spans",
     "sum_of",
-    "terms_of",
     "told_apart",
 ]

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Self, overload
 
 import torch
 from torch import Tensor
 
-from ..errors import ReadError
-from ..numbers import Grid, Value, check_fields, frozen
+from ..numbers import Grid, Value, frozen
 from .evidence import Sample, Test
 from .source import Runs, Source, Spot
 
 if TYPE_CHECKING:
     from .. import stream
     from .blocks import Blocks
+    from .copied import Copy
 
     derived = property
 else:
@@ -38,8 +38,8 @@ else:
 WRITTEN = "Written"
 """The kind in plain data of what they cannot carry, and so in the digest of its plan."""
 
-# By the name that ``to_dict`` writes: the name of a class is part of every saved plan.
-_CLASSES: dict[str, type[Distribution]] = {}
+CLASSES: dict[str, type[Distribution]] = {}
+"""By the name that ``to_dict`` writes: the name of a class is part of every saved plan."""
 
 
 @frozen
@@ -55,7 +55,7 @@ class Distribution(Value):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # `frozen` returns the class that it is given, so this is the one that will be used.
-        _CLASSES[cls.__name__] = cls
+        CLASSES[cls.__name__] = cls
 
     # ------------------------------------------------------------------------------- traits
 
@@ -169,6 +169,11 @@ class Distribution(Value):
         """Whether all that its values follow from is filled in."""
         return all(part.settled for part in self.inner())
 
+    @derived
+    def copy(self) -> Copy | None:
+        """The copy of another parameter that it is, or is made of."""
+        return None
+
     # ------------------------------------------------------------------------------- shapes
 
     def inner(self) -> Iterator[Distribution]:
@@ -178,6 +183,21 @@ class Distribution(Value):
             for one in value if isinstance(value, tuple) else (value,):
                 if isinstance(one, Distribution):
                     yield one
+
+    def of_parts(self, made: Callable[[Distribution], Distribution]) -> Self:
+        """Return the same of what is made of each of the distributions that this one is made of."""
+        changed: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Distribution) and (one := made(value)) is not value:
+                changed[f.name] = one
+            elif isinstance(value, tuple) and any(isinstance(x, Distribution) for x in value):
+                changed[f.name] = tuple(map(made, value))
+        return replace(self, **changed) if changed else self
+
+    def remade(self) -> Distribution:
+        """Return the same, made anew of parts of which more is known than was."""
+        return self
 
     def misfit(self, shape: tuple[int, ...]) -> str:
         """Return why no tensor of this shape can hold the distribution, or nothing.
@@ -327,14 +347,7 @@ class Distribution(Value):
 
     def sealed(self) -> Self:
         """Return the distribution with digests of the files that it reads, to be saved."""
-        changed: dict[str, Any] = {}
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if isinstance(value, Distribution) and (one := value.sealed()) is not value:
-                changed[f.name] = one
-            elif isinstance(value, tuple) and any(isinstance(x, Distribution) for x in value):
-                changed[f.name] = tuple(x.sealed() for x in value)
-        return replace(self, **changed) if changed else self
+        return self.of_parts(lambda part: part.sealed())
 
     # ------------------------------------------------------------------------------ checking
 
@@ -379,57 +392,10 @@ def of_part(trait: str, otherwise: Distribution | None = None) -> Any:
     return property(lambda self: getattr(self.part or otherwise, trait))
 
 
-def from_dict(data: Mapping[str, Any], shape: tuple[int, ...] | None = None) -> Distribution:
-    """Return the distribution that :meth:`Distribution.to_dict` wrote, of tensors of a ``shape``.
-
-    Raises :class:`ReadError` for anything else: what comes from a file may have been changed.
-
-    >>> from initkit.distributions import Normal
-    >>> from_dict(Normal(0.0, 0.02).to_dict())
-    Normal(mean=0.0, std=0.02)
-    """
-    try:
-        made = _made(data)
-        # Sizes come first: they may be any, and all that follows would reckon with them.
-        if shape is not None and (text := made.misfit(shape)):
-            raise ReadError(f"no distribution of the shape {list(shape)}: {text}")
-        _try_out(made)
-    except ReadError:
-        raise
-    except Exception as error:
-        raise ReadError(f"no distribution that initkit wrote: {error!r}") from None
-    return made
-
-
-def _made(data: Mapping[str, Any]) -> Distribution:
-    options = {k: _rich(v) for k, v in data.items() if k != "kind"}
-    made = _CLASSES[data["kind"]](**options)
-    check_fields(made)
-    return made
-
-
-def _try_out(made: Distribution) -> None:
-    """Ask for all that numbers which mean nothing would spoil, at a cost that no size raises."""
-    for part in made.inner():
-        _try_out(part)
-    _ = made.describe(), made.note(), made.reach
-    if not made.shape_matters:
-        _ = made.mean, made.std, made.bounds
-        if made.elementwise:
-            made.write(torch.empty(1, device="cpu"), Source(0, ""))
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, Distribution):
         return value.to_dict()
     return [_plain(v) for v in value] if isinstance(value, tuple) else value
-
-
-def _rich(value: Any) -> Any:
-    """Undo `_plain`; lists become tuples again, which have a hash."""
-    if isinstance(value, Mapping) and "kind" in value:
-        return _made(value)
-    return tuple(_rich(v) for v in value) if isinstance(value, list) else value
 
 
 def grid_misfit(grid: Grid, shape: tuple[int, ...]) -> str:

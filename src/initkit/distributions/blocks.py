@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
@@ -79,10 +78,6 @@ class Blocks(Distribution):
     @property
     def in_blocks(self) -> Blocks:
         return self
-
-    def of_parts(self, made: Callable[[Distribution], Distribution]) -> Blocks:
-        """Return the blocks of what is made of each part."""
-        return replace(self, parts=tuple(map(made, self.parts)))
 
     @cached_property
     def _shares(self) -> list[float]:

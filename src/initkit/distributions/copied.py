@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from ..errors import SchemeMismatch
 from ..numbers import frozen
 from .base import Distribution, of_part
 from .elementwise import Constant
@@ -27,12 +27,14 @@ class Copy(Distribution):
     """The values of another parameter, called ``parameter``: the same words, drawn once more.
 
     ``part`` is that one's distribution and ``name`` the name that its numbers depend on, so that
-    any part of a copy is written without reading its source. A plan fills both in.
+    any part of a copy is written without reading its source. A plan fills both in, and ``dtype``,
+    that of the source, where values are made of these as the source holds them.
     """
 
     parameter: str
     part: Distribution | None = None
     name: str = ""
+    dtype: str = ""
 
     elementwise = _of_source("elementwise")
     random = _of_source("random")
@@ -41,7 +43,6 @@ class Copy(Distribution):
     placed = _of_source("placed")
     known = _of_source("known")
     gaussian = _of_source("gaussian")
-    constant = _of_source("constant")
     bounds_must_fit = _of_source("bounds_must_fit")
     distinct_slices = _of_source("distinct_slices")
     tolerance = _of_source("tolerance")
@@ -56,6 +57,14 @@ class Copy(Distribution):
     atoms = _of_source("atoms")
     settled = property(lambda self: self.part is not None and self.part.settled)
     shape_matters = True  # element goes to element
+
+    @property
+    def copy(self) -> Copy:
+        return self
+
+    @property
+    def constant(self) -> float | None:
+        return None if self.part is None else self.part.constant
 
     @property
     def in_pairs(self) -> Copy:
@@ -76,22 +85,44 @@ class Copy(Distribution):
         return "" if self.part is None else self.part.describe()
 
     def scaled(self, factor: float) -> Distribution:
+        if self._of_many:
+            return self.mapped("times", factor) if factor else _ANY
         return self._changed(lambda part: part.scaled(factor))
 
     def mapped(self, name: str, number: float = 0.0) -> Distribution:
+        if self._of_many:
+            return super().mapped(name, number)
         return self._changed(lambda part: part.mapped(name, number))
 
+    @property
+    def _of_many(self) -> bool:
+        """Whether values are made of these, which then stay what the source holds."""
+        return self.part is None or bool(self.dtype)
+
     def _changed(self, change: Any) -> Distribution:
-        if self.part is None:
-            message = "copy_of stands for a whole tensor as it is; it cannot be scaled or mapped"
-            raise SchemeMismatch(message)
-        return replace(self, part=change(self.part))
+        return replace(self, part=change(self._known))
+
+    def to_dict(self) -> dict[str, Any]:
+        data = super().to_dict()  # by itself it is written as it ever was
+        return data if self.dtype else {k: v for k, v in data.items() if k != "dtype"}
 
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
-        self._known.write(out, source.of(self.name), runs)
+        held = self._held_in or out.dtype
+        if held == out.dtype:
+            self._known.write(out, source.of(self.name), runs)
+            return
+        scratch = torch.empty(out.shape, dtype=held, device="cpu")
+        self._known.write(scratch, source.of(self.name), runs)
+        out.copy_(scratch)
 
     def draw(self, source: Source, first: int = 0) -> Tensor:
-        return self._known.draw(source.of(self.name), first)
+        values = self._known.draw(source.of(self.name), first)
+        return values if self._held_in is None else values.to(self._held_in)
+
+    @property
+    def _held_in(self) -> torch.dtype | None:
+        dtype: torch.dtype | None = getattr(torch, self.dtype) if self.dtype else None
+        return dtype
 
     def draw_all(self, source: Source, like: Tensor) -> Tensor:
         return self._known.draw_all(source.of(self.name), like)

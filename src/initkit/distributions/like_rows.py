@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,6 +44,10 @@ class LikeRows(NonElementwise):
     @property
     def reach(self) -> tuple[float, float]:
         return 0.0, 0.0  # as large as the others, which have room
+
+    def to_dict(self) -> dict[str, Any]:
+        data = super().to_dict()  # of what the model holds it is written as it ever was
+        return {k: v for k, v in data.items() if k != "above" or v is not None}
 
     def _cdf(self, x: Tensor) -> Tensor:
         raise NotImplementedError(f"nobody knows the distribution of {self.describe()}")

@@ -38,6 +38,7 @@ class Mapped(Distribution):
     placed = of_part("placed")
     shape_matters = of_part("shape_matters")
     complex_as_pairs = of_part("complex_as_pairs")
+    copy = of_part("copy")
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -87,6 +88,12 @@ class Mapped(Distribution):
 
     def write_block(self, out: Tensor, source: Source, spots: Sequence[Spot]) -> None:
         self._write(out, lambda scratch: self.part.write_block(scratch, source, spots))
+
+    def remade(self) -> Distribution:
+        made = self.part
+        for name, number in self.maps:
+            made = made.scaled(number) if name == "times" else made.mapped(name, number)
+        return made
 
     def _write(self, out: Tensor, draw: Callable[[Tensor], None]) -> None:
         # Values are drawn in float32 whatever the dtype, so that all dtypes map the same values.

@@ -14,6 +14,7 @@ from ..numbers import frozen
 from .base import Distribution, Shaped
 from .beside import Cdf, jumps_beside, mixture, outer, too_many
 from .blocks import Blocks
+from .copied import Copy
 from .elementwise import Constant, Normal
 from .evidence import Sample, Test
 from .jumps import Jumps
@@ -65,6 +66,38 @@ class Pairwise(Shaped):
     ) -> tuple[float, float]:
         """Return mean and std of what independent values of these moments make."""
         raise NotImplementedError
+
+    def terms(self) -> list[Distribution]:
+        """Return what is drawn each by itself."""
+        return [self.part, self.other]
+
+    def misfit(self, shape: tuple[int, ...]) -> str:
+        inner = (part.misfit(shape) for part in self.inner())
+        return super().misfit(shape) or next(filter(None, inner), "") or self._conflict
+
+    @property
+    def _conflict(self) -> str:
+        """Why nobody knows what is made of the two, or nothing."""
+        if self.part.copy is not None and self.other.copy is not None:
+            return "one of its two may be a copy, not both"
+        if not (self.part.known and self.other.known):
+            return "nobody knows what a function of yours writes"
+        if not self.settled:
+            return ""  # to be asked again when it is
+        terms, name = self.terms(), type(self).__name__.lower()
+        if sum(isinstance(d, Pairwise) and d.random for d in terms) > 1:
+            return "both of its schemes are made of two random ones"
+        known = any(not d.random for d in terms)  # and then all that is not random is one
+        if known + sum(d.random and not d.alike for d in terms) > 1:
+            return (
+                "both go by the place, so that nobody knows the distribution; write "
+                f"blocks({name}(...), {name}(...))"
+            )
+        return ""
+
+    @property
+    def copy(self) -> Copy | None:
+        return self.part.copy or self.other.copy
 
     @property
     def elementwise(self) -> bool:
@@ -194,6 +227,9 @@ class Product(Pairwise):
         known = [d for d in (self.part, self.other) if not d.random]
         return self.random and not any(_holds_zero(d) for d in known)
 
+    def remade(self) -> Distribution:
+        return product_of(self.shape, self.part, self.other)
+
     def of(self, values: Tensor, others: Tensor) -> Tensor:
         return values.mul_(others)
 
@@ -243,6 +279,12 @@ class Product(Pairwise):
 class Sum(Pairwise):
     """A value of ``part`` and one of ``other``; what is not drawn, if anything, is the other."""
 
+    def remade(self) -> Distribution:
+        return sum_of(self.shape, self.part, self.other)
+
+    def terms(self) -> list[Distribution]:
+        return _terms_of(self.part, self.other)
+
     def of(self, values: Tensor, others: Tensor) -> Tensor:
         return values.add_(others)
 
@@ -264,9 +306,8 @@ class Sum(Pairwise):
         return one[0] + two[0], math.hypot(one[1], two[1])
 
     def describe(self) -> str:
-        # What has its place first: an identity and what is added to it.
-        known, drawn = self.other, self.part
-        pair = (known, drawn) if drawn.random and not known.random else (drawn, known)
+        # What has its place first, or is another's: an identity and what is added to it.
+        pair = sorted((self.part, self.other), key=lambda d: d.copy is None and d.random)
         return " + ".join(bracketed(d.describe(), "|,") for d in pair)
 
     def random_part(self, tensor: Tensor) -> tuple[Distribution, Tensor]:
@@ -292,7 +333,7 @@ def sum_of(shape: tuple[int, ...], *terms: Distribution) -> Distribution:
     >>> print(sum_of((2, 2), Normal(0.0, 3.0), Constant(1.0), Normal(0.0, 4.0)))
     N(1, 5)
     """
-    leaves = terms_of(*terms)
+    leaves = _terms_of(*terms)
     number = math.fsum(leaf.constant for leaf in leaves if leaf.constant is not None)
     rest = [leaf for leaf in leaves if leaf.constant is None]
     normal = [leaf for leaf in rest if isinstance(leaf, Normal)]
@@ -311,9 +352,21 @@ def sum_of(shape: tuple[int, ...], *terms: Distribution) -> Distribution:
     return Sum(shape, found, together) if drawn and together is not None else found
 
 
-def terms_of(*sums: Distribution) -> list[Distribution]:
+def product_of(shape: tuple[int, ...], part: Distribution, other: Distribution) -> Distribution:
+    """Return the distribution of a value of each, multiplied; a number scales the other.
+
+    >>> print(product_of((2, 2), Normal(0.0, 3.0), Constant(2.0)))
+    N(0, 6)
+    """
+    for one, two in ((part, other), (other, part)):
+        if one.constant is not None:
+            return two.scaled(one.constant)
+    return Product(shape, part, other)
+
+
+def _terms_of(*sums: Distribution) -> list[Distribution]:
     """Return the terms of sums; what is none is one by itself."""
-    found = ([d] if not isinstance(d, Sum) else terms_of(d.part, d.other) for d in sums)
+    found = ([d] if not isinstance(d, Sum) else d.terms() for d in sums)
     return [term for terms in found for term in terms]
 
 

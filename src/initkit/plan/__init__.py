@@ -1,7 +1,7 @@
 """Decide how every parameter starts; nothing is written here."""
 
 from .binding import bind_view
-from .copies import copied
+from .copies import copied, with_copy
 from .diff import Change, Diff
 from .display import first_to_know, plan_lines, plan_page
 from .history import Write
@@ -77,4 +77,5 @@ __all__ = [
     "slot_info",
     "step_head",
     "takes",
+    "with_copy",
 ]

@@ -28,7 +28,12 @@ def beside_the_model(clauses: Sequence[Clause], view: ModelView) -> Beside:
 
     An entry is idle under which the model has nothing; told is what the model has no name for.
     """
-    found = [(clause, s) for clause in clauses if isinstance(s := clause.scheme, Pretrained)]
+    found = [
+        (clause, scheme)
+        for clause in clauses
+        for scheme in clause.scheme.walk()
+        if isinstance(scheme, Pretrained)
+    ]
     if not found:
         return Beside()
     names = {name for slot in view.slots for name in (*slot.paths, *slot.canonicals)}

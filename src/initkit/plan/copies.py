@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..distributions import Copy
+from ..distributions import Copy, Distribution
 from ..errors import Problem, SchemeMismatch
 from ..model import Slot
 from ..spelling import did_you_mean
 from ..ties import memories
+from .dtypes import dtype_problem
 from .step import EMPTY, WRITE, Step, Target
 
 
@@ -24,21 +25,39 @@ def tied_names(slots: Sequence[Slot]) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def with_copy(distribution: Distribution, copy: Distribution) -> Distribution:
+    """Return a distribution with its copy, of which it is or is made, replaced."""
+    if isinstance(distribution, Copy):
+        return copy
+    if distribution.copy is None:
+        return distribution
+    return distribution.of_parts(lambda part: with_copy(part, copy)).remade()
+
+
 def copied(step: Step, source: Step) -> Step:
-    """Return the step of a copy, with all that its values follow from."""
-    assert isinstance(step.distribution, Copy)
-    origin = source.distribution
+    """Return the step of a copy, or of what is made of one, with all that its values rest on."""
+    assert step.distribution is not None
+    assert step.distribution.copy is not None
+    assert source.distribution is not None
+    origin, copy = source.distribution, step.distribution.copy
     if isinstance(origin, Copy):  # both have their values from one source
-        distribution = replace(origin, parameter=step.distribution.parameter)
+        copy = replace(origin, parameter=copy.parameter)
     else:
-        distribution = replace(step.distribution, part=origin, name=source.seed_name)
+        copy = replace(copy, part=origin, name=source.seed_name)
+    plain = isinstance(step.distribution, Copy)
+    if plain:
+        distribution: Distribution = copy
+    else:  # of values that nobody draws nothing is drawn again
+        copy = replace(copy, dtype=str(source.dtype).removeprefix("torch."))
+        distribution = with_copy(step.distribution, copy if origin.random else origin)
+    notes = dict.fromkeys(filter(None, (copy.note(), *step.note.split("; "))))
     return replace(
         step,
         distribution=distribution,
-        fans=source.fans,
-        fans_from=source.fans_from,
+        fans=source.fans if plain else step.fans,
+        fans_from=source.fans_from if plain else step.fans_from,
         padding=source.padding,
-        note="; ".join(dict.fromkeys(filter(None, (distribution.note(), *step.note.split("; "))))),
+        note="; ".join(notes),
     )
 
 
@@ -46,15 +65,15 @@ def settle_copies(
     steps: Sequence[Step], targets: Sequence[Target]
 ) -> tuple[list[Step], list[Target], list[Problem]]:
     """Return steps and targets whose copies know their source, and what is wrong with others."""
-    if not any(isinstance(step.distribution, Copy) for step in steps):
+    if not any(map(_copy_of, steps)):
         return list(steps), list(targets), []
     settler = _Settler(steps, targets)
     found = [settler.settle(place) for place in range(len(steps))]
     placed = [
         replace(target, padded=tuple((target.writer, row) for row in step.padding_rows))
-        if isinstance(step.distribution, Copy)  # whose own padding row is a copy, too
+        if _copy_of(before)  # whose own padding row is a copy, too
         else target
-        for step, target in zip(found, targets, strict=True)
+        for before, step, target in zip(steps, found, targets, strict=True)
     ]
     return found, placed, settler.problems
 
@@ -76,17 +95,15 @@ class _Settler:
     def settle(self, place: int) -> Step:
         """Return the step at this place, its source settled first where it is a copy."""
         step = self.steps[place]
-        copies = isinstance(step.distribution, Copy) and step.status in (WRITE, EMPTY)
-        if place not in self._done and copies:
+        copy = _copy_of(step) if step.status in (WRITE, EMPTY) else None
+        if place not in self._done and copy is not None:
             self._chain.append(place)
-            self._settle(place, step)
+            self._settle(place, step, copy.parameter)
             self._chain.pop()
         self._done.add(place)
         return self.steps[place]
 
-    def _settle(self, place: int, step: Step) -> None:
-        assert isinstance(step.distribution, Copy)
-        name = step.distribution.parameter
+    def _settle(self, place: int, step: Step, name: str) -> None:
         at = self.place_of.get(name)
         if at is None:
             near = did_you_mean(name, self.place_of)
@@ -99,17 +116,26 @@ class _Settler:
             source = self.settle(at)
             if text := _misfit(step, source, name):
                 self._refuse(step, text)
-            elif source.distribution is not None and not _unsettled(source):
-                self.steps[place] = copied(step, source)
+            elif source.distribution is not None and source.distribution.settled:
+                self._fill_in(place, copied(step, source))
+
+    def _fill_in(self, place: int, step: Step) -> None:
+        """Take a settled step, unless what it is made of does not go together after all."""
+        assert step.distribution is not None
+        misfit = step.distribution.misfit(step.shape)
+        if text := misfit or dtype_problem(step.dtype, step.distribution):
+            self._refuse(step, f"it gives {step.distribution}, and {text}")
+        else:
+            self.steps[place] = step
 
     def _refuse(self, step: Step, text: str) -> None:
         text = f"{step.name}: {text} (rule {step.rule!r})"
         self.problems.append(SchemeMismatch(text, names=step.names, rule=step.rule))
 
 
-def _unsettled(source: Step) -> bool:
-    """Whether a source is itself a copy without one, which has its own problem."""
-    return isinstance(source.distribution, Copy) and source.distribution.part is None
+def _copy_of(step: Step) -> Copy | None:
+    """Return the copy that a step is, or is made of."""
+    return step.distribution.copy if step.distribution is not None else None
 
 
 def _misfit(step: Step, source: Step, name: str) -> str:
@@ -125,6 +151,12 @@ def _misfit(step: Step, source: Step, name: str) -> str:
     if viewed and (name != source.name or source.padding is not None):
         what = "with a padding row " if source.padding is not None else ""
         return f"{name!r} is a view {what}of memory that is written through {source.name!r}"
+    made_of = not isinstance(step.distribution, Copy)
+    if made_of and (origin := source.distribution) and not (origin.known and origin.repeatable):
+        return (
+            f"{name!r} starts as {source.start}, which cannot be drawn again to make other values "
+            f"of; copy it as it is, or give one of them another scheme"
+        )
     if step.shape != source.shape:
         return f"its shape is {list(step.shape)}, and that of {name!r} is {list(source.shape)}"
     if step.dtype != source.dtype:

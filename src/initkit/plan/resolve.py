@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from ..distributions import Copy, Distribution, Rows, Stored
+from ..distributions import Distribution, Rows, Stored
 from ..distributions import Joint as Group
 from ..errors import Correction, FormulaError, InitkitError, Problem, SchemeMismatch, visible
 from ..model import ModelView, ParameterInfo, Slot, kind_of, parameter_info
 from ..numbers import Layout
 from ..rules import Clause, Entry, mended, read_rules
 from ..schemes import CopyOf, FansOf, Pretrained, Site, needs_of, resolve
-from .copies import tied_names
+from .copies import tied_names, with_copy
 from .formula_names import FormulaNames
 from .matching import RuleTable
 from .own_lines import as_in_file, own_line
@@ -139,10 +139,11 @@ class Resolver:
             return
         if clause.named_formulas:
             choice.formulas = [formula.decided(site.lookup) for formula in clause.named_formulas]
-        if isinstance(distribution, Copy | Stored | Group):  # which ask for no fans here
+        if distribution.copy is distribution or isinstance(
+            distribution, Stored | Group
+        ):  # which ask for no fans here
             choice.fans, choice.fans_from = None, ""
-        if isinstance(distribution, Copy):
-            distribution = self._of_first(distribution)
+        distribution = self._of_first(distribution)
         choice.distribution = distribution
         if key is not None:
             self._shared[key] = distribution, choice.formulas
@@ -154,10 +155,11 @@ class Resolver:
         site = self._reader.site(slot, name, info, layout=clause.layout, stars=stars)
         if clause.matcher.members > 1:
             site = replace(site, member=member_of(clause, slot, name))
-        if isinstance(clause.scheme, CopyOf):
+        kinds = {type(scheme) for scheme in clause.scheme.walk()}
+        if CopyOf in kinds:
             scopes = tuple(clause.matcher.scopes(slot, name))
             site = replace(site, scopes=scopes, others=self._names)
-        if isinstance(clause.scheme, Pretrained):  # which finds a tied one under any of its names
+        if Pretrained in kinds:  # which finds a tied one under any of its names
             site = replace(site, aliases=self._tied_names.get(name, slot.paths))
         return site
 
@@ -183,10 +185,12 @@ class Resolver:
             self._mended[choice.place] = mended(entry, error, read)
         return self._mended[choice.place]
 
-    def _of_first(self, copy: Copy) -> Copy:
+    def _of_first(self, distribution: Distribution) -> Distribution:
         """Let a copy of what has several names be one of the first, so that tied copies agree."""
+        if (copy := distribution.copy) is None:
+            return distribution
         names = self._tied_names.get(copy.parameter, (copy.parameter,))
-        return replace(copy, parameter=names[0])
+        return with_copy(distribution, replace(copy, parameter=names[0]))
 
     @cached_property
     def _names(self) -> frozenset[str]:

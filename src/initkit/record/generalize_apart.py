@@ -8,15 +8,17 @@ from typing import Any
 
 from ..distributions import Copy, Distribution, Joint, Rows
 from ..errors import RuleError
+from ..plan import with_copy
 from ..rules import Rule
 from ..schemes import Scheme, Site
 from .generalize_facts import Fact
+from .generalize_literals import literal
 from .generalize_schemes import candidates, cost, resolved, same
 
 
 def is_apart(fact: Fact) -> bool:
     """Whether no rule that others share starts this."""
-    return isinstance(fact.wanted, Copy | Rows | Joint)
+    return isinstance(fact.wanted, Rows | Joint) or _copy(fact) is not None
 
 
 def rules_apart(facts: Sequence[Fact]) -> list[Any]:
@@ -88,27 +90,39 @@ def _shared(paths: Sequence[Sequence[str]]) -> int:
 
 def _copies(facts: Sequence[Fact]) -> list[Any]:
     """Return the rules of the copies, each whole subtree by one."""
-    copies = [fact for fact in facts if isinstance(fact.wanted, Copy)]
+    copies = [(fact, copy) for fact in facts if (copy := _copy(fact)) is not None]
     table: dict[str, Any] = {}
     names = {(fact.plan, name): fact for fact in facts for name in fact.slot.paths}
-    for fact in copies:
-        assert isinstance(fact.wanted, Copy)
-        source = names.get((fact.plan, fact.wanted.parameter))
-        paths = source.slot.paths if source is not None else (fact.wanted.parameter,)
+    for fact, copy in copies:
+        source = names.get((fact.plan, copy.parameter))
+        paths = source.slot.paths if source is not None else (copy.parameter,)
         shared, path = max((_shared_end(fact.name, path), path) for path in paths)
         here, there = fact.name[: len(fact.name) - shared], path[: len(path) - shared]
         alike = [f for f in facts if f.name.startswith(here)]
-        if shared and here and all(_is_copy(f, here, there, names) for f in alike):
-            table[f"{here}*"] = f"copy_of({there + '*'!r})"
+        whole = shared and here and all(_is_copy(f, here, there, names) for f in alike)
+        if whole and all(_said(f, "*") == _said(fact, "*") for f in alike):
+            table[f"{here}*"] = _said(fact, f"{there}*")
         else:
-            table[fact.name] = f"copy_of({path!r})"
+            table[fact.name] = _said(fact, path)
     return [table] if table else []
 
 
+def _copy(fact: Fact) -> Copy | None:
+    return fact.wanted.copy if fact.wanted is not None else None
+
+
+def _said(fact: Fact, path: str) -> str:
+    """Return the scheme of a copy, or of what is made of one, where it is of this path."""
+    assert fact.wanted is not None
+    scheme = literal(with_copy(fact.wanted, Copy(path)))
+    if scheme is None:
+        raise RuleError(f"no rule can say how {fact.name} starts: {fact.wanted}")
+    return scheme.spell()
+
+
 def _is_copy(fact: Fact, here: str, there: str, names: dict[tuple[int, str], Fact]) -> bool:
-    source = names.get((fact.plan, there + fact.name[len(here) :]))
-    copied = fact.wanted.parameter if isinstance(fact.wanted, Copy) else None
-    return source is not None and copied in source.slot.paths
+    source, copy = names.get((fact.plan, there + fact.name[len(here) :])), _copy(fact)
+    return source is not None and copy is not None and copy.parameter in source.slot.paths
 
 
 def _shared_end(a: str, b: str) -> int:

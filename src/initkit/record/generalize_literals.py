@@ -143,6 +143,7 @@ _LITERAL: dict[type[Distribution], Callable[[Any], Scheme | None]] = {
     distributions.Stored: _stored,
     distributions.MeanResized: lambda d: schemes.MeanResizing(d.scale),
     distributions.CopiedRows: lambda d: schemes.CopiedRows(d.of, d.average),
+    distributions.Copy: lambda d: schemes.CopyOf(d.parameter),
     distributions.Pissa: _low_rank(schemes.Pissa),
     distributions.Olora: _low_rank(schemes.Olora),
     distributions.Mimetic: lambda d: schemes.Mimetic(

@@ -70,8 +70,8 @@ class Rule(Value, HasCall):
             raise RuleError(f"padding must be True or False, not {self.padding!r}")
         if self.rows is not None:
             object.__setattr__(self, "rows", RowRange.of(self.rows))
-            if self.scheme.whole:
-                whole = self.scheme.name or str(self.scheme)
+            if wholes := [each for each in self.scheme.walk() if each.whole]:
+                whole = wholes[0].name or str(wholes[0])
                 raise RuleError(f"rows={str(self.rows)!r}: {whole} stands for a whole tensor")
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, replace
 from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack, get_args
 
@@ -56,7 +56,7 @@ class Scheme(Value):
     positional: ClassVar[tuple[str, ...]] = ()
     synonyms: ClassVar[Mapping[str, str]] = {}
     whole: ClassVar[bool] = False
-    """Whether it stands for a whole tensor as it is, and for no block or row of one."""
+    """Whether it stands for a whole tensor by itself, and for no block or row of one."""
 
     def __init_subclass__(cls, **about: Unpack[About]) -> None:
         if unknown := about.keys() - About.__annotations__.keys():
@@ -107,6 +107,12 @@ class Scheme(Value):
     def inner(self) -> tuple[Scheme, ...]:
         """The schemes that this one is made of."""
         return tuple(value for value in self._values if isinstance(value, Scheme))
+
+    def walk(self) -> Iterator[Scheme]:
+        """Yield this scheme and all that it is made of."""
+        yield self
+        for part in self.inner:
+            yield from part.walk()
 
     @property
     def _values(self) -> list[object]:

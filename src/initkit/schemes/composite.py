@@ -201,12 +201,13 @@ def _read_order(order: object) -> tuple[str, ...]:
     return found
 
 
-def refuse_whole(name: str, parts: Iterable[Scheme]) -> None:
-    """Raise where a part of a scheme stands for a whole tensor.
+def refuse_whole(name: str, parts: Iterable[Scheme], but: type[Scheme] | None = None) -> None:
+    """Raise where a part of a scheme stands for a whole tensor, ``but`` for one kind of these.
 
     Refused where it is written, and not once for each tensor that it meets.
     """
-    whole = next((part for part in parts if part.whole), None)
+    wholes = (each for part in parts for each in part.walk() if each.whole)
+    whole = next((each for each in wholes if but is None or not isinstance(each, but)), None)
     if whole is not None:
         what = {"product": "factors", "sum": "terms"}.get(name, "blocks")
         it = whole.name or whole

@@ -12,7 +12,7 @@ from ..errors import RuleError
 from ..numbers import Formula, Number, frozen, read_call
 from .base import Scheme, option_text
 from .basic import Keep
-from .options import AtLeastOne, NonNegative, Positive
+from .options import AtLeastOne, NonNegative, Positive, option_error
 from .read import read_scheme
 from .registry import RegisteredFunction, canonical_name, factory_of, read_options
 from .site import Site
@@ -53,6 +53,9 @@ class _LowRank(Joint):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "weight", read_scheme(self.weight))
+        drawn = [] if isinstance(self.weight, Keep) else self.weight.walk()
+        if any(scheme.whole for scheme in drawn):
+            raise option_error(self.name, "weight", f"cannot be {self.weight}")
 
     def _start(self, site: Site, member: int) -> tuple[float, distributions.Distribution | None]:
         """Return the scaling, and what draws the weight; None where it is read."""

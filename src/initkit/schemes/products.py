@@ -7,6 +7,7 @@ from ..distributions import Distribution
 from ..numbers import frozen
 from .base import Scheme, option_text
 from .composite import refuse_whole
+from .copied import CopyOf
 from .options import Positive
 from .site import Site
 
@@ -20,37 +21,14 @@ class OfTwo(Scheme):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        refuse_whole(self.name, self.inner)
+        refuse_whole(self.name, self.inner, but=CopyOf)
 
-    def with_number(self, part: Distribution, number: float) -> Distribution:
-        """Return what values of ``part`` and a number make."""
-        raise NotImplementedError
-
-    def with_values(self, site: Site, part: Distribution, other: Distribution) -> Distribution:
+    def made(self, shape: tuple[int, ...], one: Distribution, two: Distribution) -> Distribution:
         """Return what values of both make."""
         raise NotImplementedError
 
-    def terms(self, part: Distribution, other: Distribution) -> list[Distribution]:
-        """Return what is drawn each by itself."""
-        return [part, other]
-
     def resolve(self, site: Site) -> Distribution:
-        part, other = self.scheme.resolve(site), self.other.resolve(site)
-        for one, two in ((part, other), (other, part)):
-            if one.constant is not None:
-                return self.with_number(two, one.constant)
-        if not (part.known and other.known):
-            raise site.mismatch(f"{self.name}: nobody knows what a function of yours writes")
-        terms = self.terms(part, other)
-        if sum(isinstance(d, distributions.Pairwise) and d.random for d in terms) > 1:
-            raise site.mismatch(f"{self.name}: both of its schemes are made of two random ones")
-        known = any(not d.random for d in terms)  # and then all that is not random is one
-        if known + sum(d.random and not d.alike for d in terms) > 1:
-            raise site.mismatch(
-                f"{self.name}: both go by the place, so that nobody knows the distribution; write "
-                f"blocks({self.name}(...), {self.name}(...))"
-            )
-        return self.with_values(site, part, other)
+        return self.made(site.shape, self.scheme.resolve(site), self.other.resolve(site))
 
     def __str__(self) -> str:
         return f"{self.name}({self.scheme}, {self.other})"
@@ -71,11 +49,8 @@ class Product(
     ``product(normal, indexed(1/sqrt(i + 1)))`` lets the std fall along the last axis.
     """
 
-    def with_number(self, part: Distribution, number: float) -> Distribution:
-        return part.scaled(number)
-
-    def with_values(self, site: Site, part: Distribution, other: Distribution) -> Distribution:
-        return distributions.Product(site.shape, part, other)
+    def made(self, shape: tuple[int, ...], one: Distribution, two: Distribution) -> Distribution:
+        return distributions.product_of(shape, one, two)
 
 
 @frozen
@@ -90,18 +65,13 @@ class Sum(
 ):
     """Add the values of two schemes, element by element.
 
-    ``sum(eye, normal(std=0.01))`` is the identity with noise. Independent normals make one normal;
-    of what is not random and noise, ``check_init`` tests the noise alone.
+    ``sum(eye, normal(std=0.01))`` is the identity with noise, ``sum(copy_of('q.*'), normal(
+    std=0.01))`` another parameter with noise. Independent normals make one normal; of what is not
+    random, or held by the other parameter, and noise, ``check_init`` tests the noise alone.
     """
 
-    def with_number(self, part: Distribution, number: float) -> Distribution:
-        return part.shifted(number)
-
-    def with_values(self, site: Site, part: Distribution, other: Distribution) -> Distribution:
-        return distributions.sum_of(site.shape, part, other)
-
-    def terms(self, part: Distribution, other: Distribution) -> list[Distribution]:
-        return distributions.terms_of(part, other)
+    def made(self, shape: tuple[int, ...], one: Distribution, two: Distribution) -> Distribution:
+        return distributions.sum_of(shape, one, two)
 
 
 @frozen

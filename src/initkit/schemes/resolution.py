@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from ..distributions import Distribution
 from ..errors import SchemeMismatch
 from ..numbers import Value, frozen
@@ -40,7 +38,7 @@ def needs_of(scheme: Scheme) -> Needs:
     Needs(reads='options', fans=None, names=('n_layers',))
     """
     # `scaled` and `blocks` read little themselves, and all that the schemes in them read.
-    schemes = list(_with_inner(scheme))
+    schemes = list(scheme.walk())
     reads = max((each.reads for each in schemes), key=_FROM_LEAST.index)
     names = dict.fromkeys(name for formula in scheme.formulas for name in formula.names)
     fans: FansOf | None = None
@@ -69,9 +67,3 @@ def resolve(scheme: Scheme, site: Site) -> Distribution:
     if not isinstance(distribution, Distribution):
         raise SchemeMismatch(f"its resolve returned {distribution!r}, which is no distribution")
     return distribution
-
-
-def _with_inner(scheme: Scheme) -> Iterator[Scheme]:
-    yield scheme
-    for each in scheme.inner:
-        yield from _with_inner(each)

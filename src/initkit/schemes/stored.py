@@ -97,6 +97,8 @@ class Pretrained(
             object.__setattr__(self, "missing", read_scheme(self.missing))
         if self.rest is not None:
             object.__setattr__(self, "rest", read_scheme(self.rest))
+            if any(scheme.whole for scheme in self.rest.walk()):
+                raise option_error(self.name, "rest", f"cannot be {self.rest}")
 
     def key(self, name: str) -> str:
         """Return what the file calls the parameter of this name."""

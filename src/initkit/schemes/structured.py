@@ -33,7 +33,7 @@ class Icnr(
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.scheme.whole:
+        if any(each.whole for each in self.scheme.walk()):
             raise option_error(self.name, "scheme", f"cannot be {self.scheme}")
 
     def resolve(self, site: Site) -> distributions.Distribution:

@@ -177,9 +177,10 @@ def _is_empty(tensor: Tensor | None) -> bool:
 
 def _source(step: Step, inner: Plan) -> Tensor | None:
     """Return the memory of which a step is a copy, if it is one."""
-    if not isinstance(step.distribution, Copy):
+    copy = step.distribution.copy if step.distribution is not None else None
+    if copy is None:
         return None
-    name = step.distribution.parameter
+    name = copy.parameter
     return next((t.writer.tensor for s, t in inner.pairs if name in s.names), None)
 
 
@@ -190,7 +191,7 @@ def _copied(
     by_memory = {id(target.writer.tensor): step for step, target in pairs}
     for step, target in pairs:
         source = sources.get(id(target.writer.tensor))
-        if source is not None and isinstance(step.distribution, Copy):
+        if source is not None:  # it is a copy, or made of one
             step = copied(step, by_memory[id(source)])
         yield step, target
 
