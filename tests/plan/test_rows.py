@@ -68,6 +68,114 @@ def test_what_is_drawn_by_element_is_what_the_whole_tensor_would_hold_there() ->
     assert torch.equal(weight(model)[OLD:], weight(whole)[OLD:])
 
 
+def ruled(*rules: tuple[str, Any], name: str = "embed.weight", **options: Any) -> list[Rule]:
+    return [Rule(scheme, name=name, rows=rows, **options) for rows, scheme in rules]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_rules_for_rows_that_follow_on_each_other_start_a_parameter_together(
+    order: int, tmp_path: Path
+) -> None:
+    model = LM()
+    rules = ruled((":300", "normal(std=0.02)"), ("300:", "orthogonal"))[::order]
+    plan = plan_init(model, rules, strict=True)
+    assert plan["embed.weight"].start == "300: N(0, 0.02) | 40: orthogonal"
+    report = plan.apply(model, seed=3)
+    alone = LM()
+    apply_init(alone, grow("normal(std=0.02)", ":300"), seed=3)
+    assert torch.equal(weight(model)[:300], weight(alone)[:300])
+    apply_init(alone, grow("orthogonal", "300:"), seed=3)
+    assert torch.equal(weight(model), weight(alone))
+    assert check_init(model, rules).ok
+    assert verify_report(model, report.save(tmp_path / "report.json")).proven
+    assert not plan_init(LM(), plan.to_recipe("my/net")).diff(plan)
+    with torch.no_grad():
+        model.embed.weight[310:320] *= 2
+    assert not check_init(model, rules).ok
+
+
+def test_together_they_may_leave_rows_before_and_behind_them() -> None:
+    model = LM(padding=12)
+    before = weight(model)
+    rules = [
+        *ruled(("10:20", "uniform"), padding=False),
+        *ruled(("5:10", 1), ("20:22", "indexed(i)")),
+        {"*": "normal"},
+    ]
+    plan = plan_init(model, rules, idle="ignore")
+    assert plan["embed.weight"].start.startswith("rows 5 to 21: 5: constant 1 | 10: U(0, 1) | 2: (")
+    assert plan["embed.weight"].elements == 17 * WIDTH
+    plan.apply(model, seed=0)
+    assert torch.equal(weight(model)[:5], before[:5]) and torch.equal(
+        weight(model)[22:], before[22:]
+    )
+    assert bool((weight(model)[5:10] == 1).all()) and weight(model)[21, 3] == 3
+    assert bool(weight(model)[12].all())  # the rule of its row draws the padding like the others
+    assert check_init(model, plan).ok
+
+
+def test_another_rule_between_them_decides_nothing_and_says_so() -> None:
+    rules = [*ruled((":300", 1)), {"*.weight": 0}, *ruled(("300:", 2))]
+    problems = [str(problem) for problem in plan_init(LM(), rules).problems]
+    assert any("never decides: what it matches is taken by 'embed.weight'" in p for p in problems)
+
+
+@pytest.mark.parametrize(
+    ("rules", "text"),
+    [
+        (
+            ruled((":10", 1), ("8:", 2)),
+            (
+                "rows 8 to 9 are started by the rule 'embed.weight' (rows 0 to 9) and by the rule "
+                "'embed.weight' (rows 8 to 339)"
+            ),
+        ),
+        (
+            ruled((":10", 1), ("30:", 2)),
+            (
+                "the rule 'embed.weight' (rows 0 to 9) and the rule 'embed.weight' (rows 30 to "
+                "339) leave rows 10 to 29 between them; start these by a rule, too, or the others"
+            ),
+        ),
+        (
+            ruled((":10", 1), ("10:", lambda tensor: tensor.zero_())),
+            "follows from a function of yours, and other rules start other rows of it",
+        ),
+        (
+            ruled((":300", "normal"), ("300:", "mean_resizing")),
+            "mean_resizing follows from what the others hold, and other rules start other rows",
+        ),
+    ],
+)
+def test_rules_for_rows_that_do_not_go_together_are_a_problem(rules: Any, text: str) -> None:
+    problems = [str(problem) for problem in plan_init(LM(), rules).problems]
+    assert any(text in problem for problem in problems), problems
+
+
+def test_new_rows_are_like_those_that_a_file_starts(tmp_path: Path) -> None:
+    old = LM()
+    torch.save(weight(old)[:OLD], tmp_path / "old.pt")
+    file = f"from_tensor({str(tmp_path / 'old.pt')!r})"
+    model = LM()
+    apply_init(model, ruled((f":{OLD}", file), (f"{OLD}:", "mean_resizing")), seed=0)
+    apply_init(old, grow("mean_resizing"), seed=0)
+    assert torch.equal(weight(model), weight(old))
+
+
+def test_rules_for_rows_are_told_apart_by_the_parameters_that_they_take() -> None:
+    model = nn.ModuleList(nn.Linear(4, 6) for _ in range(3))
+    rules = [
+        *ruled((":2", 1), name="*.weight"),
+        *ruled(("2:", 2), name="1.weight"),
+        *ruled(("2:4", 3), name="2.weight"),
+    ]
+    plan = plan_init(model, rules)
+    starts = [plan[f"{i}.weight"].start for i in range(3)]
+    assert starts[0] == "rows 0 to 1: constant 1"
+    assert starts[1] == "2: constant 1 | 4: constant 2"
+    assert starts[2] == "rows 0 to 3: constant 1 | constant 3"
+
+
 def test_a_users_function_gets_the_rows_alone() -> None:
     model, seen = nn.Embedding(6, 4), []
 

@@ -118,6 +118,7 @@ class _Decider:
                 self._refuse(step, text)
             return step, Target((slot,), slot, tuple((slot, row) for row in step.padding_rows))
         chosen = self.resolver.choice(slot, slot.name, place)
+        self.used.update(chosen.places)
         if chosen.distribution is None:
             # It keeps its value, or could not be resolved: the long way says which.
             return None
@@ -149,7 +150,7 @@ class _Decider:
             return self._unshaped(held, live, why)
         choices = [choice for slot in live for choice in self.resolver.choices(slot)]
         # A rule that loses to another name of this memory has matched, and is not idle.
-        self.used.update(choice.place for choice in choices)
+        self.used.update(place for choice in choices for place in choice.places)
         if not choices and all(slot.literal for slot in live):
             return None  # it stands behind a computed weight, which has a step of its own
         return self._settled(held, live, group, choices)

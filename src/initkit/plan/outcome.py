@@ -12,7 +12,6 @@ from ..distributions import Rows
 from ..errors import InitkitError
 from ..model import Slot, has_number, parameter_info
 from ..numbers import Fans, module_fans, tensor_fans
-from ..rules import Clause
 from ..ties import TieGroup
 from .dtypes import dtype_note
 from .resolve import Choice, slot_info
@@ -53,7 +52,7 @@ def written_step(
     """Return the step of a tensor that a rule starts, to be written through one of its slots."""
     padded = tuple(
         (slot, row)
-        for slot, row in _padding(held, chosen.clause)
+        for slot, row in _padding(held, chosen)
         if not isinstance(rows := chosen.distribution, Rows) or rows.start <= row < rows.stop
     )
     names, seed_name, shape, dtype = step_head(held, writer, group)
@@ -119,17 +118,20 @@ def _fans_of(chosen: Choice) -> Fans | None:
         return None
 
 
-def _padding(slots: Sequence[Slot], clause: Clause) -> Iterator[tuple[Slot, int]]:
+def _padding(slots: Sequence[Slot], chosen: Choice) -> Iterator[tuple[Slot, int]]:
     """Yield the slots that have a padding row, with it: each embedding over a memory its own."""
     # Some families draw the padding row like any other, and their rules say so.
-    if not clause.padding:
+    drawn = [clause.rows for clause in chosen.clauses if not clause.padding]
+    if None in drawn:
         return
     for slot in slots:
         # A quick no for nearly every module, before the layout table is asked.
         if slot.owner is not None and has_number(slot.owner, "padding_idx"):
             known = slot_info(slot)
-            if known is not None and known.padding is not None:
-                yield slot, known.padding
+            row = known.padding if known is not None else None
+            ends = [rows.within(slot.shape[0]) for rows in drawn if rows is not None]
+            if row is not None and not any(start <= row < stop for start, stop in ends):
+                yield slot, row
 
 
 def _rows(padded: Sequence[tuple[Slot, int]]) -> Padding:
@@ -152,4 +154,7 @@ def _note(chosen: Choice, writer: Slot) -> str:
     if writer.computed is not None:
         parts.append(writer.computed.note)
     parts += map(str, chosen.formulas)
+    if chosen.beside:
+        others = dict.fromkeys(repr(clause.label) for _, clause in chosen.beside)
+        parts.append(f"and by {', '.join(others)}")
     return "; ".join(part for part in parts if part)

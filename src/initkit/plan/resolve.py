@@ -17,11 +17,15 @@ from .copies import tied_names, with_copy
 from .formula_names import FormulaNames
 from .matching import RuleTable
 from .own_lines import as_in_file, own_line
+from .rows import rows_together
 
 
 @dataclass(slots=True)
 class Choice:
-    """The first rule that takes a slot under one name, and what comes of it."""
+    """The first rule that takes a slot under one name, and what comes of it.
+
+    ``beside`` are, of a rule for some rows, those below it for others, each with its place.
+    """
 
     clause: Clause
     place: int
@@ -32,6 +36,17 @@ class Choice:
     fans_from: str = ""
     error: Problem | None = None
     formulas: Sequence[object] = ()  # those whose value is this slot's own
+    beside: Sequence[tuple[int, Clause]] = ()
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """The places of all rules that decide."""
+        return (self.place, *(place for place, _ in self.beside))
+
+    @property
+    def clauses(self) -> tuple[Clause, ...]:
+        """All rules that decide, in order."""
+        return (self.clause, *(clause for _, clause in self.beside))
 
     @property
     def keeps(self) -> bool:
@@ -91,7 +106,7 @@ class Resolver:
 
     def same_by_kind(self, place: int) -> bool:
         """Whether shape, module and :meth:`values` alone decide what a clause gives."""
-        return self._needs[place].reads != "site"
+        return self._needs[place].reads != "site" and self.table.clauses[place].rows is None
 
     def values(self, place: int, slot: Slot, name: str) -> tuple[float | None, ...]:
         """Return the values of the names in a clause's formulas; None where one has none."""
@@ -104,7 +119,8 @@ class Resolver:
         choice = Choice(clause, place, slot, name)
         if choice.keeps:
             return choice
-        choice.formulas = clause.named_formulas
+        choice.beside = tuple(self._for_other_rows(place, slot, name))
+        choice.formulas = [f for each in choice.clauses for f in each.named_formulas]
         key: object = place
         info = None
         if not self.same_everywhere[place]:
@@ -127,18 +143,38 @@ class Resolver:
             choice.distribution, choice.formulas = shared
         return choice
 
+    def _for_other_rows(self, place: int, slot: Slot, name: str) -> Iterator[tuple[int, Clause]]:
+        """Yield the rules for some rows that stand right below another for some rows."""
+        if self.table.clauses[place].rows is None:
+            return
+        for other in self.table.every(slot, name, canonical_of(slot, name)):
+            clause = self.table.clauses[other]
+            if other > place and clause.rows is None:
+                return
+            if other > place:
+                yield other, clause
+
+    def _distribution(self, choice: Choice, info: ParameterInfo | None, site: Site) -> Distribution:
+        first = _resolved(choice.clause, site)
+        if not choice.beside:
+            return first
+        sites = (self._site(replace(choice, clause=c), info) for _, c in choice.beside)
+        others = [_resolved(c, s) for (_, c), s in zip(choice.beside, sites, strict=True)]
+        return rows_together([*zip(choice.clauses, (first, *others), strict=True)], site)
+
     def _resolve(self, choice: Choice, info: ParameterInfo | None, key: object) -> None:
         """Find the distribution; a key says which other slots have the same, None that none has."""
         clause, site = choice.clause, self._site(choice, info)
         try:
-            distribution = _resolved(clause, site)
+            distribution = self._distribution(choice, info, site)
             if text := distribution.misfit(site.shape):
                 raise SchemeMismatch(f"it gives {distribution}, and {text}")
         except Exception as error:  # a user's own class may raise anything
             choice.error = as_in_file(self._mismatch(error, choice, site), clause)
             return
-        if clause.named_formulas:
-            choice.formulas = [formula.decided(site.lookup) for formula in clause.named_formulas]
+        if choice.formulas:
+            named = (f for each in choice.clauses for f in each.named_formulas)
+            choice.formulas = [formula.decided(site.lookup) for formula in named]
         if distribution.copy is distribution or isinstance(
             distribution, Stored | Group
         ):  # which ask for no fans here
@@ -251,13 +287,18 @@ def _class_name(slot: Slot) -> str:
 
 def _stars(clause: Clause, slot: Slot, name: str) -> tuple[str, ...]:
     """Return what the wildcards of a rule took of a name, with or without wrappers."""
-    canonical = slot.canonicals[slot.paths.index(name)] if name in slot.paths else name
+    canonical = canonical_of(slot, name)
     return clause.matcher.stars(slot, name) or clause.matcher.stars(slot, canonical)
+
+
+def canonical_of(slot: Slot, name: str) -> str:
+    """Return one of a slot's names without the segments that wrappers add."""
+    return slot.canonicals[slot.paths.index(name)] if name in slot.paths else name
 
 
 def member_of(clause: Clause, slot: Slot, name: str) -> int:
     """Return which of the names in a rule's braces takes a slot, with or without wrappers."""
-    canonical = slot.canonicals[slot.paths.index(name)] if name in slot.paths else name
+    canonical = canonical_of(slot, name)
     return clause.matcher.member(slot, name) or clause.matcher.member(slot, canonical)
 
 

@@ -30,7 +30,7 @@ class Rule(Value, HasCall):
     ``optional`` rule may match nothing. With ``padding=False`` an embedding's padding row is drawn
     like the others, where it would end zero. ``rows`` are the rows of dimension 0 that are written,
     such as ``"50257:"``, the new ones of a grown vocabulary: the scheme starts them as a tensor of
-    their own, and the others keep their values.
+    their own, and the others keep their values, or start by rules for rows right below this one.
 
     Raises :class:`RuleError` for what cannot be read.
 
