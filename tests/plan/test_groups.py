@@ -179,6 +179,53 @@ def test_a_layer_that_is_shared_is_one_group() -> None:
     torch.testing.assert_close(whole(layer), before)
 
 
+class TwoAdapters(nn.Module):
+    """A weight with two adapters beside it, of different ranks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base = nn.Linear(12, 16, bias=False)
+        self.a = nn.ModuleDict({n: nn.Linear(12, r, bias=False) for n, r in (("x", 2), ("y", 3))})
+        self.b = nn.ModuleDict({n: nn.Linear(r, 16, bias=False) for n, r in (("x", 2), ("y", 3))})
+
+
+X, Y = "*.{base,a.x,b.x}.weight", "*.{base,a.y,b.y}.weight"
+
+
+@pytest.mark.parametrize("one_key", [True, False])
+def test_a_second_adapter_takes_its_part_of_what_the_first_left(one_key: bool) -> None:
+    model, scheme = twice(TwoAdapters), "pissa(scaling=2)"
+    weight = model[1].base.weight.detach().double()
+    key = "*.{base,a.x,b.x,a.y,b.y}.weight"
+    rules = {key: scheme} if one_key else {X: scheme, Y: scheme}
+    plan = plan_init(model, rules)
+    plan.apply(model, seed=0)
+    rest, values = weight, torch.linalg.svdvals(weight)
+    for name, rank in (("x", 2), ("y", 5)):
+        a, b = (getattr(model[1], side)[name].weight.double() for side in "ab")
+        rest = rest - 2 * b @ a
+        left = torch.linalg.svdvals(rest)[: len(values) - rank]
+        torch.testing.assert_close(left, values[rank:], atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(model[1].base.weight.double(), rest, atol=1e-6, rtol=1e-5)
+    assert plan["0.a.y.weight"].start == "PiSSA: A, rank 3"
+    assert plan["0.base.weight"].start == "PiSSA: the rest of the weight, rank 2 and 3"
+    assert check_init(model, rules).ok
+    assert not plan_init(model, plan.to_recipe("my/net")).diff(plan)
+    with torch.no_grad():
+        model[0].b["y"].weight[:, 1] *= 1.2
+    assert not check_init(model, rules).ok
+
+
+def test_olora_has_one_adapter() -> None:
+    text = said(twice(TwoAdapters), {"*.{base,a.x,b.x,a.y,b.y}.weight": "olora"})
+    assert "OLoRA leaves nothing of the weight's first columns for a second adapter" in text
+
+
+def test_adapters_of_one_weight_that_are_scaled_apart_are_a_problem() -> None:
+    text = said(twice(TwoAdapters), {X: "pissa", Y: "pissa(scaling=2)"})
+    assert "0.base.weight starts as one with 0.a.y.weight, 0.b.y.weight, and here it is" in text
+
+
 def test_a_parameter_in_two_groups_is_a_problem() -> None:
     model = twice(Lora)
     model[1].base.weight = model[0].base.weight

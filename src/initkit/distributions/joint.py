@@ -52,6 +52,10 @@ class Joint(NonElementwise):
         """The members whose values are read from the model before they are written."""
         return ()
 
+    def takes_more(self, other: Joint) -> bool:
+        """Whether this group may have another's members but for the first, which is one to both."""
+        return False
+
     @property
     def group(self) -> str:
         """The name that the numbers of the group depend on."""

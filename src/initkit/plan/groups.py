@@ -38,7 +38,8 @@ def settle_groups(
     problems: list[Problem] = []
     group_of: dict[int, tuple[int, ...]] = {}
     for group in _groups(targets, table):
-        members = _members(group, steps)
+        host = _host(group, steps, group_of)
+        members = _members(group, steps, host)
         text = members if isinstance(members, str) else _misfit(members, steps, group_of)
         if text:
             wanted = [steps[at] for each in group.found.values() for at in each]
@@ -47,7 +48,7 @@ def settle_groups(
                 names = [name for step in mine for name in step.names]
                 text = f"{mine[0].name}: {text} (rule {group.clause.label!r})"
                 problems.append(SchemeMismatch(text, names=names, rule=group.clause.label))
-        elif not isinstance(members, str):
+        elif not isinstance(members, str):  # of a group that takes more, all of it anew
             for at, step in zip(members, _settled([steps[at] for at in members]), strict=True):
                 settled[at] = step
             group_of |= dict.fromkeys(members, members)
@@ -83,8 +84,25 @@ def _names(target: Target) -> Iterator[tuple[Slot, str, str]]:
             yield slot, name, canonical
 
 
-def _members(group: _Group, steps: Sequence[Step]) -> tuple[int, ...] | str:
-    """Return the step of each member, or what keeps them from being one group."""
+def _host(
+    group: _Group, steps: Sequence[Step], group_of: dict[int, tuple[int, ...]]
+) -> tuple[int, ...]:
+    """Return the group that the first member is in already, where that takes the others, too."""
+    host = next((group_of[at] for at in group.found.get(0, ()) if at in group_of), ())
+    more = [at for at in group.found.get(1, ()) if at not in group_of]
+    # Of one rule that takes a weight twice, for two layers, each would be left what neither wants.
+    if not host or not more or steps[host[0]].rule == group.clause.label:
+        return ()
+    one, other = steps[host[0]].distribution, steps[more[0]].distribution
+    joint = isinstance(one, Joint) and isinstance(other, Joint) and one.takes_more(other)
+    return host if joint and group.found[0] == [host[0]] else ()
+
+
+def _members(group: _Group, steps: Sequence[Step], host: tuple[int, ...]) -> tuple[int, ...] | str:
+    """Return the step of each member, or what keeps them from being one group.
+
+    They come behind all of the group that the first of them is in, if any is.
+    """
     count = group.clause.matcher.members
     for member in range(count):
         found = [steps[at].name for at in group.found.get(member, ())]
@@ -98,19 +116,21 @@ def _members(group: _Group, steps: Sequence[Step]) -> tuple[int, ...] | str:
     if len(set(members)) < count:
         return "two of its names are one parameter"
     for member, at in enumerate(members):
+        if host and not member:
+            continue
         step = steps[at]
         mine = isinstance(step.distribution, Joint) and step.distribution.member == member
         if not mine or step.rule != group.clause.label or step.status not in (WRITE, EMPTY):
             by = f" (rule {step.rule!r})" if step.rule not in ("", group.clause.label) else ""
             others = ", ".join(steps[other].name for other in members if other != at)
             return f"{step.name} starts as one with {others}, and here it is: {step.start}{by}"
-    return members
+    return (*host, *members[1:]) if host else members
 
 
 def _misfit(
     members: Sequence[int], steps: Sequence[Step], group_of: dict[int, tuple[int, ...]]
 ) -> str:
-    shared = next((at for at in members if group_of.get(at, members) != members), None)
+    shared = next((at for at in members if not {*group_of.get(at, members)} <= {*members}), None)
     if shared is not None:
         others = [steps[at].name for at in group_of[shared] if at != shared]
         return f"{steps[shared].name} starts as one with {', '.join(others)} already"

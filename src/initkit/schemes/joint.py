@@ -80,7 +80,8 @@ class Pissa(
 ):
     """Start low-rank adapters as the principal part of a weight, which loses it (PiSSA).
 
-    Over the weight (out x in), A (rank x in) and B (out x rank), in this order. The weight is what
+    Over the weight (out x in), A (rank x in) and B (out x rank), in this order; further pairs of A
+    and B, in the same key or by another rule, take what those before them left. The weight is what
     the model holds, or, with ``weight=`` a scheme, drawn by that. ``scaling`` is what the layer
     multiplies B A by, such as lora_alpha / rank. Each weight is factored whole, on every rank.
     """
@@ -100,8 +101,8 @@ class Olora(
 ):
     """Start low-rank adapters as the first part of a weight's QR factors, which it loses (OLoRA).
 
-    Over the weight (out x in), A (rank x in) and B (out x rank), in this order; the options and the
-    costs are those of ``pissa``.
+    Over the weight (out x in), A (rank x in) and B (out x rank), in this order, and no other pair;
+    the options and the costs are those of ``pissa``.
     """
 
     def of_member(self, site: Site, member: int) -> distributions.Joint:
