@@ -29,8 +29,8 @@ GROUPS = {
     "Matrices with a structure": "zero_init random_features reservoir",
     "Numbers by place": "indexed arange sinusoids sincos_2d rotated_frequencies radial_offsets "
     "table bilinear_upsampling stft mel_bands",
-    "Made of other schemes": "blocks gates scaled shifted sum product rounded icnr log_of exp_of "
-    "inverse_softplus_of",
+    "Made of other schemes": "blocks gates chrono scaled shifted sum product rounded icnr log_of "
+    "exp_of inverse_softplus_of",
     "Several parameters as one": "pissa olora mimetic glow_lu",
     "What is there already": "torch_default copy_of keep pretrained from_tensor mean_resizing "
     "copied_rows",
@@ -75,7 +75,8 @@ WORDS = {
     "scaled": "residual scaling, depth scaling, multiply",
     "product": "elementwise multiplication, mask, modulated std",
     "blocks": "packed qkv, in_proj_weight, fused projection, grouped-query attention",
-    "gates": "forget gate bias, lstm bias, gru, lstm initialization, chrono",
+    "gates": "forget gate bias, lstm bias, gru, lstm initialization",
+    "chrono": "long sequences, warp time, forget gate, lstm bias, log uniform",
     "inverse_softplus_of": "dt_bias, softplus inverse",
     "pissa": "lora from principal components, adapter start",
     "olora": "orthonormal lora, adapter start",

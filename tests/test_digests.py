@@ -54,7 +54,7 @@ SHAPES = {
 # A file, other rows or other parameters make them; those of groups and gates are among the models.
 NOT_DRAWN = (
     "keep torch_default copy_of gates from_tensor pretrained mean_resizing copied_rows pissa olora "
-    "mimetic glow_lu"
+    "mimetic glow_lu chrono"
 ).split()
 # Their last bits are those of the LAPACK at hand: only the plan is the same everywhere.
 FACTORED = (
@@ -109,6 +109,10 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], Any]] = {
     "shared": (models.Shared, {"*": "normal(std=0.02)"}),
     "copies": (models.Shared, {"other.weight": "copy_of('first.weight')", "*": "normal"}),
     "gates": (lambda: nn.LSTM(6, 8), {"bias*": "gates(forget=1)", "*": "gates(normal, cell=0)"}),
+    "chrono": (
+        lambda: nn.LSTM(6, 8),
+        {"bias_ih*": "chrono(100)", "bias_hh*": "chrono(50, order='ifgo')", "*": 0},
+    ),
     "nested blocks": (
         lambda: nn.Linear(8, 16),
         {

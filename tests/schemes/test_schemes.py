@@ -249,6 +249,7 @@ BUILT_IN = [
 ELSEWHERE = {
     "keep": "",
     "gates": "schemes/test_composite.py",
+    "chrono": "schemes/test_chrono.py",
     "copy_of": "plan/test_copies.py",
     "from_tensor": "schemes/test_stored.py",
     "pretrained": "schemes/test_stored.py",

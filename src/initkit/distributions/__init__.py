@@ -18,6 +18,7 @@ from .like_rows import CopiedRows, LikeRows, MeanResized
 from .low_rank import Olora, Pissa
 from .mapped import Mapped
 from .mimetic import Mimetic
+from .opposed import Opposed
 from .orthogonal import DeltaOrthogonal, Orthogonal
 from .pairwise import Pairwise, Product, Sum, product_of, sum_of
 from .plain import from_dict
@@ -63,6 +64,7 @@ __all__ = [
     "NonElementwise",
     "Normal",
     "Olora",
+    "Opposed",
     "Orthogonal",
     "Pairwise",
     "Pissa",

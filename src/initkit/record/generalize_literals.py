@@ -59,6 +59,21 @@ def _times(scheme: Scheme, factor: float) -> Scheme:
     return scheme if factor == 1 else schemes.Scaled(scheme, factor)
 
 
+def _opposed(d: Any) -> Scheme | None:
+    """Return the scheme of gates of which one is minus another, in torch's order for the others."""
+    forget = d.part.parts[d.drawn]
+    if len(d.part.parts) != 4 or not isinstance(
+        getattr(forget, "part", None), distributions.Uniform
+    ):
+        return None
+    order = ["cell", "output"]
+    for place, gate in sorted([(d.drawn, "forget"), (d.negated, "input")]):
+        order.insert(place, gate)
+    scheme = schemes.Chrono(forget.part.high + 1, order=tuple(order))
+    log = distributions.Uniform(1.0, forget.part.high).mapped("log")
+    return scheme if forget == log else None
+
+
 def _indexed(d: Any) -> Scheme | None:
     formula = IndexFormula(d.formula)
     if d.numbers:  # or its text stays as it is, by which formulas are equal
@@ -140,6 +155,7 @@ _LITERAL: dict[type[Distribution], Callable[[Any], Scheme | None]] = {
         gain=d.gain, norms="fixed" if d.fixed else "chi"
     ),
     distributions.Reservoir: lambda d: schemes.Reservoir(radius=d.radius, density=d.density),
+    distributions.Opposed: _opposed,
     distributions.Stored: _stored,
     distributions.MeanResized: lambda d: schemes.MeanResizing(d.scale),
     distributions.CopiedRows: lambda d: schemes.CopiedRows(d.of, d.average),

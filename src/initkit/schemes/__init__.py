@@ -14,6 +14,7 @@ from .basic import (
     ZeroMaskUniform,
     Zeros,
 )
+from .chrono import Chrono
 from .composite import Blocks, Gates
 from .copied import CopyOf
 from .describe import SchemeInfo, describe_scheme, list_schemes
@@ -74,6 +75,7 @@ __all__ = [
     "Arange",
     "BilinearUpsampling",
     "Blocks",
+    "Chrono",
     "Constant",
     "CopiedRows",
     "CopyOf",
