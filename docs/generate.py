@@ -22,7 +22,8 @@ from initkit.render import html_page
 EXAMPLES = Path(__file__).parent.parent / "examples"
 GROUPS = {
     "Constants": "constant zeros ones prior_bias",
-    "Random, with your numbers": "normal uniform trunc_normal zero_mask_uniform log_uniform",
+    "Random, with your numbers": "normal uniform trunc_normal zero_mask_uniform log_uniform "
+    "quantile",
     "Random, by the fans": "xavier_uniform xavier_normal kaiming_uniform kaiming_normal "
     "lecun_uniform lecun_normal variance_scaling",
     "Matrices": "orthogonal he_orthogonal delta_orthogonal eye dirac sparse",
@@ -62,6 +63,7 @@ WORDS = {
     "random_features": "performer, favor+, random fourier features",
     "reservoir": "echo state network, spectral radius",
     "indexed": "A_log, mamba, s4d, rwkv, time_decay, hippo, retnet, position dependent",
+    "quantile": "gumbel, logistic, laplace, exponential, weibull, inverse transform sampling",
     "sinusoids": "positional encoding, sinusoidal embedding",
     "rotated_frequencies": "rope, rotary embedding",
     "radial_offsets": "deformable attention, sampling offsets",

@@ -37,6 +37,7 @@ OPTIONS = {
     "product": "('normal', 'uniform(1, 2)')",
     "sum": "('eye', 'uniform(1, 2)')",
     "indexed": "(-5 + 8*(i/(n-1))**1.3 + sin(j))",
+    "quantile": "(-log(-log(u)))",
     "icnr": "('normal')",
     "mel_bands": "(sample_rate=16000)",
     "radial_offsets": "(heads=4, points=2)",

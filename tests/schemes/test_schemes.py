@@ -45,6 +45,7 @@ ROWS: dict[str, tuple[str, nn.Module, distributions.Distribution]] = {
         LINEAR,
         distributions.MaskedUniform(-10.0, 10.0, 5.0),
     ),
+    "quantile": ("quantile(-log(1 - u)/2)", LINEAR, distributions.Quantile("-log(1 - u)/2")),
     "prior_bias": ("prior_bias", LINEAR, distributions.Constant(-math.log(99))),
     "variance_scaling": (
         "variance_scaling(scale=2, mode='fan_avg', distribution='normal')",

@@ -22,6 +22,7 @@ from .opposed import Opposed
 from .orthogonal import DeltaOrthogonal, Orthogonal
 from .pairwise import Pairwise, Product, Sum, product_of, sum_of
 from .plain import from_dict
+from .quantile import Quantile
 from .repeated import Repeated
 from .rows import Rows
 from .source import Runs, Source, Spot, spans
@@ -70,6 +71,7 @@ __all__ = [
     "Pissa",
     "Placed",
     "Product",
+    "Quantile",
     "RandomFeatures",
     "Repeated",
     "Reservoir",

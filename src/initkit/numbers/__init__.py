@@ -14,7 +14,7 @@ from .fans import (
 from .formula import Formula, Lookup, Number, SizeFormula, read_number
 from .gains import gain, gain_formula, gain_names, is_leaky
 from .gc_pause import no_collecting
-from .index_formula import IndexFormula
+from .index_formula import IndexFormula, ShareFormula
 from .loaded_modules import loaded
 from .matrices import Grid, Matrices, matrices_of
 from .signatures import SLOT, slot_parameter
@@ -35,6 +35,7 @@ __all__ = [
     "Lookup",
     "Matrices",
     "Number",
+    "ShareFormula",
     "SizeFormula",
     "Value",
     "check_fields",

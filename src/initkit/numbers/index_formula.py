@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
@@ -94,9 +94,20 @@ class IndexFormula(Formula):
         >>> IndexFormula("config.base**-(i + 1)").with_names({"config.base": 2})
         IndexFormula(text='2.0 ** (-(i + 1))')
         """
-        return IndexFormula(self._filled(values))
+        return type(self)(self._filled(values))
 
     def values(self, lookup: Values) -> Tensor:
         """Return the values, in float64; NaN or infinite where there is none."""
         value: Tensor = self.reckon(lookup)
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class ShareFormula(IndexFormula):
+    """Hold an element's value as a formula of ``u``, a number between 0 and 1.
+
+    >>> ShareFormula("-log(1 - u)").letters
+    ('u',)
+    """
+
+    language: ClassVar[Language] = replace(_OF_INDEX, letters=("u",))

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import distributions, schemes
 from ..distributions import Distribution
-from ..numbers import IndexFormula
+from ..numbers import IndexFormula, ShareFormula
 from ..schemes import Scheme
 from .generalize_formulas import near
 from .generalize_values import exponential
@@ -81,6 +81,11 @@ def _indexed(d: Any) -> Scheme | None:
     return _mapped(schemes.Indexed(formula, axis=axis_of(d)), d.maps)
 
 
+def _quantile(d: Any) -> Scheme:
+    formula = ShareFormula(d.formula)
+    return schemes.Quantile(formula.with_names(dict(d.numbers)) if d.numbers else formula)
+
+
 def axis_of(d: distributions.ByFormula) -> int | None:
     """Return the axis that a rule names for a formula; None for the last, and for two."""
     return None if len(d.axes) > 1 or d.axes == (-1,) else d.axes[0]
@@ -137,6 +142,7 @@ _LITERAL: dict[type[Distribution], Callable[[Any], Scheme | None]] = {
     distributions.Product: _of_two(schemes.Product),
     distributions.Sum: _of_two(schemes.Sum),
     distributions.ByFormula: _indexed,
+    distributions.Quantile: _quantile,
     distributions.Interpolation: lambda d: _mapped(schemes.BilinearUpsampling(), d.maps),
     distributions.Fourier: lambda d: _mapped(
         schemes.Stft(window=d.window, orthonormal=d.orthonormal), d.maps

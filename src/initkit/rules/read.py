@@ -87,7 +87,7 @@ class Clause:
     def named_formulas(self) -> tuple[Formula, ...]:
         """The formulas whose value depends on the parameter, or on the place in it."""
         formulas = self.scheme.formulas
-        return tuple(f for f in formulas if f.names or isinstance(f, IndexFormula))
+        return tuple(f for f in formulas if f.names or type(f) is IndexFormula)
 
     def __str__(self) -> str:
         rows = f" (rows {self.rows})" if self.rows is not None else ""

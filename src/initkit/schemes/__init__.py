@@ -28,7 +28,7 @@ from .fan_based import (
     XavierNormal,
     XavierUniform,
 )
-from .indexed import Indexed
+from .indexed import Indexed, Quantile
 from .joint import FunctionOfSeveral, GlowLU, Joint, Mimetic, Olora, Pissa, read_scheme_of
 from .matrices import DeltaOrthogonal, Dirac, Eye, HeOrthogonal, Orthogonal, Sparse
 from .positional import (
@@ -114,6 +114,7 @@ __all__ = [
     "Pretrained",
     "PriorBias",
     "Product",
+    "Quantile",
     "RadialOffsets",
     "RandomFeatures",
     "Reservoir",

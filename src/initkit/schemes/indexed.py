@@ -1,4 +1,4 @@
-"""The scheme of a formula of the index."""
+"""The schemes of formulas: of the index, and of a share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import distributions
 from ..errors import FormulaError
-from ..numbers import IndexFormula, frozen, read_number
+from ..numbers import IndexFormula, ShareFormula, frozen, read_number
 from .base import Scheme
 from .options import option_error
 from .site import Site
@@ -38,14 +38,7 @@ class Indexed(
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        value: object = self.value
-        if not isinstance(value, IndexFormula):
-            text = value if isinstance(value, str) else str(read_number(value, "value"))
-            try:
-                value = IndexFormula(text.strip())
-            except FormulaError as error:
-                raise option_error(self.name, "value", f"cannot be read: {error}") from None
-        object.__setattr__(self, "value", value)
+        object.__setattr__(self, "value", _read(self.name, self.value, IndexFormula))
         if self.axis is not None and self._two:
             raise option_error(self.name, "axis", "is for i alone; i and j are the last two axes")
 
@@ -57,16 +50,7 @@ class Indexed(
         if not -dims <= axes[0] < dims:
             message = f"indexed: axis {axes[0]} is not one of the {dims} of {list(site.shape)}"
             raise site.mismatch(message)
-        found: dict[str, float] = {}
-        letters = dict.fromkeys(formula.letters, 1.0)
-
-        def look_up(name: str) -> float:
-            # Only the names whose values count: of `config.a or 1` there may be none.
-            return letters[name] if name in letters else found.setdefault(name, site.lookup(name))
-
-        formula.values(look_up)
-        numbers = tuple(sorted(found.items()))
-        made = distributions.ByFormula(site.shape, str(formula), axes, numbers)
+        made = distributions.ByFormula(site.shape, str(formula), axes, _numbers(formula, site))
         made.check()
         if not {"i", "j"} & set(formula.letters):
             return distributions.Constant(made.ends()[0])
@@ -75,3 +59,62 @@ class Indexed(
     @property
     def _two(self) -> bool:
         return bool({"j", "m"} & set(self.value.letters))
+
+
+@frozen
+class Quantile(
+    Scheme,
+    name="quantile",
+    formula="f(u), u of U(0, 1)",
+    source="initkit; inverse transform sampling (Devroye 1986)",
+    moments="those of f(u)",
+    positional=("value",),
+    reads="options",
+):
+    """Draw from the distribution whose quantile function is a formula of ``u``.
+
+    ``u`` is uniform between 0 and 1, and never either; the formula rises with it, or falls. Beside
+    it stands what every formula knows. ``quantile(-log(-log(u)))`` is Gumbel's distribution,
+    ``quantile(log(u/(1 - u)))`` the logistic one.
+
+    >>> print(round(Quantile("-log(1 - u)").resolve(Site((8,))).std, 2))
+    1.0
+    """
+
+    value: Any
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "value", _read(self.name, self.value, ShareFormula))
+
+    def resolve(self, site: Site) -> distributions.Distribution:
+        formula: ShareFormula = self.value
+        made = distributions.Quantile(str(formula), _numbers(formula, site))
+        if "u" not in formula.letters:
+            low, _ = made.reach
+            return distributions.Constant(low)
+        return made
+
+
+def _read(owner: str, value: object, kind: type[IndexFormula]) -> IndexFormula:
+    """Return the formula that an option holds."""
+    if isinstance(value, kind):
+        return value
+    text = value if isinstance(value, str) else str(read_number(value, "value"))
+    try:
+        return kind(text.strip())
+    except FormulaError as error:
+        raise option_error(owner, "value", f"cannot be read: {error}") from None
+
+
+def _numbers(formula: IndexFormula, site: Site) -> tuple[tuple[str, float], ...]:
+    """Return the values of a formula's names at a site."""
+    found: dict[str, float] = {}
+    letters = dict.fromkeys(formula.letters, 0.5)
+
+    def look_up(name: str) -> float:
+        # Only the names whose values count: of `config.a or 1` there may be none.
+        return letters[name] if name in letters else found.setdefault(name, site.lookup(name))
+
+    formula.values(look_up)
+    return tuple(sorted(found.items()))
