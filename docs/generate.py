@@ -26,13 +26,13 @@ GROUPS = {
     "quantile",
     "Random, by the fans": "xavier_uniform xavier_normal kaiming_uniform kaiming_normal "
     "lecun_uniform lecun_normal variance_scaling",
-    "Matrices": "orthogonal he_orthogonal delta_orthogonal eye dirac sparse",
-    "Matrices with a structure": "zero_init random_features reservoir",
+    "Matrices": "orthogonal he_orthogonal glorot_orthogonal delta_orthogonal eye dirac sparse",
+    "Matrices with a structure": "zero_init random_features reservoir skew_pairs",
     "Numbers by place": "indexed arange sinusoids sincos_2d rotated_frequencies radial_offsets "
     "table bilinear_upsampling stft mel_bands",
     "Made of other schemes": "blocks gates chrono scaled shifted sum product rounded icnr log_of "
     "exp_of inverse_softplus_of",
-    "Several parameters as one": "pissa olora mimetic glow_lu",
+    "Several parameters as one": "pissa olora mimetic glow_lu quaternion",
     "What is there already": "torch_default copy_of keep pretrained from_tensor mean_resizing "
     "copied_rows",
 }
@@ -54,7 +54,10 @@ WORDS = {
     "lecun_normal": "lecun initialization, LecunNormal, selu, self-normalizing network",
     "variance_scaling": "VarianceScaling, he_normal, keras initializer, jax initializer",
     "orthogonal": "orthogonal_, orthogonal initialization, orthonormal, isometry",
-    "he_orthogonal": "GemNet, DimeNet, he_orthogonal_init, standardised orthogonal, decorrelated",
+    "he_orthogonal": "GemNet, he_orthogonal_init, standardised orthogonal, decorrelated",
+    "glorot_orthogonal": "DimeNet, GlorotOrthogonal, orthogonal with Glorot variance",
+    "skew_pairs": "expRNN, henaff_init, cayley_init, orthogonal recurrent network, unitary",
+    "quaternion": "quaternion_init, hypercomplex, QRNN",
     "delta_orthogonal": "dynamical isometry, orthogonal convolution",
     "eye": "identity matrix, eye_, identity initialization",
     "dirac": "dirac_, identity convolution",

@@ -581,7 +581,8 @@ def every_registered_scheme() -> None:
     world = dist.get_world_size()
     meshes = {shape: init_device_mesh("cpu", shape) for shape, _ in placements(world)}
     elsewhere = "keep torch_default blocks copy_of from_tensor pretrained mean_resizing copied_rows"
-    elsewhere += " pissa olora mimetic glow_lu gates chrono"  # gates are blocks, and need a module
+    # gates are blocks, and need a module
+    elsewhere += " pissa olora mimetic glow_lu gates chrono quaternion skew_pairs quantile"
     names = sorted(set(initkit.list_schemes()) - set(elsewhere.split()))
     tried = [(form, size) for form in names for size in SHAPES.values()]
     tried += [(f"{form}(fans='tensor')", size) for form in names for size in SHAPES.values()]

@@ -39,6 +39,7 @@ OPTIONS = {
     "indexed": "(-5 + 8*(i/(n-1))**1.3 + sin(j))",
     "quantile": "(-log(-log(u)))",
     "icnr": "('normal')",
+    "skew_pairs": "('uniform(-3, 3)')",
     "mel_bands": "(sample_rate=16000)",
     "radial_offsets": "(heads=4, points=2)",
     "table": f"({[[(8 * i + j) / 128 for j in range(8)] for i in range(16)]})",
@@ -50,18 +51,20 @@ SHAPES = {
     "bilinear_upsampling": (8, 8, 4, 4),
     "stft": (18, 1, 16),
     "reservoir": (16, 16),
+    "skew_pairs": (9, 9),
     "rotated_frequencies": (2, 3, 8),
 }
 # A file, other rows or other parameters make them; those of groups and gates are among the models.
 NOT_DRAWN = (
     "keep torch_default copy_of gates from_tensor pretrained mean_resizing copied_rows pissa olora "
-    "mimetic glow_lu chrono"
+    "mimetic glow_lu chrono quaternion"
 ).split()
 # Their last bits are those of the LAPACK at hand: only the plan is the same everywhere.
 FACTORED = (
     "orthogonal",
     "delta_orthogonal",
     "he_orthogonal",
+    "glorot_orthogonal",
     "blocks",
     "recurrent",
     "parametrized",

@@ -23,8 +23,11 @@ from .orthogonal import DeltaOrthogonal, Orthogonal
 from .pairwise import Pairwise, Product, Sum, product_of, sum_of
 from .plain import from_dict
 from .quantile import Quantile
+from .quaternion import Quaternion
 from .repeated import Repeated
+from .rescaled import RescaledOrthogonal
 from .rows import Rows
+from .skew_pairs import SkewPairs
 from .source import Runs, Source, Spot, spans
 from .spectral import RandomFeatures, Reservoir
 from .standardized import Standardized
@@ -72,8 +75,10 @@ __all__ = [
     "Placed",
     "Product",
     "Quantile",
+    "Quaternion",
     "RandomFeatures",
     "Repeated",
+    "RescaledOrthogonal",
     "Reservoir",
     "Rotated",
     "Rows",
@@ -81,6 +86,7 @@ __all__ = [
     "Sample",
     "Sinusoids",
     "Sinusoids2d",
+    "SkewPairs",
     "Source",
     "Sparse",
     "Spot",

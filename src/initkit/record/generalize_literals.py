@@ -81,6 +81,15 @@ def _indexed(d: Any) -> Scheme | None:
     return _mapped(schemes.Indexed(formula, axis=axis_of(d)), d.maps)
 
 
+def _skew_pairs(d: Any) -> Scheme | None:
+    part = literal(d.part)
+    return None if part is None else schemes.SkewPairs(part)
+
+
+def _rescaled(d: Any) -> Scheme:
+    return schemes.GlorotOrthogonal(scale=round(d.size**2 * sum(d.grid[1:]), 12))
+
+
 def _quantile(d: Any) -> Scheme:
     formula = ShareFormula(d.formula)
     return schemes.Quantile(formula.with_names(dict(d.numbers)) if d.numbers else formula)
@@ -143,6 +152,8 @@ _LITERAL: dict[type[Distribution], Callable[[Any], Scheme | None]] = {
     distributions.Sum: _of_two(schemes.Sum),
     distributions.ByFormula: _indexed,
     distributions.Quantile: _quantile,
+    distributions.SkewPairs: _skew_pairs,
+    distributions.RescaledOrthogonal: _rescaled,
     distributions.Interpolation: lambda d: _mapped(schemes.BilinearUpsampling(), d.maps),
     distributions.Fourier: lambda d: _mapped(
         schemes.Stft(window=d.window, orthonormal=d.orthonormal), d.maps
@@ -175,6 +186,7 @@ _LITERAL: dict[type[Distribution], Callable[[Any], Scheme | None]] = {
         alpha_vp=d.alpha_vp,
         beta_vp=d.beta_vp,
     ),
+    distributions.Quaternion: lambda _: schemes.Quaternion(),
     distributions.GlowLU: lambda _: schemes.GlowLU(),
     distributions.FunctionOfSeveral: lambda d: schemes.FunctionOfSeveral(
         d.function, d.options, d.label

@@ -141,6 +141,10 @@ def _stored(
     yield schemes.Pretrained(stored.path, rename=rename, rows="overlap", rest=rest)
 
 
+def _quaternion(_: distributions.Quaternion, __: Site) -> Iterator[Scheme]:
+    yield schemes.Quaternion(criterion="he")
+
+
 def _blocks(distribution: distributions.Blocks, site: Site) -> Iterator[Scheme]:
     """Yield blocks of each part's own scheme, all by their numbers or all by their names."""
     dim, count = distribution.dim, len(distribution.parts)
@@ -168,6 +172,7 @@ _MORE: dict[type[Distribution], Callable[[Any, Site], Iterator[Scheme]]] = {
     distributions.Uniform: _with_gain,
     distributions.ByFormula: _by_formula,
     distributions.Table: _table,
+    distributions.Quaternion: _quaternion,
     distributions.Stored: _stored,
     distributions.Blocks: _blocks,
 }

@@ -29,8 +29,25 @@ from .fan_based import (
     XavierUniform,
 )
 from .indexed import Indexed, Quantile
-from .joint import FunctionOfSeveral, GlowLU, Joint, Mimetic, Olora, Pissa, read_scheme_of
-from .matrices import DeltaOrthogonal, Dirac, Eye, HeOrthogonal, Orthogonal, Sparse
+from .joint import (
+    FunctionOfSeveral,
+    GlowLU,
+    Joint,
+    Mimetic,
+    Olora,
+    Pissa,
+    Quaternion,
+    read_scheme_of,
+)
+from .matrices import (
+    DeltaOrthogonal,
+    Dirac,
+    Eye,
+    GlorotOrthogonal,
+    HeOrthogonal,
+    Orthogonal,
+    Sparse,
+)
 from .positional import (
     Arange,
     ExpOf,
@@ -65,6 +82,7 @@ from .structured import (
     MelBands,
     RandomFeatures,
     Reservoir,
+    SkewPairs,
     Stft,
     ZerO,
 )
@@ -88,6 +106,7 @@ __all__ = [
     "Function",
     "FunctionOfSeveral",
     "Gates",
+    "GlorotOrthogonal",
     "GlowLU",
     "HeOrthogonal",
     "Icnr",
@@ -115,6 +134,7 @@ __all__ = [
     "PriorBias",
     "Product",
     "Quantile",
+    "Quaternion",
     "RadialOffsets",
     "RandomFeatures",
     "Reservoir",
@@ -127,6 +147,7 @@ __all__ = [
     "Sincos2d",
     "Sinusoids",
     "Site",
+    "SkewPairs",
     "Sparse",
     "Stft",
     "Sum",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from .. import distributions
 from ..errors import RuleError
@@ -15,7 +16,7 @@ from .basic import Keep
 from .options import AtLeastOne, NonNegative, Positive, option_error
 from .read import read_scheme
 from .registry import RegisteredFunction, canonical_name, factory_of, read_options
-from .site import Site
+from .site import FansOf, Site
 
 
 @frozen
@@ -157,6 +158,33 @@ class GlowLU(
 
     def of_member(self, site: Site, member: int) -> distributions.Joint:
         return distributions.GlowLU(site.shape, member)
+
+
+@frozen
+class Quaternion(
+    Joint,
+    name="quaternion",
+    formula="s chi(4) (cos t + v sin t), t of U(-pi, pi), v of length 1; s = 1/sqrt(2 fan)",
+    source="Parcollet et al. 2019, Quaternion Recurrent Neural Networks; Orkis-Research/"
+    "Pytorch-Quaternion-Neural-Networks, quaternion_init",
+    moments="the real part sqrt(2) s, an imaginary one sqrt(2/3) s",
+    reads="site",
+):
+    """Start the four parts of quaternion weights as random quaternions.
+
+    Over the real part and the three imaginary ones, of one shape, in this order. With
+    ``criterion="glorot"`` the fan is fan_in + fan_out of one part, with ``"he"`` its fan_in. The
+    direction v is that of a point in a cube, as published.
+    """
+
+    criterion: Literal["glorot", "he"] = field(default="glorot", kw_only=True)
+    fans: FansOf = field(default="module", kw_only=True)
+    example = "*.{r,i,j,k}_weight"
+
+    def of_member(self, site: Site, member: int) -> distributions.Joint:
+        fans = site.fans(self.fans)
+        fan = fans.fan_in + (fans.fan_out if self.criterion == "glorot" else 0)
+        return distributions.Quaternion(site.shape, member, 1 / math.sqrt(2 * fan))
 
 
 @frozen

@@ -9,7 +9,7 @@ from .. import distributions
 from ..distributions import Grid
 from ..numbers import Number, frozen
 from .base import Scheme
-from .options import AtLeastOne, Gain, NonNegative, Share, option_error
+from .options import AtLeastOne, Gain, NonNegative, Positive, Share, option_error
 from .site import FansOf, Site
 
 
@@ -66,6 +66,33 @@ class HeOrthogonal(
 
         found = _matrices(site, self.fans, of, upright=True)
         return found if gain else distributions.Constant(0.0)
+
+
+@frozen(kw_only=True)
+class GlorotOrthogonal(
+    Scheme,
+    name="glorot_orthogonal",
+    formula="Q sqrt(scale/((fan_in + fan_out) var(Q))), Q Haar",
+    source="Gasteiger et al. 2020, DimeNet; pyg-team/pytorch_geometric, glorot_orthogonal",
+    moments="mean 0, std sqrt(scale/(fan_in + fan_out))",
+    reads="axes",
+):
+    """Draw a (semi-)orthogonal matrix and scale it to Glorot's variance, as DimeNet does.
+
+    That is the variance of its entries as a sample, with n - 1; ``scale`` is 2, as published.
+    """
+
+    scale: Positive = 2.0
+    fans: FansOf = "module"
+
+    def resolve(self, site: Site) -> distributions.Distribution:
+        fans = site.fans(self.fans)
+        std = math.sqrt(self.number(site, "scale") / (fans.fan_in + fans.fan_out))
+
+        def of(shape: tuple[int, ...], grid: Grid) -> distributions.Distribution:
+            return distributions.RescaledOrthogonal(shape, std, grid)
+
+        return _matrices(site, self.fans, of)
 
 
 @frozen(kw_only=True)

@@ -8,6 +8,7 @@ from typing import Literal
 from .. import distributions
 from ..numbers import Layout, Number, frozen
 from .base import Scheme
+from .composite import refuse_whole
 from .options import Count, NonNegative, Positive, Share, option_error
 from .site import Site
 
@@ -167,6 +168,36 @@ class RandomFeatures(
         gain = self.number(site, "gain")
         found = distributions.RandomFeatures(site.shape, gain, self.norms == "fixed")
         return found if gain else distributions.Constant(0.0)
+
+
+@frozen
+class SkewPairs(
+    Scheme,
+    name="skew_pairs",
+    formula="x above the diagonal of each 2 x 2 block, -x below it, 0 elsewhere",
+    source="Lezcano-Casado & Martinez-Rubio 2019, expRNN; Lezcano/expRNN, initialization.py",
+    moments="of x, but for the zeros",
+    positional=("scheme",),
+    reads="shape",
+):
+    """Start a skew-symmetric matrix whose exponential turns pairs of units by random angles.
+
+    ``skew_pairs('uniform(-pi, pi)')`` is Henaff's start of expRNN, ``skew_pairs(quantile(
+    -sin(pi*u/4)/cos(pi*u/4)))`` Cayley's. The last row of an odd number is 0.
+    """
+
+    scheme: Scheme
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_whole(self.name, self.inner)
+
+    def resolve(self, site: Site) -> distributions.Distribution:
+        site.need(2, 2)
+        return distributions.SkewPairs(site.shape, self.scheme.resolve(site))
+
+    def __str__(self) -> str:
+        return f"{self.name}({self.scheme})"
 
 
 @frozen(kw_only=True)
