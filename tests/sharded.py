@@ -10,6 +10,7 @@ import contextlib
 import copy
 import functools
 import inspect
+import itertools
 import json
 import os
 import sys
@@ -548,6 +549,9 @@ OTHERS: dict[str, tuple[int, ...]] = {  # schemes that need options, or a shape 
     "product('uniform(1, 2)', 'normal(std=3)')": (5, 4),
     "sum(eye, 'normal(std=3)')": (5, 4),
     "rounded('uniform(-4, 4)')": (5, 4),
+    "quantile(-log(-log(u)))": (5, 4),
+    "skew_pairs('uniform(-3, 3)')": (6, 6),
+    "chrono(50, order='ifgo')": (20, 4),
 }
 DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.complex64)
 REAL_ONLY = ("orthogonal", "sparse", "blocks('orth")
@@ -581,8 +585,7 @@ def every_registered_scheme() -> None:
     world = dist.get_world_size()
     meshes = {shape: init_device_mesh("cpu", shape) for shape, _ in placements(world)}
     elsewhere = "keep torch_default blocks copy_of from_tensor pretrained mean_resizing copied_rows"
-    # gates are blocks, and need a module
-    elsewhere += " pissa olora mimetic glow_lu gates chrono quaternion skew_pairs quantile"
+    elsewhere += " pissa olora mimetic glow_lu quaternion gates"  # gates are blocks, of a module
     names = sorted(set(initkit.list_schemes()) - set(elsewhere.split()))
     tried = [(form, size) for form in names for size in SHAPES.values()]
     tried += [(f"{form}(fans='tensor')", size) for form in names for size in SHAPES.values()]
@@ -612,17 +615,18 @@ def every_registered_scheme() -> None:
 def copies_are_written_without_their_sources() -> None:
     world = dist.get_world_size()
     meshes = {shape: init_device_mesh("cpu", shape) for shape, _ in placements(world)}
-    for form in ("normal(std=1)", "orthogonal", "arange"):
-        plan = initkit.plan_init({"a": torch.empty(6, 4), "b": torch.empty(6, 4)}, {
-            "b": "copy_of('a')", "a": form
-        })  # fmt: skip
+    copies = ("copy_of('a')", "sum(scaled(copy_of('a'), 0.5), 'uniform(0, 1)')")
+    for form, made in itertools.product(("normal(std=1)", "orthogonal", "arange"), copies):
+        plan = initkit.plan_init(
+            {"a": torch.empty(6, 4), "b": torch.empty(6, 4)}, {"b": made, "a": form}
+        )
         whole = {"a": torch.empty(6, 4), "b": torch.empty(6, 4)}
         plan.apply(whole, seed=9)
-        assert torch.equal(whole["a"], whole["b"])
+        assert torch.equal(whole["a"], whole["b"]) == (made == copies[0])
         for shape, placed in placements(world):
-            for mine, wanted in pairs_of_one_reading(whole["a"], meshes[shape], placed):
+            for mine, wanted in pairs_of_one_reading(whole["b"], meshes[shape], placed):
                 plan.apply({"b": mine}, seed=9)
-                assert torch.equal(mine.to_local(), wanted.to_local()), (form, placed)
+                assert torch.equal(mine.to_local(), wanted.to_local()), (form, made, placed)
 
 
 @case(2, 4)
@@ -646,16 +650,17 @@ def what_a_file_holds_is_read_in_parts() -> None:
     world, value = dist.get_world_size(), torch.arange(28.0).view(7, 4)
     path = f"{sys.argv[4]}.{dist.get_rank()}.pt"
     torch.save({"w": value}, path)
-    rules = {"w": f"pretrained({path!r}, rows='overlap', rest='normal')"}
-    whole = torch.empty(9, 4)
-    apply_init({"w": whole}, rules, seed=9)
-    assert torch.equal(whole[:7], value)
     meshes = {shape: init_device_mesh("cpu", shape) for shape, _ in placements(world)}
-    for shape, placed in placements(world):
-        for mine, wanted in pairs_of_one_reading(whole, meshes[shape], placed):
-            # Each rank has a file of its own, whose path is part of the plan's digest.
-            apply_init({"w": mine}, rules, seed=9, verify_ranks=False)
-            assert torch.equal(mine.to_local(), wanted.to_local()), placed
+    for rest in ("normal", "mean_resizing"):
+        rules = {"w": f"pretrained({path!r}, rows='overlap', rest={rest!r})"}
+        whole = torch.empty(9, 4)
+        apply_init({"w": whole}, rules, seed=9)
+        assert torch.equal(whole[:7], value)
+        for shape, placed in placements(world):
+            for mine, wanted in pairs_of_one_reading(whole, meshes[shape], placed):
+                # Each rank has a file of its own, whose path is part of the plan's digest.
+                apply_init({"w": mine}, rules, seed=9, verify_ranks=False)
+                assert torch.equal(mine.to_local(), wanted.to_local()), placed
 
 
 @case(2, 4)

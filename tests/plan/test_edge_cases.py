@@ -20,6 +20,8 @@ from initkit import (
     FillError,
     InitkitError,
     PlanError,
+    Recipe,
+    Rule,
     apply_init,
     describe_scheme,
     initialized,
@@ -99,6 +101,28 @@ def test_a_recipe_that_needs_types_is_one_problem_on_a_state_dict() -> None:
 def test_only_says_what_it_takes(only: Any, text: str) -> None:
     said = refusal({"*": 0}, only=only)
     assert said == f"only takes names, globs and module paths, {text}"
+
+
+@pytest.mark.parametrize(
+    ("rule", "way"),
+    [
+        (Rule(0, name="0.*"), "(0.*); write only='0.*'"),
+        (Rule(0, name="0.weight", rows="1:"), "(0.weight); write only='0.weight'"),
+        (Rule(0, type=(nn.Linear, "Conv2d")), "write only='type:Linear|Conv2d'"),
+        (Rule(0, name="*.weight", type=nn.Linear), "(Linear *.weight); give its .matcher"),
+    ],
+)
+def test_only_and_protect_take_what_a_rule_matches(rule: Rule, way: str) -> None:
+    said = refusal({"*": 0}, only=rule)
+    assert said.startswith("only takes what a rule matches, not the rule (")
+    assert said.endswith(way)
+    assert "protect takes what a rule" in refusal({"*": 0}, protect=[rule])
+    assert not plan_init(nn.ModuleList([nn.Linear(2, 2)]), {"*": 0}, only=rule.matcher).problems
+
+
+def test_only_takes_no_recipe() -> None:
+    said = refusal({"*": 0}, only=Recipe("mine", rules={"*": 0}))
+    assert said.endswith("not a recipe (mine); give the recipe as the rules")
 
 
 def test_a_function_that_wants_a_module_is_told_that_it_gets_a_tensor() -> None:

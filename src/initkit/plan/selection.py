@@ -17,6 +17,8 @@ from ..rules import (
     Listing,
     Matcher,
     Name,
+    Recipe,
+    Rule,
     Words,
     changed,
     hint_other_kind,
@@ -54,8 +56,27 @@ def _read_entry(option: str, entry: Any) -> Entry:
 
 
 def _refused(option: str, value: object) -> OptionError:
+    if isinstance(value, Rule):
+        found = _key_of(value)
+        way = f"write {option}={found}" if found else "give its .matcher"
+        message = f"{option} takes what a rule matches, not the rule ({value}); {way}"
+        return OptionError(message, option=option)
+    if isinstance(value, Recipe):
+        message = f"{option} takes names, globs and module paths, not a recipe ({value.name}); "
+        return OptionError(f"{message}give the recipe as the rules", option=option)
     what = f"a {type(value).__name__}" if isinstance(value, Tensor) else shown(value)
     return OptionError(f"{option} takes names, globs and module paths, not {what}", option=option)
+
+
+def _key_of(rule: Rule) -> str:
+    """Return the key that matches what a rule does, as code; nothing where no one key does."""
+    if rule.where is not None or (rule.name is None) == (rule.type is None):
+        return ""
+    if rule.name is not None:
+        return repr(rule.name)
+    kinds = rule.type if isinstance(rule.type, tuple) else (rule.type,)
+    names = [kind if isinstance(kind, str) else kind.__name__ for kind in kinds]
+    return repr(f"type:{'|'.join(names)}")
 
 
 def select(
