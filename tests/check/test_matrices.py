@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from initkit import apply_init, check_init, register_layout
 from initkit.check.matrices import stacked
@@ -99,4 +100,57 @@ def test_a_writer_that_lays_matrices_out_wrongly_is_found(monkeypatch: pytest.Mo
     monkeypatch.setattr("initkit.distributions.arranged.matrices_of", wrong)
     apply_init(model, rules, seed=0)
     monkeypatch.undo()
+    assert not check_init(model, rules).ok
+
+
+def larger(weight: Tensor) -> None:
+    weight.mul_(1.2)
+
+
+def one_block_larger(weight: Tensor) -> None:
+    weight[..., : weight.shape[-1] // 4].mul_(2)
+
+
+def one_block_zero(weight: Tensor) -> None:
+    weight[..., : weight.shape[-1] // 4].zero_()
+
+
+def another_sign(weight: Tensor) -> None:
+    weight[..., : weight.shape[-1] // 2].abs_()
+
+
+SPOILT = (larger, one_block_larger, one_block_zero, another_sign)
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
+@pytest.mark.parametrize(
+    "scheme", ["orthogonal", "sparse(sparsity=0.5)", "indexed(i - j)", "copy_of('source.weight')"]
+)
+def test_a_padding_row_hides_nothing_of_the_rows_beside_it(scheme: str, spoil: Any) -> None:
+    model = nn.ModuleDict({n: nn.Embedding(64, 48, padding_idx=3) for n in ("source", "other")})
+    rules = {"other.*": scheme, "source.*": "orthogonal"}
+    for seed in range(4):
+        apply_init(model, rules, seed=seed)
+        report = check_init(model, rules, level=1e-4)
+        assert report.ok and not report.not_compared
+    with torch.no_grad():
+        spoil(model["other"].weight)
+    assert "other.weight" in {f.name for f in check_init(model, rules).failures}
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
+def test_turned_frequencies_are_told_by_their_lengths_and_angles(spoil: Any) -> None:
+    model, rules = {"freqs": torch.empty(2, 8, 64)}, {"freqs": "rotated_frequencies"}
+    for seed in range(10):
+        apply_init(model, rules, seed=seed)
+        report = check_init(model, rules, level=1e-4)
+        assert report.ok and not report.not_compared
+    spoil(model["freqs"])
+    assert not check_init(model, rules).ok
+
+
+def test_many_rows_that_are_turned_alike_are_no_random_angles() -> None:
+    model, rules = {"freqs": torch.empty(2, 40, 8)}, {"freqs": "rotated_frequencies"}
+    apply_init(model, rules, seed=0)
+    model["freqs"].copy_(model["freqs"][:, :1].expand(2, 40, 8))
     assert not check_init(model, rules).ok

@@ -159,3 +159,22 @@ def test_holes_where_rounding_hides_values_do_not_depend_on_the_values(
     for seed in range(4):
         apply_init(layer, {"weight": scheme}, seed=seed)
         assert check_init(layer, {"weight": scheme}).ok, seed
+
+
+MULTIPLES = (
+    "rounded(product(normal, indexed(1/sqrt(i + 1))), 0.25)",
+    "rounded(sum(indexed(i), 'normal(std=3)'), 1)",
+    "rounded(sum(eye, 'uniform(-1, 1)'), 0.5)",
+)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rule", MULTIPLES)
+def test_what_was_drawn_is_told_behind_multiples_too(rule: str, dtype: torch.dtype) -> None:
+    layer = nn.Linear(64, 96, bias=False, dtype=dtype)
+    for seed in range(4):
+        apply_init(layer, {"weight": rule}, seed=seed)
+        assert check_init(layer, {"weight": rule}, level=1e-4).ok
+    with torch.no_grad():  # of the same distribution over all, each in another place
+        layer.weight.copy_(layer.weight.flip(1))
+    assert not check_init(layer, {"weight": rule}).ok

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from ..distributions import Distribution, Rows, Test
+from ..distributions import Distribution, Rows, Source, Test
 from ..model import chunks, local_shard
 from ..numbers import Layout
 from ..plan import EMPTY, WRITE, Step, padding_mask, slot_info
@@ -94,6 +95,7 @@ def _compare(
     rounded, incomplete = _rounded(distribution, pieces[0]), pieces[0] is not local
     layout = _layout(step, checked)
     sample = TensorSample(distribution, pieces, rounded, computed is not None, incomplete, layout)
+    tested = _with_padding(sample, step, values, local) if incomplete and not sharded else sample
     checked.pieces, checked.measured = pieces, sample.measured
     checked.tests += sanity_tests(sample.measured, values.dtype)
     if not distribution.known:
@@ -102,12 +104,33 @@ def _compare(
     elif sharded and not _shows_in_any_part(distribution):
         checked.remark = "not checked: this process holds a part of it"
     elif sample.measured.finite:
-        _test(checked, sample, most)
+        _test(checked, sample, tested, most)
 
 
-def _test(checked: Checked, sample: TensorSample, most: int) -> None:
-    """Add the tests of the values."""
-    tests = list(sample.tests())
+def _with_padding(sample: TensorSample, step: Step, values: Tensor, local: Tensor) -> TensorSample:
+    """Return a sample with its padding rows as planned, or as holes, where it is told by the whole.
+
+    So of what is no sample of elements the rows beside them still tell.
+    """
+    distribution = sample.distribution
+    if distribution.iid or step.tie_kind in ("view", "overlap"):
+        return sample
+    rows = [place for row in step.padding_rows if (place := _place(step, values, row)) is not None]
+    whole = local.detach().clone()
+    if not distribution.random:
+        planned = torch.empty(whole.numel(), dtype=whole.dtype, device="cpu")
+        distribution.write(planned, Source(0, ""))  # nothing of it is drawn
+        whole[rows] = planned.view(whole.shape)[rows].to(whole)
+        return replace(sample, pieces=[whole], incomplete=False)
+    if not distribution.shows_in_part:
+        return sample
+    whole[rows] = math.nan
+    return replace(sample, pieces=[whole], incomplete=False, holes=True)
+
+
+def _test(checked: Checked, sample: TensorSample, tested: TensorSample, most: int) -> None:
+    """Add the tests of the values, of the whole tensor where it is one."""
+    tests = list(tested.tests())
     checked.compared, checked.chances = bool(tests), sample.chances
     checked.dtype = sample.rounded or sample.dtype
     checked.tests += tests

@@ -110,11 +110,11 @@ class TensorSample:
         return TensorSample(distribution, pieces)
 
     def undone(
-        self, drawn: Distribution, known: Distribution, undo: Undo, make: Undo
+        self, drawn: Distribution, known: Distribution, undo: Undo, make: Undo, step: float = 0.0
     ) -> tuple[TensorSample | None, Test]:
         """Return the values of ``drawn`` that made these with what is ``known`` at every place."""
         assert self.whole is not None
-        behind = values_behind(self.whole, self.rounded, drawn, known, undo, make)
+        behind = values_behind(self.whole, self.rounded, drawn, known, undo, make, step)
         seen = f"{behind.left:,} elements are not 0 where {known.describe()} is"
         zeros = exact_test("structure", behind.left > 0, "0 there", seen, seen)
         if behind.values is None:

@@ -40,13 +40,15 @@ def values_behind(
     known: Distribution,
     undo: Undo,
     make: Undo,
+    step: float = 0.0,
 ) -> Behind:
     """Return what was drawn for every element.
 
-    A stored value stands for all that rounds to it. Of what is drawn one by one any of those that
-    may have been drawn is returned, each as likely as it is: so what comes back is a sample as it
-    was before it was rounded, however coarse the dtype beside so large a known value. Of what is
-    drawn as one a value that rounding left in doubt is a hole.
+    A stored value stands for all that rounds to it, in its dtype or to a multiple of ``step``. Of
+    what is drawn one by one any of those that may have been drawn is returned, each as likely as it
+    is: so what comes back is a sample as it was before it was rounded, however coarse the dtype
+    beside so large a known value. Of what is drawn as one a value that rounding left in doubt is a
+    hole.
     """
     generator = torch.Generator(device="cpu").manual_seed(0)  # and so the same each time
     found, left, room, holes = [], 0, 0.0, 0
@@ -60,7 +62,8 @@ def values_behind(
         lost = values.isnan() & ~flat.isnan()
         left += int((flat[lost] != 0).sum())
         if drawn.iid:
-            low, high = _before(_ends(flat, dtype), beside, undo)
+            ends = _ends(flat, dtype, step)
+            low, high = _before(ends, beside, undo)
             values = _likely(drawn, values, low, high, generator)[~lost]
         else:
             doubt = _doubt(drawn, beside, dtype, undo, make)
@@ -107,8 +110,10 @@ def _before(ends: tuple[Tensor, Tensor], beside: Tensor, undo: Undo) -> tuple[Te
     return torch.minimum(one, two), torch.maximum(one, two)
 
 
-def _ends(values: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def _ends(values: Tensor, dtype: torch.dtype, step: float = 0.0) -> tuple[Tensor, Tensor]:
     """Return between which numbers lies what rounds to each value."""
+    if step:
+        return values.double() - step / 2, values.double() + step / 2
     # As float64 code in torch that computed in float32 would have it.
     stored = values.to(torch.float32 if dtype == torch.float64 else dtype)
     exact = values.double()

@@ -40,6 +40,7 @@ class Copy(Distribution):
     random = _of_source("random")
     iid = _of_source("iid")
     alike = _of_source("alike")
+    shows_in_part = _of_source("shows_in_part")
     placed = _of_source("placed")
     known = _of_source("known")
     gaussian = _of_source("gaussian")

@@ -101,10 +101,11 @@ class Sample(Protocol):
         """Return some of the elements as a sample of another distribution."""
 
     def undone(
-        self, drawn: Distribution, known: Distribution, undo: _Of, make: _Of
+        self, drawn: Distribution, known: Distribution, undo: _Of, make: _Of, step: float = 0.0
     ) -> tuple[Sample | None, Test]:
         """Return the values of ``drawn`` that made these with what is ``known`` at every place.
 
+        What was made may have been rounded to multiples of ``step``, of what is drawn one by one.
         ``make`` takes values drawn and values known to those made. ``undo`` takes values made and
         values known to those drawn, and to NaN where none tells;
         the test says whether 0 is there. Of what is drawn one by one these are left out. Else there
@@ -148,3 +149,15 @@ def _relative_entropy(share: float, chance: float) -> float:
                 return math.inf
             total += p * math.log(p / q)
     return max(total, 0.0)  # not negative but for rounding
+
+
+def uniform_test(what: str, shares: Tensor, room: float) -> Test:
+    """Test that numbers are uniform between 0 and 1 (Massart's bound for Kolmogorov's distance)."""
+    count = len(shares)
+    ordered = shares.sort().values
+    even = torch.arange(count + 1, dtype=torch.float64, device="cpu") / count
+    gap = max(float((ordered - even[:-1]).abs().max()), float((even[1:] - ordered).abs().max()))
+    gap = gap if math.isfinite(gap) else 1.0
+    p = min(1.0, 2 * math.exp(-2 * count * max(gap - room, 0.0) ** 2))
+    seen = f"{what} are off by {100 * gap:.3g} % of all"
+    return Test("distribution", p, f"{what} as planned", seen, seen)

@@ -19,9 +19,12 @@ from .elementwise import Constant, Uniform
 from .evidence import Sample, Test, exact_test
 from .jumps import Jumps, jumps, spread
 from .maps import STEPS, Map, backward, describe_maps, falling, through
+from .pairwise import Pairwise
 from .source import Runs, Source, Spot, slices
 
 _MULTIPLES = 1 << 12  # more of them are as good as none: no test tells them apart
+
+_EXACT = 1 << 7  # so many multiples of a power of two are numbers of every dtype
 
 
 @frozen
@@ -115,8 +118,26 @@ class Mapped(Distribution):
     def tests(self, sample: Sample) -> Iterator[Test]:
         if self.elementwise or not self.random or not self.part.known:
             yield from super().tests(sample)
+            yield from self._tests_of_multiples(sample)
         elif sample.whole is not None and not any(name in STEPS for name, _ in self.maps):
             yield from self._tests_of_part(sample)
+
+    def _tests_of_multiples(self, sample: Sample) -> Iterator[Test]:
+        """Test what was drawn beside known values before all were rounded to multiples.
+
+        All values together tell whether they are distributed as planned, and not where.
+        """
+        part, (name, step) = self.part, self.maps[0]
+        if name != "rounded" or len(self.maps) > 1 or sample.whole is None:
+            return
+        if not isinstance(part, Pairwise) or part.in_blocks is not None:
+            return
+        drawn = [one for one in (part.part, part.other) if one.random]
+        # A dtype of 16 bits holds few multiples as they are.
+        exact = math.frexp(step)[0] == 0.5 or sample.dtype.itemsize > 2
+        few = max(map(abs, sample.extremes)) <= _EXACT * step
+        if len(drawn) == 1 and drawn[0].iid and exact and few:
+            yield from part.tests_of_drawn(sample, step)
 
     def _tests_of_part(self, sample: Sample) -> Iterator[Test]:
         """Test the values before the maps, of what is drawn as one."""

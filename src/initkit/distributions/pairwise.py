@@ -200,14 +200,17 @@ class Pairwise(Shaped):
         if sample.whole is None or self.in_blocks is not None or not self.random:
             yield from super().tests(sample)
         elif not (self.part.random and self.other.random):
-            yield from self._tests_of_drawn(sample)
+            yield from self.tests_of_drawn(sample)
         elif self.moments is not None:
             yield from sample.goodness_of_fit()
 
-    def _tests_of_drawn(self, sample: Sample) -> Iterator[Test]:
-        """Test what is drawn, which the values tell where the other one is known."""
+    def tests_of_drawn(self, sample: Sample, step: float = 0.0) -> Iterator[Test]:
+        """Test what is drawn, which the values tell where the other one is known.
+
+        They may have been rounded to multiples of ``step``.
+        """
         drawn, known = (self.part, self.other) if self.part.random else (self.other, self.part)
-        found, zeros = sample.undone(drawn, known, self.undone, self.of)
+        found, zeros = sample.undone(drawn, known, self.undone, self.of, step)
         if found is None:  # that 0 is where it must be says nothing of the others
             yield from [zeros] if zeros.p == 0 else []
             return

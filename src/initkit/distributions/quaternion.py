@@ -11,7 +11,7 @@ from torch import Tensor
 from .. import stream
 from ..numbers import exact_math, frozen
 from .digits import short
-from .evidence import Test, binomial
+from .evidence import Test, binomial, uniform_test
 from .joint import Joint, Shape
 from .source import Source
 
@@ -60,8 +60,8 @@ class Quaternion(Joint):
         squares = (real.square() + imaginary) / (2 * self.size**2)
         # A published direction is a little short: by less than 1e-3 for nearly all of them.
         room = 2e-3 + slack
-        yield _follows("their lengths", 1 - (1 + squares) * (-squares).exp(), room)
-        yield _follows("their angles", torch.atan2(imaginary.sqrt(), real) / math.pi, room)
+        yield uniform_test("their lengths", 1 - (1 + squares) * (-squares).exp(), room)
+        yield uniform_test("their angles", torch.atan2(imaginary.sqrt(), real) / math.pi, room)
         count = len(real)
         for name, side in zip("ijk", sides, strict=True):
             above = int((side > 0).sum())
@@ -73,15 +73,3 @@ class Quaternion(Joint):
             p = 6 * math.exp(-2 * count * max(abs(share - 1 / 3) - room, 0.0) ** 2)
             seen = f"{name} has {short(share)} of the squares"
             yield Test("distribution", min(p, 1.0), "a third of the squares", seen, seen)
-
-
-def _follows(what: str, shares: Tensor, room: float) -> Test:
-    """Test that numbers are uniform between 0 and 1 (Massart's bound for Kolmogorov's distance)."""
-    count = len(shares)
-    ordered = shares.sort().values
-    even = torch.arange(count + 1, dtype=torch.float64, device="cpu") / count
-    gap = max(float((ordered - even[:-1]).abs().max()), float((even[1:] - ordered).abs().max()))
-    gap = gap if math.isfinite(gap) else 1.0
-    p = min(1.0, 2 * math.exp(-2 * count * max(gap - room, 0.0) ** 2))
-    seen = f"{what} are off by {100 * gap:.3g} % of all"
-    return Test("distribution", p, f"{what} as planned", seen, seen)

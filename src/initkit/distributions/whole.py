@@ -17,7 +17,7 @@ from ..numbers import Grid, exact_math, frozen
 from .base import WRITTEN, Distribution, Shaped, grid_misfit
 from .digits import short
 from .elementwise import Constant, Normal, ndtr
-from .evidence import Sample, Test, binomial
+from .evidence import Sample, Test, binomial, exact_test, uniform_test
 from .indexed import check_base
 from .source import Runs, Source, spans
 
@@ -94,19 +94,26 @@ class Sparse(NonElementwise):
     def tests(self, sample: Sample) -> Iterator[Test]:
         rest = Normal(0.0, self.scale)
         nonzero = sample.of(rest, [chunk[chunk != 0] for chunk in sample.chunks()])
+        chance = nonzero.chance_of_zero()
         if sample.whole is not None:
-            yield self._zeros_test(sample.matrices(self.grid), nonzero.chance_of_zero())
+            yield self._zeros_test(sample.matrices(self.grid), chance)
+        elif self.grid == (1, self.shape[0], math.prod(self.shape[1:])):
+            left = torch.cat([piece.flatten(1) for piece in sample.pieces])  # but for some rows
+            yield self._zeros_test(left[None], chance, self.shape[0] - len(left))
         for test in rest.tests(nonzero):
             # zeros are counted by column, and what is left has lost its neighbours
             if test.kind not in ("zeros", "order"):
                 yield test
 
-    def _zeros_test(self, whole: Tensor, chance: float) -> Test:
-        """Count the zeros of each column; normal values are 0 now and then, too."""
+    def _zeros_test(self, whole: Tensor, chance: float, out: int = 0) -> Test:
+        """Count the zeros of each column; normal values are 0 now and then, too.
+
+        Any of the rows that are left ``out`` may hold a zero of each column.
+        """
         matrices, rows, columns = whole.shape
         zeros = rows - torch.stack([m.count_nonzero(0) for m in whole])
         extra = int((zeros - self.zeros).clamp(min=0).sum())
-        missing = int((self.zeros - zeros).clamp(min=0).sum())
+        missing = int((self.zeros - out - zeros).clamp(min=0).sum())
         low, high = int(zeros.min()), int(zeros.max())
         seen = f"{low} to {high} zeros per column" if low < high else f"{low} zeros per column"
         # A zero too few cannot be; of the normal values each may have been rounded to one.
@@ -161,8 +168,26 @@ class Rotated(NonElementwise):
         angle = torch.empty(rows, dtype=torch.float32, device="cpu")
         stream.uniform_(angle, source.values, 0.0, 2 * math.pi, first)
         cos, sin = exact_math.cos(angle.double()), exact_math.sin(angle.double())
+        return self._turned(cos, sin)
+
+    def _turned(self, cos: Tensor, sin: Tensor) -> Tensor:
+        """Return the pairs of each row, turned by its angle."""
         x, y = cos[..., None] * self._radii, sin[..., None] * self._radii
         return torch.stack([torch.cat([x, -y], -1), torch.cat([y, x], -1)])
+
+    def tests(self, sample: Sample) -> Iterator[Test]:
+        if sample.whole is None or not sample.whole.numel():
+            return
+        whole = sample.whole.detach().cpu().double()
+        first = whole[:, ..., 0] / self._radii[0]  # cosine and sine of every row's angle
+        angles = torch.atan2(first[1], first[0])
+        gap = (whole - self._turned(angles.cos(), angles.sin())).abs() / self._radii.abs().repeat(2)
+        off = float(gap.max())
+        wrong = not off <= 1e-5 + 4 * float(torch.finfo(sample.dtype).eps)
+        seen = f"pairs that are off by {off:.2g} of their length"
+        text = f"its rows are no pairs of planned lengths under one angle: {seen}"
+        yield exact_test("structure", wrong, "pairs under one angle a row", seen, text)
+        yield uniform_test("angles", (angles.reshape(-1) / (2 * math.pi)) % 1, 1e-3)
 
 
 @frozen
