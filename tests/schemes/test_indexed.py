@@ -177,3 +177,14 @@ def test_integer_buffers_take_whole_numbers_alone() -> None:
 def test_a_name_without_a_value_gives_way_to_the_index() -> None:
     plan = plan_init(One(4), {"x": "indexed(config.scale or 2*i)"})
     assert plan["x"].start == "(0, 2, ..., 6)"
+
+
+def test_a_check_leaves_room_for_the_angles_of_code_in_float32_and_no_more() -> None:
+    rules = {"waves": "indexed(sin(2*pi*i*j/m))"}
+    time = 2 * math.pi * torch.arange(200)[:, None] * (torch.arange(300) / 300)
+    assert check_init({"waves": time.sin()}, rules).ok
+    assert not check_init({"waves": (time * 1.0001).sin()}, rules).ok
+    decays = {"decays": "indexed(-exp(i/n))"}
+    table = -(torch.arange(64) / 64).exp()
+    assert check_init({"decays": table}, decays).ok
+    assert not check_init({"decays": table * (1 + 1e-5)}, decays).ok

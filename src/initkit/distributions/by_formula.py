@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -14,6 +15,7 @@ from .indexed import AlongAxes, describe_line
 
 _MOST = 1 << 28  # values along the axes: all of them are reckoned to know the ends
 _PIECE = 1 << 18  # of these at a time
+_FAR = 1e-3  # no rounding of a sum or a sine is so large a part of the largest value
 
 
 @frozen
@@ -29,7 +31,10 @@ class ByFormula(AlongAxes):
     formula: str
     axes: tuple[int, ...]
     numbers: tuple[tuple[str, float], ...] = ()
-    tolerance = 1e-6  # other code reckons in float32
+
+    @property
+    def tolerance(self) -> float:
+        return _tolerance(self)
 
     def __post_init__(self) -> None:
         IndexFormula(self.formula)  # a file may hold any text
@@ -44,11 +49,20 @@ class ByFormula(AlongAxes):
         return f"{math.prod(self.lengths):,} values are too many for a formula" if many else ""
 
     def at(self, *places: Tensor) -> Tensor:
+        # A formula may leave an index out, and then one value stands for all.
+        values = _formula(self.formula).values(self._known(places).__getitem__)
+        return values.expand(places[0].shape)
+
+    def roughly_at(self, *places: Tensor) -> Tensor:
+        """Return the values at these indices as code in float32 would have them."""
+        values = _formula(self.formula).roughly(self._known(places).__getitem__)
+        return values.expand(places[0].shape)
+
+    def _known(self, places: Sequence[Tensor]) -> dict[str, Tensor | float]:
         known: dict[str, Tensor | float] = dict(self.numbers)
         for letter, size, place, length in zip("ij", "nm", places, self.lengths, strict=False):
             known |= {letter: place.double(), size: float(length)}
-        # A formula may leave an index out, and then one value stands for all.
-        return _formula(self.formula).values(known.__getitem__).expand(places[0].shape)
+        return known
 
     def ends(self) -> tuple[float, float]:
         return _ends(self)
@@ -78,6 +92,24 @@ class ByFormula(AlongAxes):
 @lru_cache(maxsize=256)  # of texts
 def _formula(text: str) -> IndexFormula:
     return IndexFormula(text)
+
+
+@lru_cache(maxsize=256)  # a number for each
+def _tolerance(distribution: ByFormula) -> float:
+    """Return how far code in float32 may be off, which grows with the angle of a sine.
+
+    That is a few times as far as one way of reckoning is; at first and last places, of very many.
+    """
+    count = math.prod(distribution.lengths)
+    first = torch.arange(min(count, _PIECE), device="cpu")
+    index = torch.cat([first, count - 1 - first]) if count > _PIECE else first
+    places = torch.unravel_index(index, distribution.lengths)
+    exact, rough = distribution.at(*places), distribution.roughly_at(*places).double()
+    largest = max(map(abs, distribution.ends()))
+    gaps = (exact - rough).abs() / (largest or 1.0)
+    gap = float(gaps[gaps.isfinite()].max()) if bool(gaps.isfinite().any()) else 0.0
+    # Where float32 takes another branch no tolerance would do: then it is as without one.
+    return max(1e-6, 4 * gap) if gap < _FAR else 1e-6
 
 
 @lru_cache(maxsize=256)  # two numbers for each

@@ -157,7 +157,7 @@ class Formula:
 
     def reckon(self, lookup: Callable[[str], Any]) -> Any:
         """Return what the formula makes, in the numbers of its language."""
-        return _value(self._tree, lookup, self.language)
+        return value_of(self._tree, lookup, self.language)
 
     def with_names(self, values: Mapping[str, float]) -> Formula | float:
         """Return the formula with numbers in place of some names.
@@ -373,7 +373,7 @@ def _check_name(name: str, formula: Formula) -> None:
     raise error.or_rather(name, (*known, *language.functions), others)
 
 
-def _value(node: ast.expr, lookup: Callable[[str], Any], language: Language) -> Any:
+def value_of(node: ast.expr, lookup: Callable[[str], Any], language: Language) -> Any:
     """Return what a tree that was checked reckons, in the numbers of its language."""
     name = _name_of(node)
     if name is not None:
@@ -383,24 +383,24 @@ def _value(node: ast.expr, lookup: Callable[[str], Any], language: Language) -> 
             # As a float, so that 9**9**9 overflows where whole numbers would fill the memory.
             return language.number(value)  # type: ignore[arg-type]
         case ast.UnaryOp(op=op, operand=operand):
-            value = _value(operand, lookup, language)
+            value = value_of(operand, lookup, language)
             return -value if isinstance(op, ast.USub) else value
         case (
             ast.BinOp(left=left, op=op, right=right)
             | ast.Compare(left=left, ops=[op], comparators=[right])
         ):
-            ends = (_value(part, lookup, language) for part in (left, right))
+            ends = (value_of(part, lookup, language) for part in (left, right))
             value = language.operators[type(op)](*ends)
             return language.number(value) if isinstance(value, bool) else value
         case ast.BoolOp(values=values):
             return _first_value(values, lookup, language)
         case ast.Call(func=ast.Name(id="where"), args=[condition, *either]) if isinstance(
-            truth := _value(condition, lookup, language), float
+            truth := value_of(condition, lookup, language), float
         ):
             # One number says which counts, and the other may have no value.
-            return _value(either[not truth], lookup, language)
+            return value_of(either[not truth], lookup, language)
         case ast.Call(func=ast.Name(id=function), args=arguments):
-            operands = (_value(argument, lookup, language) for argument in arguments)
+            operands = (value_of(argument, lookup, language) for argument in arguments)
             return language.number(language.functions[function](*operands))
     raise AssertionError(f"unchecked node {ast.dump(node)}")
 
@@ -408,7 +408,7 @@ def _value(node: ast.expr, lookup: Callable[[str], Any], language: Language) -> 
 def _first_value(parts: list[ast.expr], lookup: Callable[[str], Any], language: Language) -> Any:
     for part in parts[:-1]:
         try:
-            return _value(part, lookup, language)
+            return value_of(part, lookup, language)
         except (FormulaError, KeyError):  # a mapping may be asked, too
             continue
-    return _value(parts[-1], lookup, language)
+    return value_of(parts[-1], lookup, language)

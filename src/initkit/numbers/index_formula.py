@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from . import exact_math
-from .formula import ARGUMENTS, ARITHMETIC, Formula, Language
+from .formula import ARGUMENTS, ARITHMETIC, Formula, Language, value_of
 
 Values = Callable[[str], "Tensor | float"]
 """From a letter or a name to its values: one for each element, or one for all."""
@@ -68,6 +68,23 @@ _OF_INDEX = Language(
 )
 
 
+_ROUGHLY = replace(
+    _OF_INDEX,
+    number=lambda value: torch.as_tensor(value, dtype=torch.float32, device="cpu"),
+    functions={
+        **_OF_INDEX.functions,
+        "log": lambda x, base=None: x.log() if base is None else x.log() / base.log(),
+        "exp": torch.exp,
+        "sin": torch.sin,
+        "cos": torch.cos,
+    },
+    operators={
+        **_OF_INDEX.operators,
+        ast.Pow: torch.pow,
+    },
+)
+
+
 @dataclass(frozen=True, slots=True)
 class IndexFormula(Formula):
     """Hold an element's value as a formula of its indices ``i``, ``j`` among ``n``, ``m``.
@@ -99,6 +116,11 @@ class IndexFormula(Formula):
     def values(self, lookup: Values) -> Tensor:
         """Return the values, in float64; NaN or infinite where there is none."""
         value: Tensor = self.reckon(lookup)
+        return value
+
+    def roughly(self, lookup: Values) -> Tensor:
+        """Return the values as code in float32 would have them, with torch's own functions."""
+        value: Tensor = value_of(self._tree, lookup, _ROUGHLY)
         return value
 
 
