@@ -85,9 +85,9 @@ RECIPES = (
         fits=("torch_geometric",),
         code=("torch_geometric.nn",),
         notes="PyG's Linear carries what it starts with (weight_initializer, bias_initializer): "
-        "Glorot and 0, or torch's default. Layers of torch keep torch's default. DimeNet's "
-        "matrices and the normed relations of TransE are no known distributions: both models keep "
-        "their values",
+        "Glorot and 0, or torch's default. Layers of torch keep torch's default. The "
+        "normed relations of TransE are no known distribution, and DimeNet names its layers one by "
+        "one (glorot_orthogonal is their scheme): both models keep their values",
     ),
 )
 ALIASES = {
