@@ -39,6 +39,8 @@ ELEMENTWISE = [
     distributions.Blocks(
         (distributions.Uniform(-1.0, 0.0), distributions.Uniform(0.0, 2.0)), 60_000
     ),
+    distributions.Quantile("-log(-log(u))"),
+    distributions.Quantile("layer*(1 - u**3)", (("layer", 2.0),)),
 ]
 STRUCTURED = [
     distributions.Eye((300, 200), (1, 300, 200)),
@@ -49,6 +51,20 @@ STRUCTURED = [
     distributions.Orthogonal((400, 150), 2.0, (4, 100, 150)),
     distributions.DeltaOrthogonal((100, 60, 5, 2), 1.5),
     distributions.Sparse((300, 200), 0.1, 30, (1, 300, 200)),
+    distributions.RescaledOrthogonal((300, 200), 0.5, (1, 300, 200)),
+    distributions.RescaledOrthogonal((400, 150), 0.1, (4, 100, 150)),
+    distributions.Opposed(
+        distributions.Blocks(
+            (
+                distributions.Uniform(-2.0, -1.0),
+                distributions.Uniform(1.0, 2.0),
+                distributions.Normal(0.0, 1.0),
+            ),
+            60_000,
+        ),
+        1,
+        0,
+    ),
     distributions.Arranged(
         (20, 200, 15),
         distributions.Orthogonal((1, 300, 200), 2.0, (1, 300, 200)),
@@ -176,7 +192,7 @@ def test_distributions_print_as_the_textbook_writes_them() -> None:
     assert shown[5] == "TN(0, 0.02; -0.04, 0.04)"
     assert shown[8] == "U(-10, 10), 0 where |x| < 5"
     assert shown[12] == "N(0, 1) | constant 1 | U(0, 1)"
-    assert shown[15] == "identity, 4 blocks"
-    assert shown[17] == "Dirac, 3 groups"
-    assert shown[19] == "orthogonal, gain 2, 4 blocks"
-    assert shown[21] == "N(0, 0.1), 30 zeros per column"
+    assert shown[17] == "identity, 4 blocks"
+    assert shown[19] == "Dirac, 3 groups"
+    assert shown[21] == "orthogonal, gain 2, 4 blocks"
+    assert shown[23] == "N(0, 0.1), 30 zeros per column"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -84,12 +85,15 @@ class Quantile(Distribution):
         return f"{self.formula}, u of U(0, 1){given}"
 
     def scaled(self, factor: float) -> Distribution:
-        return self.mapped("times", factor) if factor else Constant(0.0)
+        if not factor:
+            return Constant(0.0)
+        return replace(self, formula=f"{factor!r}*({self.formula})")
 
     def write(self, out: Tensor, source: Source, runs: Runs = 0) -> None:
         words = stream.words(source.values, runs, out.numel())
         for piece in slices(out.numel()):
-            out[piece] = self.of((words[piece].double() + 0.5) / _WORDS).to(out)
+            # Through float32, so that all dtypes hold the same values.
+            out[piece] = self.of((words[piece].double() + 0.5) / _WORDS).float().to(out)
 
 
 class _Curve(NamedTuple):
