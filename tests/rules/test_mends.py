@@ -243,13 +243,13 @@ def test_an_argument_that_a_rule_or_recipe_has_not_is_told_as_an_option_is() -> 
     with pytest.raises(OptionError) as caught:
         Rule("normal", nmae="*.weight")  # type: ignore[call-arg]
     assert str(caught.value).splitlines() == [
-        "Rule has no argument 'nmae'",
+        "Rule has no option 'nmae'",
         "  as written:   Rule('normal', nmae='*.weight')",
         "  to paste:     Rule('normal', name='*.weight')",
     ]
-    with pytest.raises(OptionError, match="Recipe has no argument 'rulse'"):
+    with pytest.raises(OptionError, match="Recipe has no option 'rulse'"):
         Recipe("mine", rulse={"*": 0})  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="missing 1 required"):
+    with pytest.raises(OptionError, match=r"Rule lacks 'scheme'; it is called as Rule\(scheme, "):
         Rule()  # type: ignore[call-arg]
 
 

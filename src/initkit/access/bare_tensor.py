@@ -8,9 +8,11 @@ from torch import Tensor
 
 from ..errors import TargetError
 from ..schemes import Scheme
+from ..wording import checks_calls
 from ..write import apply_init
 
 
+@checks_calls
 def init_(
     tensor: Tensor,
     scheme: str | float | Scheme | Callable[[Tensor], object],

@@ -10,9 +10,10 @@ from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
 from ..errors import Correction, RuleError, TargetError, visible
-from ..rules import changed, list_recipes, recipe_named, words_for
+from ..rules import list_recipes, recipe_named
 from ..schemes import canonical_name, list_schemes
 from ..spelling import clearly_nearest
+from ..wording import changed, words_for
 
 Commands = Mapping[str, argparse.ArgumentParser]
 """The commands and what reads their arguments."""

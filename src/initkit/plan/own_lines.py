@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TypeVar
 
 from ..errors import Problem
-from ..rules import Clause, Entry, worth_showing
+from ..rules import Clause
+from ..wording import Entry, worth_showing
 
 P = TypeVar("P", bound=Problem)
 

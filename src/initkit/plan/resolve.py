@@ -11,8 +11,9 @@ from ..distributions import Joint as Group
 from ..errors import Correction, FormulaError, InitkitError, Problem, SchemeMismatch, visible
 from ..model import ModelView, ParameterInfo, Slot, kind_of, parameter_info
 from ..numbers import Layout
-from ..rules import Clause, Entry, mended, read_rules
+from ..rules import Clause, read_rules
 from ..schemes import CopyOf, FansOf, Pretrained, Site, needs_of, resolve
+from ..wording import Entry, mended
 from .copies import tied_names
 from .formula_names import FormulaNames
 from .matching import RuleTable

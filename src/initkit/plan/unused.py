@@ -13,15 +13,14 @@ from ..model import ModelView, Slot, named_unregistered
 from ..render import fold_rows
 from ..rules import (
     Clause,
-    Entry,
     Recipe,
     Scope,
     Words,
     hint_module,
     mended_entry,
-    python_text,
 )
 from ..spelling import affordable_hints
+from ..wording import Entry, python_text
 from .matching import RuleTable
 from .options import InitOptions
 from .own_lines import as_in_file, own_line

@@ -12,12 +12,14 @@ from torch import Tensor, nn
 from ..errors import TargetError
 from ..model import Slot
 from ..plan import Plan
+from ..wording import checks_calls, checks_methods
 from .init_functions import seen_by
 from .reading import read_plan
 from .tables import table_of
 from .tracker import Tracker
 
 
+@checks_methods
 class Recording:
     """What was seen while a block ran; :func:`recording` makes it.
 
@@ -66,6 +68,7 @@ class Recording:
             return slot.computed.read()
 
 
+@checks_calls
 @contextmanager
 def recording() -> Iterator[Recording]:
     """Watch how the code of this block starts the models that it builds.
@@ -85,6 +88,7 @@ def recording() -> Iterator[Recording]:
         yield record
 
 
+@checks_calls
 def record_init(
     build: Callable[..., nn.Module], *args: Any, buffers: bool = False, **kwargs: Any
 ) -> Plan:

@@ -33,16 +33,13 @@ from .recipe import LIBRARIES, Recipe, describe_recipe, register_recipe
 from .roles import HasTorchDefault, Role
 from .row_range import RowRange
 from .rule import REST, Rule
-from .written import Argument, Entry, changed, mended, python_text, show, words_for, worth_showing
 
 __all__ = [
     "LIBRARIES",
     "REST",
     "All",
     "Alternatives",
-    "Argument",
     "Clause",
-    "Entry",
     "First",
     "HasTorchDefault",
     "Inside",
@@ -67,7 +64,6 @@ __all__ = [
     "Words",
     "add_recipes",
     "aliases",
-    "changed",
     "compile_glob",
     "describe_recipe",
     "every_recipe",
@@ -78,18 +74,13 @@ __all__ = [
     "hint_other_kind",
     "last",
     "list_recipes",
-    "mended",
     "mended_entry",
     "paths_above",
-    "python_text",
     "read_key",
     "read_rules",
     "recipe_clauses",
     "recipe_named",
     "recipes_for",
     "register_recipe",
-    "show",
     "unregister_recipe",
-    "words_for",
-    "worth_showing",
 ]

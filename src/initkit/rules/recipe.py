@@ -22,8 +22,8 @@ from ..schemes import (
     scheme_names,
     unknown_scheme,
 )
+from ..wording import checks_calls
 from .catalog import add_recipes, list_recipes, other_names, recipe_named, variants
-from .written import names_arguments
 
 LIBRARIES = frozenset("transformers timm torchvision diffusers torch_geometric".split())
 # Modules of these names stand in any project: a file that is called so tells nothing.
@@ -31,7 +31,6 @@ _ANYWHERE = frozenset("model models modules layers utils main __main__ train".sp
 SHOW_ALL = "list_recipes() and list_schemes() show all names"
 
 
-@names_arguments
 @frozen
 class Recipe(Value):
     """A named, cited, ordered set of rules.
@@ -213,6 +212,7 @@ class Recipe(Value):
         return html_page(self.label, [self.summary, about, rules])
 
 
+@checks_calls
 def register_recipe(recipe: Recipe) -> Recipe:
     """Register a recipe under its name.
 
@@ -231,6 +231,7 @@ def register_recipe(recipe: Recipe) -> Recipe:
     return recipe
 
 
+@checks_calls
 def describe_recipe(name: str) -> Recipe:
     """Show a recipe: printing it gives sources, variants, other names, options and rules.
 

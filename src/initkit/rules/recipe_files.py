@@ -21,13 +21,13 @@ from ..errors import FileError, InitkitError, ReadError, RuleError
 from ..files import parse_json, parse_toml, read_text, write_text
 from ..numbers import Formula
 from ..schemes import Constant, Function, Scheme, is_scheme_table, read_scheme
+from ..wording import Entry, checks_calls, show
 from .catalog import recipe_named
 from .keys import read_key, read_name
 from .matchers import Type
 from .read import Rules, as_table, each, read_rules, together
 from .recipe import Recipe
 from .rule import Rule
-from .written import Entry, show
 
 _TEXTS = ("name", "summary", "source", "paper", "notes")
 _LISTS = ("fits", "code", "marks")
@@ -37,6 +37,7 @@ _RULE_FLAGS = ("optional", "padding")
 _RULE_KEYS = {"scheme", "name", "type", "layout", "rows", *_RULE_FLAGS}
 
 
+@checks_calls
 def load_recipe(path: str | Path) -> Recipe:
     r"""Read a recipe from a ``.toml`` or ``.json`` file.
 
@@ -62,6 +63,7 @@ def load_recipe(path: str | Path) -> Recipe:
         raise
 
 
+@checks_calls
 def save_recipe(rules: Rules, path: str | Path) -> Path:
     """Write rules to a ``.toml`` or ``.json`` file from which :func:`load_recipe` reads the same.
 

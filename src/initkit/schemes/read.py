@@ -12,6 +12,7 @@ from typing import Any, TypeGuard, cast
 
 from ..errors import FormulaError, OptionError, RuleError
 from ..numbers import Call, Formula, read_call
+from ..wording import checks_calls, unknown_option
 from .base import Scheme
 from .basic import Constant, Function, PerModule
 from .composite import Blocks
@@ -29,6 +30,7 @@ from .registry import (
 _TORCH_INIT_OPTIONS = {"val": "value", "a": "low", "b": "high"}
 
 
+@checks_calls
 def read_scheme(value: object) -> Scheme:
     """Return the scheme that a rule's value stands for.
 
@@ -78,6 +80,7 @@ def read_scheme_call(call: Call) -> Scheme:
     return _make(name, factory_of(name), call.args, call.kwargs)
 
 
+@checks_calls
 def blocks(*parts: object, dim: int = 0, sizes: Sequence[float | str] | None = None) -> Blocks:
     """Start each of as many blocks of a dimension in its own way.
 
@@ -103,6 +106,7 @@ def blocks(*parts: object, dim: int = 0, sizes: Sequence[float | str] | None = N
     return Blocks(tuple(read_scheme(part) for part in parts), dim=dim, sizes=given)
 
 
+@checks_calls
 def per_module(function: Callable[..., object], **options: Any) -> PerModule:
     """Start modules by a function of yours that takes a module, such as ``model.apply`` takes.
 
@@ -275,9 +279,7 @@ def _add_by_name(
         # Its own option first: `a` is the slope of kaiming_normal, and elsewhere a synonym.
         target = option if option in defaults else synonyms.get(option, option)
         if target not in defaults:
-            error = OptionError(f"{name} has no option {option!r}", owner=name, option=option)
-            takes = f"; it takes {', '.join(defaults) or 'none'}"
-            raise error.or_rather(option, defaults, takes)
+            raise unknown_option(name, option, [*defaults])
         if target in options:
             message = f"{name}: {target} is given twice"
             raise OptionError(message, owner=name, option=target)

@@ -5,22 +5,20 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, NamedTuple, TypeVar
 
 from torch import nn
 
-from ..errors import Correction, InitkitError, OptionError, RuleError, shown
-from ..schemes import Scheme
-from .base import Matcher
-from .hints import text_in_quotes
+from .errors import Correction, InitkitError, OptionError, RuleError, shown
 
 Changes = Callable[[str], Iterator[str]]
 """What yields the forms that a text may have been meant to have."""
 T = TypeVar("T")
-C = TypeVar("C", bound="type[Any]")
+C = TypeVar("C", bound="Callable[..., Any]")
+K = TypeVar("K", bound="type[Any]")
 
 
 class Entry(NamedTuple):
@@ -82,9 +80,25 @@ class GivenCall(NamedTuple):
 
 
 class HasCall:
-    """Base of what keeps the call that made it, as a :class:`Rule` does."""
+    """Base of what keeps the call that made it, as a rule does."""
+
+    __slots__ = ()
 
     written: Call
+
+
+class Spelled:
+    """Base of what a text in a rule table stands for: matchers and schemes."""
+
+    __slots__ = ()
+
+    def spell(self) -> str:
+        """Return that text; raises :class:`RuleError` where there is none."""
+        raise NotImplementedError
+
+    def in_python(self) -> str:
+        """Return the Python that stands for it in a rule table."""
+        return repr(self.spell())
 
 
 # ------------------------------------------------------------------------------------- printing
@@ -111,17 +125,14 @@ def python_text(value: object) -> str:
         return f"[{inner}]" if isinstance(value, list) else f"({inner}{',' * (len(value) == 1)})"
     if isinstance(value, re.Pattern):
         return f"re.compile({text_in_quotes(str(value.pattern))})"
-    if isinstance(value, Scheme):
-        text = str(value)
-        return text if re.fullmatch(r"[-+.\de]+", text) else repr(text)
     return _named(value)
 
 
 def _named(value: object) -> str:
     """Return the text of what has a name in the user's program."""
-    if isinstance(value, Matcher):
+    if isinstance(value, Spelled):
         try:
-            return repr(value.spell())
+            return value.in_python()
         except RuleError:
             return "..."
     if isinstance(value, HasCall):
@@ -132,6 +143,12 @@ def _named(value: object) -> str:
     if getattr(nn, name, None) is value:
         return f"nn.{name}"
     return name if name.isidentifier() else "..."  # no <lambda>
+
+
+def text_in_quotes(text: str) -> str:
+    """Return a text as Python writes it, raw where it has backslashes."""
+    raw = "\\" in text and "'" not in text and text.isprintable() and text[-1] != "\\"
+    return f"r'{text}'" if raw else repr(text)
 
 
 # -------------------------------------------------------------------------------------- mending
@@ -175,7 +192,7 @@ def changed(value: Any, changes: Changes) -> Iterator[Any]:
         for text in changes(f"re:{value.pattern}"):
             if text.startswith("re:"):
                 yield re.compile(text[3:], value.flags)
-    elif isinstance(value, Matcher):
+    elif isinstance(value, Spelled):
         with suppress(RuleError):  # no text stands for it
             yield from changes(value.spell())
 
@@ -215,38 +232,6 @@ def show(error: InitkitError, written: T, read: Callable[[T], object]) -> None:
         error.shown = Correction(written, meant)
 
 
-def names_arguments(cls: C) -> C:
-    """Let a class refuse arguments that it has not, and show the call with the one that is meant.
-
-    Raises :class:`OptionError`.
-    """
-    thing: Any = cls  # mypy lets nobody assign __init__
-    init, name = thing.__init__, cls.__name__
-    known = [*inspect.signature(cls).parameters]
-    names = frozenset(known)
-
-    def read(call: GivenCall) -> None:
-        for argument in call.arguments:
-            if argument.name not in known:
-                message = f"{name} has no argument {argument.name!r}"
-                error = OptionError(message, owner=name, option=argument.name)
-                raise error.or_rather(argument.name, known)
-
-    @functools.wraps(init)
-    def __init__(self: object, *args: Any, **options: Any) -> None:  # noqa: N807  it becomes one
-        if not options.keys() <= names:
-            call = GivenCall(name, args, tuple(map(Argument, options, options.values())))
-            try:
-                read(call)
-            except OptionError as error:
-                show(error, call, read)
-                raise
-        init(self, *args, **options)
-
-    thing.__init__ = __init__
-    return cls
-
-
 def worth_showing(written: object) -> bool:
     """Whether what was written has few enough characters to be read in an error."""
     try:
@@ -256,3 +241,148 @@ def worth_showing(written: object) -> bool:
 
 
 _LONGEST = 400
+
+
+# ---------------------------------------------------------------------------------------- calling
+
+
+def checks_calls(thing: C) -> C:
+    """Let a function, or a class's constructor, say how it is called where a call does not fit.
+
+    Raises :class:`OptionError` for an argument that it has not, showing the one that is meant, for
+    one too many, and for one that is missing.
+
+    >>> @checks_calls
+    ... def draw(shape, *, std=1.0): ...
+    >>> draw(3, sdt=2)
+    Traceback (most recent call last):
+    initkit.errors.OptionError: draw has no option 'sdt'
+      as written:   sdt=2
+      to paste:     std=2
+    """
+    made: Any = thing  # mypy lets nobody assign __init__
+    if isinstance(thing, type):
+        made.__init__ = _checked(made.__init__, thing.__name__, own=1, made=True)
+        return thing
+    checked: Any = _checked(thing, thing.__name__)
+    return checked  # type: ignore[no-any-return]
+
+
+def checks_methods(cls: K) -> K:
+    """Let the public methods of a class say how they are called, as :func:`checks_calls` does."""
+    for name, part in list(vars(cls).items()):
+        if name.startswith("_"):
+            continue
+        if isinstance(part, classmethod):
+            kept = classmethod(_checked(part.__func__, part.__func__.__qualname__, own=1))
+            setattr(cls, name, kept)
+        elif isinstance(part, FunctionType):
+            setattr(cls, name, _checked(part, part.__qualname__, own=1))
+    return cls
+
+
+def _checked(
+    function: Callable[..., Any], name: str, own: int = 0, *, made: bool = False
+) -> Callable[..., Any]:
+    """Return a function that answers calls that don't fit; ``own`` arguments are Python's."""
+
+    # A call that fits costs nothing more: only what failed is looked at.
+    @functools.wraps(function)
+    def checked(*args: Any, **options: Any) -> Any:
+        try:
+            return function(*args, **options)
+        except TypeError as error:
+            if len(args) < own or isinstance(error, InitkitError):
+                raise
+            parameters = [*inspect.signature(function).parameters.values()][own:]
+            _check_call(name, parameters, args[own:], options, whole=made)
+            raise  # the call fits, and what it does went wrong
+
+    return checked
+
+
+def _check_call(
+    name: str,
+    parameters: Sequence[inspect.Parameter],
+    values: tuple[Any, ...],
+    options: Mapping[str, Any],
+    *,
+    whole: bool,
+) -> None:
+    """Raise where a call does not fit: the ``whole`` of it is shown where it makes a value."""
+    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    any_name = any(p.kind is p.VAR_KEYWORD for p in parameters)
+
+    def read(call: GivenCall) -> None:
+        names = [argument.name for argument in call.arguments]
+        for unknown in (each for each in names if each not in named and not any_name):
+            raise unknown_option(name, unknown, named)
+        if problem := _misplaced(parameters, call.values, names):
+            usage = _usage(name, parameters)
+            raise OptionError(f"{name} {problem}; it is called as {usage}", owner=name)
+
+    call = GivenCall(name, values, tuple(map(Argument, options, options.values())))
+    try:
+        read(call)
+    except OptionError as error:
+        if whole and (values or options):
+            show(error, call, read)
+        elif error.option:
+            _show_argument(error, Argument(error.option, options[error.option]), named)
+        raise error from None
+
+
+def _show_argument(error: OptionError, argument: Argument, known: Sequence[str]) -> None:
+    """Let an error show an argument alone: what stands around it is long, or unknown."""
+
+    def read(other: Argument) -> None:
+        if other.name not in known:
+            raise unknown_option(error.owner, other.name, known)
+
+    show(error, argument, read)
+
+
+def unknown_option(owner: str, name: str, known: Sequence[str]) -> OptionError:
+    """Return the error that a call has an argument of a name that is none of the ``known``."""
+    error = OptionError(f"{owner} has no option {name!r}", owner=owner, option=name)
+    return error.or_rather(name, known, f"; it takes {', '.join(known) or 'none'}")
+
+
+def _misplaced(
+    parameters: Sequence[inspect.Parameter], values: Sequence[Any], options: Sequence[str]
+) -> str:
+    """Return what of a call stands in the wrong place, or is missing; or nothing."""
+    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    rest = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    if len(values) > len(places) and not rest:
+        few = f"only {len(places)} of its arguments" if places else "no argument"
+        return f"takes {few} without a name, and {len(values)} are given"
+    taken = [p.name for p in places[: len(values)]]
+    if twice := [name for name in taken if name in options]:
+        return f"is given {twice[0]!r} twice"
+    lacking = [
+        p.name
+        for p in parameters
+        if p.default is p.empty
+        and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        and p.name not in (*taken, *options)
+    ]
+    return f"lacks {' and '.join(map(repr, lacking))}" if lacking else ""
+
+
+def _usage(name: str, parameters: Sequence[inspect.Parameter]) -> str:
+    """Return a call with what it needs, and dots where more may stand."""
+    needed = [p for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    texts = [
+        f"*{p.name}"
+        if p.kind is p.VAR_POSITIONAL
+        else f"{p.name}=..."
+        if p.kind is p.KEYWORD_ONLY
+        else p.name
+        for p in needed
+    ]
+    further = [f"{p.name}=..." for p in parameters if p.kind is p.KEYWORD_ONLY and p not in needed]
+    return f"{name}({', '.join([*texts, *further[:_SHOWN], *['...'] * (len(further) > _SHOWN)])})"
+
+
+_SHOWN = 4  # options that a usage names
