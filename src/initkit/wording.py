@@ -24,7 +24,7 @@ K = TypeVar("K", bound="type[Any]")
 class Entry(NamedTuple):
     """One line of a rule table: its keys from the outermost in, and what stands there.
 
-    Without keys it is rules that stand alone, such as a recipe's name.
+    Without keys it is rules that stand alone, such as a recipe's name, or several lines.
     """
 
     keys: tuple[Any, ...]
@@ -44,7 +44,7 @@ class Entry(NamedTuple):
 
     def __str__(self) -> str:
         text = python_text(self.table)
-        return text[1:-1] if self.keys else text
+        return text[1:-1] if isinstance(self.table, Mapping) else text
 
 
 class Argument(NamedTuple):

@@ -236,7 +236,10 @@ def test_a_mend_that_leaves_another_rule_nothing_is_not_pasted(rules: Any) -> No
 def test_what_cannot_start_shows_the_rule_that_would_start_it() -> None:
     error = error_of({"classifier": {"bias": "xavier_uniform"}, "*": 0})
     assert error is not None
-    assert error.told().endswith("\n  as written:   'classifier': {'bias': 'xavier_uniform'}")
+    assert error.told().endswith(
+        "\n  as written:   'classifier': {'bias': 'xavier_uniform'}"
+        "\n  to paste:     'classifier': {'bias': 0}"
+    )
 
 
 def test_an_argument_that_a_rule_or_recipe_has_not_is_told_as_an_option_is() -> None:

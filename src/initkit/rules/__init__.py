@@ -29,7 +29,7 @@ from .matchers import (
 from .meant import Words, mended_entry
 from .mention import Mention
 from .read import Clause, Rules, Shared, read_rules, recipe_clauses
-from .recipe import LIBRARIES, Recipe, describe_recipe, register_recipe
+from .recipe import LIBRARIES, Recipe, describe_recipe, register_recipe, scheme_recipe
 from .roles import HasTorchDefault, Role
 from .row_range import RowRange
 from .rule import REST, Rule
@@ -82,5 +82,6 @@ __all__ = [
     "recipe_named",
     "recipes_for",
     "register_recipe",
+    "scheme_recipe",
     "unregister_recipe",
 ]

@@ -255,8 +255,8 @@ def file_text(line: object, path: str) -> object:
         table = Entry(line.keys, {a.name: a.value for a in line.value.written.arguments}).table
     if path.endswith(".json"):
         text = json.dumps(table, ensure_ascii=False)
-        return text[1:-1] if line.keys else text
-    return ", ".join(_pairs(table)) if line.keys else _inline(table)
+        return text[1:-1] if isinstance(table, Mapping) else text
+    return [*_pairs(table)] if isinstance(table, Mapping) else _inline(table)
 
 
 # ----------------------------------------------------------------------------------- writing
