@@ -13,7 +13,7 @@ def affordable_hints(choices: int) -> int:
 
 def nearest(name: str, choices: Iterable[str], n: int = 3) -> list[str]:
     """Return up to ``n`` choices that look most like ``name``."""
-    known = list(choices)
+    known = list(dict.fromkeys(choices))
     folded = {choice.lower(): choice for choice in known}
     # As written; whatever the case only where nothing is near so.
     near = get_close_matches(name, known, n=n, cutoff=0.6)

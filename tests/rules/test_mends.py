@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from initkit import Recipe, Rule, apply_init, initialized, plan_init
+from initkit import (
+    Recipe,
+    Rule,
+    apply_init,
+    init_,
+    initialized,
+    plan_init,
+    record_init,
+    save_recipe,
+)
 from initkit.errors import FileError, InitkitError, OptionError, PlanError, ReadError, RuleError
 from initkit.rules.recipe_files import load_recipe
 from initkit.spelling import clearly_nearest
@@ -490,3 +500,32 @@ def test_a_word_that_means_something_else_is_no_mend(name: str, known: str) -> N
 )
 def test_a_slip_of_the_fingers_has_a_mend(name: str, known: str) -> None:
     assert clearly_nearest(name, [known, "unlike"]) == known
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: plan_init(MODEL, {"*": "normal"}, strict="yes"), "strict must be True or False"),
+        (lambda: plan_init("gpt2", MODEL), "the model comes first, and rules after it"),
+        (lambda: plan_init(torch.optim.SGD(MODEL.parameters(), lr=1), {}), "not a SGD"),
+        (lambda: plan_init(MODEL, {nn.Linear(2, 2): 0}), "write the class, Linear, for all"),
+        (lambda: plan_init(MODEL, {lambda slot: True: 0}), r"in a rule: Rule\(scheme, where=...\)"),
+        (lambda: plan_init(MODEL, "pytorch_default"), "to paste:     'torch_default'"),
+        (lambda: plan_init(MODEL, {"*": "uniform(0.1, -0.1)"}), r"paste: .*'uniform\(-0.1, 0.1\)'"),
+        (lambda: record_init(MODEL), r"built already; .* record_init\(lambda: Net\(...\)\)"),
+        (lambda: init_(torch.empty(2), "norml"), "'norml'\n  as written:   'norml'\n"),
+        (lambda: save_recipe("x.toml", {"*": 0}), "named by a text or a Path, not by a dict"),
+        (lambda: load_recipe(3), "named by a text or a Path, not by a int"),
+    ],
+)
+def test_a_slip_of_a_newcomer_is_told_with_the_way_out(
+    call: Callable[[], object], text: str
+) -> None:
+    with pytest.raises(InitkitError, match=text):
+        call()
+
+
+def test_a_rule_that_nothing_is_like_is_shown_as_it_was_written() -> None:
+    error = error_of({nn.Conv3d: "kaiming_normal", "*": 0})
+    assert error is not None
+    assert error.told().endswith("\n  as written:   nn.Conv3d: 'kaiming_normal'")

@@ -78,6 +78,7 @@ DEFAULTS: InitOptions = {
     "reset_buffers": False,
 }
 _CHOICES = {"idle": get_args(Idle), "on_tie_conflict": get_args(OnTieConflict)}
+_TRUTHS = frozenset({"strict", "buffers", "reset_buffers"})
 _MEANT = {"generator": "takes a seed, not a generator: write seed=generator.initial_seed()"}
 
 
@@ -168,6 +169,9 @@ def _check_option(
         if meant is not None:
             raise OptionError(f"{owner} {meant}", owner=owner, option=option)
         raise unknown_option(owner, option, proposed)
+    if option in _TRUTHS and not isinstance(value, bool):
+        message = f"{option} must be True or False, not {shown(value)}"
+        raise OptionError(message, owner=owner, option=option)
     choices = _CHOICES.get(option)
     if choices is not None and value not in choices:
         listed = ", ".join(map(repr, choices))

@@ -158,9 +158,9 @@ def _unmatched(place: int, clause: Clause, hinter: _Hinter) -> IdleRule:
         problem.hint = beside
         return problem
     problem.hint = hinter.ask(matcher.hint)
-    if (entry := hinter.line_of(clause)) is not None and problem.hint:
-        found = mended_entry(entry, hinter.words)
-        if found is not None:
+    if (entry := hinter.line_of(clause)) is not None:
+        problem.shown = Correction(entry)
+        if problem.hint and (found := mended_entry(entry, hinter.words)) is not None:
             line, names = found
             own = line.keys not in hinter.lines - {entry.keys}
             where = standing(hinter.table, place, {*names}, hinter.slots) if own else ""

@@ -99,7 +99,8 @@ def record_init(
     with its file and line. What no distribution explains is listed, and keeps its values when the
     plan is applied.
 
-    Errors of ``build`` pass unchanged. Raises :class:`TargetError` where it returns no module.
+    Errors of ``build`` pass unchanged. Raises :class:`TargetError` where it is a module that is
+    built already, or returns none.
 
     >>> from torch import nn
     >>> plan = record_init(nn.Linear, 3, 4)
@@ -108,6 +109,12 @@ def record_init(
     >>> print(plan["weight"].history[0].call)
     kaiming_uniform_(a=sqrt(5))
     """
+    if isinstance(build, nn.Module):
+        kind = type(build).__name__
+        raise TargetError(
+            f"record_init watches a model being built, and this {kind} is built already; give what "
+            f"builds it: record_init(lambda: {kind}(...))"
+        )
     with recording() as record:
         model = build(*args, **kwargs)
     return _plan_of(record, model, build, buffers)

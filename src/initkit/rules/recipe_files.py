@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FileError, InitkitError, ReadError, RuleError
-from ..files import parse_json, parse_toml, read_text, write_text
+from ..files import as_path, parse_json, parse_toml, read_text, write_text
 from ..numbers import Formula
 from ..schemes import Constant, Function, Scheme, is_scheme_table, read_scheme
 from ..wording import Entry, checks_calls, show
@@ -54,7 +54,7 @@ def load_recipe(path: str | Path) -> Recipe:
       *.weight  normal(std=0.02)
       *.bias    0
     """
-    file = _File(Path(path), read_text(path))
+    file = _File(as_path(path), read_text(path))
     try:
         return file.read()
     except FileError as error:
@@ -75,7 +75,7 @@ def save_recipe(rules: Rules, path: str | Path) -> Path:
     >>> load_recipe(save_recipe({"*.weight": "xavier_uniform", "*.bias": 0}, path)).rows
     [('*.weight', 'xavier_uniform'), ('*.bias', '0')]
     """
-    target = Path(path)
+    target = as_path(path)
     read_rules(rules)  # what cannot be read is not written
     try:
         data = _recipe_data(rules)

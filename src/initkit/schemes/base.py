@@ -226,5 +226,6 @@ def check_order(scheme: Scheme, low: Number, high: Number) -> None:
     if isinstance(low, float) and isinstance(high, float) and low > high:
         what = f"must not be above high, but {low:g} > {high:g}"
         error = option_error(scheme.name, "low", what)
-        error.mends = ({"low": "high", "high": "low"}, {"a": "b", "b": "a"})
+        numbers = {f"{low:g}": f"{high:g}", f"{high:g}": f"{low:g}"}
+        error.mends = ({"low": "high", "high": "low"}, {"a": "b", "b": "a"}, numbers)
         raise error

@@ -170,9 +170,10 @@ def _number(value: object) -> float:
     except OverflowError:  # not shown: Python may refuse to print an int of so many digits
         message = "an int beyond all floats (about 1.8e308) cannot start a parameter"
         raise RuleError(message) from None
-    except (TypeError, ValueError) as error:  # a tensor or an array of several
+    except (TypeError, ValueError):  # a tensor or an array of several
         message = f"a {type(value).__name__} that is no single number cannot start a parameter"
-        raise RuleError(f"{message}: {error}; write a function that copies it in") from None
+        ways = "a scheme such as 'normal(std=0.02)', or a function that copies it in"
+        raise RuleError(f"{message}; write {ways}") from None
 
 
 def _read_text(text: str) -> Scheme:
