@@ -25,8 +25,12 @@ def clearly_nearest(name: str, choices: Iterable[str]) -> str | None:
 
     >>> clearly_nearest("sdt", ["mean", "std"]), clearly_nearest("conv3", ["conv1", "conv2"])
     ('std', None)
+    >>> clearly_nearest("Modle", ["model", "Model"])
+    'Model'
     """
-    near = nearest(name, choices, n=2)
+    near = nearest(name, choices, n=3)
+    # One name in two cases is one, and the first of them is written more like this one.
+    near = [near[0], *(o for o in near[1:] if o.lower() != near[0].lower())][:2] if near else []
     likeness = [SequenceMatcher(None, other.lower(), name.lower()).ratio() for other in near]
     if not near or near[0] == name or _is_another(name, near[0]):
         return None

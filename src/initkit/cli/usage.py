@@ -68,8 +68,10 @@ def no_target(words: Sequence[str], error: TargetError) -> Correction | None:
     for mend in error.mends:
         for form in changed(written.words, words_for(mend)):
             return Correction(written, Typed(form))
-    named = (name for word in words[1:] if (name := _near_rules(word)) is not None)
-    return next((Correction(written, Typed(("describe", name))) for name in named), None)
+    # The target comes first; what names rules behind it is where it should be.
+    target = next((word for word in words[1:] if not word.startswith("-")), "")
+    name = _near_rules(target)
+    return None if name is None else Correction(written, Typed(("describe", name)))
 
 
 def _meant(typed: Typed, commands: Commands) -> Typed | None:
