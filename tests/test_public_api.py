@@ -211,3 +211,8 @@ def test_what_is_looked_at_prints_itself_within_the_width_of_the_terminal(
     for one in shown:
         assert isinstance(one, Shown), one
         assert max(map(len, str(one).splitlines())) <= width, one
+
+
+def test_a_misspelt_public_name_is_answered_with_the_one_that_is_meant() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'aply_init'; did you mean 'apply_init'"):
+        _ = initkit.aply_init

@@ -529,3 +529,34 @@ def test_a_rule_that_nothing_is_like_is_shown_as_it_was_written() -> None:
     error = error_of({nn.Conv3d: "kaiming_normal", "*": 0})
     assert error is not None
     assert error.told().endswith("\n  as written:   nn.Conv3d: 'kaiming_normal'")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("torch.nn.init.normal_", "normal"),
+        ("nn.init.normal_(std=0.02)", "normal(std=0.02)"),
+        ("normal_(0, 0.02)", "normal_(mean=0, std=0.02)"),  # in torch's order
+        ("N(0, 0.02)", "normal(mean=0, std=0.02)"),  # as plans print it
+        ("U(-0.1, 0.1)", "uniform(-0.1, 0.1)"),
+        ("skip", "keep"),
+        ("default", "torch_default"),
+    ],
+)
+def test_a_value_in_the_words_of_torch_or_of_a_plan_is_mended(written: str, meant: str) -> None:
+    error = error_of({"embedding.weight": written, **SPARE})
+    assert error is not None and pasted(error) == {"embedding.weight": meant}
+
+
+@pytest.mark.parametrize(
+    ("written", "family"),
+    [("bert-base-uncased", "bert"), ("vit_base", "vit"), ("gpt2/huggingface", "gpt2")],
+)
+def test_the_name_of_a_checkpoint_means_its_family(written: str, family: str) -> None:
+    error = error_of(written)
+    assert error is not None and error.told().endswith(f"to paste:     {family!r}")
+
+
+def test_a_file_for_rules_is_told_to_be_loaded() -> None:
+    error = error_of("rules.yaml")
+    assert error is not None and "are read by load_recipe(path)." in error.told()

@@ -9,7 +9,7 @@ from dataclasses import field, replace
 from functools import lru_cache
 from typing import Any
 
-from ..errors import OptionError, RuleError, visible, visible_lines
+from ..errors import OptionError, RuleError, UnknownNameError, visible, visible_lines
 from ..numbers import Call, Value, frozen, read_call
 from ..render import Table, html_page
 from ..schemes import (
@@ -254,12 +254,27 @@ def find_recipe(call: Call) -> Recipe:
     """Return the recipe that a call names, with its options."""
     recipe = recipe_named(call.name)
     if recipe is None:
-        choices = [*list_recipes(), *scheme_names()]
-        raise unknown_scheme("recipe or scheme", call.name, choices, SHOW_ALL)
+        raise _unknown_recipe(call.name)
     if call.args:
         message = f"the recipe {call.name} takes its options by name, not {call.args[0]!r}"
         raise OptionError(message, owner=call.name)
     return recipe(**call.kwargs) if call.kwargs else recipe
+
+
+def _unknown_recipe(name: str) -> UnknownNameError:
+    if name.endswith((".toml", ".json", ".yaml", ".yml")):
+        way = "Rules in a .toml or .json file are read by load_recipe(path)."
+        return UnknownNameError("recipe or scheme", name, (), way)
+    choices = [*list_recipes(), *scheme_names()]
+    error = unknown_scheme("recipe or scheme", name, choices, SHOW_ALL)
+    # Models are called after their family, with a size or what else behind it: bert-base-uncased.
+    parts = list(re.finditer(r"[-_/.]", name))
+    heads = (name[: part.start()] for part in reversed(parts))
+    family = next((head for head in heads if recipe_named(head) is not None), None)
+    if family is not None and not error.mends:
+        error.mends = ({name: family},)
+        error.hint = f"; did you mean {family!r}?"
+    return error
 
 
 def scheme_recipe(scheme: Scheme) -> Recipe:

@@ -263,7 +263,10 @@ def _check_places(
     message = f"{name} takes its options by name: write {name}({wanted}=...), {given}"
     error = OptionError(message, owner=name)
     *by_place, value = map(repr, args)
-    if len(by_place) == len(places):
+    if free[:2] == ["mean", "std"] and len(args) == 2:  # in torch's order
+        named = f"(mean={by_place[0]}, std={value})"
+        error.mends = ({f"({by_place[0]}, {value})": named},)
+    elif len(by_place) == len(places):
         named = ", ".join([*by_place, f"{wanted}={value}"])
         error.mends = ({f"({', '.join([*by_place, value])})": f"({named})"},)
     raise error
