@@ -62,3 +62,8 @@ def test_a_target_that_is_none_is_mended_and_its_rules_are_left_alone(
         assert code == 2 and err.endswith(f"to paste:     initkit plan nets.py:Model {rest}\n")
     _, _, err = run("plan", "nets.py", *rest.split())
     assert "is no target" in err and "describe" not in err
+
+
+def test_the_name_of_the_program_alone_shows_its_commands(run: Run) -> None:
+    code, out, err = run()
+    assert (code, out) == (2, "") and all(name in err for name in ("plan", "show who gets what"))

@@ -56,7 +56,9 @@ def told(
         with suppress(Misuse):
             read(meant.words)
             lines += map(visible, Correction(written, meant).lines)
-    return "\n  ".join([f"{parser.format_usage()}{parser.prog}: error: {misuse}", *lines])
+    # Who types the name alone asks what there is.
+    head = parser.format_usage() if words else f"{parser.format_help()}\n"
+    return "\n  ".join([f"{head}{parser.prog}: error: {misuse}", *lines])
 
 
 def no_target(words: Sequence[str], error: TargetError) -> Correction | None:
