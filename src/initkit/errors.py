@@ -170,7 +170,9 @@ class InitkitError(Exception):
         """Return the message with its lines; the hint only where no line says it."""
         pasted = self.shown is not None and self.shown.mended is not None
         text = self.message if pasted else f"{self.message}{self.hint}"
-        return "\n  ".join(map(visible, [text, *self.advice])) if self.advice else text
+        if not self.advice:
+            return text
+        return "\n  ".join([visible_lines(text), *map(visible, self.advice)])
 
     def __str__(self) -> str:
         return visible_lines(self.told())

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 from initkit import PlanError, apply_init, load_recipe, plan_init
+from initkit.errors import TieConflict
 from initkit.wording import Entry
 
 CONV, LINEAR = "type:Conv2d", "type:Linear"
@@ -81,6 +82,7 @@ SCHEMES = ["xavier_uniform", "orthogonal", "eye", "dirac", "sparse(sparsity=0.5)
 KEYS = ["*", "*.weight", "*.bias", "norm*", "fc.*", "conv.bias", CONV, LINEAR, "role:weight"]
 
 
+@example(rules={"*": "dirac", "role:weight": "dirac"})  # whose keys are taken
 @settings(max_examples=60, deadline=None)
 @given(rules=st.dictionaries(st.sampled_from(KEYS), st.sampled_from(SCHEMES), min_size=1))
 def test_a_pasted_line_starts_what_it_names_and_touches_nothing_else(rules: dict[str, str]) -> None:
@@ -128,3 +130,36 @@ def test_a_file_is_shown_its_own_lines(tmp_path: Path) -> None:
 def test_what_cannot_be_copied_is_not_told_to_copy_itself() -> None:
     (problem, *_) = plan_init(Net(), {"fc.weight": "copy_of('fc.wieght')"}).problems
     assert "did you mean 'act.weight'" in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("rules", "line"),
+    [
+        ({"head.*": 0, "tok.*": 1}, "'head.weight': 0"),  # in front it would leave head.* nothing
+        (
+            {nn.Linear: "normal(std=0.02)", nn.Embedding: "normal"},
+            "[{'head.weight': 'normal(std=0.02)'}, ...]  in front of your other rules",
+        ),
+        (
+            {"*": "normal"},
+            "",  # one rule takes both names, and there is no conflict
+        ),
+    ],
+)
+def test_a_conflict_of_tied_names_shows_a_line_that_settles_it(rules: Any, line: str) -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.tok, self.mid = nn.Embedding(8, 4), nn.Linear(4, 4)
+            self.head = nn.Linear(4, 8, bias=False)
+            self.head.weight = self.tok.weight
+
+    conflicts = [p for p in plan_init(Tied(), rules).problems if isinstance(p, TieConflict)]
+    assert len(conflicts) == bool(line)
+    for conflict in conflicts:
+        assert conflict.told().splitlines()[-1] == f"  to paste:     {line}"
+        assert conflict.shown is not None
+        settled = getattr(conflict.shown.mended, "entry", conflict.shown.mended).table
+        old = conflict.shown.written.table
+        rest = {key: value for key, value in rules.items() if key not in old or "[" in line}
+        assert not plan_init(Tied(), [settled, rest]).problems

@@ -45,14 +45,23 @@ def startable(
     if len(instead) == 1 and len(started) == len(taken):
         return Startable(Entry(entry.keys, _value(*instead)), started)
     below = [slot for slot in slots if _is_below(slot, place, table)]
+    *around, key = entry.keys
+    used = _keys_beside(entry, table)
     lines: dict[Any, Any] = {}
     for scheme, members in instead.items():
         found = _lines(entry, _value(scheme), members, below)
-        if found is None:
+        # Of two lines with one key in a table, the second alone would count.
+        if found is None or not used.isdisjoint(found):
             return None
         lines |= found
-    *around, key = entry.keys
     return Startable(Entry(tuple(around), {**lines, key: entry.value}), started)
+
+
+def _keys_beside(entry: Entry, table: RuleTable) -> set[Any]:
+    """Return the keys of the lines that stand in one table with a line, its own included."""
+    depth, around = len(entry.keys), entry.keys[:-1]
+    lines = (clause.entry.keys for clause in table.clauses if clause.entry is not None)
+    return {keys[depth - 1] for keys in lines if len(keys) >= depth and keys[: depth - 1] == around}
 
 
 def taken_by(place: int, table: RuleTable, slots: Sequence[Slot]) -> list[Slot]:
