@@ -9,11 +9,10 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-
-from pictures import write_pictures
 
 import initkit
 from initkit.numbers import gain_formula, gain_names
@@ -181,11 +180,12 @@ def pictures(page: Path) -> Iterator[tuple[str, str]]:
     """Run a page's examples, and yield the pictures of the values that it includes by name."""
     text = re.sub(r"^ *(```|~~~).*$", "", page.read_text(), flags=re.MULTILINE)
     scope: dict[str, Any] = {}
-    with contextlib.redirect_stdout(io.StringIO()):
+    quiet = contextlib.redirect_stdout(io.StringIO())
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), quiet:
         for example in doctest.DocTestParser().get_examples(text):
             exec(compile(example.source, page.name, "single"), scope)
-    for name in re.findall(r"_generated/signal-(\w+)\.html", page.read_text()):
-        yield f"signal-{name}.html", html_page("", scope[name].pictures())
+    for name in re.findall(rf"_generated/{page.stem}-(\w+)\.html", page.read_text()):
+        yield f"{page.stem}-{name}.html", html_page("", scope[name].pictures())
 
 
 def write_all(folder: Path) -> None:
@@ -193,8 +193,8 @@ def write_all(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     for make in (schemes, gains):
         (folder / f"{make.__name__}.md").write_text(make())
-    write_pictures(folder / "pictures")
-    for name, picture in pictures(Path(__file__).parent / "signal.md"):
-        (folder / name).write_text(picture)
+    for page in ("signal", "gallery"):
+        for name, picture in pictures(Path(__file__).parent / f"{page}.md"):
+            (folder / name).write_text(picture)
     for example in ("quickstart", "tutorial"):
         (folder / f"{example}.txt").write_text(printed(f"{example}.py"))

@@ -16,7 +16,7 @@ import initkit
 FLOORS = (
     "spelling",
     "errors _version torch_compat",
-    "files",
+    "files wording",
     "numbers render stream",
     "distributions formula",
     "schemes model",

@@ -8,14 +8,17 @@ import pkgutil
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 import initkit
-from initkit import errors
+import initkit.testing
+from initkit import OptionError, errors
 from initkit.render import Shown
 
 ROOT = Path(__file__).parents[1]
@@ -112,6 +115,58 @@ def test_a_public_function_is_typed(function: str) -> None:
     assert signature.return_annotation is not signature.empty
 
 
+def _public_calls() -> Iterator[tuple[str, Callable[..., Any], list[Any]]]:
+    """Yield what users call, by its name, with what Python puts before their own arguments."""
+    for module in (initkit, initkit.testing):
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if inspect.isfunction(thing) or name in ("Rule", "Recipe"):
+                yield name, thing, []
+            if isinstance(thing, type) and issubclass(thing, (Shown, initkit.Recording)):
+                yield from _methods(thing)
+    for name, cls in vars(initkit.schemes).items():
+        if isinstance(cls, type) and issubclass(cls, initkit.Scheme) and cls.name:
+            yield name, cls, []
+
+
+def _methods(cls: type) -> Iterator[tuple[str, Callable[..., Any], list[Any]]]:
+    for name, member in inspect.getmembers(cls, callable):
+        if not name.startswith("_"):
+            own = [] if inspect.ismethod(member) else [object()]
+            yield f"{cls.__name__}.{name}", member, own
+
+
+_INTERNAL = {"Plan.replaced"}  # takes any name, and asserts which
+_CALLS = [call for call in _public_calls() if call[0] not in _INTERNAL]
+
+
+@pytest.mark.parametrize(("name", "call", "own"), _CALLS, ids=[name for name, *_ in _CALLS])
+def test_a_public_call_that_does_not_fit_says_what_would(
+    name: str, call: Callable[..., Any], own: list[Any]
+) -> None:
+    parameters = inspect.signature(call).parameters.values()
+    forwards = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    with pytest.raises(
+        OptionError, match=" lacks " if forwards else "has no option 'zzqx'; it takes"
+    ):
+        call(*own, zzqx=1)
+    with pytest.raises(OptionError) as caught:
+        call(*own, *range(99)) if not _takes_any_number(call) else call(*own, zzqx=1)
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__
+
+
+def _takes_any_number(call: Callable[..., Any]) -> bool:
+    return any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(call).parameters.values())
+
+
+def test_a_type_error_from_within_a_call_that_fits_is_left_as_it_is() -> None:
+    def start(tensor: torch.Tensor) -> None:
+        raise TypeError("mine")
+
+    with pytest.raises(TypeError, match=r"^mine$"):
+        initkit.record_init(lambda: start(torch.zeros(1)))
+
+
 def test_every_error_is_public_or_stands_under_a_public_one() -> None:
     tree = [value for value in vars(errors).values() if _is_error(value)]
     assert all(issubclass(error, errors.InitkitError) for error in tree)
@@ -156,3 +211,8 @@ def test_what_is_looked_at_prints_itself_within_the_width_of_the_terminal(
     for one in shown:
         assert isinstance(one, Shown), one
         assert max(map(len, str(one).splitlines())) <= width, one
+
+
+def test_a_misspelt_public_name_is_answered_with_the_one_that_is_meant() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'aply_init'; did you mean 'apply_init'"):
+        _ = initkit.aply_init

@@ -104,7 +104,10 @@ else:
     def __getattr__(name):
         """Load a public name on first use."""
         if name not in _LATER:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            from .spelling import did_you_mean
+
+            near = did_you_mean(name, __all__)
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}{near}")
         # Kept, so that Python asks once for each name.
         globals()[name] = value = getattr(import_module(f".{_LATER[name]}", __name__), name)
         return value

@@ -84,7 +84,7 @@ def _shown(found: re.Match[str]) -> str:
 
 @dataclass(frozen=True)
 class Correction:
-    """What a user wrote and its mended form; both print as users write them.
+    """What a user wrote and its mended form; both print as users write them, a list in lines.
 
     ``matches`` says what the mended form would match, ``behind`` what to do with it.
     """
@@ -97,12 +97,20 @@ class Correction:
     @property
     def lines(self) -> tuple[str, ...]:
         """The lines that an error shows below its message."""
-        told = {
-            "as written:": self.written,
-            "would match:": self.matches,
-            "to paste:": None if self.mended is None else f"{self.mended}{self.behind}",
+        told: dict[str, list[object]] = {
+            "as written:": _texts(self.written),
+            "would match:": _texts(self.matches),
+            "to paste:": [f"{text}{self.behind}" for text in _texts(self.mended)],
         }
-        return tuple(f"{what:<14}{text}" for what, text in told.items() if text not in (None, ""))
+        return tuple(
+            f"{'' if i else what:<14}{text}"
+            for what, texts in told.items()
+            for i, text in enumerate(texts)
+        )
+
+
+def _texts(told: object) -> list[object]:
+    return told if isinstance(told, list) else [] if told in (None, "") else [told]
 
 
 class InitkitError(Exception):
@@ -162,7 +170,9 @@ class InitkitError(Exception):
         """Return the message with its lines; the hint only where no line says it."""
         pasted = self.shown is not None and self.shown.mended is not None
         text = self.message if pasted else f"{self.message}{self.hint}"
-        return "\n  ".join(map(visible, [text, *self.advice])) if self.advice else text
+        if not self.advice:
+            return text
+        return "\n  ".join([visible_lines(text), *map(visible, self.advice)])
 
     def __str__(self) -> str:
         return visible_lines(self.told())
@@ -378,15 +388,23 @@ def told_together(problems: Sequence[Problem]) -> list[str]:
         alike.setdefault((type(problem), _kind(problem)), []).append(problem)
     texts: list[tuple[Problem, list[str]]] = []
     for first, *others in alike.values():
-        if len(others) < _MANY or not all(problem.names for problem in others):
+        # What one line mends is one mistake, of however few parameters.
+        together = others and all(p.advice == first.advice != () for p in others)
+        if not (together or len(others) >= _MANY) or not all(problem.names for problem in others):
             texts += [(problem, []) for problem in (first, *others)]
             continue
-        named = ", ".join(problem.names[0] for problem in others[: _MANY - 1])
-        texts.append((first, [f"the same of {named} and {len(others) - _MANY + 1} more"]))
+        texts.append((first, [f"the same of {_and_more([p.names[0] for p in others])}"]))
     # In the order of the problems, whatever they are alike to.
     place = {id(problem): i for i, problem in enumerate(problems)}
     texts.sort(key=lambda entry: place[id(entry[0])])
     return ["\n  ".join([visible_lines(p.told()), *map(visible, more)]) for p, more in texts]
+
+
+def _and_more(names: Sequence[str]) -> str:
+    """Return some names in one text, of many the first and how many there are beside them."""
+    if len(names) < _MANY:
+        return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f"{', '.join(names[: _MANY - 1])} and {len(names) - _MANY + 1} more"
 
 
 _MANY = 4  # problems alike the first that are told each

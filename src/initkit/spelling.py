@@ -13,7 +13,7 @@ def affordable_hints(choices: int) -> int:
 
 def nearest(name: str, choices: Iterable[str], n: int = 3) -> list[str]:
     """Return up to ``n`` choices that look most like ``name``."""
-    known = list(choices)
+    known = list(dict.fromkeys(choices))
     folded = {choice.lower(): choice for choice in known}
     # As written; whatever the case only where nothing is near so.
     near = get_close_matches(name, known, n=n, cutoff=0.6)
@@ -25,8 +25,12 @@ def clearly_nearest(name: str, choices: Iterable[str]) -> str | None:
 
     >>> clearly_nearest("sdt", ["mean", "std"]), clearly_nearest("conv3", ["conv1", "conv2"])
     ('std', None)
+    >>> clearly_nearest("Modle", ["model", "Model"])
+    'Model'
     """
-    near = nearest(name, choices, n=2)
+    near = nearest(name, choices, n=3)
+    # One name in two cases is one, and the first of them is written more like this one.
+    near = [near[0], *(o for o in near[1:] if o.lower() != near[0].lower())][:2] if near else []
     likeness = [SequenceMatcher(None, other.lower(), name.lower()).ratio() for other in near]
     if not near or near[0] == name or _is_another(name, near[0]):
         return None

@@ -28,6 +28,7 @@ from .rules import Listing, Rules
 from .signal import KINDS, Probe, Thresholds, probe_init
 from .spelling import did_you_mean
 from .ties import TieGroup, find_tied_parameters
+from .wording import checks_calls
 from .write import apply_init
 
 __all__ = [
@@ -87,12 +88,13 @@ def assert_covered(
     if open_:
         listed = "\n".join(f"  {step.name} {list(step.shape)}" for step in open_)
         raise CheckError(
-            f"no rule covers {_count(open_, 'parameter')}:\n{listed}\n"
+            f"no rule covers {_count(len(open_), 'parameter')}:\n{listed}\n"
             f"Add a rule for each, such as {{{open_[0].name!r}: 'keep'}}, or allow=[...]."
         )
     return plan
 
 
+@checks_calls
 def assert_optimized(model: Model, optimizer: Optimizers) -> None:
     """Fail unless an optimizer, or several, step each trainable parameter of ``model`` once.
 
@@ -112,6 +114,7 @@ def assert_optimized(model: Model, optimizer: Optimizers) -> None:
         raise CheckError(f"model and optimizer do not fit:\n{lines}")
 
 
+@checks_calls
 def assert_tied(model: Model, *names: str) -> TieGroup:
     """Fail unless all ``names`` share one memory; return their group.
 
@@ -138,6 +141,7 @@ def assert_tied(model: Model, *names: str) -> TieGroup:
     return group
 
 
+@checks_calls
 def assert_not_tied(model: Model, *names: str) -> None:
     """Fail where any two of ``names`` share memory; without names, where any parameters do.
 
@@ -195,7 +199,7 @@ def assert_reproducible(
     ]
     if wrong:
         raise CheckError(
-            f"two models under seed {seed} differ in {_count(wrong, 'parameter')}: "
+            f"two models under seed {seed} differ in {_count(len(wrong), 'parameter')}: "
             f"{', '.join(wrong[:10])}.\nDoes the builder make other shapes or names each time, or "
             "does a rule's own function draw from a generator of its own?"
         )
@@ -207,6 +211,7 @@ def assert_reproducible(
         )
 
 
+@checks_calls
 def assert_signal(
     model: nn.Module,
     /,
@@ -239,10 +244,11 @@ def assert_signal(
     problems = [f for f in probe.problems if f.kind not in allowed]
     if problems:
         listed = "\n".join(f"  {finding.kind}: {finding}" for finding in problems)
-        raise CheckError(f"{probe.title}: {_count(problems, 'problem')}\n{listed}")
+        raise CheckError(f"{probe.title}: {_count(len(problems), 'problem')}\n{listed}")
     return probe
 
 
+@checks_calls
 @contextmanager
 def assert_untouched(model: Model, names: str | Iterable[str] = "*") -> Iterator[None]:
     """Fail where the block changes a parameter or buffer that ``names`` matches, or its memory.
@@ -272,7 +278,7 @@ def assert_untouched(model: Model, names: str | Iterable[str] = "*") -> Iterator
     if changed:
         lines = "\n".join(f"  {_change(name, copies[name], after[name])}" for name in changed)
         raise CheckError(
-            f"{_count(changed, 'tensor')} changed that should not have:\n{lines}\n"
+            f"{_count(len(changed), 'tensor')} changed that should not have:\n{lines}\n"
             f"Keep it out of the rules: protect={changed[:1]!r}, or {{{changed[0]!r}: 'keep'}}."
         )
 
@@ -325,6 +331,7 @@ def assert_plan(
     return plan
 
 
+@checks_calls
 def plan_text(plan: Plan) -> str:
     """Return a plan as a snapshot holds it: one aligned line per parameter, ties and padding too.
 
@@ -334,14 +341,10 @@ def plan_text(plan: Plan) -> str:
     weight  1  constant 0.25
     """
     rows = [_snapshot_row(step) for step in plan]
-    widths = [max((len(row[i]) for row in rows), default=0) for i in (0, 1)]
+    wide, broad = (max((len(row[i]) for row in rows), default=0) for i in (0, 1))
     elements = sum(step.numel for step in plan)
-    head = (
-        f"# initkit plan: {_count(rows, 'parameter')}, {elements:,} element{'s' * (elements != 1)}"
-    )
-    lines = [
-        f"{name:<{widths[0]}}  {shape:<{widths[1]}}  {rest}".rstrip() for name, shape, rest in rows
-    ]
+    head = f"# initkit plan: {_count(len(rows), 'parameter')}, {_count(elements, 'element')}"
+    lines = [f"{name:<{wide}}  {shape:<{broad}}  {rest}".rstrip() for name, shape, rest in rows]
     return "\n".join([head, *lines, ""])
 
 
@@ -357,9 +360,8 @@ def _snapshot_row(step: Step) -> tuple[str, str, str]:
 
 
 def _diff(known: str, text: str) -> str:
-    lines = difflib.unified_diff(
-        known.splitlines(), text.splitlines(), "snapshot", "now", lineterm="", n=0
-    )
+    both = known.splitlines(), text.splitlines()
+    lines = difflib.unified_diff(*both, "snapshot", "now", lineterm="", n=0)
     return "\n".join(line for line in lines if not line.startswith("@@"))
 
 
@@ -394,10 +396,9 @@ def _guarded(known: Mapping[str, Tensor], entries: Sequence[str]) -> dict[str, T
     for entry in entries:
         # A name that matches nothing would guard nothing, and the test would pass.
         if not any(map(Listing([entry]).matches, known)):
-            hint = did_you_mean(entry, list(known))
-            raise TargetError(f"the model has nothing called {entry!r}{hint}")
-    guarded = Listing(entries)
-    return {name: tensor for name, tensor in known.items() if guarded.matches(name)}
+            raise TargetError(f"the model has nothing called {entry!r}{did_you_mean(entry, known)}")
+    takes_it = Listing(entries).matches
+    return {name: tensor for name, tensor in known.items() if takes_it(name)}
 
 
 def _random(step: Step) -> bool:
@@ -407,22 +408,21 @@ def _random(step: Step) -> bool:
 
 def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor], name: str) -> bool:
     # A computed weight is no tensor of the model; what lies behind it is compared.
-    keys = [key for key in one if key == name or _is_raw_of(key, name)]
+    keys = (key for key in one if key == name or _is_raw_of(key, name))
     return all(key in other and same_bits(one[key], other[key]) for key in keys)
 
 
 def _is_raw_of(key: str, name: str) -> bool:
     """Whether ``key`` is a raw tensor of the computed weight ``name``."""
-    owner, _, last = name.rpartition(".")
-    dot = f"{owner}." if owner else ""
-    return key.startswith((f"{dot}parametrizations.{last}.", f"{dot}{last}_"))
+    owner, dot, last = name.rpartition(".")
+    return key.startswith((f"{owner}{dot}parametrizations.{last}.", f"{owner}{dot}{last}_"))
 
 
 def _moved(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors lie in different memory; a part of a sharded one moves with the rest."""
     # Subclasses and meta tensors have no address that means anything.
-    ordinary = type(one) is type(other) is Tensor and one.layout is other.layout is torch.strided
-    return ordinary and not one.is_meta and one.data_ptr() != other.data_ptr()
+    plain = type(one) is type(other) is Tensor and one.layout is other.layout is torch.strided
+    return plain and not one.is_meta and one.data_ptr() != other.data_ptr()
 
 
 def _change(name: str, before: Tensor, after: Tensor) -> str:
@@ -445,5 +445,5 @@ def _listed(names: Sequence[str]) -> str:
     return "".join(names) if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _count(things: Sequence[Any], noun: str) -> str:
-    return f"{len(things):,} {noun}{'s' * (len(things) != 1)}"
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"

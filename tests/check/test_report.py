@@ -42,7 +42,7 @@ def test_a_report_renders_as_html_with_failures_first() -> None:
     with torch.no_grad():
         model[1].bias.fill_(1)
     page = check_init(model, RULES)._repr_html_()
-    assert page.index("Failures") < page.index("<table>")
+    assert page.index("Failures") < page.index("<table")
     assert "constant 0 was planned" in page
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +49,21 @@ def test_a_name_of_two_meanings_is_described(run: Run) -> None:
 def test_nothing_that_was_typed_acts_on_the_terminal(run: Run) -> None:
     _, _, err = run("plan", "cli_net:Net", "--ful", "--only", "\x1b[2J")
     assert "\x1b" not in err.partition("as written")[2]
+
+
+def test_a_target_that_is_none_is_mended_and_its_rules_are_left_alone(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("nets.py").write_text("from torch import nn\ndef Model(): return nn.Linear(2, 2)\n")
+    rest = "--rules xavier_uniform"
+    for wrong in ("nets.py:Modle", "nest.py:Model"):
+        code, _, err = run("plan", wrong, *rest.split())
+        assert code == 2 and err.endswith(f"to paste:     initkit plan nets.py:Model {rest}\n")
+    _, _, err = run("plan", "nets.py", *rest.split())
+    assert "is no target" in err and "describe" not in err
+
+
+def test_the_name_of_the_program_alone_shows_its_commands(run: Run) -> None:
+    code, out, err = run()
+    assert (code, out) == (2, "") and all(name in err for name in ("plan", "show who gets what"))

@@ -241,7 +241,7 @@ def test_a_conflict_lists_names_rules_numbers_and_the_remedy() -> None:
         "embed.weight and head.weight share memory (parameter) and rules want different values:\n"
         "  embed.weight: N(0, 0.5) (rule 'Embedding.*weight*')\n"
         "  head.weight: constant 0 (rule 'Linear.*weight*')\n"
-        "name one of them literally, as in {'embed.weight': ...}, or pass on_tie_conflict='first'"
+        "name one of them literally, or pass on_tie_conflict='first'"
     )
 
 

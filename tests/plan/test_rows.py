@@ -303,3 +303,16 @@ def test_a_file_carries_them(tmp_path: Path, ending: str) -> None:
         plan_init(LM(), load_recipe(path)).digest()
         == plan_init(LM(), grow("normal(std=0.02)")).digest()
     )
+
+
+def test_ties_that_cross_do_not_push_the_table_out_of_sight() -> None:
+    count, order = 20, torch.randperm(20, generator=torch.Generator().manual_seed(0)).tolist()
+    a, b = (nn.ModuleList(nn.Linear(2, 2, bias=False) for _ in range(count)) for _ in "ab")
+    for place, other in enumerate(order):
+        b[place].weight = a[other].weight
+    plan = plan_init(nn.ModuleDict({"a": a, "b": b}), {"*": 0})
+    folded = [line for line in plan.text(80).splitlines() if line.startswith("tied:")]
+    whole = [line for line in plan.text(80, fold=False).splitlines() if line.startswith("tied:")]
+    assert folded[:8] == whole[:8] and len(folded) == 9
+    assert folded[8] == f"tied: {len(whole) - 8} lines more, which .text(fold=False) has"
+    assert "a.1.weight" in plan._repr_html_()

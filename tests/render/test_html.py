@@ -148,7 +148,7 @@ def test_a_page_loads_nothing_from_anywhere() -> None:
 def test_a_page_reads_without_its_script() -> None:
     """Rows are in the document and visible; only the script hides any."""
     page = html_page("T", [Table(["a"], [["row one"], ["row two"]])])
-    bare = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+    bare = re.sub(r"<(script|style)>.*?</\1>", "", page, flags=re.DOTALL)
     assert "row one" in bare
     assert "row two" in bare
     assert "hidden" not in bare
@@ -187,3 +187,10 @@ def test_prose_breaks_its_lines_and_a_rule_behind_its_bars() -> None:
     assert "<th scope=col class=p>b</th>" in page and '<td class="p">long prose</td>' in page
     rule = html_page("", [Table(["rule"], [["gpt2/transformers: *LayerNorm|*RMSNorm"]])])
     assert "gpt2/<wbr>transformers: *LayerNorm|<wbr>*RMSNorm" in rule
+
+
+def test_a_table_of_many_columns_has_names_in_lines_of_their_own_where_it_is_narrow() -> None:
+    page = html_page("T", [Table(list("abcdef"), [range(6)]), Table(["a"], [[1]])])
+    assert page.count('<table class=wide style="--n:5">') == 1 and page.count("<table>") == 1
+    assert ".wide{display:grid;grid-template-columns:repeat(var(--n),auto)}" in page
+    assert ".wide tr[hidden]{display:none}" in page  # what a search leaves out stays out

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from initkit import Recipe, Rule, apply_init, initialized, plan_init
+from initkit import (
+    Recipe,
+    Rule,
+    apply_init,
+    init_,
+    initialized,
+    plan_init,
+    record_init,
+    save_recipe,
+)
 from initkit.errors import FileError, InitkitError, OptionError, PlanError, ReadError, RuleError
 from initkit.rules.recipe_files import load_recipe
 from initkit.spelling import clearly_nearest
@@ -236,20 +246,23 @@ def test_a_mend_that_leaves_another_rule_nothing_is_not_pasted(rules: Any) -> No
 def test_what_cannot_start_shows_the_rule_that_would_start_it() -> None:
     error = error_of({"classifier": {"bias": "xavier_uniform"}, "*": 0})
     assert error is not None
-    assert error.told().endswith("\n  as written:   'classifier': {'bias': 'xavier_uniform'}")
+    assert error.told().endswith(
+        "\n  as written:   'classifier': {'bias': 'xavier_uniform'}"
+        "\n  to paste:     'classifier': {'bias': 0}"
+    )
 
 
 def test_an_argument_that_a_rule_or_recipe_has_not_is_told_as_an_option_is() -> None:
     with pytest.raises(OptionError) as caught:
         Rule("normal", nmae="*.weight")  # type: ignore[call-arg]
     assert str(caught.value).splitlines() == [
-        "Rule has no argument 'nmae'",
+        "Rule has no option 'nmae'",
         "  as written:   Rule('normal', nmae='*.weight')",
         "  to paste:     Rule('normal', name='*.weight')",
     ]
-    with pytest.raises(OptionError, match="Recipe has no argument 'rulse'"):
+    with pytest.raises(OptionError, match="Recipe has no option 'rulse'"):
         Recipe("mine", rulse={"*": 0})  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="missing 1 required"):
+    with pytest.raises(OptionError, match=r"Rule lacks 'scheme'; it is called as Rule\(scheme, "):
         Rule()  # type: ignore[call-arg]
 
 
@@ -487,3 +500,63 @@ def test_a_word_that_means_something_else_is_no_mend(name: str, known: str) -> N
 )
 def test_a_slip_of_the_fingers_has_a_mend(name: str, known: str) -> None:
     assert clearly_nearest(name, [known, "unlike"]) == known
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: plan_init(MODEL, {"*": "normal"}, strict="yes"), "strict must be True or False"),
+        (lambda: plan_init("gpt2", MODEL), "the model comes first, and rules after it"),
+        (lambda: plan_init(torch.optim.SGD(MODEL.parameters(), lr=1), {}), "not a SGD"),
+        (lambda: plan_init(MODEL, {nn.Linear(2, 2): 0}), "write the class, Linear, for all"),
+        (lambda: plan_init(MODEL, {lambda slot: True: 0}), r"in a rule: Rule\(scheme, where=...\)"),
+        (lambda: plan_init(MODEL, "pytorch_default"), "to paste:     'torch_default'"),
+        (lambda: plan_init(MODEL, {"*": "uniform(0.1, -0.1)"}), r"paste: .*'uniform\(-0.1, 0.1\)'"),
+        (lambda: record_init(MODEL), r"built already; .* record_init\(lambda: Net\(...\)\)"),
+        (lambda: init_(torch.empty(2), "norml"), "'norml'\n  as written:   'norml'\n"),
+        (lambda: save_recipe("x.toml", {"*": 0}), "named by a text or a Path, not by a dict"),
+        (lambda: load_recipe(3), "named by a text or a Path, not by a int"),
+    ],
+)
+def test_a_slip_of_a_newcomer_is_told_with_the_way_out(
+    call: Callable[[], object], text: str
+) -> None:
+    with pytest.raises(InitkitError, match=text):
+        call()
+
+
+def test_a_rule_that_nothing_is_like_is_shown_as_it_was_written() -> None:
+    error = error_of({nn.Conv3d: "kaiming_normal", "*": 0})
+    assert error is not None
+    assert error.told().endswith("\n  as written:   nn.Conv3d: 'kaiming_normal'")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("torch.nn.init.normal_", "normal"),
+        ("nn.init.normal_(std=0.02)", "normal(std=0.02)"),
+        ("normal_(0, 0.02)", "normal_(mean=0, std=0.02)"),  # in torch's order
+        ("N(0, 0.02)", "normal(mean=0, std=0.02)"),  # as plans print it
+        ("U(-0.1, 0.1)", "uniform(-0.1, 0.1)"),
+        ("skip", "keep"),
+        ("default", "torch_default"),
+    ],
+)
+def test_a_value_in_the_words_of_torch_or_of_a_plan_is_mended(written: str, meant: str) -> None:
+    error = error_of({"embedding.weight": written, **SPARE})
+    assert error is not None and pasted(error) == {"embedding.weight": meant}
+
+
+@pytest.mark.parametrize(
+    ("written", "family"),
+    [("bert-base-uncased", "bert"), ("vit_base", "vit"), ("gpt2/huggingface", "gpt2")],
+)
+def test_the_name_of_a_checkpoint_means_its_family(written: str, family: str) -> None:
+    error = error_of(written)
+    assert error is not None and error.told().endswith(f"to paste:     {family!r}")
+
+
+def test_a_file_for_rules_is_told_to_be_loaded() -> None:
+    error = error_of("rules.yaml")
+    assert error is not None and "are read by load_recipe(path)." in error.told()

@@ -227,7 +227,7 @@ def test_a_table_that_cannot_be_read_is_refused_at_once(case: str) -> None:
         (nn.Linear, "the class Linear is no way to start a parameter"),
         (distributions.Normal, "is no way to start a parameter"),
         (torch.ones(2), "a Tensor that is no single number cannot start a parameter"),
-        (np.ones(2), "write a function that copies it in"),
+        (np.ones(2), "write a scheme such as 'normal(std=0.02)', or a function that copies it in"),
         ("", "cannot read ''; write a number, a name, or name(option=value)"),
         ("nan", "constant: value must be a number, not NaN"),
         ("he_normal", "'he_normal' has two meanings"),

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ..errors import TargetError
-from ..schemes import Scheme
+from ..errors import ReadError, TargetError
+from ..schemes import Scheme, read_scheme_of
+from ..wording import Entry, checks_calls, show
 from ..write import apply_init
 
 
+@checks_calls
 def init_(
     tensor: Tensor,
     scheme: str | float | Scheme | Callable[[Tensor], object],
@@ -38,5 +40,15 @@ def init_(
         raise TargetError(f"init_ starts a tensor, and got a {type(tensor).__name__}")
     if not isinstance(name, str):
         raise TargetError(f"name is a text that the numbers depend on, not {name!r}")
-    apply_init({name: tensor}, {"*": scheme}, seed=seed)
+    alone = Entry((), scheme)
+    try:
+        read = _scheme_of(alone)
+    except ReadError as error:
+        show(error, alone, _scheme_of)
+        raise
+    apply_init({name: tensor}, {"*": read}, seed=seed)
     return tensor
+
+
+def _scheme_of(alone: Entry) -> Scheme:
+    return read_scheme_of(alone.value, 1)

@@ -34,6 +34,7 @@ from ..render import (
 from ..rules import compile_glob
 from ..spelling import did_you_mean
 from ..ties import memories
+from ..wording import checks_calls
 from ..write import rules_that_started
 from .display import columns_for, folds_of, gradient_notes, one_each, title_line
 from .optimizer import Optimizers, optimizer_problems
@@ -41,6 +42,7 @@ from .read_row import read_row, shown_slot
 from .row import Row
 
 
+@checks_calls
 def summary(
     model: Model,
     *,

@@ -6,7 +6,7 @@ tensor, no copies of it. The false-alarm rate holds for the whole model.
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import Any, Unpack
 
 from ..errors import OptionError
 from ..model import Model, ModelView
@@ -63,7 +63,8 @@ def check_init(
     >>> check_init(model, rules).ok
     True
     """
-    if not 0 < level < 1:
+    given: Any = level
+    if not (isinstance(given, int | float) and 0 < given < 1):
         raise OptionError(f"level is a probability between 0 and 1, not {level!r}", option="level")
     view = ModelView(model)
     if rules is None:

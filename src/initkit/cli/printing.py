@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from ..errors import visible
 from ..plan import PLAN_FORMAT, Plan, plain_data
 from ..render import Line, lines_of, show, terminal_width
-from ..rules import Argument, Entry, Recipe
+from ..rules import Recipe
+from ..wording import Argument, Entry
 
 
 class Output(NamedTuple):

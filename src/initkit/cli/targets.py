@@ -75,7 +75,8 @@ def _imported(place: str) -> ModuleType:
             return importlib.import_module(place)
         path = Path(place)
         if not path.is_file():
-            raise TargetError(f"there is no file {place}")
+            beside = [str(path.with_name(one.name)) for one in path.parent.glob("*.py")]
+            raise TargetError(f"there is no file {place}").meaning(place, beside)
         spec = importlib.util.spec_from_file_location(path.stem, path)
         assert spec is not None
         assert spec.loader is not None

@@ -10,9 +10,10 @@ from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
 from ..errors import Correction, RuleError, TargetError, visible
-from ..rules import changed, list_recipes, recipe_named, words_for
+from ..rules import list_recipes, recipe_named
 from ..schemes import canonical_name, list_schemes
 from ..spelling import clearly_nearest
+from ..wording import changed, words_for
 
 Commands = Mapping[str, argparse.ArgumentParser]
 """The commands and what reads their arguments."""
@@ -55,7 +56,9 @@ def told(
         with suppress(Misuse):
             read(meant.words)
             lines += map(visible, Correction(written, meant).lines)
-    return "\n  ".join([f"{parser.format_usage()}{parser.prog}: error: {misuse}", *lines])
+    # Who types the name alone asks what there is.
+    head = parser.format_usage() if words else f"{parser.format_help()}\n"
+    return "\n  ".join([f"{head}{parser.prog}: error: {misuse}", *lines])
 
 
 def no_target(words: Sequence[str], error: TargetError) -> Correction | None:
@@ -67,8 +70,10 @@ def no_target(words: Sequence[str], error: TargetError) -> Correction | None:
     for mend in error.mends:
         for form in changed(written.words, words_for(mend)):
             return Correction(written, Typed(form))
-    named = (name for word in words[1:] if (name := _near_rules(word)) is not None)
-    return next((Correction(written, Typed(("describe", name))) for name in named), None)
+    # The target comes first; what names rules behind it is where it should be.
+    target = next((word for word in words[1:] if not word.startswith("-")), "")
+    name = _near_rules(target)
+    return None if name is None else Correction(written, Typed(("describe", name)))
 
 
 def _meant(typed: Typed, commands: Commands) -> Typed | None:

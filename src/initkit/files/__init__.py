@@ -1,11 +1,12 @@
 """Files are written whole or not at all, and read as what they are or refused by name."""
 
-from .reading import parse_json, parse_toml, read_text
+from .reading import as_path, parse_json, parse_toml, read_text
 from .tensors import StoredTensor, stored_tensors
 from .writing import replacing, write_text
 
 __all__ = [
     "StoredTensor",
+    "as_path",
     "parse_json",
     "parse_toml",
     "read_text",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,22 @@ DEEPEST = 100
 _TOO_DEEP = f"tables and lists are nested more than {DEEPEST} deep"
 
 
+def as_path(path: object) -> Path:
+    """Return what names a file; raises :class:`FileError` for what is no path."""
+    if isinstance(path, str | PathLike):
+        return Path(path)
+    raise FileError(
+        f"a file is named by a text or a Path, not by a {type(path).__name__}", path=path
+    )
+
+
 def read_text(path: str | Path) -> str:
     """Return the text of a UTF-8 file.
 
     Raises :class:`FileError` where it cannot be read.
     """
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return as_path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:  # ValueError: NUL in a path, bytes that are no UTF-8
         raise FileError(f"{path}: cannot be read: {error}", path=path) from None
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import FileError
-from .reading import parse_json, read_text
+from .reading import as_path, parse_json, read_text
 
 _HEADER = 100_000_000  # bytes that a header has at most, as the format says
 _PIECE = 1 << 24  # bytes that are hashed at once
@@ -83,7 +83,7 @@ def stored_tensors(path: str | Path) -> Mapping[str, StoredTensor]:
 
     Raises :class:`FileError` for what cannot be read, or is none of these.
     """
-    place = Path(path)
+    place = as_path(path)
     try:
         seen = place.stat()
     except (OSError, ValueError) as error:

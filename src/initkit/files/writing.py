@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import FileError
+from .reading import as_path
 
 
 @contextlib.contextmanager
@@ -58,7 +59,7 @@ def write_text(path: str | Path, text: str) -> Path:
     """
     try:
         data = text.encode()
-        with replacing(path) as beside:
+        with replacing(as_path(path)) as beside:
             beside.write_bytes(data)
     except (OSError, ValueError) as error:  # ValueError: NUL in a path, half a character in a text
         raise FileError(f"{path}: cannot be written: {error}", path=path) from None

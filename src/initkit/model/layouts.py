@@ -16,6 +16,7 @@ from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from ..errors import LayoutError
 from ..numbers import Fans, Layout, is_count, module_fans, tensor_fans
 from ..spelling import did_you_mean
+from ..wording import checks_calls
 from .bias_names import bare_name, is_bias_of
 from .originals import kind_of, number_of
 from .parameter_facts import ParameterInfo, Role
@@ -321,6 +322,7 @@ def _weight_beside(owner: nn.Module, key: str) -> str | None:
     return next(iter(alike or (found if len(found) == 1 and not named else ())), None)
 
 
+@checks_calls
 def fans(
     of: nn.Module | Tensor | Sequence[int],
     key: str = "weight",
@@ -371,6 +373,7 @@ def _unknown(owner: nn.Module, key: str, shape: Shape | None) -> str:
     )
 
 
+@checks_calls
 def register_layout(
     module: type[nn.Module] | str,
     axes: str,

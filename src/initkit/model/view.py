@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor, nn
 
-from ..errors import TargetError
+from ..errors import TargetError, shown
 from .slots import Slot, walk, walk_modules, walk_state_dict
 from .unregistered import Unregistered
 from .unregistered_search import find_unregistered
@@ -103,7 +103,10 @@ def _what_it_is(thing: object) -> str:
         return "a tensor; put it into a dict with its name: {'weight': tensor}"
     if isinstance(thing, Iterable) and not isinstance(thing, str | bytes):
         return f"a {type(thing).__name__}; give the model, or dict(model.named_parameters())"
-    return repr(thing)
+    if isinstance(thing, str):
+        return f"{thing!r}; the model comes first, and rules after it"
+    text = shown(thing)
+    return text if "\n" not in text else f"a {type(thing).__name__}"
 
 
 def _refuse_checkpoint(entries: Mapping[Any, Any]) -> None:

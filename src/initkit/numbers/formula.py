@@ -24,6 +24,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NoReturn, TypeAlias
 
 from ..errors import FormulaError
+from ..wording import checks_calls
 
 Lookup: TypeAlias = Callable[[str], float]
 """From a name such as ``fan_in``, ``shape[0]`` or ``config.d_model`` to its value here.
@@ -240,6 +241,7 @@ class SizeFormula(Formula):
 Number: TypeAlias = float | Formula
 
 
+@checks_calls
 def read_number(value: object, what: str = "number", kind: type[Formula] = Formula) -> Number:
     """Return a float for a number or its text, a formula of this kind for any other text.
 

@@ -16,11 +16,13 @@ from itertools import pairwise
 from typing import Any, NoReturn, TypeAlias
 
 from ..errors import OptionError, UnknownNameError
+from ..wording import checks_calls
 
 Activation: TypeAlias = Callable[[float], float]
 _REACH = 13.0  # beyond it the normal density times any activation squared adds nothing to a double
 
 
+@checks_calls
 def gain(nonlinearity: object, param: float | None = None) -> float:
     """Return the gain of a nonlinearity.
 

@@ -8,6 +8,8 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, TypeVar, dataclass_transform, overload
 
+from ..wording import checks_calls
+
 T = TypeVar("T", bound="type[Any]")
 
 
@@ -19,6 +21,7 @@ def frozen(*, kw_only: bool = False) -> Callable[[T], T]: ...
 def frozen(cls: Any = None, /, *, kw_only: bool = False) -> Any:
     """Make a subclass of :class:`Value` a frozen dataclass.
 
+    Its constructor answers a call that does not fit, see :func:`~initkit.wording.checks_calls`.
     There are some 70 of them, and letting each compile its own repr, equality and hash was a third
     of the time that importing takes.
 
@@ -31,7 +34,7 @@ def frozen(cls: Any = None, /, *, kw_only: bool = False) -> Any:
     """
 
     def make(cls: Any) -> Any:
-        return dataclass(frozen=True, repr=False, eq=False, kw_only=kw_only)(cls)
+        return checks_calls(dataclass(frozen=True, repr=False, eq=False, kw_only=kw_only)(cls))
 
     return make if cls is None else make(cls)
 

@@ -8,11 +8,15 @@ import torch
 from torch import nn
 
 from ..distributions import Distribution, Rows, told_apart
-from ..errors import Problem, TensorProblem, TieConflict
+from ..errors import Correction, Problem, TensorProblem, TieConflict
 from ..model import Slot, is_sharded, placement_problem, writing_problem
 from ..ties import TieGroup, self_overlapping
+from ..wording import Entry
 from .dtypes import dtype_problem
+from .matching import RuleTable
+from .own_lines import IN_FRONT, InFront, as_in_file, own_line
 from .resolve import Choice
+from .startable import taken_by
 
 
 def winner(
@@ -88,6 +92,27 @@ def writer_for(chosen: Choice, group: TieGroup | None) -> tuple[Slot | None, Tie
     )
 
 
+def show_settled(
+    conflict: TieConflict, choices: Sequence[Choice], table: RuleTable, slots: Sequence[Slot]
+) -> TieConflict:
+    """Let a conflict show the line of the first rule, made to speak for the whole memory.
+
+    It names one of the names literally: in place of its key where that takes nothing else, since
+    the rule would be left nothing, and else before all rules.
+    """
+    first = min(choices, key=lambda choice: choice.place)
+    entry = own_line(first.clause)
+    if entry is None or any(choice.clause.matcher.literal for choice in choices):
+        return conflict
+    literal = Entry((first.name,), entry.value)
+    taken = {slot.name for slot in taken_by(first.place, table, slots)}
+    alone = taken <= {*conflict.names}
+    conflict.shown = Correction(
+        entry, literal if alone else InFront(literal), behind="" if alone else IN_FRONT
+    )
+    return as_in_file(conflict, first.clause)
+
+
 def _geometry(slot: Slot) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(slot.shape), _strides(slot)
 
@@ -120,7 +145,7 @@ def _conflict(
     if any(choice.clause.matcher.literal for choice in choices):
         remedy = "leave one of the rules that name them literally"
     else:
-        remedy = f"name one of them literally, as in {{{names[0]!r}: ...}}"
+        remedy = "name one of them literally"
     return TieConflict(
         f"{' and '.join(names[:4])} share memory ({kind}) and rules want different values:\n"
         f"{wants}\n{remedy}, or pass on_tie_conflict='first'",

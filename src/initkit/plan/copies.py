@@ -106,7 +106,7 @@ class _Settler:
     def _settle(self, place: int, step: Step, name: str) -> None:
         at = self.place_of.get(name)
         if at is None:
-            near = did_you_mean(name, self.place_of)
+            near = did_you_mean(name, [other for other in self.place_of if other not in step.names])
             self._refuse(step, f"there is no parameter {name!r} to copy{near}")
         elif at in self._chain:
             names = [self.steps[p].name for p in self._chain[self._chain.index(at) :]]

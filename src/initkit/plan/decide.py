@@ -16,6 +16,7 @@ from .conflicts import (
     memory_problems,
     overruled,
     place_problem,
+    show_settled,
     winner,
     writer_for,
 )
@@ -164,6 +165,8 @@ class _Decider:
     ) -> Decision:
         """Return the step that the names' choices come to, and note where they contradict."""
         chosen, conflict = winner(choices, live, group, self.first_wins)
+        if conflict is not None:
+            show_settled(conflict, choices, self.table, self.slots)
         writer, misplaced = writer_for(chosen, group) if chosen is not None else (None, None)
         # The first that is wrong explains the others; the user mends it and plans again.
         wrong = conflict or (chosen.error if chosen is not None else None) or misplaced

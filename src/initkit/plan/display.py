@@ -141,14 +141,35 @@ def plan_lines(steps: Sequence[Step], width: int | None = None, *, fold: bool = 
         return column_lines(COLUMNS, fold_steps(steps), width)
 
 
-def first_to_know(steps: Sequence[Step], width: int | None = None) -> list[Line]:
-    """Return what is to be known before the table: uncovered, frozen and tied parameters."""
-    said: list[tuple[str, Tone]] = [(text, "warning") for text in uncovered_lines(steps)]
+def first_to_know(
+    steps: Sequence[Step], width: int | None = None, *, fold: bool = True
+) -> list[Line]:
+    """Return what is to be known before the table: uncovered, frozen and tied parameters.
+
+    Of what does not fold into few lines it is the first, unless ``fold`` is False.
+    """
+    most = _MANY if fold else len(steps)
+    said: list[tuple[str, Tone]] = [
+        (text, "warning") for text in _few("no rule covers", uncovered_lines(steps), most)
+    ]
     frozen = labels(step for step in steps if step.frozen and step.status == WRITE)
     if frozen:
         said.append((f"frozen, and written all the same: {', '.join(frozen)}", "warning"))
-    said += [(f"tied: {text}", "title") for text in tie_labels(steps)]
+    ties = [f"tied: {text}" for text in tie_labels(steps)]
+    said += [(text, "title") for text in _few("tied:", ties, most)]
     return [line for text, tone in said for line in lines_of(visible(text), tone, width)]
+
+
+_MANY = 12  # lines that may push the table down
+
+
+def _few(what: str, lines: Sequence[str], most: int) -> list[str]:
+    """Return the first of many lines, and how many there are beside them."""
+    if len(lines) <= most:
+        return list(lines)
+    shown = most - most // 3
+    more = f"{what} {len(lines) - shown} lines more, which .text(fold=False) has"
+    return [*lines[:shown], more]
 
 
 def tied_pictures(steps: Sequence[Step]) -> list[Picture]:

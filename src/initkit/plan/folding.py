@@ -85,7 +85,8 @@ def shapes(fold: Fold[Step]) -> str:
 
 def starts(fold: Fold[Step]) -> str:
     """Return how a line's steps start, or the range of each number in it."""
-    return spanned([step.start for step in fold.rows])
+    text = spanned([step.start for step in fold.rows])
+    return _BOUNDS.sub(_around_zero, text) if ".." in text else text
 
 
 def remarks(fold: Fold[Step]) -> str:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from ..errors import OptionError, shown
-from ..rules import Argument, show
+from ..wording import Argument, checks_calls, show, unknown_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 Entry: TypeAlias = "str | re.Pattern[str] | type[nn.Module] | nn.Module"
@@ -78,6 +78,7 @@ DEFAULTS: InitOptions = {
     "reset_buffers": False,
 }
 _CHOICES = {"idle": get_args(Idle), "on_tie_conflict": get_args(OnTieConflict)}
+_TRUTHS = frozenset({"strict", "buffers", "reset_buffers"})
 _MEANT = {"generator": "takes a seed, not a generator: write seed=generator.initial_seed()"}
 
 
@@ -118,7 +119,7 @@ def takes(
             return function(*args, **options)
 
         checked.__signature__ = signature  # type: ignore[attr-defined]
-        wrapped: Any = checked
+        wrapped: Any = checks_calls(checked)
         return wrapped  # type: ignore[no-any-return]
 
     return decorate
@@ -165,8 +166,12 @@ def _check_option(
     option, value = argument
     if option not in known:
         meant = _MEANT.get(option)
-        error = OptionError(f"{owner} {meant or f'has no option {option!r}'}", option=option)
-        raise error if meant else error.or_rather(option, proposed)
+        if meant is not None:
+            raise OptionError(f"{owner} {meant}", owner=owner, option=option)
+        raise unknown_option(owner, option, proposed)
+    if option in _TRUTHS and not isinstance(value, bool):
+        message = f"{option} must be True or False, not {shown(value)}"
+        raise OptionError(message, owner=owner, option=option)
     choices = _CHOICES.get(option)
     if choices is not None and value not in choices:
         listed = ", ".join(map(repr, choices))

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from ..errors import Problem
-from ..rules import Clause, Entry, worth_showing
+from ..rules import Clause
+from ..wording import Entry, python_text, worth_showing
 
 P = TypeVar("P", bound=Problem)
+
+
+class InFront(NamedTuple):
+    """A line of a table that goes before all others."""
+
+    entry: Entry
+
+    def __str__(self) -> str:
+        return f"[{python_text(self.entry.table)}, ...]"
+
+
+IN_FRONT = "  in front of your other rules"
+"""What stands behind such a line."""
 
 
 def own_line(clause: Clause) -> Entry | None:

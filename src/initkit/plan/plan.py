@@ -315,7 +315,7 @@ class Plan(Shown):
         return [
             *problems,
             *lines_of(visible(self.title), "title", width),
-            *first_to_know(self.steps, width),
+            *first_to_know(self.steps, width, fold=fold),
             *plan_lines(self.steps, width, fold=fold),
             *lines_of_each(self.summary(), "", width),
         ]

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from ..distributions import Distribution, Rows, Stored
 from ..distributions import Joint as Group
 from ..errors import Correction, FormulaError, InitkitError, Problem, SchemeMismatch, visible
 from ..model import ModelView, ParameterInfo, Slot, kind_of, parameter_info
 from ..numbers import Layout
-from ..rules import Clause, Entry, mended, read_rules
-from ..schemes import CopyOf, FansOf, Pretrained, Site, needs_of, resolve
+from ..rules import Clause, read_rules
+from ..schemes import CopyOf, FansOf, Pretrained, Scheme, Site, needs_of, resolve
+from ..wording import Entry, mended
 from .copies import tied_names, with_copy
 from .formula_names import FormulaNames
 from .matching import RuleTable
 from .own_lines import as_in_file, own_line
 from .rows import rows_together
+from .startable import Startable, startable, taken_by
 
 
 @dataclass(slots=True)
@@ -93,7 +95,7 @@ class Resolver:
             needs.reads == "options" and not needs.names and clause.rows is None
             for needs, clause in zip(self._needs, table.clauses, strict=True)
         ]
-        self._mended: dict[int, Entry | None] = {}
+        self._mended: dict[int, Startable | None] = {}
         # None is no key, and never here.
         self._shared: dict[object, tuple[Distribution, Sequence[object]]] = {}
 
@@ -166,18 +168,15 @@ class Resolver:
         """Find the distribution; a key says which other slots have the same, None that none has."""
         clause, site = choice.clause, self._site(choice, info)
         try:
-            distribution = self._distribution(choice, info, site)
-            if text := distribution.misfit(site.shape):
-                raise SchemeMismatch(f"it gives {distribution}, and {text}")
+            distribution = _fitting(self._distribution(choice, info, site), site)
         except Exception as error:  # a user's own class may raise anything
-            choice.error = as_in_file(self._mismatch(error, choice, site), clause)
+            choice.error = as_in_file(self._mismatch(error, choice), clause)
             return
         if choice.formulas:
             named = (f for each in choice.clauses for f in each.named_formulas)
             choice.formulas = [formula.decided(site.lookup) for formula in named]
-        if distribution.copy is distribution or isinstance(
-            distribution, Stored | Group
-        ):  # which ask for no fans here
+        asks_no_fans = isinstance(distribution, Stored | Group) or distribution.copy is distribution
+        if asks_no_fans:
             choice.fans, choice.fans_from = None, ""
         distribution = self._of_first(distribution)
         choice.distribution = distribution
@@ -199,27 +198,45 @@ class Resolver:
             site = replace(site, aliases=self._tied_names.get(name, slot.paths))
         return site
 
-    def _mismatch(self, error: Exception, choice: Choice, site: Site) -> Problem:
+    def _mismatch(self, error: Exception, choice: Choice) -> Problem:
         problem = _mismatch(error, choice)
         if (entry := own_line(choice.clause)) is not None:
-            mended = self._mended_line(entry, error, choice, site)
-            problem.shown = Correction(entry, mended)
+            found = self._mended_line(entry, error, choice)
+            helps = found is not None and choice.slot.name in found.names
+            problem.shown = Correction(entry, found.line if found is not None and helps else None)
         return problem
 
-    def _mended_line(
-        self, entry: Entry, error: Exception, choice: Choice, site: Site
-    ) -> Entry | None:
+    def _mended_line(self, entry: Entry, error: Exception, choice: Choice) -> Startable | None:
         """Return a user's own rule, mended, where that gives the parameter a distribution."""
-        if not isinstance(error, InitkitError) or not error.mends:
+        place, clause = choice.place, choice.clause
+        if not isinstance(error, InitkitError) or clause.rows or clause.matcher.members > 1:
             return None
-        if choice.place not in self._mended:  # many parameters may fail by one rule
+        if place not in self._mended:  # many parameters may fail by one rule
+            taken = taken_by(place, self.table, self._view.slots)
 
             def read(form: Entry) -> None:
-                (clause,) = read_rules(form.table)
-                _resolved(replace(choice.clause, scheme=clause.scheme), site)
+                (changed,) = read_rules(form.table)
+                for why in (self._why_not(place, changed.scheme, slot) for slot in taken):
+                    if why is not None:
+                        raise why
 
-            self._mended[choice.place] = mended(entry, error, read)
-        return self._mended[choice.place]
+            line = mended(entry, error, read)
+            if line is not None:
+                self._mended[place] = Startable(line, frozenset(slot.name for slot in taken))
+            else:
+                why_not, slots = partial(self._why_not, place), self._view.slots
+                self._mended[place] = startable(entry, place, self.table, slots, why_not)
+        return self._mended[place]
+
+    def _why_not(self, place: int, scheme: Scheme, slot: Slot) -> Exception | None:
+        """Return why a slot cannot start by a scheme in the rule at a place, or None."""
+        clause = replace(self.table.clauses[place], scheme=scheme)
+        try:
+            site = self._site(Choice(clause, place, slot, slot.name), slot_info(slot))
+            _fitting(_resolved(clause, site), site)
+        except Exception as error:  # a user's own class may raise anything
+            return error
+        return None
 
     def _of_first(self, distribution: Distribution) -> Distribution:
         """Let a copy of what has several names be one of the first, so that tied copies agree."""
@@ -235,6 +252,13 @@ class Resolver:
     @cached_property
     def _tied_names(self) -> dict[str, tuple[str, ...]]:
         return tied_names(self._view.slots)
+
+
+def _fitting(distribution: Distribution, site: Site) -> Distribution:
+    """Return a distribution that the tensor can have, as it is."""
+    if text := distribution.misfit(site.shape):
+        raise SchemeMismatch(f"it gives {distribution}, and {text}")
+    return distribution
 
 
 def _resolved(clause: Clause, site: Site) -> Distribution:

@@ -13,20 +13,18 @@ from ..errors import Correction, IdleSelection, OptionError, Problem, RuleError,
 from ..model import ModelView, Slot, named_unregistered
 from ..rules import (
     Alternatives,
-    Argument,
     Listing,
     Matcher,
     Name,
     Recipe,
     Rule,
     Words,
-    changed,
     hint_other_kind,
     paths_above,
-    python_text,
     read_key,
 )
 from ..spelling import affordable_hints, did_you_mean
+from ..wording import Argument, changed, python_text
 from .options import Selection
 from .step import LEFT_OUT, PROTECTED, Step, Target
 

@@ -6,25 +6,23 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import NamedTuple
 
 from ..errors import Correction, IdleRule, Problem
 from ..model import ModelView, Slot, named_unregistered
 from ..render import fold_rows
 from ..rules import (
     Clause,
-    Entry,
     Recipe,
     Scope,
     Words,
     hint_module,
     mended_entry,
-    python_text,
 )
 from ..spelling import affordable_hints
+from ..wording import Entry
 from .matching import RuleTable
 from .options import InitOptions
-from .own_lines import as_in_file, own_line
+from .own_lines import IN_FRONT, InFront, as_in_file, own_line
 from .placing import standing
 
 
@@ -112,17 +110,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(fold.label for fold in folds[:_MOST]) + more
 
 
-class InFront(NamedTuple):
-    """A line of a table that goes before all others."""
-
-    entry: Entry
-
-    def __str__(self) -> str:
-        return f"[{python_text(self.entry.table)}, ...]"
-
-
 _ABOVE = "put it above"
-_IN_FRONT = "  in front of your other rules"
 _MOST = 4  # labels of names that a line of advice shows
 
 
@@ -145,7 +133,7 @@ def _taken(
             matches=_listed([s.name for s in hinter.slots if any(takes(s, n) for n in s.paths)]),
         )
         if advice.startswith(_ABOVE):
-            shown = replace(shown, mended=InFront(entry), behind=_IN_FRONT)
+            shown = replace(shown, mended=InFront(entry), behind=IN_FRONT)
         problem.shown = shown
     return as_in_file(problem, clause)
 
@@ -159,14 +147,14 @@ def _unmatched(place: int, clause: Clause, hinter: _Hinter) -> IdleRule:
         problem.hint = beside
         return problem
     problem.hint = hinter.ask(matcher.hint)
-    if (entry := hinter.line_of(clause)) is not None and problem.hint:
-        found = mended_entry(entry, hinter.words)
-        if found is not None:
+    if (entry := hinter.line_of(clause)) is not None:
+        problem.shown = Correction(entry)
+        if problem.hint and (found := mended_entry(entry, hinter.words)) is not None:
             line, names = found
             own = line.keys not in hinter.lines - {entry.keys}
             where = standing(hinter.table, place, {*names}, hinter.slots) if own else ""
             pasted = line if where == "here" else InFront(line) if where else None
-            behind = _IN_FRONT if where == "in front" else ""
+            behind = IN_FRONT if where == "in front" else ""
             problem.shown = Correction(entry, pasted, _listed(names), behind)
     return as_in_file(problem, clause)
 

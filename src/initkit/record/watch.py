@@ -12,12 +12,14 @@ from torch import Tensor, nn
 from ..errors import TargetError
 from ..model import Slot
 from ..plan import Plan
+from ..wording import checks_calls, checks_methods
 from .init_functions import seen_by
 from .reading import read_plan
 from .tables import table_of
 from .tracker import Tracker
 
 
+@checks_methods
 class Recording:
     """What was seen while a block ran; :func:`recording` makes it.
 
@@ -66,6 +68,7 @@ class Recording:
             return slot.computed.read()
 
 
+@checks_calls
 @contextmanager
 def recording() -> Iterator[Recording]:
     """Watch how the code of this block starts the models that it builds.
@@ -85,6 +88,7 @@ def recording() -> Iterator[Recording]:
         yield record
 
 
+@checks_calls
 def record_init(
     build: Callable[..., nn.Module], *args: Any, buffers: bool = False, **kwargs: Any
 ) -> Plan:
@@ -95,7 +99,8 @@ def record_init(
     with its file and line. What no distribution explains is listed, and keeps its values when the
     plan is applied.
 
-    Errors of ``build`` pass unchanged. Raises :class:`TargetError` where it returns no module.
+    Errors of ``build`` pass unchanged. Raises :class:`TargetError` where it is a module that is
+    built already, or returns none.
 
     >>> from torch import nn
     >>> plan = record_init(nn.Linear, 3, 4)
@@ -104,6 +109,12 @@ def record_init(
     >>> print(plan["weight"].history[0].call)
     kaiming_uniform_(a=sqrt(5))
     """
+    if isinstance(build, nn.Module):
+        kind = type(build).__name__
+        raise TargetError(
+            f"record_init watches a model being built, and this {kind} is built already; give what "
+            f"builds it: record_init(lambda: {kind}(...))"
+        )
     with recording() as record:
         model = build(*args, **kwargs)
     return _plan_of(record, model, build, buffers)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, Literal, TypeVar
 
+from .headings import headed
 from .html import Cell, Mark, Table, bars
 from .terminal import Line, Tone, lines_of_each
 from .text import Sheet, str_of, table_lines
@@ -69,21 +70,41 @@ def column_lines(
         [list(map(str_of, texts)) for texts in cells],
         [c.align for c in kept],
     )
-    for tighten in _measures(kept, rows):
+    if width is None or sheet.width <= width:
+        (head, *body), notes = _tightened(sheet, width, [])
+    else:
+        # Names stand below their modules where that takes fewer lines.
+        ways = [False, True] if len(rows) <= _MANY else [False]
+        measures = (_measures(kept, rows, headings=headings) for headings in ways)
+        found = [_tightened(sheet.copy(), width, each) for each in measures]
+        (head, *body), notes = min(found, key=lambda one: sum(map(len, one[0])))
+    lines = [Line(text, "muted") for text in head]
+    for row, told in zip(rows, body, strict=True):
+        lines += [Line(text, _urgent(columns, row)) for text in told]
+    numbered = (f"[{i}] {note}" for i, note in enumerate(notes, 1))
+    return [*lines, *lines_of_each(numbered, "muted", width)]
+
+
+_MANY = 400  # rows for which two ways to say them are compared
+
+
+def _tightened(
+    sheet: Sheet, width: int | None, measures: Iterable[Callable[[Sheet, int], None]]
+) -> tuple[list[list[str]], list[str]]:
+    """Return the lines of the head and of each row, and notes; no more is done than is needed."""
+    for tighten in measures:
         if width is None or sheet.width <= width:
             break
         tighten(sheet, width)
     texts = list(zip(*sheet.cells, strict=True))
-    head, *body = table_lines(sheet.headers, texts, "".join(sheet.sides), width)
-    lines = [Line(text, "muted") for text in head]
-    for row, told in zip(rows, body, strict=True):
-        lines += [Line(text, _urgent(columns, row)) for text in told]
-    notes = (f"[{i}] {note}" for i, note in enumerate(sheet.notes, 1))
-    return [*lines, *lines_of_each(notes, "muted", width)]
+    lines = table_lines(sheet.headers, texts, "".join(sheet.sides), width)
+    for place, module in sheet.above.items():
+        lines[place + 1].insert(0, module)
+    return lines, sheet.notes
 
 
 def _measures(
-    columns: Sequence[Column[R]], rows: Sequence[R]
+    columns: Sequence[Column[R]], rows: Sequence[R], *, headings: bool
 ) -> Iterator[Callable[[Sheet, int], None]]:
     """Yield what is done about a table that is too wide, the mildest first."""
     places = range(len(columns))
@@ -93,12 +114,18 @@ def _measures(
             yield partial(_replaced, place=i, brief=partial(brief, rows))
         if columns[i].loose in _CUT:
             yield partial(_cut, place=i, shorten=_CUT[columns[i].loose], least=2 * _LEAST_CUT)
+    if headings:
+        yield _below_modules
     yield from (
         partial(_cut, place=i, shorten=_CUT[column.loose])
         for i, column in enumerate(columns)
         if column.loose in _CUT
     )
     yield from (partial(_beside_names, place=i) for i in places if columns[i].loose == "note")
+
+
+def _below_modules(sheet: Sheet, width: int) -> None:
+    sheet.cells[0], sheet.above = headed(sheet.cells[0], width)
 
 
 def _beside_names(sheet: Sheet, _: int, place: int) -> None:

@@ -115,7 +115,9 @@ def html_table(
         tr + "".join(_td(cell, side) for cell, side in zip(row, sides, strict=False)) + "</tr>"
         for tr, row in zip(opened, body, strict=False)
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(trs)}</tbody></table>"
+    columns = len(headers)
+    wide = f' class=wide style="--n:{columns - 1}"' if columns > _FEW else ""
+    return f"<table{wide}><thead><tr>{head}</tr></thead><tbody>{''.join(trs)}</tbody></table>"
 
 
 def html_page(title: str, sections: Iterable[Section], *, whole: bool = False) -> str:
@@ -192,6 +194,7 @@ def _breakable(text: str) -> str:
     return _BREAK.sub(r"\g<0><wbr>", _escaped(text)) if len(text) > _LONG else _escaped(text)
 
 
+_FEW = 5  # columns that fit side by side in a narrow place
 _LONG = 24  # letters of a name that may take several lines
 
 

@@ -59,10 +59,11 @@ background:var(--page);font:inherit;table-layout:auto}
 border-bottom:1px solid var(--line);white-space:nowrap;font-variant-numeric:tabular-nums;
 background-color:transparent;max-width:none}
 @@ td:first-child{white-space:normal;min-width:14em}
-@@ td[title]{max-width:20em;overflow:clip;text-overflow:ellipsis}
+@@ td[title]{white-space:normal;overflow-wrap:break-word;min-width:11em;max-width:24em}
+@@ td.r[title]{min-width:0}
 @@ small{display:block;color:var(--dim);white-space:normal;max-width:22em;font-size:.85em}
-@media(max-width:900px){@@ table{font-size:13px}@@ th,@@ td{padding:.2em .45em}
-@@ td[title]{white-space:normal;overflow-wrap:break-word;min-width:8em;max-width:13em}}
+@media(max-width:900px){@@ table{font-size:13px}@@ th,@@ td{padding:.2em .45em}}
+%STACKED
 @@ td details{white-space:pre-wrap}@@ td summary{cursor:pointer;white-space:normal}
 @@ tr[aria-selected=true]{background:var(--bar)}
 @@ .tools{display:flex;flex-wrap:wrap;gap:.3em 1em;align-items:center;margin:.2em 0}
@@ -83,7 +84,20 @@ border:1px solid var(--line);padding:.2em .5em}
 @@ input{font:inherit;padding:.2em .5em;margin:.2em 0;min-width:16em;color:var(--ink);
 background:var(--page);border:1px solid var(--line)}
 """.replace("\n", "").replace("%PICTURE", _PICTURE)
+# Many columns in a narrow place, which a cell of a notebook may be on a wide screen: a row's name
+# has a line by itself, and the other cells stand in columns below it, as wide as what they hold.
+_STACKED = """
+@@ .scroll{container-type:inline-size}
+@supports(grid-template-columns:subgrid){@container(max-width:900px){
+@@ .wide{display:grid;grid-template-columns:repeat(var(--n),auto)}
+@@ .wide :is(thead,tbody,tr){display:grid;grid-column:1/-1;grid-template-columns:subgrid}
+@@ .wide tr{border-bottom:1px solid var(--line)}@@ .wide tr[hidden]{display:none}
+@@ .wide :is(th,td){min-width:0;border:0;white-space:normal}@@ .wide .r{white-space:nowrap}
+@@ .wide :is(th,td):first-child{grid-column:1/-1}@@ .wide th:first-child{padding-bottom:0}
+@@ .wide thead{position:sticky;top:0;z-index:1}@@ .wide small{max-width:14em}}}
+""".replace("\n", "")
 _WORDS = {
+    "%STACKED": _STACKED.replace("@@", ".initkit" * 3),
     "@@": ".initkit" * 3,
     "%LIGHT": _LIGHT,
     "%DARK": _DARK,

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from ..wording import checks_methods
 from .text import fold
 
 if TYPE_CHECKING:
@@ -60,11 +61,17 @@ def show(lines: Sequence[Line]) -> None:
         console.print(text, soft_wrap=True)
 
 
+@checks_methods
 class Shown(ABC):
     """Something that is looked at: plain text as a ``str``, in colours on a terminal.
 
-    A subclass says its :meth:`lines`.
+    A subclass says its :meth:`lines`. Its methods answer calls that do not fit, see
+    :func:`~initkit.wording.checks_methods`.
     """
+
+    def __init_subclass__(cls, **about: object) -> None:
+        super().__init_subclass__(**about)
+        checks_methods(cls)
 
     @abstractmethod
     def lines(self, width: int | None = None) -> list[Line]:

@@ -54,12 +54,20 @@ def table_lines(
 
 @dataclass(slots=True)
 class Sheet:
-    """The texts of a table, column by column, while they are made to fit."""
+    """The texts of a table, column by column, while they are made to fit.
+
+    ``above`` are headings, by the rows above which they stand.
+    """
 
     headers: list[str]
     cells: list[Sequence[str]]
     sides: list[str]
     notes: list[str] = field(default_factory=list)
+    above: dict[int, str] = field(default_factory=dict)
+
+    def copy(self) -> Sheet:
+        """Return a sheet that changes by itself."""
+        return Sheet(list(self.headers), list(self.cells), list(self.sides))
 
     @property
     def width(self) -> int:
@@ -112,7 +120,7 @@ class _Texts:
         pieces = (
             len(piece.rstrip()) + (len(_hang(row[place])) if names and i else 0)
             for row in self.body
-            for i, piece in enumerate(_pieces(row[place], dots=names))
+            for i, piece in enumerate(name_pieces(row[place], dots=names))
         )
         return max([*pieces, len(self.headers[place]), _LEAST])
 
@@ -145,7 +153,7 @@ class _Texts:
         count = len(widths)
         # Broken names hang a little, so that no piece of one is taken for the next.
         cells = [
-            _filled(cell, length, _hang(cell) if self._names(i) else "")
+            _filled(cell, length, _hang(cell) if (dots := self._names(i)) else "", dots=dots)
             for i, (cell, length) in enumerate(zip(row, widths, strict=False))
         ]
         # Where no width is given, no column hangs.
@@ -167,12 +175,12 @@ def _total(widths: Sequence[int]) -> int:
     return sum(widths) + len(_GAP) * (len(widths) - 1)
 
 
-def _pieces(text: str, *, dots: bool = True) -> Lines:
+def name_pieces(text: str, *, dots: bool = True) -> Lines:
     """Return what a cell may be broken into: words, and names behind their dots.
 
-    >>> _pieces("layer1.0.conv1.weight"), _pieces("N(0, 0.5) of it")
+    >>> name_pieces("layer1.0.conv1.weight"), name_pieces("N(0, 0.5) of it")
     (['layer1.0.', 'conv1.', 'weight'], ['N(0, 0.5) ', 'of ', 'it'])
-    >>> _pieces("  in it")
+    >>> name_pieces("  in it")
     ['  in ', 'it']
     """
     pieces, start, depth, braces = [], 0, 0, 0
@@ -192,12 +200,12 @@ def _pieces(text: str, *, dots: bool = True) -> Lines:
     return [*pieces, text[start:]]
 
 
-def _filled(text: str, length: int, indent: str) -> Lines:
+def _filled(text: str, length: int, indent: str = "", *, dots: bool) -> Lines:
     """Return a cell in lines of a length, but for pieces that are longer by themselves."""
     if len(text) <= length:
         return [text]
     lines = [""]
-    for piece in _pieces(text, dots=bool(indent)):
+    for piece in name_pieces(text, dots=dots):
         if lines[-1].strip() and len((lines[-1] + piece).rstrip()) > length:
             lines.append(indent)
         lines[-1] += piece
@@ -233,9 +241,22 @@ def _broken(line: str, width: int) -> list[str]:
         return [line]
     # Four deeper than the line: what hangs below an item is not taken for the next one.
     indent = " " * (len(line) - len(line.lstrip()) + 4)
-    return textwrap.wrap(
-        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    # Words stay whole but for names that are longer than a line, which break behind their dots.
+    room = width - len(indent)
+    words = [
+        _SEAM.join(_filled(w, room, dots=True)) if len(w) > room else w for w in line.split(" ")
+    ]
+    told = textwrap.wrap(
+        " ".join(words),
+        width,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
+    return [text.replace(_SEAM, "").removesuffix(_SEAM.rstrip()) for text in told]
+
+
+_SEAM = "\0 "  # where a name may break; no text has one, since control characters are escaped
 
 
 def _hang(text: str) -> str:

@@ -29,20 +29,17 @@ from .matchers import (
 from .meant import Words, mended_entry
 from .mention import Mention
 from .read import Clause, Rules, Shared, read_rules, recipe_clauses
-from .recipe import LIBRARIES, Recipe, describe_recipe, register_recipe
+from .recipe import LIBRARIES, Recipe, describe_recipe, register_recipe, scheme_recipe
 from .roles import HasTorchDefault, Role
 from .row_range import RowRange
 from .rule import REST, Rule
-from .written import Argument, Entry, changed, mended, python_text, show, words_for, worth_showing
 
 __all__ = [
     "LIBRARIES",
     "REST",
     "All",
     "Alternatives",
-    "Argument",
     "Clause",
-    "Entry",
     "First",
     "HasTorchDefault",
     "Inside",
@@ -67,7 +64,6 @@ __all__ = [
     "Words",
     "add_recipes",
     "aliases",
-    "changed",
     "compile_glob",
     "describe_recipe",
     "every_recipe",
@@ -78,18 +74,14 @@ __all__ = [
     "hint_other_kind",
     "last",
     "list_recipes",
-    "mended",
     "mended_entry",
     "paths_above",
-    "python_text",
     "read_key",
     "read_rules",
     "recipe_clauses",
     "recipe_named",
     "recipes_for",
     "register_recipe",
-    "show",
+    "scheme_recipe",
     "unregister_recipe",
-    "words_for",
-    "worth_showing",
 ]

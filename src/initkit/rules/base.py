@@ -10,6 +10,7 @@ from typing import ClassVar
 from ..errors import DuplicateNameError, RuleError
 from ..model import Slot
 from ..numbers import Value
+from ..wording import Spelled
 from .hints import hint_type
 from .landmarks import Landmark
 
@@ -18,7 +19,7 @@ from .landmarks import Landmark
 BY_PREFIX: dict[str, type[Matcher]] = {}
 
 
-class Matcher(Value, ABC):
+class Matcher(Value, Spelled, ABC):
     """Tell whether a rule takes a slot under one of its names.
 
     A subclass says what it :meth:`matches` and how it prints; with a ``prefix`` it is a key of rule

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import DuplicateNameError, UnknownNameError
 from ..render import Names, Table, html_page
 from ..schemes import check_name, refuse_taken
+from ..wording import checks_calls
 
 if TYPE_CHECKING:
     from .recipe import Recipe
@@ -54,6 +55,7 @@ def _refuse_taken(name: str) -> None:
         refuse_taken(name)
 
 
+@checks_calls
 def unregister_recipe(name: str) -> None:
     """Forget a recipe; for tests and interactive work."""
     if name not in _RECIPES:
@@ -61,6 +63,7 @@ def unregister_recipe(name: str) -> None:
     del _RECIPES[name]
 
 
+@checks_calls
 def list_recipes() -> list[str]:
     """Return the names of all recipes; a notebook shows what each of them is.
 

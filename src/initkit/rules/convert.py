@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FileError, InitkitError, RuleError, UnknownNameError
-from ..files import parse_json, read_text
+from ..files import as_path, parse_json, read_text
 from ..schemes import canonical_name, plain_name, read_scheme
 from .init_cfg import bias_meant, layers_meant, scheme_meant
 from .read import read_rules
@@ -34,7 +34,7 @@ def convert_config(path: str | Path) -> Recipe:
       Conv2d.weight  kaiming_normal(mode='fan_out', nonlinearity='relu', fans='tensor')
       Conv2d.bias    0
     """
-    file = Path(path)
+    file = as_path(path)
     converter = _CONVERTERS.get(file.suffix)
     if converter is None:
         raise FileError(f"{file}: a configuration ends in .py (MMEngine) or .json", path=file)

@@ -12,6 +12,7 @@ from torch import nn
 from ..errors import RuleError
 from ..model import Slot, children_of, is_wrapper_segment
 from ..numbers import frozen
+from ..wording import checks_calls
 from .base import Matcher
 from .globs import paths_above
 from .hints import hint_class, hint_module, hint_own_name
@@ -163,6 +164,7 @@ def _layers(module: nn.Module, *, backwards: bool, seen: set[int]) -> Iterator[n
     yield from chain(below, itself) if backwards else chain(itself, below)
 
 
+@checks_calls
 def last(container: str | type[nn.Module]) -> Matcher:
     """Return the key for the last layer of containers: of a path, a glob of paths, or a class.
 
@@ -179,6 +181,7 @@ def last(container: str | type[nn.Module]) -> Matcher:
     return Last.of(container)
 
 
+@checks_calls
 def first(container: str | type[nn.Module]) -> Matcher:
     """Return the key for the first layer of containers; see :func:`initkit.last`.
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from ..model import Slot, kind_of
 from ..spelling import did_you_mean, nearest
+from ..wording import text_in_quotes
 from .globs import compile_glob, paths_above
 
 # Each hint continues the sentence "the rule ... matches no parameter"; where nothing can be said,
@@ -170,9 +171,3 @@ def _names_under(slots: Sequence[Slot], scope: str) -> list[str]:
         return names
     takes = compile_glob(scope[:-1])
     return [n[len(path) + 1 :] for n in names for path in paths_above(n) if takes(path)]
-
-
-def text_in_quotes(text: str) -> str:
-    """Return a text as Python writes it, raw where it has backslashes."""
-    raw = "\\" in text and "'" not in text and text.isprintable() and text[-1] != "\\"
-    return f"r'{text}'" if raw else repr(text)

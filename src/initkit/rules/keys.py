@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from torch import nn
+
 from ..errors import RuleError, shown
 from . import roles  # noqa: F401  defined, so that their prefixes are known
 from .alternatives import Alternatives
@@ -26,8 +28,15 @@ def read_key(key: object) -> Matcher:
         return Type.of(key)
     raise RuleError(
         f"{shown(key)} is no key of a rule table; keys are names or globs, compiled regular "
-        "expressions, and module classes or tuples of them"
+        f"expressions, and module classes or tuples of them{_way_out(key)}"
     )
+
+
+def _way_out(key: object) -> str:
+    """Return how what is no key is said."""
+    if isinstance(key, nn.Module):
+        return f"; write the class, {type(key).__name__}, for all modules of it"
+    return "; a predicate stands in a rule: Rule(scheme, where=...)" if callable(key) else ""
 
 
 def read_name(name: str | re.Pattern[str]) -> Matcher:

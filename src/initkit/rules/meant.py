@@ -12,12 +12,12 @@ from torch import nn
 from ..errors import ReadError
 from ..model import Slot
 from ..spelling import clearly_nearest
+from ..wording import Entry, changed
 from .base import BY_PREFIX, Matcher
 from .globs import paths_above
 from .hints import REGEX_SIGNS, classes_around, owners
 from .read import read_rules
 from .rule import Rule
-from .written import Entry, changed
 
 
 class Words:

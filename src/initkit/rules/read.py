@@ -21,6 +21,7 @@ from ..schemes import (
     read_scheme_of,
     unknown_scheme,
 )
+from ..wording import Entry, show
 from .alternatives import Alternatives
 from .base import Matcher
 from .catalog import list_recipes, recipe_named
@@ -32,7 +33,6 @@ from .mention import Mention
 from .recipe import SHOW_ALL, Recipe, describe_recipe, find_recipe, scheme_recipe
 from .row_range import RowRange
 from .rule import Rule
-from .written import Entry, show
 
 Rules: TypeAlias = "Mapping[Any, Any] | Sequence[Any] | Rule | Recipe | Scheme | str"
 """What users write rules as."""

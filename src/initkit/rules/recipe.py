@@ -9,7 +9,7 @@ from dataclasses import field, replace
 from functools import lru_cache
 from typing import Any
 
-from ..errors import OptionError, RuleError, visible, visible_lines
+from ..errors import OptionError, RuleError, UnknownNameError, visible, visible_lines
 from ..numbers import Call, Value, frozen, read_call
 from ..render import Table, html_page
 from ..schemes import (
@@ -22,8 +22,8 @@ from ..schemes import (
     scheme_names,
     unknown_scheme,
 )
+from ..wording import checks_calls
 from .catalog import add_recipes, list_recipes, other_names, recipe_named, variants
-from .written import names_arguments
 
 LIBRARIES = frozenset("transformers timm torchvision diffusers torch_geometric".split())
 # Modules of these names stand in any project: a file that is called so tells nothing.
@@ -31,7 +31,6 @@ _ANYWHERE = frozenset("model models modules layers utils main __main__ train".sp
 SHOW_ALL = "list_recipes() and list_schemes() show all names"
 
 
-@names_arguments
 @frozen
 class Recipe(Value):
     """A named, cited, ordered set of rules.
@@ -213,6 +212,7 @@ class Recipe(Value):
         return html_page(self.label, [self.summary, about, rules])
 
 
+@checks_calls
 def register_recipe(recipe: Recipe) -> Recipe:
     """Register a recipe under its name.
 
@@ -231,6 +231,7 @@ def register_recipe(recipe: Recipe) -> Recipe:
     return recipe
 
 
+@checks_calls
 def describe_recipe(name: str) -> Recipe:
     """Show a recipe: printing it gives sources, variants, other names, options and rules.
 
@@ -253,12 +254,27 @@ def find_recipe(call: Call) -> Recipe:
     """Return the recipe that a call names, with its options."""
     recipe = recipe_named(call.name)
     if recipe is None:
-        choices = [*list_recipes(), *scheme_names()]
-        raise unknown_scheme("recipe or scheme", call.name, choices, SHOW_ALL)
+        raise _unknown_recipe(call.name)
     if call.args:
         message = f"the recipe {call.name} takes its options by name, not {call.args[0]!r}"
         raise OptionError(message, owner=call.name)
     return recipe(**call.kwargs) if call.kwargs else recipe
+
+
+def _unknown_recipe(name: str) -> UnknownNameError:
+    if name.endswith((".toml", ".json", ".yaml", ".yml")):
+        way = "Rules in a .toml or .json file are read by load_recipe(path)."
+        return UnknownNameError("recipe or scheme", name, (), way)
+    choices = [*list_recipes(), *scheme_names()]
+    error = unknown_scheme("recipe or scheme", name, choices, SHOW_ALL)
+    # Models are called after their family, with a size or what else behind it: bert-base-uncased.
+    parts = list(re.finditer(r"[-_/.]", name))
+    heads = (name[: part.start()] for part in reversed(parts))
+    family = next((head for head in heads if recipe_named(head) is not None), None)
+    if family is not None and not error.mends:
+        error.mends = ({name: family},)
+        error.hint = f"; did you mean {family!r}?"
+    return error
 
 
 def scheme_recipe(scheme: Scheme) -> Recipe:

@@ -18,16 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FileError, InitkitError, ReadError, RuleError
-from ..files import parse_json, parse_toml, read_text, write_text
+from ..files import as_path, parse_json, parse_toml, read_text, write_text
 from ..numbers import Formula
 from ..schemes import Constant, Function, Scheme, is_scheme_table, read_scheme
+from ..wording import Entry, checks_calls, show
 from .catalog import recipe_named
 from .keys import read_key, read_name
 from .matchers import Type
 from .read import Rules, as_table, each, read_rules, together
 from .recipe import Recipe
 from .rule import Rule
-from .written import Entry, show
 
 _TEXTS = ("name", "summary", "source", "paper", "notes")
 _LISTS = ("fits", "code", "marks")
@@ -37,6 +37,7 @@ _RULE_FLAGS = ("optional", "padding")
 _RULE_KEYS = {"scheme", "name", "type", "layout", "rows", *_RULE_FLAGS}
 
 
+@checks_calls
 def load_recipe(path: str | Path) -> Recipe:
     r"""Read a recipe from a ``.toml`` or ``.json`` file.
 
@@ -53,7 +54,7 @@ def load_recipe(path: str | Path) -> Recipe:
       *.weight  normal(std=0.02)
       *.bias    0
     """
-    file = _File(Path(path), read_text(path))
+    file = _File(as_path(path), read_text(path))
     try:
         return file.read()
     except FileError as error:
@@ -62,6 +63,7 @@ def load_recipe(path: str | Path) -> Recipe:
         raise
 
 
+@checks_calls
 def save_recipe(rules: Rules, path: str | Path) -> Path:
     """Write rules to a ``.toml`` or ``.json`` file from which :func:`load_recipe` reads the same.
 
@@ -73,7 +75,7 @@ def save_recipe(rules: Rules, path: str | Path) -> Path:
     >>> load_recipe(save_recipe({"*.weight": "xavier_uniform", "*.bias": 0}, path)).rows
     [('*.weight', 'xavier_uniform'), ('*.bias', '0')]
     """
-    target = Path(path)
+    target = as_path(path)
     read_rules(rules)  # what cannot be read is not written
     try:
         data = _recipe_data(rules)
@@ -253,8 +255,8 @@ def file_text(line: object, path: str) -> object:
         table = Entry(line.keys, {a.name: a.value for a in line.value.written.arguments}).table
     if path.endswith(".json"):
         text = json.dumps(table, ensure_ascii=False)
-        return text[1:-1] if line.keys else text
-    return ", ".join(_pairs(table)) if line.keys else _inline(table)
+        return text[1:-1] if isinstance(table, Mapping) else text
+    return [*_pairs(table)] if isinstance(table, Mapping) else _inline(table)
 
 
 # ----------------------------------------------------------------------------------- writing

@@ -12,14 +12,13 @@ from ..errors import InitkitError, RuleError
 from ..model import Slot
 from ..numbers import Layout, Value, frozen
 from ..schemes import read_scheme_of
+from ..wording import Argument, Call, HasCall, show
 from .base import Matcher
 from .keys import read_name
 from .matchers import All, Name, Type, Where
 from .row_range import RowRange
-from .written import Argument, Call, HasCall, names_arguments, show
 
 
-@names_arguments
 @frozen
 class Rule(Value, HasCall):
     """Say how the parameters that match a name, a type and a predicate start.

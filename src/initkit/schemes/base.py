@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, replace
 from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack, get_args
@@ -9,6 +10,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack, get_arg
 from .. import distributions
 from ..numbers import Formula, Number, Value, frozen, read_number
 from ..render import Table, html_page
+from ..wording import Spelled
 from .options import Option, option_error, options_of
 from .site import Site
 
@@ -33,7 +35,7 @@ class About(TypedDict, total=False):
 
 
 @frozen
-class Scheme(Value):
+class Scheme(Value, Spelled):
     """Base of all schemes: a frozen value with its name, formula and source.
 
     A subclass is a frozen dataclass whose fields are the options. Fields annotated ``Number`` (of
@@ -90,6 +92,10 @@ class Scheme(Value):
     def scaled(self, factor: Number | str) -> Scheme:
         """Return this scheme with every value multiplied by ``factor``."""
         return Scaled(self, read_number(factor, "factor"))
+
+    def in_python(self) -> str:
+        text = str(self)
+        return text if re.fullmatch(r"[-+.\de]+", text) else repr(text)
 
     def spell(self) -> str:
         """Return the text that a file holds, which reads back as an equal scheme.
@@ -226,5 +232,6 @@ def check_order(scheme: Scheme, low: Number, high: Number) -> None:
     if isinstance(low, float) and isinstance(high, float) and low > high:
         what = f"must not be above high, but {low:g} > {high:g}"
         error = option_error(scheme.name, "low", what)
-        error.mends = ({"low": "high", "high": "low"}, {"a": "b", "b": "a"})
+        numbers = {f"{low:g}": f"{high:g}", f"{high:g}": f"{low:g}"}
+        error.mends = ({"low": "high", "high": "low"}, {"a": "b", "b": "a"}, numbers)
         raise error

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..numbers import Value, frozen
 from ..render import Names, Table, html_page
+from ..wording import checks_calls
 from .base import Scheme
 from .elsewhere import unknown_scheme
 from .registry import (
@@ -57,6 +58,7 @@ class SchemeInfo(Value):
         return f"{self.signature}\n  {self.summary}\n{body}"
 
 
+@checks_calls
 def describe_scheme(name: str) -> SchemeInfo:
     """Show a scheme's formula, moments, source and options.
 
@@ -88,6 +90,7 @@ def describe_scheme(name: str) -> SchemeInfo:
     )
 
 
+@checks_calls
 def list_schemes() -> list[str]:
     """Return the names of all schemes; a notebook shows what each of them is.
 

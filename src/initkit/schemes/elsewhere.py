@@ -14,6 +14,12 @@ _MEANT = {
     # everyday words, and those of distributions
     **dict.fromkeys(("gaussian", "gauss", "randn"), "Write normal."),
     "rand": "Write uniform(0, 1).",
+    "random": "Write normal(std=...) or uniform(-0.1, 0.1).",
+    **dict.fromkeys(("skip", "ignore", "leave", "freeze", "none"), "Write keep."),
+    "default": "Write torch_default.",
+    # what plans print
+    "n": "Write normal.",
+    "u": "Write uniform.",
     "trunc": "Write trunc_normal.",
     **{
         name: f"There is no {name} distribution here; register_scheme takes one of your own."
@@ -50,11 +56,12 @@ _MEANT = {
 
 
 def plain_name(name: str) -> str:
-    """Return a name in lower case with underscores, without what libraries append to it.
+    """Return a name in lower case with underscores, without what libraries put around it.
 
-    >>> [plain_name(name) for name in ("GlorotUniform", "c2_xavier_fill", "orthogonal_")]
+    >>> [plain_name(name) for name in ("GlorotUniform", "c2_xavier_fill", "nn.init.orthogonal_")]
     ['glorot_uniform', 'c2_xavier', 'orthogonal']
     """
+    name = re.sub(r"^(\w+\.)*init(ializers)?\.", "", name)
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().strip("_")
     return re.sub(r"_(init|initializer|fill)$", "", snake)
 

@@ -206,6 +206,11 @@ class Sparse(
         return found if std else distributions.Constant(0.0)
 
 
+_OF_MATRICES = {"dirac": "eye", "delta_orthogonal": "orthogonal"}
+_OF_KERNELS = {matrix: kernel for kernel, matrix in _OF_MATRICES.items()}
+"""What a scheme of convolutions is for matrices, and the other way round."""
+
+
 def _matrices(
     site: Site,
     fans: FansOf,
@@ -236,8 +241,8 @@ def _kernel(site: Site) -> tuple[int, ...]:
     found = None if site.layout is None else site.matrices()
     kernel = (1, *site.shape) if found is None else found.kernel
     if kernel == (1, *site.shape):
-        site.need(3, 5)
-    site.need(3)
+        site.need(3, 5, instead=_OF_MATRICES)
+    site.need(3, instead=_OF_MATRICES)
     return kernel
 
 
@@ -260,4 +265,4 @@ def _need_plain_matrices(site: Site, fans: FansOf) -> None:
     # As torch, which takes two dimensions alone; with a layout there may be more, but no window.
     found = None if site.layout is None or fans == "tensor" else site.matrices()
     if found is None or (found.window and not found.copies):
-        site.need(2, 2)
+        site.need(2, 2, instead=_OF_KERNELS)

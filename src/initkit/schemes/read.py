@@ -12,6 +12,7 @@ from typing import Any, TypeGuard, cast
 
 from ..errors import FormulaError, OptionError, RuleError
 from ..numbers import Call, Formula, read_call
+from ..wording import checks_calls, unknown_option
 from .base import Scheme
 from .basic import Constant, Function, PerModule
 from .composite import Blocks
@@ -29,6 +30,7 @@ from .registry import (
 _TORCH_INIT_OPTIONS = {"val": "value", "a": "low", "b": "high"}
 
 
+@checks_calls
 def read_scheme(value: object) -> Scheme:
     """Return the scheme that a rule's value stands for.
 
@@ -78,6 +80,7 @@ def read_scheme_call(call: Call) -> Scheme:
     return _make(name, factory_of(name), call.args, call.kwargs)
 
 
+@checks_calls
 def blocks(*parts: object, dim: int = 0, sizes: Sequence[float | str] | None = None) -> Blocks:
     """Start each of as many blocks of a dimension in its own way.
 
@@ -103,6 +106,7 @@ def blocks(*parts: object, dim: int = 0, sizes: Sequence[float | str] | None = N
     return Blocks(tuple(read_scheme(part) for part in parts), dim=dim, sizes=given)
 
 
+@checks_calls
 def per_module(function: Callable[..., object], **options: Any) -> PerModule:
     """Start modules by a function of yours that takes a module, such as ``model.apply`` takes.
 
@@ -166,9 +170,10 @@ def _number(value: object) -> float:
     except OverflowError:  # not shown: Python may refuse to print an int of so many digits
         message = "an int beyond all floats (about 1.8e308) cannot start a parameter"
         raise RuleError(message) from None
-    except (TypeError, ValueError) as error:  # a tensor or an array of several
+    except (TypeError, ValueError):  # a tensor or an array of several
         message = f"a {type(value).__name__} that is no single number cannot start a parameter"
-        raise RuleError(f"{message}: {error}; write a function that copies it in") from None
+        ways = "a scheme such as 'normal(std=0.02)', or a function that copies it in"
+        raise RuleError(f"{message}; write {ways}") from None
 
 
 def _read_text(text: str) -> Scheme:
@@ -258,7 +263,10 @@ def _check_places(
     message = f"{name} takes its options by name: write {name}({wanted}=...), {given}"
     error = OptionError(message, owner=name)
     *by_place, value = map(repr, args)
-    if len(by_place) == len(places):
+    if free[:2] == ["mean", "std"] and len(args) == 2:  # in torch's order
+        named = f"(mean={by_place[0]}, std={value})"
+        error.mends = ({f"({by_place[0]}, {value})": named},)
+    elif len(by_place) == len(places):
         named = ", ".join([*by_place, f"{wanted}={value}"])
         error.mends = ({f"({', '.join([*by_place, value])})": f"({named})"},)
     raise error
@@ -275,9 +283,7 @@ def _add_by_name(
         # Its own option first: `a` is the slope of kaiming_normal, and elsewhere a synonym.
         target = option if option in defaults else synonyms.get(option, option)
         if target not in defaults:
-            error = OptionError(f"{name} has no option {option!r}", owner=name, option=option)
-            takes = f"; it takes {', '.join(defaults) or 'none'}"
-            raise error.or_rather(option, defaults, takes)
+            raise unknown_option(name, option, [*defaults])
         if target in options:
             message = f"{name}: {target} is given twice"
             raise OptionError(message, owner=name, option=target)

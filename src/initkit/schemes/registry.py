@@ -16,6 +16,7 @@ from ..errors import (
     UnknownNameError,
 )
 from ..numbers import Call, Formula, Value, frozen, read_number, slot_parameter
+from ..wording import checks_calls
 from .base import Scheme
 from .basic import Function
 
@@ -132,6 +133,7 @@ def canonical_name(name: str) -> str | None:
     return None
 
 
+@checks_calls
 def register_scheme(name: str) -> Callable[[T], T]:
     """Register a scheme under ``name``: a function, or a class that resolves to a distribution.
 
@@ -174,6 +176,7 @@ def register_scheme(name: str) -> Callable[[T], T]:
     return register
 
 
+@checks_calls
 def unregister_scheme(name: str) -> None:
     """Forget a scheme; for tests and interactive work.
 

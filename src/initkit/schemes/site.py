@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
@@ -98,12 +98,19 @@ class Site(Value):
         layout = self._layout_for("matrices", of)
         return None if layout is None else matrices_of(self.shape, layout)
 
-    def need(self, low: int, high: int | None = None) -> None:
-        """Raise unless the tensor has between ``low`` and ``high`` dimensions."""
+    def need(
+        self, low: int, high: int | None = None, *, instead: Mapping[str, str] | None = None
+    ) -> None:
+        """Raise unless the tensor has between ``low`` and ``high`` dimensions.
+
+        ``instead`` leads from a scheme to the one that is the same for tensors of others.
+        """
         n = len(self.shape)
         if n < low or (high is not None and n > high):
             wanted = f"{low}" if high == low else f"{low} to {high}" if high else f"at least {low}"
-            raise self.mismatch(f"it needs {wanted} dimensions, and the shape is {self._shape}")
+            error = self.mismatch(f"it needs {wanted} dimensions, and the shape is {self._shape}")
+            error.mends = () if instead is None else (instead,)
+            raise error
 
     def mismatch(self, message: str) -> SchemeMismatch:
         """Return the error that a scheme does not fit this tensor."""

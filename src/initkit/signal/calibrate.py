@@ -14,6 +14,7 @@ from ..errors import OptionError, TargetError
 from ..model import ModelView, preserved
 from ..plan import DEFAULTS, WRITE, Plan, Selection, plan_view, slot_info
 from ..rules import Listing, Rules
+from ..wording import checks_calls
 from .calibration import Calibration
 from .operations import CONVOLUTIONS, LOOKUPS
 from .tracer import LinearUse, Memory, Tracer
@@ -22,6 +23,7 @@ from .written import seeded, written
 Target: TypeAlias = float | Mapping[str, float]
 
 
+@checks_calls
 def calibrate_init(
     model: nn.Module,
     rules: Rules | Plan | None,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..distributions import short
+from ..files import write_text
 from ..numbers import Value, frozen
 from ..plan import Plan, plain_data
 from ..render import (
@@ -92,7 +93,7 @@ class Calibration(Shown, Value):
         text = (
             self.plan.to_json() if self.plan is not None else json.dumps(self.to_dict(), indent=1)
         )
-        Path(path).write_text(text, encoding="utf-8")
+        write_text(path, text)
 
 
 _Row = tuple[str, str, str, str, str]

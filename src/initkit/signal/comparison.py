@@ -20,6 +20,7 @@ from ..render import (
     line_chart,
     lines_of,
 )
+from ..wording import checks_calls
 from .findings import Finding
 from .points import Point
 from .report import Probe
@@ -27,6 +28,7 @@ from .report import Probe
 _Pair = tuple[str, Point | None, Point | None]
 
 
+@checks_calls
 def compare(before: Probe, after: Probe) -> Comparison:
     """Put two probes side by side: point by point, and finding by finding.
 

@@ -27,6 +27,7 @@ from ..render import (
     line_chart,
     lines_of,
 )
+from ..wording import checks_calls
 from .tracer import first_tensor
 
 LIMIT = 0.1
@@ -48,6 +49,7 @@ class Slope(Value):
     verdict: str
 
 
+@checks_calls
 def coordinate_check(
     build: Callable[[int], nn.Module],
     widths: Iterable[int],

@@ -14,6 +14,7 @@ from ..errors import OptionError, TargetError
 from ..model import ModelView, preserved
 from ..plan import DEFAULTS, Plan, plan_view
 from ..rules import Rules
+from ..wording import checks_calls
 from .findings import Evidence, Thresholds, find_all
 from .moments import rms
 from .points import ParameterSignal
@@ -27,6 +28,7 @@ from .written import seeded, written
 Loss: TypeAlias = Callable[[Any], Tensor] | None
 
 
+@checks_calls
 def probe_init(
     model: nn.Module,
     /,

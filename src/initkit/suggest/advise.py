@@ -16,6 +16,7 @@ from ..numbers import no_collecting
 from ..plan import DEFAULTS, KEEP, UNCOVERED, Plan, has_no_mark, plan_view
 from ..recipes import families
 from ..rules import Rules, aliases, describe_recipe, every_recipe
+from ..wording import checks_calls
 from .evidence import (
     PACKAGES,
     Evidence,
@@ -38,6 +39,7 @@ _FALLBACK = "torch_default"
 _TRAINED = "training has moved them"
 
 
+@checks_calls
 @no_collecting()  # it makes a plan a recipe
 def suggest_recipe(model: nn.Module | Mapping[str, Any]) -> Suggestions:
     """Return the recipes that fit ``model`` best; apply nothing.

@@ -18,6 +18,7 @@ from torch.nn import Parameter
 
 from ..errors import UnknownNameError, visible
 from ..model import ComputedWeight, Model, ModelView, SharedWeight, Slot
+from ..wording import checks_calls
 from .byte_regions import Region, contains
 from .grouping import KINDS, Node, TieKind, connected, geometry, plainly_contiguous
 from .outlines import Outline, outlines_of
@@ -170,6 +171,7 @@ def _one_main(weights: Sequence[ComputedWeight]) -> bool:
     return len({(regions(weight.main), weight.main.stride()) for weight in weights}) == 1
 
 
+@checks_calls
 def find_tied_parameters(
     model: Model,
     *,

@@ -12,6 +12,7 @@ from torch.nn import Parameter
 from torch.nn.parameter import is_lazy
 
 from ..errors import InitkitError, OptionError, TieError
+from ..wording import checks_calls
 from .groups import TieGroup, find_tied_parameters
 from .outlines import copied_together, read_as
 from .status import Group, NamedSlots, TieStatus, equal_values, tie_status
@@ -21,6 +22,7 @@ Change: TypeAlias = Callable[[], None]
 """One step of tying, checked when it is made; all are made before the first is carried out."""
 
 
+@checks_calls
 def tie(model: nn.Module, source: str, *targets: str, values: Values = "equal") -> TieGroup:
     """Make names reach the tensor of the first: one object in all their slots.
 
@@ -40,6 +42,7 @@ def tie(model: nn.Module, source: str, *targets: str, values: Values = "equal") 
     return next(g for g in find_tied_parameters(model, include_buffers=True) if source in g)
 
 
+@checks_calls
 def retie(model: nn.Module, groups: Iterable[Group], *, values: Values = "equal") -> None:
     """Make groups again that were found earlier, or lists of names that are to be one.
 
@@ -60,6 +63,7 @@ def retie(model: nn.Module, groups: Iterable[Group], *, values: Values = "equal"
     _carry_out([change for group in groups for change in _changes(slots, group, group, values)])
 
 
+@checks_calls
 @contextmanager
 def preserve_ties(model: nn.Module, *, values: Values = "source") -> Iterator[list[TieStatus]]:
     """Make again, on leaving, the ties that what happens inside breaks.

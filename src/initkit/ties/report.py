@@ -31,6 +31,7 @@ from ..render import (
     one_place_a_name,
     tie_pictures,
 )
+from ..wording import checks_calls
 from .groups import KINDS, TieGroup, find_tied_parameters
 from .reuse import Reuse, find_reused_parameters
 from .storage import self_overlapping, unique_bytes
@@ -144,6 +145,7 @@ class TieReport(Shown):
                 yield column_html(_REUSE_COLUMNS, list(self.reused.items()))
 
 
+@checks_calls
 def tie_report(model: nn.Module, *example_inputs: object, **example_kwargs: object) -> TieReport:
     """Report the ties of a model: kinds, shapes, owners, true counts, and what follows.
 

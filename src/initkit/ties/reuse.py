@@ -13,6 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from ..errors import TargetError
 from ..model import preserved, walk
+from ..wording import checks_calls
 from .byte_regions import Region
 from .groups import tie_slots
 from .op_trace import OpTrace, Reuse, Use
@@ -21,6 +22,7 @@ from .storage import regions
 __all__ = ["Reuse", "Use", "find_reused_parameters"]
 
 
+@checks_calls
 def find_reused_parameters(
     model: nn.Module, /, *args: object, **kwargs: object
 ) -> dict[str, Reuse]:

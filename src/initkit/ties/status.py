@@ -14,6 +14,7 @@ from torch.nn.parameter import is_lazy
 
 from ..errors import TieError, UnknownNameError, visible
 from ..model import Slot, components, is_fake, same_bits, walk
+from ..wording import checks_calls
 from .groups import KINDS, TieGroup, tie_slots
 from .outlines import copied_together, read_as
 
@@ -51,6 +52,7 @@ class TieStatus:
         return visible(f"{' = '.join(self.names)}: {text}")
 
 
+@checks_calls
 def tie_status(model: nn.Module, groups: Iterable[Group]) -> list[TieStatus]:
     """Say of each group found earlier whether it is still tied, and what else became of it.
 

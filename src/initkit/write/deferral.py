@@ -18,6 +18,7 @@ from torch.nn.parameter import is_lazy
 
 from ..errors import DeferredError
 from ..model import is_sharded
+from ..wording import checks_calls
 from .copies import CopyWatch, copies_text
 from .materializer import DEVICES, swap
 from .recorded_rules import leave_plan
@@ -28,6 +29,7 @@ _cuda: Any = torch.cuda
 _RECORD_ONCE = "record it once with values, by initkit.record_init, and apply that plan"
 
 
+@checks_calls
 @contextmanager
 def deferred(*, record: bool = False) -> Iterator[None]:
     """Construct models in this block without values: parameters on meta, buffers real.

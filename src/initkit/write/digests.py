@@ -24,12 +24,14 @@ from ..model import (
     local_shard,
     reading_problem,
 )
+from ..wording import checks_calls
 
 # Sums of integers modulo 2**64 come out the same in any order, so chunks, threads and ranks may
 # add theirs as they finish; a multiplier that is odd loses no bit of a word or an index.
 _MIX = (-0x61C8864680B583EB, 0x2545F4914F6CDD1D, 0x5851F42D4C957F2D)
 
 
+@checks_calls
 def model_digest(model: Model, *, buffers: bool = True, contract: Literal[1, 2] = 1) -> str:
     """Return a short text that stands for every bit of a model's parameters and buffers.
 

@@ -114,7 +114,7 @@ class Report(Shown):
         title, *notes = self._head()
         return [
             *lines_of(title, "title", width),
-            *first_to_know(self.steps, width),
+            *first_to_know(self.steps, width, fold=fold),
             *lines_of_each(notes, "warning", width),
             *plan_lines(self.steps, width, fold=fold),
             *lines_of_each(self.plan.summary(done=True), "", width),

@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ..model import Slot, is_sharded, local_shard
+from ..wording import checks_calls
 from .coverage import Coverage, Writes, count_written, held_tensors
 from .fill import observers
 from .poison import PoisonedWrites
@@ -22,6 +23,7 @@ from .poison import PoisonedWrites
 _weak: Any = StorageWeakRef
 
 
+@checks_calls
 @contextmanager
 def track_writes(model: nn.Module, *, poison: bool = False) -> Iterator[Writes]:
     r"""Tell which elements of which parameters and buffers this block writes, byte by byte.

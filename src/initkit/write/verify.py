@@ -26,6 +26,7 @@ from ..model import (
 )
 from ..plan import WRITE, Plan, SlotLookup, Step, padding_mask, read_steps, rich_data
 from ..render import text_table
+from ..wording import checks_calls
 from .apply import apply_plan
 from .digests import contract_of, values_digest
 from .report import CONTRACT, FORMAT, checksum, step_digest
@@ -107,6 +108,7 @@ class Verification:
         )
 
 
+@checks_calls
 def verify_report(model: Model, path: str | PathLike[str]) -> Verification:
     """Compare a model with a report that was saved when it was initialised.
 
