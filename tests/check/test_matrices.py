@@ -149,6 +149,13 @@ def test_turned_frequencies_are_told_by_their_lengths_and_angles(spoil: Any) -> 
     assert not check_init(model, rules).ok
 
 
+def test_angles_that_round_to_the_same_are_no_repeats() -> None:
+    for seed in range(30):
+        model, rules = {"freqs": torch.empty(2, 16, 32).half()}, {"freqs": "rotated_frequencies"}
+        apply_init(model, rules, seed=seed)
+        assert check_init(model, rules, level=1e-4).ok
+
+
 def test_many_rows_that_are_turned_alike_are_no_random_angles() -> None:
     model, rules = {"freqs": torch.empty(2, 40, 8)}, {"freqs": "rotated_frequencies"}
     apply_init(model, rules, seed=0)

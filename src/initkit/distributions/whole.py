@@ -129,6 +129,7 @@ class Rotated(NonElementwise):
 
     base: float
     factor: float = 1.0
+    distinct_slices = False  # a row is one angle, and two may round to the same
 
     def __post_init__(self) -> None:
         check_base(self.base)
