@@ -219,7 +219,8 @@ class TruncatedNormal(Distribution):
             share = 1 - (ndtr(here) - _phi(low)) / (_phi(high) - _phi(low))
         else:
             share = (ndtr(z) - _phi(a)) / (_phi(b) - _phi(a))
-        return share.clamp(0, 1)
+        # ndtr of many numbers may differ from that of one in the last digit.
+        return share.clamp(0, 1).masked_fill(z <= a, 0).masked_fill(z >= b, 1)
 
     @property
     def reach(self) -> tuple[float, float]:

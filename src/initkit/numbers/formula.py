@@ -148,7 +148,9 @@ class Formula:
         except (ArithmeticError, ValueError, RecursionError) as error:
             if isinstance(error, FormulaError):  # a ValueError, too, in words of its own
                 raise
-            message = f"the formula {self.text!r} has no value here: {error}"
+            # Python says it in other words from release to release.
+            why = "it divides by zero" if isinstance(error, ZeroDivisionError) else error
+            message = f"the formula {self.text!r} has no value here: {why}"
             raise FormulaError(message, formula=self.text) from None
         if isinstance(result, complex):  # a root of a negative number
             message = f"the formula {self.text!r} is not a real number here: {result}"
