@@ -25,6 +25,7 @@ NEEDS = {
     "skorch": "skorch",
     "timm": "timm",
     "Hydra and OmegaConf": "omegaconf",
+    "Hydra's command line": "hydra",
 }
 # transformers and timm take seconds to import, as do those that import them.
 HEAVY = ("Lightning", "transformers", "accelerate", "skorch", "timm")
