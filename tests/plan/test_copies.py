@@ -195,8 +195,8 @@ PROBLEMS: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown source": (
         {"target.body.0.bias": "copy_of('q.bdy.0.bias')", "*": "normal"},
         (
-            "target.body.0.bias: there is no parameter 'q.bdy.0.bias' to copy; did you mean "
-            "'q.body.0.bias'"
+            "target.body.0.bias: there is no parameter 'q.bdy.0.bias' to copy "
+            "(rule 'target.body.0.bias'); did you mean 'q.body.0.bias'"
         ),
     ),
     "a kept source": (
@@ -417,3 +417,20 @@ def test_what_a_module_does_not_have_a_copy_takes_of_the_model() -> None:
     assert torch.equal(model["b"].target.weight, model["a"].q.weight)
     apply_init(model, {"*": {"target.*": "copy_of('*.q.*')"}, "*.q.*": "normal"}, seed=0)
     assert torch.equal(model["b"].target.weight, model["b"].q.weight)
+
+
+def test_a_misspelt_source_is_shown_with_the_line_to_paste() -> None:
+    rules = {"target.body.0.bias": "copy_of('q.body.0.bis')", "*": "normal"}
+    with pytest.raises(PlanError) as error:
+        apply_init(Twins(), rules, seed=0)
+    assert error.value.problems[0].advice == (
+        "as written:   'target.body.0.bias': \"copy_of('q.body.0.bis')\"",
+        "to paste:     'target.body.0.bias': \"copy_of('q.body.0.bias')\"",
+    )
+
+
+def test_of_two_rules_with_one_label_none_is_shown_for_the_other() -> None:
+    wrong = Rule("copy_of('nowhere')", name="target.body.0.bias")
+    same = Rule("normal", name="target.body.0.bias")
+    plan = plan_init(Twins(), [wrong, same, {"*": "normal"}], idle="ignore")
+    assert [problem.shown for problem in plan.problems] == [None]

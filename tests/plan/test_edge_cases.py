@@ -190,7 +190,8 @@ def test_a_value_that_the_dtype_cannot_hold_is_found_by_the_plan(
 ) -> None:
     said = refusal({"w": value}, one(dtype))
     assert said == (
-        f"nothing was written: w: its dtype is {dtype}, which cannot hold {shown} (rule 'w')"
+        f"nothing was written: w: its dtype is {dtype}, which cannot hold {shown} (rule 'w')\n"
+        f"  as written:   'w': {value!r}"
     )
 
 
@@ -291,7 +292,8 @@ def test_a_weight_without_a_way_back_is_refused_with_the_way_round() -> None:
     assert refusal({"0.weight": "eye", "0.bias": 0}, model) == (
         "nothing was written: 0.weight: OneWay has no right_inverse; start "
         "'0.parametrizations.weight.original', from which it is computed, or write 'keep' "
-        "(rule '0.weight')"
+        "(rule '0.weight')\n"
+        "  as written:   '0.weight': 'eye'"
     )
     apply_init(model, [{"0.parametrizations.weight.original": "eye"}, "xavier_uniform"], seed=0)
     assert torch.equal(model[0].weight, torch.eye(4))

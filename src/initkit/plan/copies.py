@@ -8,7 +8,6 @@ from dataclasses import replace
 from ..distributions import Copy, Distribution
 from ..errors import Problem, SchemeMismatch
 from ..model import Slot
-from ..spelling import did_you_mean
 from ..ties import memories
 from .dtypes import dtype_problem
 from .step import EMPTY, WRITE, Step, Target
@@ -106,8 +105,8 @@ class _Settler:
     def _settle(self, place: int, step: Step, name: str) -> None:
         at = self.place_of.get(name)
         if at is None:
-            near = did_you_mean(name, [other for other in self.place_of if other not in step.names])
-            self._refuse(step, f"there is no parameter {name!r} to copy{near}")
+            others = [other for other in self.place_of if other not in step.names]
+            self._refuse(step, f"there is no parameter {name!r} to copy").or_rather(name, others)
         elif at in self._chain:
             names = [self.steps[p].name for p in self._chain[self._chain.index(at) :]]
             loop = " -> ".join([*names, self.steps[at].name])
@@ -128,9 +127,11 @@ class _Settler:
         else:
             self.steps[place] = step
 
-    def _refuse(self, step: Step, text: str) -> None:
+    def _refuse(self, step: Step, text: str) -> Problem:
         text = f"{step.name}: {text} (rule {step.rule!r})"
-        self.problems.append(SchemeMismatch(text, names=step.names, rule=step.rule))
+        problem = SchemeMismatch(text, names=step.names, rule=step.rule)
+        self.problems.append(problem)
+        return problem
 
 
 def _copy_of(step: Step) -> Copy | None:

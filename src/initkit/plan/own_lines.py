@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
-from ..errors import Problem
-from ..rules import Clause
-from ..wording import Entry, python_text, worth_showing
+from ..errors import Correction, Problem
+from ..rules import Clause, read_rules
+from ..wording import Entry, mended, python_text, worth_showing
 
 P = TypeVar("P", bound=Problem)
 
@@ -40,3 +41,21 @@ def as_in_file(problem: P, clause: Clause) -> P:
     from ..rules.recipe_files import file_text  # late: most programs read no file
 
     return problem.respelled(lambda line: file_text(line, path))
+
+
+def with_own_lines(problems: Iterable[P], clauses: Sequence[Clause]) -> list[P]:
+    """Return problems, each with the line of the rule that it names, where it shows none yet.
+
+    Two rules of one label are none: nobody knows which of them it names.
+    """
+    found = list(problems)
+    by_label: dict[str, list[Clause]] = {}
+    for clause in clauses if found else ():
+        by_label.setdefault(clause.label, []).append(clause)
+    for problem in found:
+        named = by_label.get(problem.rule, ())
+        if problem.shown is None and len(named) == 1 and (entry := own_line(named[0])) is not None:
+            form = mended(entry, problem, lambda form: read_rules(form.table))
+            problem.shown = Correction(entry, form)
+            as_in_file(problem, named[0])
+    return found

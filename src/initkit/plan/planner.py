@@ -29,6 +29,7 @@ from .marks import find_misfits
 from .matching import RuleTable, adapter_slots, to_the_letter
 from .options import DEFAULTS, InitOptions, PlanOptions, takes
 from .overridden import remark_overridden
+from .own_lines import with_own_lines
 from .plan import Plan
 from .resolve import Resolver
 from .selection import listed_buffers, read_selection, select
@@ -96,7 +97,7 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
         beside = []
     return Plan(
         steps,
-        _that_matter(problems, steps),
+        with_own_lines(_that_matter(problems, steps), clauses),
         title=f"{view.title} by {rules}" if isinstance(rules, str) else view.title,
         idle=[str(p) for p in unused] if settings["idle"] == "ignore" else (),
         rules=[str(clause) for clause in clauses],
