@@ -29,6 +29,7 @@ REFUSED = {
     "two words": "cannot read 'two words'; write a number, a name, or name(option=value)",
     "normal(": "cannot read 'normal('; write a number, a name, or name(option=value)",
     "normal(std=)": "cannot read the options of 'normal(std=)'; write normal(option=value)",
+    "normal(std=1, mean=0, std=2)": "'normal(std=1, mean=0, std=2)' gives std twice",
     "f(*a)": "cannot read the options of 'f(*a)': * and ** are not known here",
     "f(**a)": "cannot read the options of 'f(**a)': * and ** are not known here",
     "f(1)(2)": "cannot read the options of 'f(1)(2)'; write f(option=value)",

@@ -138,7 +138,7 @@ def test_what_cannot_be_copied_is_not_told_to_copy_itself() -> None:
         ({"head.*": 0, "tok.*": 1}, "'head.weight': 0"),  # in front it would leave head.* nothing
         (
             {nn.Linear: "normal(std=0.02)", nn.Embedding: "normal"},
-            "[{'head.weight': 'normal(std=0.02)'}, ...]  in front of your other rules",
+            "[{'head.weight': 'normal(std=0.02)'}, rules]  with your rules as they are",
         ),
         (
             {"*": "normal"},

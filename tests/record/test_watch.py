@@ -235,3 +235,8 @@ def test_the_signature_of_a_call_is_that_of_torch() -> None:
         return layer
 
     assert record_init(build)["weight"].history[-1].call == "normal_(mean=1, std=2)"
+
+
+def test_what_builds_no_model_is_told_so() -> None:
+    with pytest.raises(TargetError, match="'net.py:Net' builds none; give a class or a function"):
+        record_init("net.py:Net")

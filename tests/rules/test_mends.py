@@ -225,7 +225,7 @@ def test_a_mend_that_would_decide_nothing_where_it_stands_goes_in_front() -> Non
     error = error_of({"*.weight": 1, "clasifier.weight": 0, "*": 2})
     assert error is not None
     assert error.told().splitlines()[-1] == (
-        "  to paste:     [{'classifier.weight': 0}, ...]  in front of your other rules"
+        "  to paste:     [{'classifier.weight': 0}, rules]  with your rules as they are"
     )
 
 

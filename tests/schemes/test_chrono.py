@@ -125,3 +125,9 @@ def test_what_has_no_such_gates_is_refused(text: str, said: str) -> None:
         read_scheme(text)
     problem = plan_init(nn.GRU(3, 4), {"bias_ih*": "chrono(100)", "*": 0}).problems[0]
     assert "GRU has the gates reset, update, new, and no 'input'" in str(problem)
+
+
+def test_the_weights_of_gates_are_no_biases() -> None:
+    problem = plan_init(nn.LSTM(3, 4), {"*_ih*": "chrono(100)", "*": 0}).problems[0]
+    assert "weight_ih_l0: chrono(100) cannot start it" in str(problem)
+    assert "it is for the biases of gates, which have one dimension" in str(problem)

@@ -139,6 +139,19 @@ def test_rows_like_those_of_the_file_are_what_growing_the_loaded_model_gives(
     assert [f.name for f in check_init(model, rules).failures] == ["embed.weight"]
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_copies_of_the_files_rows_are_rounded_as_these_are(path: Path, dtype: torch.dtype) -> None:
+    rest = "copied_rows([3, 7])"
+    rules = {"*": f"pretrained({str(path)!r}, prefix='lm.', rows='overlap', rest={rest!r})"}
+    model = LM(30).to(dtype)
+    apply_init(model, rules, seed=0)
+    assert torch.equal(model.embed.weight[10], model.embed.weight[3])
+    assert check_init(model, rules).ok
+    with torch.no_grad():
+        model.embed.weight[10] *= 1.05
+    assert not check_init(model, rules).ok
+
+
 def test_rows_like_others_need_rows_in_the_file(path: Path, tmp_path: Path) -> None:
     torch.save({"weight": torch.empty(0, 4)}, tmp_path / "none.pt")
     how = f"pretrained({str(tmp_path / 'none.pt')!r}, rows='overlap', rest='mean_resizing')"

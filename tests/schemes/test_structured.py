@@ -119,6 +119,31 @@ def test_an_orthonormal_dft_is_torchs() -> None:
     torch.testing.assert_close(layer(x), torch.cat([wanted.real, wanted.imag], 1))
 
 
+def test_bases_that_other_code_computes_in_single_precision_are_as_planned() -> None:
+    conv = nn.Conv1d(1, 66, 64, bias=False).requires_grad_(False)
+    spectrum = torch.fft.rfft(torch.eye(64)).T
+    conv.weight[:, 0] = torch.cat([spectrum.real, spectrum.imag])
+    rules = {"weight": "stft(window='none')"}
+    assert check_init(conv, rules).ok
+    conv.weight[7] *= 1.02
+    assert not check_init(conv, rules).ok
+
+
+def test_mel_bands_that_other_code_computes_in_single_precision_are_as_planned() -> None:
+    mel = torch.linspace(0, float(2595 * torch.tensor(1 + 8000 / 700).log10()), 42)
+    edges = 700 * (10 ** (mel / 2595) - 1)
+    slopes = edges[:, None] - torch.linspace(0, 8000, 257)
+    widths = edges.diff()[:, None]
+    layer = nn.Linear(257, 40, bias=False).requires_grad_(False)
+    layer.weight[:] = torch.minimum(-slopes[:-2] / widths[:-1], slopes[2:] / widths[1:]).clamp(
+        min=0
+    )
+    rules = {"weight": "mel_bands(sample_rate=16000)"}
+    assert check_init(layer, rules).ok
+    layer.weight[20] *= 1.02
+    assert not check_init(layer, rules).ok
+
+
 def test_frames_of_another_number_of_frequencies_are_a_problem() -> None:
     text = "frames of 16 have 18 rows of cosines and sines, not [20, 1, 16]"
     assert text in said(nn.Conv1d(1, 20, 16), "stft")

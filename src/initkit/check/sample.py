@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ..distributions import Distribution, Source, Test, exact_test, short
+from ..distributions import Distribution, Source, Test, exact_test, shorts
 from ..model import chunks
 from ..numbers import Grid, Layout
 from .expectation import expectation
@@ -144,9 +144,11 @@ def _equality(distribution: Distribution, whole: Tensor) -> Test:
         return exact_test("constant", False, expected, expected, "")
     place = [int(i) for i in torch.unravel_index(torch.tensor(first), whole.shape)]
     value = whole[tuple(place)].item()
-    found = str(value) if isinstance(value, complex) else short(float(value))
     planned = _written(distribution, first, 1, _wide(distribution, whole.dtype)).item()
-    wanted = str(planned) if isinstance(planned, complex) else short(float(planned))
+    if isinstance(value, complex) or isinstance(planned, complex):
+        found, wanted = str(value), str(planned)
+    else:
+        found, wanted = shorts(float(value), float(planned))
     seen = f"{count:,} elements differ"
     text = f"{seen}, the first at {place}: {found} for {wanted}"
     return exact_test(

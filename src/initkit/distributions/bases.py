@@ -49,6 +49,7 @@ class Fourier(Indexed):
 
     window: str = "hann"
     orthonormal: bool = False
+    tolerance = 1e-3  # most code computes the angles in float32
 
     def misfit(self, shape: tuple[int, ...]) -> str:
         length = shape[-1] if shape else 0
@@ -86,6 +87,7 @@ class Mel(Indexed):
     low_frequency: float
     high_frequency: float
     slaney: bool = False
+    tolerance = 1e-3  # most code computes the frequencies in float32
 
     def misfit(self, shape: tuple[int, ...]) -> str:
         rows = math.prod(shape[1:]) if shape else 0

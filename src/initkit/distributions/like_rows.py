@@ -60,7 +60,7 @@ class LikeRows(NonElementwise):
             what = f"{self.describe()} can only be drawn where the other rows are held"
             raise SchemeMismatch(what)
         empty = torch.zeros(self.shape, dtype=torch.float64, device="cpu")
-        return self.draw_like(source, *self._below(self.above, empty))
+        return self.draw_like(source, *self._below(self.above, empty, torch.float64))
 
     def draw_like(self, source: Source, rows: Rows, whole: Tensor) -> Tensor:
         """Return the rows, from all that the tensor holds, in float64."""
@@ -78,13 +78,14 @@ class LikeRows(NonElementwise):
         if self.above is None or new is None or not bool(new.isfinite().all()):
             return  # against what the model holds they are tested by their step
         eps = float(torch.finfo(sample.dtype).eps)
-        yield from self.tests_like(*self._below(self.above, new.detach().cpu().double()), eps)
+        here = new.detach().cpu().double()
+        yield from self.tests_like(*self._below(self.above, here, sample.dtype), eps)
 
-    def _below(self, above: Shaped, new: Tensor) -> tuple[Rows, Tensor]:
-        """Return which rows of what tensor these are, below those that are given."""
+    def _below(self, above: Shaped, new: Tensor, dtype: torch.dtype) -> tuple[Rows, Tensor]:
+        """Return which rows of what tensor these are, below those given, as this dtype has them."""
         others = torch.empty(math.prod(above.shape), dtype=torch.float64, device="cpu")
         above.write(others, Source(0, ""))  # nothing of it is drawn: any source will do
-        whole = torch.cat([others.view(above.shape), new])
+        whole = torch.cat([others.to(dtype).double().view(above.shape), new])
         return Rows(self, above.shape[0], len(whole), tuple(whole.shape)), whole
 
     def tests_like(self, rows: Rows, whole: Tensor, eps: float) -> Iterator[Test]:

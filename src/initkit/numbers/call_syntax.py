@@ -55,6 +55,9 @@ def read_call(text: str) -> Call:
         isinstance(a, ast.Starred) for a in node.args
     ):
         raise RuleError(f"cannot read the options of {text!r}: * and ** are not known here")
+    given = [str(k.arg) for k in node.keywords]
+    if (twice := next((word for word in given if given.count(word) > 1), None)) is not None:
+        raise RuleError(f"{text!r} gives {twice} twice")
     args = tuple(_literal(a, source) for a in node.args)
     return Call(name, args, {str(k.arg): _literal(k.value, source) for k in node.keywords})
 

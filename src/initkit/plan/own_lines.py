@@ -18,10 +18,10 @@ class InFront(NamedTuple):
     entry: Entry
 
     def __str__(self) -> str:
-        return f"[{python_text(self.entry.table)}, ...]"
+        return f"[{python_text(self.entry.table)}, rules]"
 
 
-IN_FRONT = "  in front of your other rules"
+IN_FRONT = "  with your rules as they are"
 """What stands behind such a line."""
 
 

@@ -115,6 +115,11 @@ def record_init(
             f"record_init watches a model being built, and this {kind} is built already; give what "
             f"builds it: record_init(lambda: {kind}(...))"
         )
+    if not callable(build):
+        raise TargetError(
+            f"record_init watches a model being built, and {build!r} builds none; give a class or "
+            "a function: record_init(Net, ...)"
+        )
     with recording() as record:
         model = build(*args, **kwargs)
     return _plan_of(record, model, build, buffers)

@@ -46,6 +46,8 @@ class Chrono(
     def resolve(self, site: Site) -> distributions.Distribution:
         steps = self.number(site, "steps")
         self._check(steps)
+        if len(site.shape) > 1 and site.gates:
+            raise site.mismatch("it is for the biases of gates, which have one dimension")
         order = self.order or site.gates
         blocks = self._gates(steps).resolve(site)
         assert isinstance(blocks, distributions.Blocks)
