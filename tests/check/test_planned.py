@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -230,3 +231,39 @@ def test_each_embedding_over_one_memory_has_its_padding_row() -> None:
     with torch.no_grad():
         model["a"].weight[1, 3] = 1
     assert only_failure(model, {"*": "normal"}).text.startswith("the padding row 1 is not zero")
+
+
+BESIDE_PADDING = {
+    "blocks(0, normal(std=0.02), uniform(-0.1, 0.1))": lambda w: w.roll(20, 0),
+    "sum(indexed(i/10), normal(std=0.02))": lambda w: w.roll(1, 1),
+    "product(normal, indexed(1/sqrt(i+1)))": lambda w: w.flip(1),
+}
+
+
+@pytest.mark.parametrize("padding", [0, 70, 119])
+@pytest.mark.parametrize("scheme", BESIDE_PADDING)
+def test_what_differs_by_place_is_compared_by_place_beside_a_padding_row(
+    scheme: str, padding: int
+) -> None:
+    model = nn.Embedding(120, 32, padding_idx=padding)
+    apply_init(model, {"weight": scheme}, seed=0)
+    assert check_init(model, {"weight": scheme}).ok
+    with torch.no_grad():
+        model.weight.copy_(BESIDE_PADDING[scheme](model.weight))
+        model.weight[padding] = 0
+    assert not check_init(model, {"weight": scheme}).ok
+
+
+@pytest.mark.parametrize("rest", ["mean_resizing", "copied_rows([3])", "normal(std=0.02)"])
+def test_rows_beside_those_of_a_file_are_compared_beside_a_padding_row(
+    rest: str, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    torch.save({"weight": torch.randn(100, 16)}, path := tmp_path / "old.pt")
+    rules = {"weight": f"pretrained({str(path)!r}, rows='overlap', rest={rest!r})"}
+    model = nn.Embedding(120, 16, padding_idx=0)
+    apply_init(model, rules, seed=0)
+    assert check_init(model, rules).ok
+    with torch.no_grad():
+        model.weight[100:] = torch.randn(20, 16) * 3
+    assert not check_init(model, rules).ok

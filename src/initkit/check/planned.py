@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..distributions import Distribution, Rows, Source, Test
+from ..distributions import Blocks, Distribution, LikeRows, Rows, Source, Test
 from ..model import chunks, local_shard
 from ..numbers import Layout
 from ..plan import EMPTY, WRITE, Step, padding_mask, slot_info
@@ -113,19 +113,31 @@ def _with_padding(sample: TensorSample, step: Step, values: Tensor, local: Tenso
     So of what is no sample of elements the rows beside them still tell.
     """
     distribution = sample.distribution
-    if distribution.iid or step.tie_kind in ("view", "overlap"):
+    alike = distribution.iid and not distribution.shape_matters
+    if alike or step.tie_kind in ("view", "overlap"):
         return sample
     rows = [place for row in step.padding_rows if (place := _place(step, values, row)) is not None]
     whole = local.detach().clone()
-    if not distribution.random:
+    if _row_by_row(distribution):
+        # Rows that others were drawn beside: a sample that has them is one like any.
         planned = torch.empty(whole.numel(), dtype=whole.dtype, device="cpu")
-        distribution.write(planned, Source(0, ""))  # nothing of it is drawn
+        distribution.write(planned, Source(0, "padding rows"))
+        planned = planned.to(sample.rounded or whole.dtype).to(whole.dtype)
         whole[rows] = planned.view(whole.shape)[rows].to(whole)
         return replace(sample, pieces=[whole], incomplete=False)
     if not distribution.shows_in_part:
         return sample
     whole[rows] = math.nan
     return replace(sample, pieces=[whole], incomplete=False, holes=True)
+
+
+def _row_by_row(distribution: Distribution) -> bool:
+    """Whether no row of a tensor follows from what is drawn for another one."""
+    if isinstance(distribution, Blocks) and not distribution.dim:
+        return all(map(_row_by_row, distribution.parts))
+    if isinstance(distribution, LikeRows):  # of rows that are known, none follows from another
+        return distribution.above is not None
+    return distribution.known and (distribution.elementwise or not distribution.random)
 
 
 def _test(checked: Checked, sample: TensorSample, tested: TensorSample, most: int) -> None:
