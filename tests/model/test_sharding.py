@@ -165,7 +165,8 @@ def test_a_placeholder_of_zero3_is_refused_by_name() -> None:
     assert str(caught.value) == (
         "nothing was written: weight: it is an empty placeholder of a tensor of shape [2, 3] that "
         "is partitioned elsewhere (ZeRO-3); gather it first, or initialise before partitioning "
-        "(rule '*')"
+        "(rule '*')\n"
+        "  as written:   '*': 0"
     )
 
 
