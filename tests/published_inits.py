@@ -54,6 +54,18 @@ class Published(NamedTuple):
                 spread = float(tensor.detach().std())
                 assert spread == pytest.approx(float(theirs[name].detach().std()), rel=0.25), name
 
+    def tells_what_is_off(self) -> None:
+        """Fail unless a check finds the largest tensor three tenths of a deviation off.
+
+        Whole numbers are a whole step off.
+        """
+        model = self.started(0)
+        with torch.no_grad():
+            largest = max(tensors(model).values(), key=torch.Tensor.numel)
+            drawn = largest.is_floating_point() or largest.is_complex()
+            largest.add_(0.3 * float(largest.std().real) if drawn else 1)
+        assert not check_init(model, self.rules, buffers=self.buffers).ok
+
     def goes_through_files(self, folder: Path) -> None:
         """Fail unless rules and plan are the same when files have carried them."""
         plan = plan_init(self.model(), self.rules, buffers=self.buffers)

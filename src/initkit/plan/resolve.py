@@ -225,7 +225,7 @@ class Resolver:
                 self._mended[place] = Startable(line, frozenset(slot.name for slot in taken))
             else:
                 why_not, slots = partial(self._why_not, place), self._view.slots
-                self._mended[place] = startable(entry, place, self.table, slots, why_not)
+                self._mended[place] = startable(entry, place, self.table, slots, taken, why_not)
         return self._mended[place]
 
     def _why_not(self, place: int, scheme: Scheme, slot: Slot) -> Exception | None:

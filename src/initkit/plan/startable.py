@@ -26,9 +26,14 @@ class Startable(NamedTuple):
 
 
 def startable(
-    entry: Entry, place: int, table: RuleTable, slots: Sequence[Slot], why_not: WhyNot
+    entry: Entry,
+    place: int,
+    table: RuleTable,
+    slots: Sequence[Slot],
+    taken: Sequence[Slot],
+    why_not: WhyNot,
 ) -> Startable | None:
-    """Return the line of a rule that starts what it takes, or None where nothing clearly would.
+    """Return the line of a rule that starts what it has ``taken``, or None where none clearly does.
 
     Where the scheme starts nothing that the rule takes, another one stands in its place; where it
     starts some, the others get keys of their own before it, which take nothing else.
@@ -36,7 +41,6 @@ def startable(
     if not entry.keys or not isinstance(entry.value, str | Scheme):
         return None
     clause = table.clauses[place]
-    taken = taken_by(place, table, slots)
     failing = {slot: why for slot in taken if (why := why_not(clause.scheme, slot)) is not None}
     instead = _instead(clause, failing, why_not)
     started = frozenset(slot.name for members in instead.values() for slot in members)
