@@ -29,6 +29,10 @@ SPECS = {
     "normal": stream.normal_spec(0.0, 0.02),
     "normal, shifted": stream.normal_spec(1.0, 0.5),
     "normal, huge": stream.normal_spec(0.0, 3e38),
+    "uniform, from 0": stream.uniform_spec(0.0, 1e-3),
+    "trunc_normal, tiny": stream.trunc_normal_spec(0.0, 1e-44, 0.0, 2e-44),
+    "trunc_normal, above": stream.trunc_normal_spec(0.0, 0.02, 0.0, 0.04),
+    "trunc_normal, below": stream.trunc_normal_spec(0.0, 0.02, -0.04, 0.0),
     "trunc_normal": stream.trunc_normal_spec(0.0, 0.02, -0.04, 0.04),
     "trunc_normal, one side": stream.trunc_normal_spec(1.0, 0.5, 1.25, 3.0),
 }
@@ -97,10 +101,10 @@ def test_many_tensors_in_one_launch_are_each_what_they_are_alone():
     dtypes = (torch.float32, torch.bfloat16)
     sizes = [1, 0, 700, 256, 2100, 3, 512] * 3
     rows = [
-        (torch.zeros(size, dtype=dtypes[i % 2]), f"layer.{i}", specs[i % len(specs)])
+        (torch.zeros(size, dtype=dtypes[i % 2]), f"layer.{i}", specs[i % len(specs)], 77 * i)
         for i, size in enumerate(sizes)
     ]
-    right = [(torch.zeros_like(out), name, spec) for out, name, spec in rows]
+    right = [(torch.zeros_like(row[0]), *row[1:]) for row in rows]
     triton_kernel.fill_many(items_of(rows, 5))
     stream.write_many(right, 5)
     assert all(same(a[0], b[0]) for a, b in zip(rows, right, strict=True))
@@ -120,16 +124,16 @@ def test_many_runs_are_the_parts_of_one_tensor():
 
 
 @interpreted
-@pytest.mark.slow
-def test_a_kernel_is_used_only_where_it_gives_the_known_answers():
+def test_a_kernel_is_used_only_where_it_has_the_bits_of_the_cpu():
     from initkit.stream import triton_kernel
 
     def wrong(out, spec, key, runs):
         triton_kernel.fill(out, spec, key, runs)
         out[-1:] = 0
 
-    assert gpu.self_check(triton_kernel.fill, torch.device("cpu"))
-    assert not gpu.self_check(wrong, torch.device("cpu"))
+    for fill, right in ((triton_kernel.fill, True), (wrong, False)):
+        there = torch.device("cpu"), torch.float16, SPECS["normal"]
+        assert gpu.agrees(fill, *there) is right
 
 
 @pytest.mark.skipif(INTERPRETED, reason="what is interpreted has no machine code")
@@ -141,15 +145,16 @@ def test_no_multiplication_is_fused_with_an_addition_in_the_code_for_a_gpu():
     from initkit.stream import triton_kernel
     from initkit.stream.spec import NORMAL
 
-    names = ("pieces", "jobs", "table", "length", "steps")
-    types = dict(zip(names, ("*i64", "*i64", "*fp32", "i32", "i32"), strict=True))
-    constants = {"op": NORMAL, "dtype": 0, "counters": 1024}
+    types = {"pieces": "*i64", "table": "*i64", "length": "i32"}
+    constants = {**triton_kernel.Variant(NORMAL)._asdict(), "dtype": 0, "element_size": 4}
     types |= dict.fromkeys(constants, "constexpr")
     source = ASTSource(fn=triton_kernel._kernel, signature=types, constexprs=constants)
     target = GPUTarget("cuda", 90, 32)
-    code = triton.compile(source, target=target, options={"enable_fp_fusion": False}).asm["ptx"]
+    options = {"enable_fp_fusion": False, "num_warps": 1}
+    code = triton.compile(source, target=target, options=options).asm["ptx"]
     assert "mul.f32" in code or "mul.rn.f32" in code
     assert "fma." not in code
+    assert "st.global.v4" in code  # a whole block is stored 16 bytes at a time
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..distributions import Distribution, Test, passed
-from ..model import CHUNK
+from ..model import chunk_size
 from .expectation import Expectation, expectation
 from .native_pass import memory, native
 from .sample_tests import squares_p_value
@@ -46,7 +46,7 @@ def _mean_squares(tensor: Tensor, mean: float, std: float) -> Iterator[tuple[str
     count, length = len(tensor), tensor.numel() // len(tensor)
     rows, columns = [], torch.zeros(length, dtype=torch.float64, device="cpu")
     # In blocks of rows, since each is copied to be standardised.
-    for block in torch.split(tensor, max(1, CHUNK // length)):
+    for block in torch.split(tensor, max(1, chunk_size(tensor) // length)):
         by_row, by_column = _sums_of_squares(block, length, mean, std)
         rows.append(by_row)
         columns += by_column

@@ -40,6 +40,8 @@ from .slots import (
 )
 from .tensors import (
     CHUNK,
+    CHUNK_ELSEWHERE,
+    chunk_size,
     chunks,
     components,
     differing,
@@ -55,6 +57,7 @@ from .view import Model, ModelView
 
 __all__ = [
     "CHUNK",
+    "CHUNK_ELSEWHERE",
     "WRAPPERS",
     "Call",
     "ComputedWeight",
@@ -71,6 +74,7 @@ __all__ = [
     "Unregistered",
     "adapter_part",
     "children_of",
+    "chunk_size",
     "chunks",
     "components",
     "device_type",

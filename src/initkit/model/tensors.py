@@ -13,17 +13,24 @@ from ..numbers import loaded
 
 FAKE = "it is a fake tensor and holds no values; build the model outside of FakeTensorMode"
 CHUNK = 1 << 18  # elements: few enough for the cache, enough that a thread is worth while
+CHUNK_ELSEWHERE = 1 << 24  # not on the CPU, where each operation on a chunk is a launch
 
 
-def chunks(tensor: Tensor, size: int = CHUNK) -> Iterator[tuple[Tensor, int]]:
+def chunks(tensor: Tensor, size: int = 0) -> Iterator[tuple[Tensor, int]]:
     """Yield views of a tensor of at most ``size`` elements, each with its first element's index.
 
-    In row-major order, and never a copy: what is not contiguous comes as rows, in its own shape.
+    By default as many as suit the device. In row-major order, and never a copy: what is not
+    contiguous comes as rows, in its own shape.
 
     >>> [(part.shape, start) for part, start in chunks(torch.zeros(4, 3).T, 5)]
     [(torch.Size([1, 4]), 0), (torch.Size([1, 4]), 4), (torch.Size([1, 4]), 8)]
     """
-    yield from _chunks(tensor, size, 0)
+    yield from _chunks(tensor, size or chunk_size(tensor), 0)
+
+
+def chunk_size(tensor: Tensor) -> int:
+    """Return how many elements to take at a time where a tensor lies."""
+    return CHUNK if tensor.is_cpu else CHUNK_ELSEWHERE
 
 
 def _chunks(tensor: Tensor, size: int, start: int) -> Iterator[tuple[Tensor, int]]:

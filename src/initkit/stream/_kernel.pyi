@@ -16,7 +16,7 @@ def fill(
 def fill_many(
     path: int,
     seed: int,
-    rows: list[tuple[int, int, int, int, int, str, tuple[float, ...]]],
+    rows: list[tuple[int, int, int, int, int, int, str, tuple[float, ...]]],
     /,
 ) -> None: ...
 def sums(

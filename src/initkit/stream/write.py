@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from types import ModuleType
 from typing import TypeAlias
 
 import torch
@@ -18,10 +19,12 @@ from .runs import Runs, RunTable
 from .spec import CONSTANT, VALUES, Spec, bounds_of
 
 WIDE = (torch.float64, torch.complex128)
-SCRATCH = 1 << 20  # elements of scratch for memory that is not written as it lies
+# Elements of scratch for memory that is not written as it lies; elsewhere a launch is dear.
+SCRATCH, SCRATCH_ELSEWHERE = 1 << 20, 1 << 26
 
-Row: TypeAlias = tuple[Tensor, str, Spec]
-"""A tensor to fill whole, the name that its key is made of, and what becomes of its words."""
+Row: TypeAlias = tuple[Tensor, str, Spec, int]
+"""A tensor to fill, the name that its key is made of, what becomes of its words, and the global
+index of its first element, after which the others follow."""
 
 _EAGER = -1  # the kernel's paths count from 0
 # Unset until `_wake`: without a code for the dtype nobody calls them.
@@ -67,13 +70,13 @@ def _within(out: Tensor, spec: Spec) -> Tensor:
 
 
 def write_many(rows: Sequence[Row], seed: int) -> None:
-    """Fill many whole tensors, each from its own name, in one call of the kernel."""
+    """Fill many tensors, each from its own name, in one call of the kernel."""
     _wake()
     rows = _write_on_gpu(rows, seed)
-    packed: list[tuple[int, int, int, int, int, str, Spec]] = []
+    packed: list[tuple[int, int, int, int, int, int, str, Spec]] = []
     written: list[Tensor] = []
     for row in rows:
-        out, name, spec = row
+        out, name, spec, start = row
         code, kind = _codes.get(out.dtype), type(out)
         plain = (kind is Parameter or kind is Tensor) and out.is_cpu and out.is_contiguous()
         if code is None or not plain or out.is_neg() or out.dtype in WIDE:
@@ -81,7 +84,7 @@ def write_many(rows: Sequence[Row], seed: int) -> None:
             continue
         memory = out.untyped_storage()
         ends = memory.data_ptr(), memory.nbytes()
-        packed.append((code, out.data_ptr(), out.numel(), *ends, name, spec))
+        packed.append((code, out.data_ptr(), out.numel(), *ends, start, name, spec))
         written.append(out)
     try:
         if packed:
@@ -95,40 +98,41 @@ def write_many(rows: Sequence[Row], seed: int) -> None:
 
 def _write_on_gpu(rows: Sequence[Row], seed: int) -> Sequence[Row]:
     """Fill what the GPU's kernel fills in one launch; return the other rows."""
-    if not any(out.is_cuda for out, _, _ in rows):
+    if not any(row[0].is_cuda for row in rows):
         return rows
-    there, others = [], []
-    for out, name, spec in rows:
+    there: dict[ModuleType, list[Row]] = {}
+    others: list[Row] = []
+    known: dict[tuple[int, torch.dtype, torch.device], ModuleType | None] = {}
+    for row in rows:
+        out, _, spec, _ = row
         plain = type(out) in (Parameter, Tensor) and out.is_contiguous() and not out.is_neg()
-        near = plain and out.dtype in native.FLOATS and out.dtype not in WIDE
-        if near and spec[0] in VALUES and gpu.kernel(out.device) is not None:
-            there.append((out, name, spec))
-        else:
-            others.append((out, name, spec))
-    for device in {out.device for out, _, _ in there}:
-        kernel = gpu.kernel(device)
-        assert kernel is not None
-        here = [row for row in there if row[0].device == device]
+        plain = plain and not out.data_ptr() % out.element_size()
+        kernel = None
+        if plain and out.dtype in native.FLOATS and out.dtype not in WIDE and spec[0] in VALUES:
+            kind = id(spec), out.dtype, out.device  # many rows share a spec
+            kernel = known[kind] if kind in known else known.setdefault(kind, gpu.kernel(out, spec))
+        (others if kernel is None else there.setdefault(kernel, [])).append(row)
+    for kernel, here in there.items():
         kernel.fill_many(items_of(here, seed))
-    for out, _, _ in there:
-        _bump(out)
+        for row in here:
+            _bump(row[0])
     return others
 
 
 def items_of(rows: Sequence[Row], seed: int) -> list[gpu.Item]:
     """Return rows as the GPU's kernel takes them."""
     return [
-        (out.detach().view(-1), spec, key_of(seed, name), RunTable.read(0, out.numel()))
-        for out, name, spec in rows
+        (out.detach(), spec, key_of(seed, name), RunTable.read(start, out.numel()))
+        for out, name, spec, start in rows
     ]
 
 
 def _write_row(row: Row, seed: int) -> None:
-    out, name, spec = row
+    out, name, spec, start = row
     if spec[0] == CONSTANT:
         out.fill_(spec[1])
     else:
-        write(out, key_of(seed, name), spec, 0, None, bump=True)
+        write(out, key_of(seed, name), spec, start, None, bump=True)
 
 
 def _bump(out: Tensor) -> None:
@@ -191,11 +195,12 @@ def _direct(out: Tensor) -> bool:
 
 def _slabs(out: Tensor, offset: int = 0) -> Iterator[tuple[Tensor, int]]:
     """Cut a tensor along its leading dimensions; in logical order each piece is one range."""
-    if out.numel() <= SCRATCH:
+    size = SCRATCH if out.is_cpu else SCRATCH_ELSEWHERE
+    if out.numel() <= size:
         yield out, offset
         return
     row = out.numel() // len(out)
-    step = SCRATCH // row
+    step = size // row
     for i in range(0, len(out), step or 1):
         at = offset + i * row
         if step:

@@ -14,7 +14,6 @@ from torch.nn.parameter import is_lazy
 from .. import stream
 from ..errors import TensorProblem
 from ..model import (
-    CHUNK,
     LocalShard,
     Model,
     ModelView,
@@ -190,8 +189,7 @@ def _pieces(
         local, part = torch.view_as_real(local), part and part.as_real()
     # Bits and not values: NaNs and both zeros count. Only what is not contiguous is copied.
     words = local.contiguous().view(-1).view(_WORDS[local.element_size()])
-    size = CHUNK if words.is_cpu else 64 * CHUNK  # elsewhere starting a kernel costs more
-    for chunk, start in chunks(words, size) if words.numel() else ():
+    for chunk, start in chunks(words) if words.numel() else ():
         yield chunk, part, start
 
 

@@ -15,7 +15,7 @@ from torch.nn import Parameter
 from .. import stream
 from ..distributions import Distribution, Rows, Runs, Source
 from ..errors import FillError
-from ..model import CHUNK, LocalShard, Slot, chunks, local_shard
+from ..model import CHUNK, CHUNK_ELSEWHERE, LocalShard, Slot, chunks, local_shard
 from ..plan import WRITE, Plan, Step, Target
 
 Task: TypeAlias = Callable[[], object]
@@ -41,9 +41,10 @@ def fill(
     queue, specs = _WriteQueue(seed, advance), _specs(todo)
     with torch.inference_mode() if _needs_inference_mode(todo) else nullcontext():
         for step, target in todo:
-            spec, tensor = specs[id(step.distribution)], _plain(target.writer)
-            if spec is not None and tensor is not None:
-                queue.add_row((tensor, prefix + step.seed_name, spec), tensor.numel())
+            spec = specs[id(step.distribution)]
+            run = None if spec is None else _run(target.writer)
+            if spec is not None and run is not None:
+                queue.add_row((run[0], prefix + step.seed_name, spec, run[1]))
             else:
                 source = Source(seed, step.seed_name, prefix)
                 _add(queue, step, target.writer, source, drawn.get(step.name))
@@ -93,6 +94,7 @@ class _WriteQueue:
         self.chunks: list[Task] = []
         self.batch: list[Task] = []
         self.rows: list[stream.Row] = []
+        self.elsewhere: list[stream.Row] = []
         self.size = self.row_size = 0
 
     def add(self, write: Task, elements: int) -> None:
@@ -101,12 +103,15 @@ class _WriteQueue:
         if self.size >= CHUNK:
             self._close()
 
-    def add_row(self, row: stream.Row, elements: int) -> None:
-        """Add a whole tensor; many of them make one call of the kernel."""
-        self.rows.append(row)
-        self.row_size += elements
-        if self.row_size >= CHUNK:
-            self._close_rows()
+    def add_row(self, row: stream.Row) -> None:
+        """Add a tensor that is one run of its values; many of them make one call of a kernel."""
+        if row[0].is_cpu:
+            self.rows.append(row)
+            self.row_size += row[0].numel()
+            if self.row_size >= CHUNK:
+                self._close_rows()
+        else:  # where threads gain nothing, and each launch costs
+            self.elsewhere.append(row)
 
     def add_whole(self, write: Task, elements: int) -> None:
         self.whole.append(_task([write], self.advance, elements))
@@ -117,15 +122,19 @@ class _WriteQueue:
         self.batch, self.size = [], 0
 
     def _close_rows(self) -> None:
-        if self.rows:
-            write = partial(stream.write_many, self.rows, self.seed)
-            self.chunks.append(_task([write], self.advance, self.row_size))
+        self._add_rows(self.rows)
         self.rows, self.row_size = [], 0
+
+    def _add_rows(self, rows: list[stream.Row]) -> None:
+        if rows:
+            write = partial(stream.write_many, rows, self.seed)
+            self.chunks.append(_task([write], self.advance, sum(row[0].numel() for row in rows)))
 
     def tasks(self) -> list[Task]:
         """Return all tasks, the longest first: begun last, they would leave other threads idle."""
         self._close()
         self._close_rows()
+        self._add_rows(self.elsewhere)
         return self.whole + self.chunks
 
 
@@ -140,14 +149,30 @@ def _task(writes: Sequence[Task], advance: Callable[[int], object] | None, eleme
     return task
 
 
-def _plain(slot: Slot) -> Parameter | None:
-    """Return a parameter that can be written whole and as it is, which most can."""
+def _run(slot: Slot) -> tuple[Tensor, int] | None:
+    """Return memory that holds one run of a tensor's values, and the first one's index.
+
+    None where it holds others, or where something else hides behind the tensor.
+    """
     tensor = slot.tensor
-    # The exact type: a subclass may be sharded, or catch operations.
-    if type(tensor) is not Parameter or slot.computed is not None:
+    if tensor is None or slot.computed is not None:
         return None
-    # A large one is cut into chunks, which threads share; a complex number is two real ones.
-    return None if tensor.dtype.is_complex or tensor.numel() > CHUNK else tensor
+    if type(tensor) in (Parameter, Tensor):  # a subclass may be sharded, or catch operations
+        return (tensor, 0) if _in_one_go(tensor) else None
+    part = local_shard(tensor)
+    first = None if part is None else part.runs(0, part.local.numel())
+    if part is None or not isinstance(first, int) or not _in_one_go(part.local):
+        return None
+    increment_version(tensor)  # the local tensor's own is raised where it is written
+    return part.local.detach(), first
+
+
+def _in_one_go(tensor: Tensor) -> bool:
+    """Tell whether to write a tensor as it is.
+
+    A large one is cut into chunks, which threads share; a complex number is two real ones.
+    """
+    return not (tensor.dtype.is_complex or (tensor.is_cpu and tensor.numel() > CHUNK))
 
 
 def _specs(todo: Sequence[tuple[Step, Target]]) -> dict[int, stream.Spec | None]:
@@ -183,7 +208,7 @@ def _add(queue: _WriteQueue, step: Step, slot: Slot, source: Source, drawn: Tens
             partial(_write_whole, out, distribution, source, drawn, like, part), like.numel()
         )
     else:
-        for chunk, start in chunks(out, CHUNK):
+        for chunk, start in chunks(out, CHUNK if out.is_cpu else CHUNK_ELSEWHERE):
             queue.add(partial(_write, chunk, distribution, source, start, part), chunk.numel())
 
 

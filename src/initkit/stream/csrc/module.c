@@ -212,13 +212,13 @@ static PyObject *py_fill(PyObject *self, PyObject *const *args, Py_ssize_t nargs
     Py_RETURN_NONE;
 }
 
-/* ---- many whole tensors ----------------------------------------------------------------------- */
+/* ---- many tensors, each whole or one run of it -------------------------------------------------- */
 
-enum { R_DTYPE, R_PTR, R_N, R_BASE, R_BYTES, R_INTS, R_NAME = R_INTS, R_SPEC, R_SIZE };
+enum { R_DTYPE, R_PTR, R_N, R_BASE, R_BYTES, R_START, R_INTS, R_NAME = R_INTS, R_SPEC, R_SIZE };
 
 typedef struct {
     char *out;
-    uint64_t n;
+    uint64_t start, n;
     Job job;
 } Row;
 
@@ -237,8 +237,9 @@ static int name_key(PyObject *name, uint64_t seed, Job *job)
 static int read_row(PyObject *from, uint64_t seed, Row *row)
 {
     uint64_t a[N_INTS] = {0};
-    if (from == NULL || !PyTuple_Check(from) || PyTuple_Size(from) != R_SIZE) return bad("a row has 7 entries");
-    static const int places[R_INTS] = {A_DTYPE, A_PTR, A_N, A_BASE, A_BYTES};
+    if (from == NULL || !PyTuple_Check(from) || PyTuple_Size(from) != R_SIZE) return bad("a row has 8 entries");
+    static const int places[R_INTS] = {A_DTYPE, A_PTR, A_N, A_BASE, A_BYTES, A_START};
+    static const Py_buffer one_run = {0};
     for (int i = 0; i < R_INTS; i++) {
         a[places[i]] = PyLong_AsUnsignedLongLong(PyTuple_GetItem(from, i));
         if (a[places[i]] == (uint64_t)-1 && PyErr_Occurred()) return -1;
@@ -248,14 +249,17 @@ static int read_row(PyObject *from, uint64_t seed, Row *row)
     row->job.dtype = (int)a[A_DTYPE];
     row->out = (char *)(uintptr_t)a[A_PTR];
     row->n = a[A_N];
-    if (check_memory(a, item_size[row->job.dtype])) return -1;
+    row->start = a[A_START];
+    if (check_memory(a, item_size[row->job.dtype]) || check_runs(a, &one_run)) return -1;
     if (read_spec(PyTuple_GetItem(from, R_SPEC), &row->job)) return -1;
     return row->job.op == CONSTANT ? 0 : name_key(PyTuple_GetItem(from, R_NAME), seed, &row->job);
 }
 
 static void fill_rows(Fill fill, const Row *rows, Py_ssize_t count)
 {
-    for (Py_ssize_t i = 0; i < count; i++) fill_run(fill, rows[i].out, 0, rows[i].n, &rows[i].job);
+    for (const Row *row = rows; row < rows + count; row++) {
+        fill_run(fill, row->out, row->start, row->n, &row->job);
+    }
 }
 
 /* All rows are read and checked before the first is written. */
@@ -366,7 +370,7 @@ static PyMethodDef methods[] = {
     {"fill", (PyCFunction)(void (*)(void))py_fill, METH_FASTCALL,
      "fill(path, dtype, ptr, n, base, nbytes, start, runs, key, spec)"},
     {"fill_many", (PyCFunction)(void (*)(void))py_fill_many, METH_FASTCALL,
-     "fill_many(path, seed, [(dtype, ptr, n, base, nbytes, name, spec), ...])"},
+     "fill_many(path, seed, [(dtype, ptr, n, base, nbytes, start, name, spec), ...])"},
     {"sums", (PyCFunction)(void (*)(void))py_sums, METH_FASTCALL,
      "sums(path, ptr, n, base, nbytes, start, runs), all in bytes"},
     {"load_table", py_load_table, METH_O, "Take the table: A[8192], then B[8192], as bytes."},
