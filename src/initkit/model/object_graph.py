@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import (
     BuiltinFunctionType,
@@ -70,6 +70,26 @@ class ObjectGraph:
         """Yield what an object holds, but for what holds nothing itself."""
         opener = self.opener(type(value))
         return () if opener is None or is_plain(value) else opener(value)
+
+    def leads_nowhere(self, value: object) -> bool:
+        """Tell whether a value is torch's own machinery, or a method or a table of such.
+
+        As the hooks and states are that FSDP hangs on every module that it shards.
+        """
+        kind = type(value)
+        if kind is MethodType:
+            method: Any = value
+            return self.leads_nowhere(method.__self__) and self.leads_nowhere(method.__func__)
+        if kind is FunctionType:
+            function: Any = value
+            return _machinery_name(function.__globals__.get("__name__"))
+        if kind is dict or kind is OrderedDict:
+            table: Any = value
+            return all(map(self.leads_nowhere, table)) and all(
+                map(self.leads_nowhere, table.values())
+            )
+        # A tensor or a module is what is looked for; it is not opened, but met.
+        return self.opener(kind) is None and not issubclass(kind, (Tensor, nn.Module))
 
     def opener(self, kind: type) -> Opener:
         """Return what looks into objects of a type; None where they hold nothing."""

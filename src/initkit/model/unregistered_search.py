@@ -48,12 +48,12 @@ def find_unregistered(root: nn.Module) -> list[Unregistered]:
     >>> [found.path for found in find_unregistered(Net())]
     ['weight2']
     """
-    modules = _modules(root)
-    suspects = [entry for module in modules for entry in _suspects(module)]
+    modules, graph = _modules(root), ObjectGraph()
+    suspects = [entry for module in modules for entry in _suspects(module, graph)]
     for module in {type(module): module for module in reversed(modules)}.values():
         suspects += _class_suspects(module)
     found = [one for module in modules if module._buffers for one in _trained_buffers(module, root)]
-    return found + (_Search(root).run(suspects) if suspects else [])
+    return found + (_Search(root, graph).run(suspects) if suspects else [])
 
 
 def _trained_buffers(module: nn.Module, root: nn.Module) -> Iterator[Unregistered]:
@@ -89,7 +89,7 @@ class _Suspect(NamedTuple):
     hook: bool
 
 
-def _suspects(module: nn.Module) -> list[_Suspect]:
+def _suspects(module: nn.Module, graph: ObjectGraph) -> list[_Suspect]:
     """Return the attributes that hold more than plain values: of most modules none."""
     held = module.__dict__
     # This runs for every module: what nn.Module itself made is left out at one stroke.
@@ -101,7 +101,7 @@ def _suspects(module: nn.Module) -> list[_Suspect]:
     return [
         _Suspect(module, name, value, name in _HOOKS)
         for name, value in held.items()
-        if name in own or (value and name in _HOOKS)
+        if (name in own or (value and name in _HOOKS)) and not graph.leads_nowhere(value)
     ]
 
 
@@ -131,8 +131,8 @@ class _Path(NamedTuple):
 class _Search:
     """One search through what hangs beside the lists of one model."""
 
-    def __init__(self, root: nn.Module) -> None:
-        self.root, self.graph = root, ObjectGraph()
+    def __init__(self, root: nn.Module, graph: ObjectGraph) -> None:
+        self.root, self.graph = root, graph
         self.modules = {id(module) for module in _modules(root)}
         self.tensors: set[int] = set()
         self.storages: set[int] = set()
@@ -215,7 +215,7 @@ class _Search:
         if not parent:
             names = {id(one): name for name, one in module.named_modules()}
             for one in below:
-                self._push(_suspects(one), (path, names[id(one)]))
+                self._push(_suspects(one, self.graph), (path, names[id(one)]))
 
 
 def _is_finished(module: nn.Module) -> bool:
