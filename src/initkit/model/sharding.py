@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeAlias
@@ -193,7 +193,6 @@ def device_type(tensor: Tensor) -> str:
 class _Cut(NamedTuple):
     """How one placement splits a dimension: in so many parts, of which this process holds one."""
 
-    dim: int
     parts: int
     held: int
     factor: int
@@ -201,38 +200,31 @@ class _Cut(NamedTuple):
 
 def _ranges(tensor: Any, shape: tuple[int, ...]) -> tuple[Ranges, ...]:
     """Return which indices this process holds: each placement splits what those before it left."""
-    mesh, placements = tensor.device_mesh, tensor.placements
+    # From left to right, unless the spec says otherwise, which no public attribute tells.
+    order = getattr(getattr(tensor, "_spec", None), "shard_order", None)
+    mesh = tensor.device_mesh
     place = mesh.get_coordinate()
     if place is None:  # this process is not part of the mesh
         return tuple(() for _ in shape)
-    # Shard, strided or not, has a dimension; Replicate and Partial split nothing.
-    cuts = tuple(
-        _Cut(p.dim % len(shape), mesh.size(i), place[i], _split_factor(p))
-        for i in _order(tensor)
-        if hasattr(p := placements[i], "dim")
-    )
-    return _held(shape, cuts)
+    return _held(tuple(mesh.shape), tuple(place), tensor.placements, order, shape)
 
 
 @lru_cache(maxsize=4096)  # a model has a few shapes, and each tensor is asked several times
-def _held(shape: tuple[int, ...], cuts: tuple[_Cut, ...]) -> tuple[Ranges, ...]:
+def _held(
+    sizes: tuple[int, ...],
+    place: tuple[int, ...],
+    placements: tuple[Any, ...],
+    order: Any,
+    shape: tuple[int, ...],
+) -> tuple[Ranges, ...]:
+    dims = range(len(placements)) if order is None else [d for e in order for d in e.mesh_dims]
     ranges: list[Ranges] = [((0, size),) for size in shape]
-    for cut in cuts:
-        ranges[cut.dim] = _shard(ranges[cut.dim], cut)
+    for i in dims:
+        # Shard, strided or not, has a dimension; Replicate and Partial split nothing.
+        if hasattr(p := placements[i], "dim"):
+            cut = _Cut(sizes[i], place[i], _split_factor(p))
+            ranges[p.dim % len(shape)] = _shard(ranges[p.dim % len(shape)], cut)
     return tuple(ranges)
-
-
-def _order(tensor: Any) -> Iterator[int]:
-    """Yield the dimensions of the mesh in the order in which they split the tensor.
-
-    From left to right, unless the spec says otherwise, which no public attribute tells.
-    """
-    entries = getattr(getattr(tensor, "_spec", None), "shard_order", None)
-    if entries is None:
-        yield from range(len(tensor.placements))
-        return
-    for entry in entries:
-        yield from entry.mesh_dims
 
 
 def _shard(ranges: Ranges, cut: _Cut) -> Ranges:
