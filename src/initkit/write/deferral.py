@@ -103,7 +103,8 @@ class _Defer:
         """Take the memory from a parameter; False where something else needs it (a view of it)."""
         if parameter.layout is not torch.strided or is_sharded(parameter):
             return False
-        with torch.no_grad():
+        # Past the modes that watch the constructor, whose work this is not.
+        with torch.no_grad(), torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
             empty = torch.empty(0, dtype=parameter.dtype, device="meta")
             # Offset and strides are kept, so that views of one storage stay views of its stand-in.
             place = parameter.storage_offset(), parameter.shape, parameter.stride()
