@@ -16,6 +16,7 @@ import os
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -56,6 +57,7 @@ from initkit import (
     record_init,
     torch_compat,
 )
+from initkit.distributions import Orthogonal
 from initkit.model import sharding
 from initkit.rules import every_recipe
 from initkit.write.digests import tensor_digests
@@ -884,6 +886,97 @@ def an_error_of_one_rank_is_told_on_all_whatever_it_is() -> None:
         message = raises(Exception, call)
         dist.barrier()  # all are here: nobody waits in what was verified
         assert odd or words in message, (words, message)
+    assert model_digest(model) == before
+
+
+# ----------------------------------------------------------------------------------- dealt out
+
+
+@contextlib.contextmanager
+def counting_draws() -> Iterator[list[str]]:
+    """Note the name of each matrix that this process draws."""
+    drawn: list[str] = []
+    real = Orthogonal.draw_all
+
+    def counted(self: Orthogonal, source: Any, like: Tensor) -> Tensor:
+        drawn.append(source.name)
+        return real(self, source, like)
+
+    Orthogonal.draw_all = counted  # type: ignore[method-assign]
+    try:
+        yield drawn
+    finally:
+        Orthogonal.draw_all = real  # type: ignore[method-assign]
+
+
+def dealt(shard: Callable[[nn.Module], nn.Module], dtype: torch.dtype) -> None:
+    """Each matrix is drawn by one process of its mesh; all hold the bits of one process alone."""
+    rules = RULES["orthogonal"]
+    whole = truth(lambda: lm().to(dtype), rules, seed=5)
+    wanted = sorted(step.seed_name for step in plan_init(whole, rules) if len(step.shape) == 2)
+    model, placed = shard(lm().to(dtype)), shard(numbered(lm()))
+    with counting_draws() as drawn:
+        report = apply_init(model, rules, seed=5, communicate=True)
+    assert_held(model, whole, placed)
+    assert report.drawn_by_all == 0
+    everywhere: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(everywhere, sorted(set(drawn)))  # blocks are drawn one by one
+    # Once in each mesh: what is not tensor parallel lies on several meshes of one dimension.
+    times = {n: dist.get_world_size() // model.get_parameter(n).device_mesh.size() for n in wanted}
+    assert Counter(name for names in everywhere for name in names) == times
+    if set(times.values()) == {1}:
+        assert max(map(len, everywhere)) - min(map(len, everywhere)) <= 1
+    report = apply_init(model, rules, seed=5)
+    assert report.drawn_by_all == len(wanted)
+    assert "drawn by every process; communicate=True deals them out" in str(report)
+
+
+@case(2, 4)
+def whole_matrices_are_dealt_out_under_fsdp2() -> None:
+    for dtype in (torch.float32, torch.bfloat16, torch.float64):
+        dealt(lambda model: fsdp(model, line()), dtype)
+
+
+@case(4)
+def whole_matrices_are_dealt_out_over_two_dimensions() -> None:
+    mesh = square()
+    dealt(lambda model: fsdp(tensor_parallel(model, mesh["tp"]), mesh["dp"]), torch.float32)
+
+
+@case(1, 2)
+def there_may_be_nothing_to_deal_out() -> None:
+    whole = truth(lm, RULES["orthogonal"], seed=5)
+    one = truth(lm, RULES["orthogonal"], seed=5, communicate=True)
+    assert model_digest(one) == model_digest(whole)
+    model = fsdp(lm(), line())
+    apply_init(model, DEFAULT, seed=5, communicate=True)
+    assert model_digest(model) == model_digest(truth(lm, DEFAULT, seed=5))
+
+
+@case(2, 4)
+def an_error_of_one_who_draws_is_told_on_all() -> None:
+    model, rules = fsdp(lm(), line()), RULES["orthogonal"]
+    real = Orthogonal.draw_all
+
+    def boom(self: Orthogonal, source: Any, like: Tensor) -> Tensor:
+        raise MemoryError("too large")
+
+    if dist.get_rank() == 1:
+        Orthogonal.draw_all = boom  # type: ignore[method-assign]
+    try:
+        kinds = initkit.PlanError, MemoryError
+        message = raises(kinds, lambda: apply_init(model, rules, seed=0, communicate=True))
+    finally:
+        Orthogonal.draw_all = real  # type: ignore[method-assign]
+    assert "too large" in message
+
+
+@case(2)
+def other_matrices_are_refused_on_all_before_anything_is_written() -> None:
+    model, rank = fsdp(lm(), line()), dist.get_rank()
+    before = model_digest(model)
+    call = lambda: apply_init(model, RULES["orthogonal"], seed=rank, communicate=True)
+    assert "ranks differ in their plan" in raises(initkit.PlanError, call)
     assert model_digest(model) == before
 
 

@@ -50,6 +50,7 @@ class MaterializeOptions(TypedDict, total=False):
     prefix: str
     progress: bool | None
     verify_ranks: object
+    communicate: bool
     reset_buffers: bool
 
 
@@ -75,10 +76,11 @@ DEFAULTS: InitOptions = {
     "device": None,
     "progress": None,
     "verify_ranks": False,
+    "communicate": False,
     "reset_buffers": False,
 }
 _CHOICES = {"idle": get_args(Idle), "on_tie_conflict": get_args(OnTieConflict)}
-_TRUTHS = frozenset({"strict", "buffers", "reset_buffers"})
+_TRUTHS = frozenset({"strict", "buffers", "communicate", "reset_buffers"})
 _MEANT = {"generator": "takes a seed, not a generator: write seed=generator.initial_seed()"}
 
 

@@ -44,6 +44,8 @@ def apply_init(model: Model, rules: Rules, **options: Unpack[InitOptions]) -> Re
     the meta device get their memory. ``progress`` shows a bar (tqdm): by default on a terminal once
     the work takes seconds, always or never as you say.
     ``verify_ranks=True``, or a process group, compares plan and seed over all ranks first.
+    ``communicate=True`` lets the processes of a mesh draw whole matrices, as of ``orthogonal``, for
+    each other and send them, where else each draws them all.
     ``reset_buffers=True`` resets running statistics; else the report lists those that are off.
 
     Raises :class:`ReadError` for what cannot be read and :class:`PlanError`, with all problems

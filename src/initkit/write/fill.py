@@ -17,6 +17,7 @@ from ..distributions import Distribution, Rows, Runs, Source
 from ..errors import FillError
 from ..model import CHUNK, CHUNK_ELSEWHERE, LocalShard, Slot, chunks, local_shard
 from ..plan import WRITE, Plan, Step, Target
+from .dealing import Dealer
 
 Task: TypeAlias = Callable[[], object]
 observers: list[Callable[[Sequence[Slot]], object]] = []
@@ -30,15 +31,17 @@ def fill(
     *,
     drawn: Mapping[str, Tensor] | None = None,
     advance: Callable[[int], object] | None = None,
+    communicate: bool = False,
 ) -> None:
     """Write every step of status ``write``.
 
     ``drawn`` holds what users' functions made for the steps that they start, by the steps' names;
-    ``advance`` is called with the number of elements that each task wrote.
+    ``advance`` is called with the number of elements that each task wrote; with ``communicate``
+    whole matrices of sharded tensors are dealt out to the processes that hold parts of them.
     """
     todo = [pair for pair in plan.pairs if pair[0].status == WRITE]
     drawn = drawn or {}
-    queue, specs = _WriteQueue(seed, advance), _specs(todo)
+    queue, specs, dealer = _WriteQueue(seed, advance), _specs(todo), Dealer(advance)
     with torch.inference_mode() if _needs_inference_mode(todo) else nullcontext():
         for step, target in todo:
             spec = specs[id(step.distribution)]
@@ -47,8 +50,11 @@ def fill(
                 queue.add_row((run[0], prefix + step.seed_name, spec, run[1]))
             else:
                 source = Source(seed, step.seed_name, prefix)
-                _add(queue, step, target.writer, source, drawn.get(step.name))
+                if not (communicate and dealer.take(step, target.writer.tensor, source)):
+                    _add(queue, step, target.writer, source, drawn.get(step.name))
+        dealer.compare()
         stream.run(queue.tasks())
+        dealer.deal()
         # Padding rows and observers wait until every task has run: another name of the same memory
         # may have written the row, and what is not written yet must not be reported.
         for _, target in todo:

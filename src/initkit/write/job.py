@@ -11,6 +11,7 @@ from ..model import ModelView
 from ..numbers import no_collecting
 from ..plan import EMPTY, WRITE, InitOptions, Plan, Step, Target
 from . import distributed
+from .dealing import drawn_by_all
 from .fill import fill, refresh_computed
 from .held import draw_held
 from .materializer import Materializer
@@ -54,6 +55,7 @@ class Job:
             prefix=self.prefix,
             buffers=self._buffers(written),
             values=_digests(written),
+            drawn_by_all=drawn_by_all(plan, self.settings["communicate"]),
         )
         report.seconds = time.perf_counter() - self.began
         remember_rules(self.view.root, plan)
@@ -67,7 +69,8 @@ class Job:
         memory.give()
         total = sum(step.elements for step in plan.with_status(WRITE))
         with ProgressBar(self.settings["progress"], total) as bar:
-            fill(plan, seed, prefix, drawn=drawn, advance=bar.advance)
+            communicate = self.settings["communicate"]
+            fill(plan, seed, prefix, drawn=drawn, advance=bar.advance, communicate=communicate)
         refresh_computed(self.view.slots, plan)
 
     def _buffers(self, written: list[tuple[Step, Target]]) -> list[str]:

@@ -25,7 +25,8 @@ class Report(Shown):
 
     Printing it folds like layers into one line; ``table(fold=False)`` has one per parameter.
     ``seed`` is the one that was used, ``written`` the names of all parameters that were, ``plan``
-    the plan, ``buffers_off_reset`` the running statistics of a model that was trained before.
+    the plan, ``buffers_off_reset`` the running statistics of a model that was trained before, and
+    ``drawn_by_all`` the number of whole matrices that every process drew for its part of them.
 
     >>> from torch import nn
     >>> from initkit import apply_init
@@ -43,11 +44,13 @@ class Report(Shown):
         seconds: float = 0.0,
         buffers: Sequence[str] = (),
         values: Mapping[str, str] | None = None,
+        drawn_by_all: int = 0,
     ) -> None:
         # A report may outlive its model, and must not keep it in memory.
         self.plan = plan.without_targets()
         self.seed, self.prefix, self.seconds = seed, prefix, seconds
         self.buffers_off_reset = list(buffers)
+        self.drawn_by_all = drawn_by_all
         self.values = dict(values or {})  # of what cannot be drawn again, a digest of its values
 
     @property
@@ -107,6 +110,10 @@ class Report(Shown):
         if self.buffers_off_reset:
             names = ", ".join(map(visible, self.buffers_off_reset))
             lines.append(f"running statistics not reset (reset_buffers=True does it): {names}")
+        if self.drawn_by_all:
+            count = self.drawn_by_all
+            what = "1 whole matrix was" if count == 1 else f"{count} whole matrices were"
+            lines.append(f"{what} drawn by every process; communicate=True deals them out")
         return lines
 
     def lines(self, width: int | None = None, *, fold: bool = True) -> list[Line]:
