@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ..distributions import Joint, LikeRows, Test
+from ..distributions import Distribution, Joint, LikeRows, Sample, Test
 from .checked import Checked
+from .sample import TensorSample
 from .slot_index import SlotIndex
-from .values import held_values
+from .values import held_values, snapped
 
 
 def group_tests(checked: Checked, index: SlotIndex) -> Iterator[Test]:
@@ -21,15 +22,25 @@ def group_tests(checked: Checked, index: SlotIndex) -> Iterator[Test]:
     if not isinstance(planned, Joint) or planned.member or not planned.names:
         return
     values: list[Tensor] = []
-    eps = 0.0
+    dtypes: list[torch.dtype] = []
     for name, shape in zip(planned.names, planned.shapes, strict=True):
         held = held_values(index.by_name.get(name))
         if held is None or tuple(held.shape) != shape:
             return
-        eps = max(eps, float(torch.finfo(held.dtype).eps))
+        dtypes.append(held.dtype)
         values.append(held.detach().cpu().double())
     if all(bool(one.isfinite().all()) for one in values):
-        tests = list(planned.tests_of(values, 1e-5 + 32 * eps))
+        coarsest = max(dtypes, key=lambda dtype: float(torch.finfo(dtype).eps))
+        eps = float(torch.finfo(coarsest).eps)
+
+        def sampled(distribution: Distribution, made: Tensor, size: float) -> Sample:
+            # Of two factors each is off by half an eps of its size; and float64 may hold what
+            # float32 computed.
+            room = (2 * eps + 1e-6) * size
+            held = snapped(made.to(coarsest), distribution, room)
+            return TensorSample(distribution, [held], computed=True, room=room)
+
+        tests = list(planned.tests_of(values, 1e-5 + 4 * eps, sampled))
         checked.compared = checked.compared or bool(tests)
         yield from tests
 

@@ -161,3 +161,18 @@ def uniform_test(what: str, shares: Tensor, room: float) -> Test:
     p = min(1.0, 2 * math.exp(-2 * count * max(gap - room, 0.0) ** 2))
     seen = f"{what} are off by {100 * gap:.3g} % of all"
     return Test("distribution", p, f"{what} as planned", seen, seen)
+
+
+def squares_test(what: str, total: float, count: int, room: float) -> Test:
+    """Test that so many squares of standard normal values add up to ``total``, within a share.
+
+    >>> f"{squares_test('they', 130.0, 100, 0.0).p:.3f}", squares_test("they", 130.0, 100, 0.3).p
+    ('0.048', 1.0)
+    """
+    # As near to what is expected as rounding may have brought them.
+    near = max(total * (1 - room), min(total * (1 + room), float(count)))
+    half, at = (torch.tensor(x / 2, dtype=torch.float64, device="cpu") for x in (count, near))
+    tail = torch.special.gammaincc if near > count else torch.special.gammainc
+    p = min(1.0, 2 * float(tail(half, at))) if math.isfinite(near) else 0.0
+    seen = f"{what} have {math.sqrt(max(total, 0.0) / count):.4g} times the size planned"
+    return Test("std", p, f"{what} as planned", seen, seen)

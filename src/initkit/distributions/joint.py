@@ -18,6 +18,10 @@ from .whole import NonElementwise, function_name
 
 Shape: TypeAlias = tuple[int, ...]
 
+Sampled: TypeAlias = "Callable[[Distribution, Tensor, float], Sample]"
+"""Takes what was made of the values of a group to a sample of a distribution: as the members were
+rounded, where each element is a sum of terms whose sizes add up to a number at most."""
+
 
 @frozen
 class Joint(NonElementwise):
@@ -43,18 +47,18 @@ class Joint(NonElementwise):
         """Return the values of every member; ``held`` are those of the members that it reads."""
         raise NotImplementedError
 
-    def tests_of(self, values: Sequence[Tensor], slack: float) -> Iterator[Test]:
-        """Yield the tests of a whole group, in float64, which rounding moved by ``slack``."""
+    def tests_of(self, values: Sequence[Tensor], slack: float, sampled: Sampled) -> Iterator[Test]:
+        """Yield the tests of a whole group, in float64.
+
+        By rounding a product of two is off by ``slack`` of its size, four times what it may be.
+        What is a sample after all, once it is put together, is tested as ``sampled`` has it.
+        """
         return iter(())
 
     @property
     def reads(self) -> tuple[int, ...]:
         """The members whose values are read from the model before they are written."""
         return ()
-
-    def takes_more(self, other: Joint) -> bool:
-        """Whether this group may have another's members but for the first, which is one to both."""
-        return False
 
     @property
     def group(self) -> str:
@@ -84,11 +88,22 @@ class Joint(NonElementwise):
             self, shape=shapes[member], member=member, shapes=tuple(shapes), names=tuple(names)
         )
 
+    def beside(self, others: Sequence[Joint]) -> Self:
+        """Return what knows what of all members, itself among them, was planned for each."""
+        return self
+
+    def apart(self) -> Iterator[tuple[Sequence[int], Self]]:
+        """Yield, of the first member, which members each rule of the group has, and what it says.
+
+        As it was before it knew of the others.
+        """
+        yield range(len(self.names)), replace(self, shapes=(), names=())
+
     def scaled(self, factor: float) -> Distribution:
         raise SchemeMismatch(f"{self.describe()} is of a group, and cannot be scaled by itself")
 
     @property
-    def moments(self) -> None:
+    def moments(self) -> tuple[float, float] | None:
         return None
 
     @property
