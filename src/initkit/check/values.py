@@ -14,7 +14,9 @@ from .checked import Checked
 from .measure import measure
 from .sanity import nan_test
 
-_ROOM = 64  # roundings of the largest value, which a weight that is computed may be off by
+# Roundings of the largest value, which a weight that is computed may be off by; in 16 bits a step
+# rounds but what it returns.
+_ROOM, _ROOM_COARSE = 64, 4
 
 
 def read_values(slot: Slot, checked: Checked) -> Tensor | None:
@@ -62,7 +64,8 @@ def snapped(values: Tensor, distribution: Distribution, room: float | None = Non
         return values
     inside = values.clamp(low, high)
     if room is None:
-        room = _ROOM * float(torch.finfo(values.dtype).eps) * reach
+        roundings = _ROOM if values.dtype.itemsize > 2 else _ROOM_COARSE
+        room = roundings * float(torch.finfo(values.dtype).eps) * reach
     return torch.where((values - inside).abs() <= room, inside, values)
 
 
