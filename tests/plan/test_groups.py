@@ -151,7 +151,7 @@ def test_the_factors_of_glow_are_those_of_a_rotation(apart: bool) -> None:
         assert torch.equal(one.l.triu(), torch.eye(6))
         one.u.mul_(1.1)
     text = check_init(model, rules).failures[0].text
-    assert text.startswith("P L U is no random rotation: it is not orthogonal") or apart
+    assert text.endswith(", as P L U, a random rotation")
 
 
 # ------------------------------------------------------------------------- seeds, order, and ties
@@ -279,13 +279,13 @@ def change(name: str, how: Any) -> Any:
 @pytest.mark.parametrize(
     ("scheme", "spoil", "text"),
     [
-        ("pissa(W)", change("base", lambda w: w * 1.1), "W + scaling B A, N(0, 0.125): the std"),
+        ("pissa(W)", change("base", lambda w: w * 1.1), ", of W + scaling B A, N(0, 0.125)"),
         ("pissa", change("base", lambda w: w * 3), "what is left has a singular value"),
         ("pissa", change("base", lambda w: w + 0.1), "B' W is 0 does not hold"),
-        ("pissa(W)", change("base", torch.zeros_like), "W + scaling B A, N(0, 0.125): the std"),
+        ("pissa(W)", change("base", torch.zeros_like), ", of W + scaling B A, N(0, 0.125)"),
         ("olora(scaling=2, W)", change("base", lambda w: w * 1.1), "B' W = (1 - scaling) A does"),
         ("olora(scaling=2)", change("base", lambda w: w.flip(0)), "B' W = (1 - scaling) A does"),
-        ("olora(W)", change("base", torch.zeros_like), "W + scaling B A, N(0, 0.125): the std"),
+        ("olora(W)", change("base", torch.zeros_like), ", of W + scaling B A, N(0, 0.125)"),
         ("olora", change("down", lambda w: w * 1.5), "B' W = (1 - scaling) A does not hold"),
     ],
 )
@@ -303,7 +303,7 @@ def test_what_adapters_leave_of_a_weight_is_checked(
         rules = {ADAPTERS: "olora(weight='lecun_normal')"}
         text = "W + scaling B A"
     told = [t for f in check_init(model, rules).failures for t in (f.text, *f.also)]
-    assert any(one.startswith(text) for one in told), told
+    assert any(text in one for one in told), told
 
 
 def test_a_weight_that_is_no_sample_is_put_together_as_well() -> None:

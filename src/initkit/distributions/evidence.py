@@ -35,6 +35,15 @@ class Test:
     seen: str = ""
     text: str = ""
 
+    def within(self, where: str) -> Test:
+        """Return the same test of a part, which its texts name behind what was found there.
+
+        >>> Test("std", 0.0, "std 1", "std 2", "the std is 2").within("in block 0 of 4").text
+        'the std is 2, in block 0 of 4'
+        """
+        texts = self.expected, self.seen, self.text
+        return Test(self.kind, self.p, *(f"{text}, {where}" if text else "" for text in texts))
+
 
 def exact_test(kind: str, wrong: bool, expected: str, seen: str, text: str) -> Test:
     """Return a test that leaves nothing to chance."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -76,4 +75,4 @@ class GlowLU(Joint):
         rotation = Orthogonal((n, n), 1.0, (1, n, n))
         size = float(((below + eye).abs() @ upper.abs()).max())
         for test in rotation.tests(sampled(rotation, product, size)):
-            yield replace(test, text=f"P L U is no random rotation: {test.text}")
+            yield test.within("as P L U, a random rotation")

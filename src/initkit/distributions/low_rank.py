@@ -129,7 +129,7 @@ class _LowRank(Joint):
         # A value that is taken often is one no more where it is a sum that was rounded.
         elif start.shows_in_part and not start.atoms:
             for test in start.tests(sampled(start, weight, float(size.max()))):
-                yield replace(test, text=f"{what}, {start.describe()}: {test.text}")
+                yield test.within(f"of {what}, {start.describe()}")
 
     def _started(self, source: Source) -> Tensor:
         assert self.start is not None

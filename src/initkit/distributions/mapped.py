@@ -156,8 +156,7 @@ class Mapped(Distribution):
             return
         yield exact_test("bounds", wrong, planned, seen, f"{seen}, and none should leave these")
         for test in () if found is None else self.part.tests(found):
-            text = f"before {describe_maps('x', self.maps)}, {self.part.describe()}: {test.text}"
-            yield Test(test.kind, test.p, test.expected, test.seen, text)
+            yield test.within(f"of {self.part.describe()}, before {describe_maps('x', self.maps)}")
 
     def draw(self, source: Source, first: int = 0) -> Tensor:
         # In float32 first, as in the scratch of `write`: both ways give the same values.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -115,7 +114,7 @@ class Mimetic(Joint):
             return
         normal = Normal(0.0, self.alpha_vp / math.sqrt(width))
         for test in normal.tests(sampled(normal, drawn, size)):
-            yield replace(test, text=f"{what}, {normal.describe()}: {test.text}")
+            yield test.within(f"of {what}, {normal.describe()}")
 
     def _tests_of_heads(
         self, heads: Sequence[tuple[Tensor, Tensor]], slack: float
@@ -163,7 +162,7 @@ class Mimetic(Joint):
         found = found * coins.sign()
         part = Orthogonal(tuple(found.shape), 1.0, (1, *found.shape))
         for test in part.tests(sampled(part, found, float(found.abs().max()))):
-            yield replace(test, text=f"directions of query in head {number}: {test.text}")
+            yield test.within(f"of the directions of query in head {number}")
 
 
 def _far(off: float, room: float, spread: float) -> float:

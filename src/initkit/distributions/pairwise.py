@@ -216,8 +216,7 @@ class Pairwise(Shaped):
             return
         yield zeros
         for test in drawn.tests(found):
-            text = f"beside {known.describe()}, {drawn.describe()}: {test.text}"
-            yield Test(test.kind, test.p, test.expected, test.seen, text)
+            yield test.within(f"of {drawn.describe()} beside {known.describe()}")
 
 
 @frozen

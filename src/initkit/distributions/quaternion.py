@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 
 import torch
@@ -92,7 +91,7 @@ class Quaternion(Joint):
         ratios = by_size[:2] / by_size[2].clamp(min=1e-30)
         found.append(uniform_test("their directions", ratios.reshape(-1), slack))
         others = ", ".join(self.names[1:])
-        yield from (replace(test, text=f"as one with {others}, {test.text}") for test in found)
+        yield from (test.within(f"as one with {others}") for test in found)
 
 
 def _turned_cdf(x: Tensor) -> Tensor:

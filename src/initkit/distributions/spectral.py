@@ -77,9 +77,9 @@ class RandomFeatures(NonElementwise):
         unit = (sample.whole.double() / norms.clamp(min=1e-30)).to(sample.dtype)
         for place, block in enumerate(torch.split(unit, width)):
             part = Orthogonal(tuple(block.shape), 1.0, (1, *block.shape))
-            label = f"rows {place * width} to {place * width + len(block) - 1}, each of length 1"
+            last = place * width + len(block) - 1
             for test in part.tests(sample.of(part, [block])):
-                yield replace(test, text=f"{label}: {test.text}")
+                yield test.within(f"in rows {place * width} to {last}, each of length 1")
         eps = 1e-5 + 2 * float(torch.finfo(sample.dtype).eps)
         if self.fixed:
             low, high = (float(end) / math.sqrt(width) for end in (norms.min(), norms.max()))
@@ -161,7 +161,7 @@ class Reservoir(NonElementwise):
             part, rest = Uniform(-end, end), torch.cat([drawn[:largest], drawn[largest + 1 :]])
             for test in part.tests(sample.of(part, [rest])):
                 if test.kind != "zeros":  # they are counted above
-                    yield replace(test, text=f"beside the largest element, {test.text}")
+                    yield test.within("beside the largest element")
 
 
 def spectral_radius(matrix: Tensor) -> float:
