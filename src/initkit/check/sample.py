@@ -109,7 +109,33 @@ class TensorSample:
     def of(self, distribution: Distribution, pieces: Sequence[Tensor]) -> TensorSample:
         """Return some of the elements as a sample of another distribution."""
         # Measured anew, at the thresholds of that distribution.
-        return TensorSample(distribution, pieces)
+        return TensorSample(distribution, pieces, computed=self.computed, room=self.room)
+
+    def tests_as(self, distribution: Distribution, tensor: Tensor) -> Iterator[Test]:
+        """Yield the tests of a part of the whole as a sample of another distribution."""
+        found: TensorSample | None = self.of(distribution, [tensor])
+        if self.holes and found is not None:
+            found = replace(found, holes=True).partly()
+        if found is not None:
+            yield from distribution.tests(found)
+
+    def partly(self) -> TensorSample | None:
+        """Return what tells of the distribution of a tensor with holes; None where nothing does."""
+        (whole,), distribution = self.pieces, self.distribution
+        unknown = whole.isnan()
+        if bool(unknown.all()):
+            return None
+        if not bool(unknown.any()):
+            return replace(self, holes=False)
+        if distribution.iid or distribution.constant is not None:
+            return replace(self, pieces=[whole[~unknown]], incomplete=True, holes=False)
+        if distribution.shows_in_part or distribution.in_blocks is not None:
+            return self
+        rows = unknown.reshape(len(unknown), -1).any(1)
+        # What is drawn one by one, each by its place, is no mixture of those that are left.
+        if distribution.elementwise or bool((whole[rows].isfinite()).any()) or bool(rows.all()):
+            return None
+        return replace(self, pieces=[whole[~rows]], incomplete=True, holes=False)
 
     def undone(
         self, drawn: Distribution, known: Distribution, undo: Undo, make: Undo, step: float = 0.0
@@ -168,7 +194,9 @@ def _differences(distribution: Distribution, whole: Tensor, off: float) -> tuple
     count, first = 0, -1
     for chunk, start in chunks(whole):
         expected = _written(distribution, start, chunk.numel(), wide)
-        far = _far(chunk.reshape(-1).cpu(), expected, off * expected.abs() + room)
+        values = chunk.reshape(-1).cpu()
+        far = _far(values, expected, off * expected.abs() + room)
+        far &= ~values.isnan()  # a hole, since of garbage nothing is compared
         if bool(far.any()):
             count += int(far.sum())
             first = first if first >= 0 else start + int(far.nonzero()[0])

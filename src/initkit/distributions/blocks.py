@@ -42,6 +42,7 @@ class Blocks(Distribution):
     dim: int = 0
     sizes: tuple[int, ...] = ()
     iid = False
+    shows_in_part = True
     shape_matters = True
     complex_as_pairs = False
 
@@ -235,7 +236,7 @@ class Blocks(Distribution):
             return
         blocks = zip(self.parts, self.cut(sample.whole), strict=True)
         for place, (part, block) in enumerate(blocks):
-            for test in part.tests(sample.of(part, [block])):
+            for test in sample.tests_as(part, block):
                 yield test.within(f"in block {place} of {len(self.parts)}")
 
     def cut(self, whole: Tensor) -> Sequence[Tensor]:

@@ -109,6 +109,12 @@ class Sample(Protocol):
     def of(self, distribution: Distribution, pieces: Sequence[Tensor]) -> Sample:
         """Return some of the elements as a sample of another distribution."""
 
+    def tests_as(self, distribution: Distribution, tensor: Tensor) -> Iterator[Test]:
+        """Yield the tests of a part of the whole as a sample of another distribution.
+
+        Where there are ``holes``, of what is known of it, if that tells anything.
+        """
+
     def undone(
         self, drawn: Distribution, known: Distribution, undo: _Of, make: _Of, step: float = 0.0
     ) -> tuple[Sample | None, Test]:

@@ -44,6 +44,11 @@ class Mapped(Distribution):
     copy = of_part("copy")
 
     @property
+    def shows_in_part(self) -> bool:
+        drawn_as_one = self.random and not self.elementwise
+        return self.part.shows_in_part if drawn_as_one else self.iid or not self.random
+
+    @property
     def bounds(self) -> tuple[float, float]:
         ends = torch.tensor(self.part.bounds, dtype=torch.float64, device="cpu")
         low, high = sorted(through(ends, self.maps).tolist())

@@ -27,6 +27,7 @@ class Opposed(Distribution):
     negated: int
     iid = False
     distinct_slices = False  # up to signs two are alike
+    shows_in_part = True
     shape_matters = True
 
     elementwise = of_part("elementwise")
@@ -77,7 +78,8 @@ class Opposed(Distribution):
             return
         blocks = sample.whole.chunk(len(self.part.parts))
         one, other = (blocks[place].detach().cpu().double() for place in (self.drawn, self.negated))
-        wrong = int((one + other).count_nonzero())  # no rounding breaks a sign's mirror
+        rest = one + other  # 0 however it was rounded, and NaN where one of both is unknown
+        wrong = int(((rest != 0) & ~rest.isnan()).sum())
         seen = f"{wrong:,} elements differ"
         expected = f"block {self.negated} is minus block {self.drawn}"
         text = f"{seen} from minus those of block {self.drawn} in block {self.negated}"

@@ -116,6 +116,11 @@ class Pairwise(Shaped):
         return self.part.alike and self.other.alike
 
     @property
+    def shows_in_part(self) -> bool:
+        drawn = [d for d in (self.part, self.other) if d.random]
+        return self.iid or (len(drawn) < 2 and all(d.shows_in_part for d in drawn))
+
+    @property
     def in_blocks(self) -> Blocks | None:
         blocks, others = self.part.in_blocks, self.other.in_blocks
         if self.random and blocks is not None:

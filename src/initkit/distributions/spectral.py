@@ -30,6 +30,7 @@ class RandomFeatures(NonElementwise):
     gain: float
     fixed: bool = False
     alike = True
+    shows_in_part = True
 
     def misfit(self, shape: tuple[int, ...]) -> str:
         return super().misfit(shape) or ("" if len(shape) == 2 else f"{list(shape)} is no matrix")
@@ -78,8 +79,11 @@ class RandomFeatures(NonElementwise):
         for place, block in enumerate(torch.split(unit, width)):
             part = Orthogonal(tuple(block.shape), 1.0, (1, *block.shape))
             last = place * width + len(block) - 1
-            for test in part.tests(sample.of(part, [block])):
+            for test in sample.tests_as(part, block):
                 yield test.within(f"in rows {place * width} to {last}, each of length 1")
+        norms = norms[~norms.isnan()][:, None]  # of rows that are known
+        if not len(norms):
+            return
         eps = 1e-5 + 2 * float(torch.finfo(sample.dtype).eps)
         if self.fixed:
             low, high = (float(end) / math.sqrt(width) for end in (norms.min(), norms.max()))
@@ -89,7 +93,7 @@ class RandomFeatures(NonElementwise):
             yield exact_test("std", wrong, "norms as planned", seen, text)
             return
         squares = (norms / gain).square()
-        yield squares_test("the rows", float(squares.sum()), self.shape[0] * width, 2 * eps)
+        yield squares_test("the rows", float(squares.sum()), len(norms) * width, 2 * eps)
         half = torch.full_like(squares, width / 2)
         shares = torch.special.gammainc(half, squares / 2).reshape(-1)
         # No density of a chi-square times its place is above the root of its degrees.
