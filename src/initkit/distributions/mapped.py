@@ -62,11 +62,17 @@ class Mapped(Distribution):
 
     @property
     def atoms(self) -> dict[float, float]:
-        return _mapped_jumps(self).jumps.atoms
+        return {} if self.part.moments is None else _mapped_jumps(self).jumps.atoms
 
     @property
-    def moments(self) -> tuple[float, float]:
-        return _mapped_moments(self)
+    def distinct_slices(self) -> bool:
+        # Of what nobody knows the distribution, all may be rounded to one value.
+        steps = any(name in STEPS for name, _ in self.maps)
+        return self.random and not (steps and self.part.moments is None)
+
+    @property
+    def moments(self) -> tuple[float, float] | None:
+        return None if self.part.moments is None else _mapped_moments(self)
 
     def _cdf(self, x: Tensor) -> Tensor:
         found = _mapped_jumps(self)
@@ -124,8 +130,17 @@ class Mapped(Distribution):
         if self.elementwise or not self.random or not self.part.known:
             yield from super().tests(sample)
             yield from self._tests_of_multiples(sample)
+            # The mean of exponentials hides what their logarithms tell.
+            if self.iid and sample.whole is not None and self._widens:
+                tests = self._tests_of_part(sample)
+                yield from (test for test in tests if test.kind in ("mean", "std"))
         elif sample.whole is not None and not any(name in STEPS for name, _ in self.maps):
             yield from self._tests_of_part(sample)
+
+    @property
+    def _widens(self) -> bool:
+        names = [name for name, _ in self.maps]
+        return "exp" in names and not any(name in STEPS for name in names)
 
     def _tests_of_multiples(self, sample: Sample) -> Iterator[Test]:
         """Test what was drawn beside known values before all were rounded to multiples.

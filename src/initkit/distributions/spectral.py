@@ -15,7 +15,7 @@ from .base import Distribution
 from .digits import short
 from .elementwise import Constant, Normal, Uniform
 from .evidence import Sample, Test, binomial, exact_test, squares_test, uniform_test
-from .orthogonal import Orthogonal
+from .orthogonal import Orthogonal, sphere_cdf
 from .source import Source
 from .whole import NonElementwise
 
@@ -40,13 +40,21 @@ class RandomFeatures(NonElementwise):
         return 0.0, abs(self.gain)
 
     @property
+    def bounds(self) -> tuple[float, float]:
+        end = abs(self.gain) * math.sqrt(self.shape[1]) if self.fixed else math.inf
+        return -end, end
+
+    @property
     def reach(self) -> tuple[float, float]:
+        if self.fixed:
+            return self.bounds
         return Normal(0.0, abs(self.gain) * math.sqrt(self.shape[1])).reach
 
     def _cdf(self, x: Tensor) -> Tensor:
         if not self.fixed:
             return Normal(0.0, abs(self.gain)).cdf(x)
-        raise NotImplementedError("the CDF is known where the norms are random")
+        width = self.shape[1]
+        return sphere_cdf(x / (abs(self.gain) * math.sqrt(width)), width)
 
     def describe(self) -> str:
         gain = "" if self.gain == 1 else f", gain {short(self.gain)}"
