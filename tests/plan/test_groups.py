@@ -306,6 +306,27 @@ def test_what_adapters_leave_of_a_weight_is_checked(
     assert any(text in one for one in told), told
 
 
+@pytest.mark.parametrize("scheme", ["pissa", "olora(scaling=2)"])
+@pytest.mark.parametrize("start", ["normal(std=0.1)", "orthogonal", "identity"])
+def test_a_padding_row_is_zero_before_its_part_is_taken(scheme: str, start: str) -> None:
+    model = twice(Wide)
+    for layer in model:
+        layer.base = nn.Embedding(96, 64, padding_idx=3)
+    option = f"weight={start!r}"
+    scheme = scheme.replace(")", f", {option})") if "(" in scheme else f"{scheme}({option})"
+    rules = {ADAPTERS: scheme}
+    apply_init(model, rules, seed=0)
+    for layer in model:
+        row = layer.base.weight[3] + layer.up.weight[3] @ layer.down.weight
+        torch.testing.assert_close(row.detach(), torch.zeros(64))
+    plan = plan_init(model, rules)
+    assert check_init(model, plan, level=1e-3).ok
+    assert not plan_init(model, plan.to_recipe("my/net")).diff(plan)
+    with torch.no_grad():
+        model[0].base.weight[10:40] *= 1.3
+    assert not check_init(model, plan).ok
+
+
 def test_a_weight_that_is_no_sample_is_put_together_as_well() -> None:
     for weight in ("orthogonal", "identity", "uniform(-0.1, 0.1)"):
         model, rules = twice(Wide), {ADAPTERS: f"pissa(weight='{weight}')"}

@@ -18,9 +18,10 @@ from .whole import NonElementwise, function_name
 
 Shape: TypeAlias = tuple[int, ...]
 
-Sampled: TypeAlias = "Callable[[Distribution, Tensor, float], Sample]"
-"""Takes what was made of the values of a group to a sample of a distribution: as the members were
-rounded, where each element is a sum of terms whose sizes add up to a number at most."""
+Sampled: TypeAlias = "Callable[[Distribution, Tensor, float], Iterator[Test]]"
+"""Yields the tests of what was made of a group's values as a sample of a distribution: as the
+members were rounded, where each element is a sum of terms whose sizes add up to a number at most;
+NaN is what nobody knows."""
 
 
 @frozen
@@ -88,8 +89,11 @@ class Joint(NonElementwise):
             self, shape=shapes[member], member=member, shapes=tuple(shapes), names=tuple(names)
         )
 
-    def beside(self, others: Sequence[Joint]) -> Self:
-        """Return what knows what of all members, itself among them, was planned for each."""
+    def beside(self, others: Sequence[Joint], zero_rows: tuple[int, ...]) -> Self:
+        """Return what knows what was planned for all members, itself among them.
+
+        Whatever is drawn, some rows of the first end zero, as an embedding's padding does.
+        """
         return self
 
     def apart(self) -> Iterator[tuple[Sequence[int], Self]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self, TypeVar
@@ -25,12 +26,13 @@ class _LowRank(Joint):
 
     Of several pairs over one weight each takes its part out of what those before it left.
     ``scaling`` multiplies B A in the layer, and ``scalings`` those of several pairs where they
-    differ. ``start`` draws the weight; None reads it.
+    differ. ``start`` draws the weight, but for its ``zero_rows``; None reads it.
     """
 
     scaling: float = 1.0
     start: Distribution | None = None
     scalings: tuple[float, ...] = ()
+    zero_rows: tuple[int, ...] = ()
     title: ClassVar[str] = ""
     several: ClassVar[bool] = False
     """Whether what one adapter leaves of a weight has a part for another."""
@@ -56,15 +58,15 @@ class _LowRank(Joint):
             return text
         return f"it has {len(self.scalings)} scalings for {len(_pairs(self.shapes))} adapters"
 
-    def beside(self, others: Sequence[Joint]) -> Self:
+    def beside(self, others: Sequence[Joint], zero_rows: tuple[int, ...]) -> Self:
         each = tuple(a.scaling for a, _ in _pairs(others) if isinstance(a, _LowRank))
-        return replace(self, scalings=each) if len(set(each)) > 1 else self
+        apart = each if len(set(each)) > 1 else ()
+        return replace(self, scalings=apart, zero_rows=() if self.start is None else zero_rows)
 
     def apart(self) -> Iterator[tuple[Sequence[int], Self]]:
+        alone = replace(self, shapes=(), names=(), scalings=(), zero_rows=())
         if not self.scalings:
-            yield from super().apart()
-            return
-        alone = replace(self, shapes=(), names=(), scalings=())
+            yield range(len(self.names)), alone
         for place, scaling in enumerate(self.scalings):
             start = None if place else self.start
             members = (0, 2 * place + 1, 2 * place + 2)
@@ -77,8 +79,8 @@ class _LowRank(Joint):
         return [(a, b, scaling) for (a, b), scaling in zip(pairs, scalings, strict=True)]
 
     def to_dict(self) -> dict[str, Any]:
-        data = super().to_dict()  # where all are one it is written as it ever was
-        return {k: v for k, v in data.items() if k != "scalings" or v}
+        data = super().to_dict()  # where there are none it is written as it ever was
+        return {k: v for k, v in data.items() if k not in ("scalings", "zero_rows") or v}
 
     @property
     def reads(self) -> tuple[int, ...]:
@@ -124,17 +126,20 @@ class _LowRank(Joint):
         if not start.random:
             wanted = torch.empty(self.shapes[0], dtype=torch.float64, device="cpu")
             start.write(wanted.view(-1), Source(0, ""))  # nothing is drawn: any source will do
+            wanted[list(self.zero_rows)] = 0.0
             what = f"{what} = {start.describe()}"
             yield from gaps(slack, whole=(what, weight, wanted, size.max()))
         # A value that is taken often is one no more where it is a sum that was rounded.
         elif start.shows_in_part and not start.atoms:
-            for test in start.tests(sampled(start, weight, float(size.max()))):
+            weight[list(self.zero_rows)] = math.nan
+            for test in sampled(start, weight, float(size.max())):
                 yield test.within(f"of {what}, {start.describe()}")
 
     def _started(self, source: Source) -> Tensor:
         assert self.start is not None
         out = torch.empty(self.shapes[0], dtype=torch.float32, device="cpu")
         self.start.write(out.view(-1), source.of(self.names[0]))
+        out[list(self.zero_rows)] = 0.0
         return out.double()
 
     def describe(self) -> str:

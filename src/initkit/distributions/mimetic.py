@@ -113,7 +113,7 @@ class Mimetic(Joint):
             yield from gaps(slack, zero=(f"{what} = 0", drawn, torch.zeros_like(drawn), size))
             return
         normal = Normal(0.0, self.alpha_vp / math.sqrt(width))
-        for test in normal.tests(sampled(normal, drawn, size)):
+        for test in sampled(normal, drawn, size):
             yield test.within(f"of {what}, {normal.describe()}")
 
     def _tests_of_heads(
@@ -161,7 +161,7 @@ class Mimetic(Joint):
         stream.uniform_(coins, Source(0, "signs").block(number).values, -1.0, 1.0, 0)
         found = found * coins.sign()
         part = Orthogonal(tuple(found.shape), 1.0, (1, *found.shape))
-        for test in part.tests(sampled(part, found, float(found.abs().max()))):
+        for test in sampled(part, found, float(found.abs().max())):
             yield test.within(f"of the directions of query in head {number}")
 
 

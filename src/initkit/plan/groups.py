@@ -151,7 +151,7 @@ def _misfit(
 def _settled(members: Sequence[Step]) -> Iterator[Step]:
     """Yield the steps of a group, each with all that its values follow from."""
     planned = [s.distribution for s in members if isinstance(s.distribution, Joint)]
-    first = planned[0].beside(planned)
+    first = planned[0].beside(planned, members[0].padding_rows)
     shapes, names = [s.shape for s in members], [s.seed_name for s in members]
     for member, step in enumerate(members):
         others = ", ".join(other.name for other in members if other is not step)
