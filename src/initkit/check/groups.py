@@ -14,13 +14,28 @@ from .slot_index import SlotIndex
 from .values import held_values, snapped
 
 
-def group_tests(checked: Checked, index: SlotIndex) -> Iterator[Test]:
-    """Yield the tests of a group with its first member, where this process holds all of it."""
-    planned = checked.distribution
-    if isinstance(planned, LikeRows):
-        yield from _row_tests(checked, planned)
-    if not isinstance(planned, Joint) or planned.member or not planned.names:
-        return
+def check_groups(checked: Sequence[Checked], index: SlotIndex) -> None:
+    """Add the tests of rows beside others, and of groups of which this process holds all.
+
+    What is told of a group is told with the member that is oddest by itself, else with the first.
+    """
+    by_slot = {id(c.slot): c for c in checked if c.slot is not None}
+    for first in checked:
+        planned = first.distribution
+        if isinstance(planned, LikeRows):
+            first.tests += _row_tests(first, planned)
+        if not isinstance(planned, Joint) or planned.member or not planned.names:
+            continue
+        if tests := list(_group_tests(planned, index)):
+            slots = (index.by_name.get(name) for name in planned.names)
+            members = [by_slot[id(slot)] for slot in slots if id(slot) in by_slot]
+            oddest = min(members, key=lambda c: min((test.p for test in c.tests), default=1.0))
+            oddest.tests += tests
+            first.compared = True
+
+
+def _group_tests(planned: Joint, index: SlotIndex) -> Iterator[Test]:
+    """Yield the tests of a group, where this process holds all of it."""
     values: list[Tensor] = []
     dtypes: list[torch.dtype] = []
     for name, shape in zip(planned.names, planned.shapes, strict=True):
@@ -42,9 +57,7 @@ def group_tests(checked: Checked, index: SlotIndex) -> Iterator[Test]:
             found = whole.partly()
             return iter(()) if found is None else found.tests()
 
-        tests = list(planned.tests_of(values, 1e-5 + 4 * eps, sampled))
-        checked.compared = checked.compared or bool(tests)
-        yield from tests
+        yield from planned.tests_of(values, 1e-5 + 4 * eps, sampled)
 
 
 def tell_untold(checked: Sequence[Checked]) -> None:

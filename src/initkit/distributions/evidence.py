@@ -181,8 +181,8 @@ def uniform_test(what: str, shares: Tensor, room: float) -> Test:
 def squares_test(what: str, total: float, count: int, room: float) -> Test:
     """Test that so many squares of standard normal values add up to ``total``, within a share.
 
-    >>> f"{squares_test('they', 130.0, 100, 0.0).p:.3f}", squares_test("they", 130.0, 100, 0.3).p
-    ('0.048', 1.0)
+    >>> f"{squares_test('they', 130.0, 100, 0.0).p:.2f}", squares_test("they", 130.0, 100, 0.3).p
+    ('0.05', 1.0)
     """
     # As near to what is expected as rounding may have brought them.
     near = max(total * (1 - room), min(total * (1 + room), float(count)))

@@ -90,8 +90,7 @@ class Quaternion(Joint):
         by_size = torch.stack(sides).abs().sort(0).values
         ratios = by_size[:2] / by_size[2].clamp(min=1e-30)
         found.append(uniform_test("their directions", ratios.reshape(-1), slack))
-        others = ", ".join(self.names[1:])
-        yield from (test.within(f"as one with {others}") for test in found)
+        yield from (test.within(f"of {', '.join(self.names)} as one") for test in found)
 
 
 def _turned_cdf(x: Tensor) -> Tensor:
