@@ -86,6 +86,18 @@ def test_blocks_that_were_moved_are_told() -> None:
     )
 
 
+def test_blocks_that_were_moved_within_one_are_told() -> None:
+    rules = {"w": "blocks('orthogonal', blocks('normal(std=0.1)', 'uniform(-1, 1)'))"}
+    held = {"w": torch.zeros(128, 32)}
+    apply_init(held, rules, seed=0)
+    held["w"] = torch.cat([held["w"][:64], held["w"][96:], held["w"][64:96]])
+    (failure,) = check_init(held, rules).failures
+    assert failure.hint == (
+        "it looks as if blocks were moved: block 0 is as planned for 1, block 1 is as planned for "
+        "0, in block 1"
+    )
+
+
 def test_what_is_wrong_is_told_before_where() -> None:
     rules = {"w": "blocks(blocks(0, 1), blocks(normal(std=0.1), normal(std=0.5)))"}
     held = {"w": torch.zeros(256, 64)}

@@ -68,8 +68,12 @@ def _moved_blocks(planned: Distribution, pieces: Sequence[Tensor]) -> str:
         return ""
     blocks = planned.cut(pieces[0])
     found = [_fitting(planned.parts, place, block) for place, block in enumerate(blocks)]
-    told = [f"block {place} is as planned for {other}" for place, other in found if place != other]
-    return f"it looks as if blocks were moved: {', '.join(told)}" if told else ""
+    if told := [f"block {at} is as planned for {other}" for at, other in found if at != other]:
+        return f"it looks as if blocks were moved: {', '.join(told)}"
+    for place, (part, block) in enumerate(zip(planned.parts, blocks, strict=True)):
+        if text := _moved_blocks(part, [block]):
+            return f"{text}, in block {place}"
+    return ""
 
 
 def _fitting(parts: Sequence[Distribution], place: int, block: Tensor) -> tuple[int, int]:
