@@ -648,6 +648,36 @@ def some_rows_are_written_and_the_others_stay() -> None:
 
 
 @case(2, 4)
+def a_check_compares_what_a_shard_tells() -> None:
+    world, rank = dist.get_world_size(), dist.get_rank()
+    untold = {"orthogonal", "reservoir", "blocks('orthogonal', 'orthogonal(gain=2)', dim=1)"}
+    for form in (
+        "blocks(0, 1, 'normal(std=0.1)', 'orthogonal')",
+        "blocks('orthogonal', 'orthogonal', 'orthogonal', 'orthogonal(gain=2)')",
+        "blocks('normal(std=0.1)', 'normal(std=0.5)', dim=1)",
+        "sum('identity', 'normal(std=0.1)')",
+        "he_orthogonal",
+        "random_features",
+        "sparse(sparsity=0.25)",
+        "sinusoids",
+        "identity",
+        *untold,
+    ):
+        whole, rules = torch.zeros(128, 128), {"w": form}
+        apply_init({"w": whole}, rules, seed=1)
+        mine = distributed(whole, line(), [Shard(0)])
+        report = initkit.check_init({"w": mine}, rules, level=1e-4)
+        assert report.ok and bool(report.not_compared) == (form in untold), (form, str(report))
+        if form in untold:
+            assert "not checked: this process holds a part of it" in str(report.rows)
+            continue
+        size = len(whole) // world
+        whole[rank * size : (rank + 1) * size] += 0.5
+        mine = distributed(whole, line(), [Shard(0)])
+        assert not initkit.check_init({"w": mine}, rules).ok, form
+
+
+@case(2, 4)
 def what_a_file_holds_is_read_in_parts() -> None:
     world, value = dist.get_world_size(), torch.arange(28.0).view(7, 4)
     path = f"{sys.argv[4]}.{dist.get_rank()}.pt"

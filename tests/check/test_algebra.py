@@ -117,7 +117,7 @@ def test_a_matrix_with_holes_says_what_of_it_is_not_orthogonal(text: str) -> Non
     layer = written(scheme, torch.float32)
     (failure,) = checked(layer, scheme, HOLED[text](layer.weight.detach())).failures
     assert failure.kind == "structure"
-    assert failure.text.endswith(text)
+    assert failure.text == f"{text}, of orthogonal beside (0, 1, ..., 127) along axis 0"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -137,7 +137,7 @@ def test_a_product_or_a_sum_with_blocks_is_tested_block_by_block(scheme: str) ->
     values = layer.weight.detach().clone()
     values[64:] *= 1.2
     (failure,) = checked(layer, scheme, values).failures
-    assert failure.text.startswith("in block 1 of 2, ")
+    assert failure.text.endswith(", in block 1 of 2")
 
 
 def test_members_of_a_group_and_copies_are_compared_by_what_tells_them() -> None:
@@ -154,3 +154,32 @@ def test_members_of_a_group_and_copies_are_compared_by_what_tells_them() -> None
     report = check_init(model, rules)
     assert report.ok
     assert report.not_compared == ()
+
+
+@pytest.mark.parametrize(
+    "scheme",
+    ["shifted(reservoir, 1)", "exp_of(reservoir)", "shifted(random_features(norms='fixed'), 1)"],
+)
+def test_a_map_of_a_matrix_is_checked_by_the_matrix(scheme: str) -> None:
+    held, rules = {"w": torch.zeros(64, 64)}, {"w": scheme}
+    apply_init(held, rules, seed=0)
+    assert check_init(held, rules).ok and not check_init(held, rules).not_compared
+    held["w"] = (held["w"] - 1) * 1.05 + 1
+    assert not check_init(held, rules).ok
+
+
+def test_a_matrix_that_is_rounded_is_compared_by_nothing_and_says_so() -> None:
+    held, rules = {"w": torch.zeros(64, 64)}, {"w": "rounded(reservoir)"}
+    apply_init(held, rules, seed=0)  # so small that all are 0
+    report = check_init(held, rules)
+    assert report.ok and report.not_compared == ("w",)
+
+
+def test_exponentials_are_told_by_their_logarithms() -> None:
+    held, rules = {"w": torch.zeros(96, 64)}, {"w": "exp_of(normal)"}
+    for seed in range(20):
+        apply_init(held, rules, seed=seed)
+        assert check_init(held, rules, level=1e-3).ok
+    held["w"] *= 1.1  # of lognormal values hardly a twentieth of a deviation
+    (failure,) = check_init(held, rules).failures
+    assert failure.kind == "mean" and failure.text.endswith(", of N(0, 1), before exp of x")

@@ -73,3 +73,45 @@ def test_a_rule_with_another_std_is_no_training_however_many_layers_it_started()
     report = check_init(model, {"*": "normal(std=0.02)"})
     assert not report.trained
     assert "the planned distribution times" in report.failures[0].hint
+
+
+def test_blocks_that_were_moved_are_told() -> None:
+    model, rules = nn.LSTM(8, 16), {"weight*": 0, "bias_hh*": 0, "bias_ih*": "gates(forget=1)"}
+    apply_init(model, rules)
+    with torch.no_grad():
+        model.bias_ih_l0.copy_(model.bias_ih_l0.view(4, 16)[[1, 0, 2, 3]].reshape(-1))
+    (failure,) = check_init(model, rules).failures
+    assert failure.hint == (
+        "it looks as if blocks were moved: block 0 is as planned for 1, block 1 is as planned for 0"
+    )
+
+
+def test_blocks_that_were_moved_within_one_are_told() -> None:
+    rules = {"w": "blocks('orthogonal', blocks('normal(std=0.1)', 'uniform(-1, 1)'))"}
+    held = {"w": torch.zeros(128, 32)}
+    apply_init(held, rules, seed=0)
+    held["w"] = torch.cat([held["w"][:64], held["w"][96:], held["w"][64:96]])
+    (failure,) = check_init(held, rules).failures
+    assert failure.hint == (
+        "it looks as if blocks were moved: block 0 is as planned for 1, block 1 is as planned for "
+        "0, in block 1"
+    )
+
+
+def test_what_is_wrong_is_told_before_where() -> None:
+    rules = {"w": "blocks(blocks(0, 1), blocks(normal(std=0.1), normal(std=0.5)))"}
+    held = {"w": torch.zeros(256, 64)}
+    apply_init(held, rules, seed=0)
+    held["w"][:64] = 3
+    (failure,) = check_init(held, rules).failures
+    assert failure.text == (
+        "every element is 3 where constant 0 was planned, in block 0 of 2, in block 0 of 2"
+    )
+    rules = {"a": "normal", "b": "sum(copy_of('a'), normal(std=0.01))"}
+    held = {"a": torch.zeros(40, 50), "b": torch.zeros(40, 50)}
+    apply_init(held, rules, seed=0)
+    assert check_init(held, rules).ok
+    held["b"] = held["a"].clone()
+    (failure,) = [f for f in check_init(held, rules).failures if f.name == "b"]
+    assert failure.text.startswith("the std is ")
+    assert failure.text.endswith(", of N(0, 0.01) beside copy of a")

@@ -47,7 +47,7 @@ def test_a_gate_that_is_off_is_named_by_its_block() -> None:
     with torch.no_grad():
         model.bias_ih_l0[30:60] = 0
     failure = only_failure(model, rules)
-    assert failure.text.startswith("in block 1 of 4, constant 1: every element is 0")
+    assert failure.text == "every element is 0 where constant 1 was planned, in block 1 of 4"
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -267,3 +267,35 @@ def test_rows_beside_those_of_a_file_are_compared_beside_a_padding_row(
     with torch.no_grad():
         model.weight[100:] = torch.randn(20, 16) * 3
     assert not check_init(model, rules).ok
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    "scheme",
+    [
+        "he_orthogonal",
+        "glorot_orthogonal",
+        "random_features",
+        "blocks('orthogonal', 'orthogonal')",
+        "blocks('orthogonal', 0)",
+        "blocks('normal', 'he_orthogonal')",
+        "blocks('identity', 'orthogonal')",
+        "shifted(orthogonal, 1)",
+        "product(orthogonal, indexed(1 + j))",
+    ],
+)
+@pytest.mark.parametrize("shape", [(200, 64), (64, 64), (64, 200)], ids=str)
+def test_structure_shows_beside_a_padding_row(
+    shape: tuple[int, int], scheme: str, dtype: torch.dtype
+) -> None:
+    model = nn.Embedding(*shape, padding_idx=3, dtype=dtype)
+    rules = {"weight": scheme}
+    for seed in range(4):
+        apply_init(model, rules, seed=seed)
+        report = check_init(model, rules, level=1e-4)
+        assert report.ok and not report.not_compared, str(report)
+    for spoilt in (model.weight * 1.2, torch.eye(*shape).to(dtype)):
+        with torch.no_grad():
+            model.weight.copy_(spoilt)
+            model.weight[3] = 0
+        assert not check_init(model, rules).ok

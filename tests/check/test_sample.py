@@ -7,7 +7,7 @@ import torch
 from checked import net, only_failure, started
 from torch import nn
 
-from initkit import check_init
+from initkit import apply_init, check_init
 
 STRUCTURED = {
     "orthogonal(gain=2)": (30, 70),
@@ -97,3 +97,31 @@ def test_complex_values_by_place_are_compared_as_they_are() -> None:
     entries["w"][2, 1] = 1j
     text = "1 elements differ, the first at [2, 1]: 1j for 0"
     assert text in only_failure(entries, {"w": "eye"}).text
+
+
+KNOWN = ["arange(start=1)", "log_of(arange(start=1))", "eye", "indexed(0.1*i + 0.37)"]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("scheme", KNOWN)
+def test_a_known_value_is_the_rounding_of_what_was_planned(scheme: str, dtype: torch.dtype) -> None:
+    wide = {"w": torch.zeros(16, 24, dtype=torch.float64)}
+    rules = {"w": scheme}
+    apply_init(wide, rules)
+    # However code that computes in float32 is off by its last bits.
+    for share in (-4e-7, 0.0, 4e-7):
+        held = {"w": (wide["w"] * (1 + share)).float().to(dtype)}
+        assert check_init(held, rules).ok
+    held = {"w": wide["w"].float().to(dtype)}
+    held["w"].view(torch.int16)[-1, -1] += 1  # the next number, if only of those near 0
+    assert "1 elements differ, the first at [15, 23]" in check_init(held, rules).failures[0].text
+
+
+def test_a_computed_value_may_be_off_by_roundings_of_its_dtype() -> None:
+    model = nn.utils.parametrizations.weight_norm(nn.Linear(24, 16, dtype=torch.bfloat16))
+    rules = {"weight": 0.37, "bias": 0}
+    apply_init(model, rules)
+    assert check_init(model, rules).ok
+    with torch.no_grad():
+        model.parametrizations.weight.original0.mul_(1.1)
+    assert not check_init(model, rules).ok

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
+from initkit import plan_init
 from initkit.check.sample import TensorSample
 from initkit.distributions import (
     Arange,
@@ -95,3 +97,13 @@ def test_what_is_mapped_stands_in_brackets_where_it_is_made_of_several() -> None
     assert str(two.mapped("rounded", 0.1)) == "(U(0, 1) + U(0, 2)) rounded to multiples of 0.1"
     shifted = Uniform(0.0, 1.0).mapped("exp").mapped("plus", 1.0)
     assert str(shifted.mapped("times", 2.0)) == "2 x (log-uniform(1, 2.718) + 1)"
+
+
+def test_what_is_shifted_stands_in_brackets_where_it_has_parts() -> None:
+    lstm = nn.LSTM(8, 4)
+    rules = {"weight*": 0, "bias_hh*": 0, "bias_ih*": "shifted(chrono(100), 1)"}
+    start = plan_init(lstm, rules)["bias_ih_l0"].start
+    assert start.startswith("(") and start.endswith(") + 1") and " | " in start
+    parts = plan_init({"w": torch.zeros(40, 9)}, {"w": "shifted(sparse(sparsity=0.1), -2)"})["w"]
+    assert parts.start == "(N(0, 0.01), 4 zeros per column) - 2"
+    assert str(Uniform(0.0, 1.0).mapped("exp").shifted(1.0)) == "log-uniform(1, 2.718) + 1"

@@ -145,4 +145,4 @@ def test_a_spoiled_block_is_named() -> None:
     with torch.no_grad():
         model.weight[40] *= 2
     (failure,) = check_init(model, rules).failures
-    assert failure.expected == "block 1 of 2: 1 x permutation"
+    assert failure.expected == "1 x permutation, in block 1 of 2"

@@ -150,7 +150,8 @@ def test_the_factors_of_glow_are_those_of_a_rotation(apart: bool) -> None:
         torch.testing.assert_close(rotation @ rotation.T, torch.eye(6))
         assert torch.equal(one.l.triu(), torch.eye(6))
         one.u.mul_(1.1)
-    assert "P L U is a rotation" in str(check_init(model, rules).failures[0].text) or apart
+    text = check_init(model, rules).failures[0].text
+    assert text.endswith(", as P L U, a random rotation")
 
 
 # ------------------------------------------------------------------------- seeds, order, and ties
@@ -221,9 +222,119 @@ def test_olora_has_one_adapter() -> None:
     assert "OLoRA leaves nothing of the weight's first columns for a second adapter" in text
 
 
-def test_adapters_of_one_weight_that_are_scaled_apart_are_a_problem() -> None:
-    text = said(twice(TwoAdapters), {X: "pissa", Y: "pissa(scaling=2)"})
-    assert "0.base.weight starts as one with 0.a.y.weight, 0.b.y.weight, and here it is" in text
+def test_adapters_of_one_weight_may_be_scaled_apart() -> None:
+    model, rules = twice(TwoAdapters), {X: "pissa(scaling=4)", Y: "pissa(scaling=0.5)"}
+    weight = model[0].base.weight.detach().double()
+    plan = plan_init(model, rules)
+    plan.apply(model, seed=0)
+    layer = model[0]
+    took = sum(
+        scaling * layer.b[name].weight.double() @ layer.a[name].weight.double()
+        for name, scaling in (("x", 4.0), ("y", 0.5))
+    )
+    torch.testing.assert_close(layer.base.weight.double() + took, weight, atol=1e-6, rtol=1e-5)
+    values = torch.linalg.svdvals(weight)
+    torch.testing.assert_close(
+        torch.linalg.svdvals(layer.base.weight.double())[:7], values[5:], atol=1e-6, rtol=1e-5
+    )
+    assert check_init(model, plan).ok
+    again = Plan.from_json(plan.to_json())
+    assert again.digest() == plan.digest() and check_init(model, again).ok
+    assert not plan_init(model, plan.to_recipe("my/net")).diff(plan)
+    # What one scaling for both would have left fails: B' W = 0 and the rest hold of it, too.
+    started = {X: "pissa(scaling=4, weight='normal')", Y: "pissa(scaling=0.5)"}
+    apply_init(model, {**started, Y: "pissa(scaling=4)"}, seed=0)
+    assert check_init(model, {**started, Y: "pissa(scaling=4)"}).ok
+    assert not check_init(model, started).ok
+
+
+def test_the_weight_of_two_adapters_is_said_once() -> None:
+    first = {X: "pissa(weight='normal(std=0.1)')"}
+    text = said(twice(TwoAdapters), first | {Y: "pissa(weight='normal')"})
+    assert f"0.base.weight starts by rule {X!r} already; of pissa over one weight" in text
+    assert "the first rule alone says weight=" in text
+    assert f"(rule {Y!r})" in text
+    assert not plan_init(twice(TwoAdapters), first | {Y: "pissa"}).problems
+    same = first | {Y: "pissa(weight='normal(std=0.1)')"}
+    assert not plan_init(twice(TwoAdapters), same).problems
+
+
+class Wide(nn.Module):
+    """A layer with adapters, wide enough that its weight is a sample to speak of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base = nn.Linear(64, 96, bias=False)
+        self.down, self.up = nn.Linear(64, 4, bias=False), nn.Linear(4, 96, bias=False)
+
+
+def change(name: str, how: Any) -> Any:
+    def spoil(layer: Any) -> None:
+        weight = getattr(layer, name).weight
+        weight.copy_(how(weight))
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("scheme", "spoil", "text"),
+    [
+        ("pissa(W)", change("base", lambda w: w * 1.1), ", of W + scaling B A, N(0, 0.125)"),
+        ("pissa", change("base", lambda w: w * 3), "what is left has a singular value"),
+        ("pissa", change("base", lambda w: w + 0.1), "B' W is 0 does not hold"),
+        ("pissa(W)", change("base", torch.zeros_like), ", of W + scaling B A, N(0, 0.125)"),
+        ("olora(scaling=2, W)", change("base", lambda w: w * 1.1), "B' W = (1 - scaling) A does"),
+        ("olora(scaling=2)", change("base", lambda w: w.flip(0)), "B' W = (1 - scaling) A does"),
+        ("olora(W)", change("base", torch.zeros_like), ", of W + scaling B A, N(0, 0.125)"),
+        ("olora", change("down", lambda w: w * 1.5), "B' W = (1 - scaling) A does not hold"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_adapters_leave_of_a_weight_is_checked(
+    scheme: str, spoil: Any, text: str, dtype: torch.dtype
+) -> None:
+    model = twice(Wide).to(dtype)
+    rules = {ADAPTERS: scheme.replace("W", "weight='lecun_normal'")}
+    apply_init(model, rules, seed=0)
+    assert check_init(model, rules, level=1e-3).ok
+    with torch.no_grad():
+        spoil(model[0])
+    if scheme == "olora":  # with scaling 1 nothing is left along B, whatever it took
+        rules = {ADAPTERS: "olora(weight='lecun_normal')"}
+        text = "W + scaling B A"
+    told = [t for f in check_init(model, rules).failures for t in (f.text, *f.also)]
+    assert any(text in one for one in told), told
+
+
+@pytest.mark.parametrize("scheme", ["pissa", "olora(scaling=2)"])
+@pytest.mark.parametrize("start", ["normal(std=0.1)", "orthogonal", "identity"])
+def test_a_padding_row_is_zero_before_its_part_is_taken(scheme: str, start: str) -> None:
+    model = twice(Wide)
+    for layer in model:
+        layer.base = nn.Embedding(96, 64, padding_idx=3)
+    option = f"weight={start!r}"
+    scheme = scheme.replace(")", f", {option})") if "(" in scheme else f"{scheme}({option})"
+    rules = {ADAPTERS: scheme}
+    apply_init(model, rules, seed=0)
+    for layer in model:
+        row = layer.base.weight[3] + layer.up.weight[3] @ layer.down.weight
+        torch.testing.assert_close(row.detach(), torch.zeros(64))
+    plan = plan_init(model, rules)
+    assert check_init(model, plan, level=1e-3).ok
+    assert not plan_init(model, plan.to_recipe("my/net")).diff(plan)
+    with torch.no_grad():
+        model[0].base.weight[10:40] *= 1.3
+    assert not check_init(model, plan).ok
+
+
+def test_a_weight_that_is_no_sample_is_put_together_as_well() -> None:
+    for weight in ("orthogonal", "identity", "uniform(-0.1, 0.1)"):
+        model, rules = twice(Wide), {ADAPTERS: f"pissa(weight='{weight}')"}
+        apply_init(model, rules, seed=0)
+        assert check_init(model, rules, level=1e-3).ok
+        with torch.no_grad():
+            model[0].base.weight[:48] *= 1.2
+        assert not check_init(model, rules).ok
 
 
 def test_a_parameter_in_two_groups_is_a_problem() -> None:

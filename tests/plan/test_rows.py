@@ -152,6 +152,26 @@ def test_rules_for_rows_that_do_not_go_together_are_a_problem(rules: Any, text: 
     assert any(text in problem for problem in problems), problems
 
 
+def test_a_rule_for_rows_that_fails_is_the_one_that_is_named() -> None:
+    rules = [Rule("normal", name="a*", rows=":4"), Rule("normal(std=layer)", name="a", rows="4:")]
+    (problem, *_) = plan_init({"a": torch.zeros(10, 4)}, rules).problems
+    assert "a: normal(std=layer) cannot start it (rule 'a'): layer has no value" in str(problem)
+    assert problem.rule == "a"
+    rules = [Rule("normal", name="a*", rows=":4"), Rule("uniform", name="a", rows="4:20")]
+    (problem, *_) = plan_init({"a": torch.zeros(10, 4)}, rules).problems
+    assert "a: uniform cannot start it (rule 'a'): rows 4:20 are not among its 10" in str(problem)
+    rules = [Rule("normal", name="a*", rows=":4"), Rule("uniform", name="a", rows="3:")]
+    (problem, *_) = plan_init({"a": torch.zeros(10, 4)}, rules).problems
+    text = "a: row 3 is started by the rule 'a*' (rows 0 to 3) and by the rule 'a' (rows 3 to 9)"
+    assert str(problem) == text
+
+
+def test_a_remark_says_which_rows_other_rules_start() -> None:
+    rules = [*ruled((":10", 1), ("10:20", 2), ("20:", 3)), {"*": "keep"}]
+    note = plan_init(LM(), rules)["embed.weight"].note
+    assert "and by 'embed.weight', rows='10:20' and by 'embed.weight', rows='20:'" in note
+
+
 def test_new_rows_are_like_those_that_a_file_starts(tmp_path: Path) -> None:
     old = LM()
     torch.save(weight(old)[:OLD], tmp_path / "old.pt")

@@ -17,7 +17,7 @@ from ..ties import tie_slots
 from ..write import Report
 from .copies import copy_tests
 from .diagnosis import diagnose, looks_trained
-from .groups import group_tests, tell_untold
+from .groups import check_groups, tell_untold
 from .independence import compare_planned, compare_unplanned
 from .planned import check_step
 from .report import CheckReport
@@ -84,7 +84,7 @@ def _against(plan: Plan, view: ModelView, level: float) -> CheckReport:
         copies = list(copy_tests(c, index))
         c.tests += copies
         c.compared = c.compared or bool(copies)
-        c.tests += group_tests(c, index)
+    check_groups(checked, index)
     tell_untold(checked)
     unknown, behind = index.unplanned(plan)
     checked += [unknown_parameter(slot) for slot in unknown]

@@ -46,7 +46,7 @@ def beside_source(distribution: Distribution, checked: Checked, index: SlotIndex
         return distribution
     if not bool(values.isfinite().all()):
         return distribution
-    return with_copy(distribution, Table.of(values))
+    return with_copy(distribution, Copy(copy.parameter, Table.of(values)))
 
 
 def _different(values: Tensor, others: Tensor, computed: bool) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
-from ..distributions import Constant, Distribution, Normal, Uniform, short
+from ..distributions import Blocks, Constant, Distribution, Normal, Uniform, short
 from ..plan import WRITE, Plan, slot_info
 from .checked import Checked
 from .measure import Measured
@@ -29,6 +29,8 @@ def diagnose(checked: Checked, plan: Plan) -> str:
         return flaw
     if measured.n > 1 and measured.low == measured.high:
         return f"every element is {short(measured.low)}" if planned.constant is None else ""
+    if moved := _moved_blocks(planned, checked.pieces):
+        return moved
     if measured.n < _FEWEST:
         return ""
     for distribution, description in _candidates(checked, planned, measured, plan):
@@ -58,6 +60,31 @@ def _candidates(
         yield planned.scaled(factor), f"it looks like the planned distribution times {times}"
     for plain in (Normal(measured.mean, measured.std), _uniform(measured)):
         yield plain, f"it looks like {plain}"
+
+
+def _moved_blocks(planned: Distribution, pieces: Sequence[Tensor]) -> str:
+    """Return which blocks hold what is planned for other ones, as where gates were swapped."""
+    if not isinstance(planned, Blocks) or planned.misfit(tuple(pieces[0].shape)):
+        return ""
+    blocks = planned.cut(pieces[0])
+    found = [_fitting(planned.parts, place, block) for place, block in enumerate(blocks)]
+    if told := [f"block {at} is as planned for {other}" for at, other in found if at != other]:
+        return f"it looks as if blocks were moved: {', '.join(told)}"
+    for place, (part, block) in enumerate(zip(planned.parts, blocks, strict=True)):
+        if text := _moved_blocks(part, [block]):
+            return f"{text}, in block {place}"
+    return ""
+
+
+def _fitting(parts: Sequence[Distribution], place: int, block: Tensor) -> tuple[int, int]:
+    """Return the place of a block, and of a part that it fits: its own first, and without one."""
+    for other in sorted(range(len(parts)), key=lambda at: at != place):
+        part, tests = parts[other], []
+        if not part.misfit(tuple(block.shape)):
+            tests = list(part.tests(TensorSample(part, [block])))
+        if tests and all(test.p > _FITS for test in tests):
+            return place, other
+    return place, place
 
 
 def _planned_elsewhere(plan: Plan) -> dict[Distribution, str]:

@@ -7,31 +7,57 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ..distributions import Joint, LikeRows, Test
+from ..distributions import Distribution, Joint, LikeRows, Test
 from .checked import Checked
+from .sample import TensorSample
 from .slot_index import SlotIndex
-from .values import held_values
+from .values import held_values, snapped
 
 
-def group_tests(checked: Checked, index: SlotIndex) -> Iterator[Test]:
-    """Yield the tests of a group with its first member, where this process holds all of it."""
-    planned = checked.distribution
-    if isinstance(planned, LikeRows):
-        yield from _row_tests(checked, planned)
-    if not isinstance(planned, Joint) or planned.member or not planned.names:
-        return
+def check_groups(checked: Sequence[Checked], index: SlotIndex) -> None:
+    """Add the tests of rows beside others, and of groups of which this process holds all.
+
+    What is told of a group is told with the member that is oddest by itself, else with the first.
+    """
+    by_slot = {id(c.slot): c for c in checked if c.slot is not None}
+    for first in checked:
+        planned = first.distribution
+        if isinstance(planned, LikeRows):
+            first.tests += _row_tests(first, planned)
+        if not isinstance(planned, Joint) or planned.member or not planned.names:
+            continue
+        if tests := list(_group_tests(planned, index)):
+            slots = (index.by_name.get(name) for name in planned.names)
+            members = [by_slot[id(slot)] for slot in slots if id(slot) in by_slot]
+            oddest = min(members, key=lambda c: min((test.p for test in c.tests), default=1.0))
+            oddest.tests += tests
+            first.compared = True
+
+
+def _group_tests(planned: Joint, index: SlotIndex) -> Iterator[Test]:
+    """Yield the tests of a group, where this process holds all of it."""
     values: list[Tensor] = []
-    eps = 0.0
+    dtypes: list[torch.dtype] = []
     for name, shape in zip(planned.names, planned.shapes, strict=True):
         held = held_values(index.by_name.get(name))
         if held is None or tuple(held.shape) != shape:
             return
-        eps = max(eps, float(torch.finfo(held.dtype).eps))
+        dtypes.append(held.dtype)
         values.append(held.detach().cpu().double())
     if all(bool(one.isfinite().all()) for one in values):
-        tests = list(planned.tests_of(values, 1e-5 + 32 * eps))
-        checked.compared = checked.compared or bool(tests)
-        yield from tests
+        coarsest = max(dtypes, key=lambda dtype: float(torch.finfo(dtype).eps))
+        eps = float(torch.finfo(coarsest).eps)
+
+        def sampled(distribution: Distribution, made: Tensor, size: float) -> Iterator[Test]:
+            # Of two factors each is off by half an eps of its size; and float64 may hold what
+            # float32 computed.
+            room = (2 * eps + 1e-6) * size
+            held = snapped(made.to(coarsest), distribution, room)
+            whole = TensorSample(distribution, [held], computed=True, holes=True, room=room)
+            found = whole.partly()
+            return iter(()) if found is None else found.tests()
+
+        yield from planned.tests_of(values, 1e-5 + 4 * eps, sampled)
 
 
 def tell_untold(checked: Sequence[Checked]) -> None:

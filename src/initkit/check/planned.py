@@ -23,6 +23,7 @@ from .slices import slice_tests
 from .slot_index import SlotIndex
 from .values import local_values, read_values, snapped, tells
 
+_MOST_LAID_OUT = 1 << 26  # elements of a whole that are laid out to compare a part of it
 _PROBE = 1 << 12  # elements that show whether all went through 16 bits
 
 
@@ -95,15 +96,15 @@ def _compare(
     rounded, incomplete = _rounded(distribution, pieces[0]), pieces[0] is not local
     layout = _layout(step, checked)
     sample = TensorSample(distribution, pieces, rounded, computed is not None, incomplete, layout)
-    tested = _with_padding(sample, step, values, local) if incomplete and not sharded else sample
     checked.pieces, checked.measured = pieces, sample.measured
     checked.tests += sanity_tests(sample.measured, values.dtype)
     if not distribution.known:
         checked.remark = "a function's values: only looked for garbage"
-    # A part of an orthogonal matrix is none; a part of independent values is a sample like any.
-    elif sharded and not _shows_in_any_part(distribution):
-        checked.remark = "not checked: this process holds a part of it"
+    elif sample.measured.finite and sharded and not _shows_in_any_part(distribution):
+        _test_part(checked, sample, step, values)
     elif sample.measured.finite:
+        padded = incomplete and not sharded
+        tested = _with_padding(sample, step, values, local) if padded else sample
         _test(checked, sample, tested, most)
 
 
@@ -125,10 +126,31 @@ def _with_padding(sample: TensorSample, step: Step, values: Tensor, local: Tenso
         planned = planned.to(sample.rounded or whole.dtype).to(whole.dtype)
         whole[rows] = planned.view(whole.shape)[rows].to(whole)
         return replace(sample, pieces=[whole], incomplete=False)
-    if not distribution.shows_in_part:
-        return sample
     whole[rows] = math.nan
-    return replace(sample, pieces=[whole], incomplete=False, holes=True)
+    return replace(sample, pieces=[whole], incomplete=False, holes=True).partly() or sample
+
+
+def _test_part(checked: Checked, sample: TensorSample, step: Step, values: Tensor) -> None:
+    """Add the tests of what this process holds of a sharded tensor, as of one with holes.
+
+    A block, or a matrix of several, that it holds whole is told as any is.
+    """
+    part = local_shard(values)
+    told = values.is_floating_point() and values.numel() <= _MOST_LAID_OUT and step.rows is None
+    tests: list[Test] = []
+    if told and part is not None and step.tie_kind not in ("view", "overlap"):
+        whole = torch.full(part.shape, math.nan, dtype=part.local.dtype, device="cpu")
+        places = part.indices(0, part.local.numel())
+        whole.view(-1)[places] = part.local.detach().reshape(-1).cpu()
+        whole[list(step.padding_rows)] = math.nan
+        found = replace(sample, pieces=[whole], incomplete=False, holes=True).partly()
+        tests = list(found.tests()) if found is not None else []
+    checked.tests += tests
+    checked.compared = bool(tests)
+    if not tests:
+        checked.remark = "not checked: this process holds a part of it"
+    elif not sample.distribution.elementwise:
+        checked.remark = "ok, as far as the part tells that this process holds"
 
 
 def _row_by_row(distribution: Distribution) -> bool:

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from ..distributions import Distribution, Source, curve
+from ..distributions import MOST_HOLES, Distribution, Source, curve
 from ..model import chunks
 
 Undo: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
@@ -17,7 +17,6 @@ Undo: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 _FAR = 6.0  # deviations, which hardly a value leaves
 _IN_DOUBT = 1 / 16  # of a deviation: a value that is known no better is as good as unknown
 _FINE = 2e-6  # of a deviation: less than any test of a matrix leaves for rounding
-_MOST_HOLES = 1 / 4  # of all values: of so many a matrix that is a third too large still shows
 
 
 class Behind(NamedTuple):
@@ -59,12 +58,13 @@ def values_behind(
         beside = torch.empty(flat.numel(), dtype=torch.float64, device="cpu")
         known.write(beside, Source(0, ""), start)  # nothing of it is drawn: any source will do
         values = undo(flat.double(), beside)
-        lost = values.isnan() & ~flat.isnan()
+        lost = values.isnan() & ~flat.isnan()  # what is NaN already was a hole before
         left += int((flat[lost] != 0).sum())
         if drawn.iid:
             ends = _ends(flat, dtype, step)
             low, high = _before(ends, beside, undo)
-            values = _likely(drawn, values, low, high, generator)[~lost]
+            untold = values.isnan()
+            values = _likely(drawn, values, low, high, generator)[~untold]
         else:
             doubt = _doubt(drawn, beside, dtype, undo, make)
             # What lies further out than any value would, in whatever doubt, is left for the tests.
@@ -78,7 +78,7 @@ def values_behind(
     if drawn.iid:  # as exact as float32, whatever went before
         return Behind(values.float(), left)
     coarse = holes > 0 or room > max(_eps(dtype), _FINE) * spread
-    if coarse and (not drawn.shows_in_part or holes > _MOST_HOLES * values.numel()):
+    if coarse and (not drawn.shows_in_part or holes > MOST_HOLES * values.numel()):
         return Behind(None, left)
     return Behind(values.to(whole.dtype).reshape(whole.shape), left, holes > 0, room)
 

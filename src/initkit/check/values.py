@@ -14,7 +14,9 @@ from .checked import Checked
 from .measure import measure
 from .sanity import nan_test
 
-_ROOM = 64  # roundings of the largest value, which a weight that is computed may be off by
+# Roundings of the largest value, which a weight that is computed may be off by; in 16 bits a step
+# rounds but what it returns.
+_ROOM, _ROOM_COARSE = 64, 4
 
 
 def read_values(slot: Slot, checked: Checked) -> Tensor | None:
@@ -51,14 +53,19 @@ def tells(slot: Slot, distribution: Distribution, values: Tensor) -> bool:
     return slot.computed.gives_back(_drawn(distribution, values))
 
 
-def snapped(values: Tensor, distribution: Distribution) -> Tensor:
-    """Return values of a computed weight with those that rounding took over a bound put back."""
+def snapped(values: Tensor, distribution: Distribution, room: float | None = None) -> Tensor:
+    """Return computed values with those that rounding took over a bound by ``room`` put back.
+
+    By default that is what steps behind a weight may be off by.
+    """
     low, high = distribution.bounds
     reach = max(abs(low), abs(high))
     if not values.is_floating_point() or not reach < torch.inf:
         return values
     inside = values.clamp(low, high)
-    room = _ROOM * float(torch.finfo(values.dtype).eps) * reach
+    if room is None:
+        roundings = _ROOM if values.dtype.itemsize > 2 else _ROOM_COARSE
+        room = roundings * float(torch.finfo(values.dtype).eps) * reach
     return torch.where((values - inside).abs() <= room, inside, values)
 
 

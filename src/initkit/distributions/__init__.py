@@ -19,7 +19,7 @@ from .low_rank import Olora, Pissa
 from .mapped import Mapped
 from .mimetic import Mimetic
 from .opposed import Opposed
-from .orthogonal import DeltaOrthogonal, Orthogonal
+from .orthogonal import MOST_HOLES, DeltaOrthogonal, Orthogonal
 from .pairwise import Pairwise, Product, Sum, product_of, sum_of
 from .plain import from_dict
 from .quantile import Quantile
@@ -38,6 +38,7 @@ from .whole import NonElementwise, Rotated, Sparse, UserFunction, function_name
 
 __all__ = [
     "INLINE",
+    "MOST_HOLES",
     "WRITTEN",
     "Arange",
     "Arranged",

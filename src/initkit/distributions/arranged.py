@@ -87,7 +87,7 @@ class Arranged(NonElementwise):
     def tests(self, sample: Sample) -> Iterator[Test]:
         if sample.whole is not None:
             whole = sample.arranged(self.layout).reshape(_shape_of(self.part, self._matrices))
-            yield from self.part.tests(sample.of(self.part, [whole]))
+            yield from sample.tests_as(self.part, whole)
 
 
 def _shape_of(part: Distribution, found: Matrices) -> tuple[int, ...]:

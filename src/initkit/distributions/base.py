@@ -81,8 +81,8 @@ class Distribution(Value):
 
     @derived
     def shows_in_part(self) -> bool:
-        """Whether its tests can tell it by most of a tensor, known within some room."""
-        return self.iid
+        """Whether its tests can tell it by a part of a tensor, known within some room."""
+        return self.iid or not self.random
 
     @derived
     def in_blocks(self) -> Blocks | None:

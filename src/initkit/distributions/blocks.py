@@ -42,6 +42,7 @@ class Blocks(Distribution):
     dim: int = 0
     sizes: tuple[int, ...] = ()
     iid = False
+    shows_in_part = True
     shape_matters = True
     complex_as_pairs = False
 
@@ -233,19 +234,18 @@ class Blocks(Distribution):
         if sample.whole is None:  # no telling where a block ends: tested as a mixture
             yield from super().tests(sample)
             return
-        count = len(self.parts)
-        whole: Any = sample.whole  # torch leaves split without types
-        blocks = whole.split(list(self.sizes), self.dim) if self.sizes else whole.chunk(count)
-        for place, (part, block) in enumerate(zip(self.parts, blocks, strict=True)):
-            label = f"block {place} of {count}"
-            for test in part.tests(sample.of(part, [block])):
-                yield Test(
-                    test.kind,
-                    test.p,
-                    f"{label}: {test.expected}",
-                    f"{label}: {test.seen}",
-                    f"in {label}, {part.describe()}: {test.text}",
-                )
+        blocks = zip(self.parts, self.cut(sample.whole), strict=True)
+        for place, (part, block) in enumerate(blocks):
+            for test in sample.tests_as(part, block):
+                yield test.within(f"in block {place} of {len(self.parts)}")
+
+    def cut(self, whole: Tensor) -> Sequence[Tensor]:
+        """Return the blocks of a whole tensor."""
+        if not self.sizes:
+            return whole.chunk(len(self.parts))
+        found: Any = whole  # torch leaves split without types
+        blocks: Sequence[Tensor] = found.split(list(self.sizes), self.dim)
+        return blocks
 
 
 def write_spots(part: Distribution, out: Tensor, source: Source, spots: Sequence[Spot]) -> None:

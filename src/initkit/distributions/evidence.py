@@ -35,6 +35,15 @@ class Test:
     seen: str = ""
     text: str = ""
 
+    def within(self, where: str) -> Test:
+        """Return the same test of a part, which its texts name behind what was found there.
+
+        >>> Test("std", 0.0, "std 1", "std 2", "the std is 2").within("in block 0 of 4").text
+        'the std is 2, in block 0 of 4'
+        """
+        texts = self.expected, self.seen, self.text
+        return Test(self.kind, self.p, *(f"{text}, {where}" if text else "" for text in texts))
+
 
 def exact_test(kind: str, wrong: bool, expected: str, seen: str, text: str) -> Test:
     """Return a test that leaves nothing to chance."""
@@ -100,6 +109,12 @@ class Sample(Protocol):
     def of(self, distribution: Distribution, pieces: Sequence[Tensor]) -> Sample:
         """Return some of the elements as a sample of another distribution."""
 
+    def tests_as(self, distribution: Distribution, tensor: Tensor) -> Iterator[Test]:
+        """Yield the tests of a part of the whole as a sample of another distribution.
+
+        Where there are ``holes``, of what is known of it, if that tells anything.
+        """
+
     def undone(
         self, drawn: Distribution, known: Distribution, undo: _Of, make: _Of, step: float = 0.0
     ) -> tuple[Sample | None, Test]:
@@ -161,3 +176,18 @@ def uniform_test(what: str, shares: Tensor, room: float) -> Test:
     p = min(1.0, 2 * math.exp(-2 * count * max(gap - room, 0.0) ** 2))
     seen = f"{what} are off by {100 * gap:.3g} % of all"
     return Test("distribution", p, f"{what} as planned", seen, seen)
+
+
+def squares_test(what: str, total: float, count: int, room: float) -> Test:
+    """Test that so many squares of standard normal values add up to ``total``, within a share.
+
+    >>> f"{squares_test('they', 130.0, 100, 0.0).p:.2f}", squares_test("they", 130.0, 100, 0.3).p
+    ('0.05', 1.0)
+    """
+    # As near to what is expected as rounding may have brought them.
+    near = max(total * (1 - room), min(total * (1 + room), float(count)))
+    half, at = (torch.tensor(x / 2, dtype=torch.float64, device="cpu") for x in (count, near))
+    tail = torch.special.gammaincc if near > count else torch.special.gammainc
+    p = min(1.0, 2 * float(tail(half, at))) if math.isfinite(near) else 0.0
+    seen = f"{what} have {math.sqrt(max(total, 0.0) / count):.4g} times the size planned"
+    return Test("std", p, f"{what} as planned", seen, seen)

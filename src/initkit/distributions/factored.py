@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -9,8 +10,9 @@ from torch import Tensor
 
 from .. import stream
 from ..numbers import frozen
-from .evidence import Test
-from .joint import Joint, Shape, gaps
+from .evidence import Test, exact_test
+from .joint import Joint, Sampled, Shape, gaps
+from .orthogonal import Orthogonal
 from .source import Source
 
 
@@ -48,15 +50,29 @@ class GlowLU(Joint):
         what = ("P", "L", "U", "sign of U's diagonal", "log of U's diagonal")[self.member]
         return f"{what} of a random rotation P L U"
 
-    def tests_of(self, values: Sequence[Tensor], slack: float) -> Iterator[Test]:
+    def tests_of(self, values: Sequence[Tensor], slack: float, sampled: Sampled) -> Iterator[Test]:
         p, lower, upper, *diagonal = values
-        eye = torch.eye(p.shape[0], dtype=p.dtype, device="cpu")
+        n = len(p)
+        eye = torch.eye(n, dtype=p.dtype, device="cpu")
         if diagonal:
             upper = upper.triu(1) + torch.diag(diagonal[0] * diagonal[1].exp())
-        whole = p @ (lower.tril(-1) + eye) @ upper.triu()
+        below, upper = lower.tril(-1), upper.triu()
+        product = p @ (below + eye) @ upper
         yield from gaps(
             slack,
             zeros=("P holds zeros and ones", p * p, p, 1.0),
             permutation=("P is a permutation", p @ p.mT, eye, 1.0),
-            rotation=("P L U is a rotation", whole @ whole.mT, eye, 1.0),
+            pivots=("no entry of L is beyond 1", below.clamp(-1, 1), below, 1.0),
         )
+        zeros = n * (n - 1) // 2 - int(below.count_nonzero())
+        seen = f"{zeros} entries of L below its diagonal are 0"
+        yield exact_test("structure", zeros > 0, "L of a random rotation", seen, seen)
+        # A rotation's rows may as well come in any other order, so that every P is as likely; it
+        # leaves k rows in place or more in 1/k! of all.
+        fixed = int((p.diagonal() != 0).sum())
+        seen = f"P leaves {fixed} of {n} rows in place"
+        yield Test("distribution", math.exp(-math.lgamma(fixed + 1)), "any P", seen, seen)
+        rotation = Orthogonal((n, n), 1.0, (1, n, n))
+        size = float(((below + eye).abs() @ upper.abs()).max())
+        for test in sampled(rotation, product, size):
+            yield test.within("as P L U, a random rotation")

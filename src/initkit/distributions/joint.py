@@ -18,6 +18,11 @@ from .whole import NonElementwise, function_name
 
 Shape: TypeAlias = tuple[int, ...]
 
+Sampled: TypeAlias = "Callable[[Distribution, Tensor, float], Iterator[Test]]"
+"""Yields the tests of what was made of a group's values as a sample of a distribution: as the
+members were rounded, where each element is a sum of terms whose sizes add up to a number at most;
+NaN is what nobody knows."""
+
 
 @frozen
 class Joint(NonElementwise):
@@ -43,18 +48,18 @@ class Joint(NonElementwise):
         """Return the values of every member; ``held`` are those of the members that it reads."""
         raise NotImplementedError
 
-    def tests_of(self, values: Sequence[Tensor], slack: float) -> Iterator[Test]:
-        """Yield the tests of a whole group, in float64, which rounding moved by ``slack``."""
+    def tests_of(self, values: Sequence[Tensor], slack: float, sampled: Sampled) -> Iterator[Test]:
+        """Yield the tests of a whole group, in float64.
+
+        By rounding a product of two is off by ``slack`` of its size, four times what it may be.
+        What is a sample after all, once it is put together, is tested as ``sampled`` has it.
+        """
         return iter(())
 
     @property
     def reads(self) -> tuple[int, ...]:
         """The members whose values are read from the model before they are written."""
         return ()
-
-    def takes_more(self, other: Joint) -> bool:
-        """Whether this group may have another's members but for the first, which is one to both."""
-        return False
 
     @property
     def group(self) -> str:
@@ -84,11 +89,25 @@ class Joint(NonElementwise):
             self, shape=shapes[member], member=member, shapes=tuple(shapes), names=tuple(names)
         )
 
+    def beside(self, others: Sequence[Joint], zero_rows: tuple[int, ...]) -> Self:
+        """Return what knows what was planned for all members, itself among them.
+
+        Whatever is drawn, some rows of the first end zero, as an embedding's padding does.
+        """
+        return self
+
+    def apart(self) -> Iterator[tuple[Sequence[int], Self]]:
+        """Yield, of the first member, which members each rule of the group has, and what it says.
+
+        As it was before it knew of the others.
+        """
+        yield range(len(self.names)), replace(self, shapes=(), names=())
+
     def scaled(self, factor: float) -> Distribution:
         raise SchemeMismatch(f"{self.describe()} is of a group, and cannot be scaled by itself")
 
     @property
-    def moments(self) -> None:
+    def moments(self) -> tuple[float, float] | None:
         return None
 
     @property

@@ -70,8 +70,7 @@ def backward(y: Tensor, maps: tuple[Map, ...]) -> Tensor:
 def describe_maps(text: str, maps: Iterable[Map]) -> str:
     """Return the text of a distribution with its maps before it."""
     for name, number in maps:
-        if name != "plus":
-            text = bracketed(text, (" + ", " - ", " | ", ", "))
+        text = bracketed(text, (" | ", ", ") if name == "plus" else (" + ", " - ", " | ", ", "))
         if name == "times":
             text = f"{short(number)} x {text}"
         elif name == "plus":

@@ -22,6 +22,7 @@ from .whole import NonElementwise
 _SMALL = 8  # columns of fewer entries may be alike up to signs, as in a rotation of the plane
 _VECTORS = 64  # rows or columns of a matrix that are compared one by one
 _MOST_COLUMNS = 512  # of a matrix with holes that are compared with each other
+MOST_HOLES = 1 / 4  # of a matrix: beside so many it still shows where it is a third too large
 _PROBES = 8  # random vectors that stand for all of them
 
 
@@ -70,22 +71,7 @@ class Orthogonal(NonElementwise):
     def tests(self, sample: Sample) -> Iterator[Test]:
         if sample.whole is None:
             return
-        grid = sample.matrices(self.grid)
-        _, rows, columns = grid.shape
-        tall = grid if rows >= columns else grid.mT  # the columns of a tall matrix are orthonormal
-        length = max(rows, columns)
-        off = math.sqrt(length) * sample.room / abs(self.gain)  # of a column, by its entries' room
-        slack = _slack(grid.dtype, length) + off * (2 + off)
-        if sample.holes:
-            tests = [_partly_orthogonal(matrix, abs(self.gain), slack) for matrix in tall]
-            orthogonal = min(tests, key=lambda test: test.p)
-            orthogonal = replace(orthogonal, p=min(1.0, len(tests) * orthogonal.p))
-        else:
-            orthogonal = _orthogonality(tall, abs(self.gain), slack)
-        yield orthogonal
-        if orthogonal.p:
-            for matrix in tall:
-                yield _haar_test(matrix, abs(self.gain), slack, off)
+        yield from orthogonal_tests(sample.matrices(self.grid), abs(self.gain), sample.room)
 
 
 @frozen
@@ -93,6 +79,7 @@ class DeltaOrthogonal(NonElementwise):
     """A convolution that is 0 but for an orthogonal matrix in the middle of its window."""
 
     gain: float
+    shows_in_part = True
 
     def misfit(self, shape: tuple[int, ...]) -> str:
         matrix = len(shape) > 1
@@ -142,15 +129,20 @@ class DeltaOrthogonal(NonElementwise):
         return self._middle, _centre(tensor)
 
     def tests(self, sample: Sample) -> Iterator[Test]:
-        around = sum(
-            int(piece.count_nonzero()) - int(_centre(piece).count_nonzero())
-            for piece in sample.pieces
-        )
+        middle = [] if sample.whole is None else [_centre(sample.whole)]
+        tests = [test for matrix in middle for test in sample.tests_as(self._middle, matrix)]
+        if sample.holes and not tests:
+            return
+        around = sum(_nonzero(piece) - _nonzero(_centre(piece)) for piece in sample.pieces)
         seen = f"{around:,} elements around the middle are not 0"
         text = f"{around:,} elements around the middle of the window are not 0"
         yield exact_test("structure", around > 0, "0 around the middle of the window", seen, text)
-        if sample.whole is not None:
-            yield from self._middle.tests(sample.of(self._middle, [_centre(sample.whole)]))
+        yield from tests
+
+
+def _nonzero(tensor: Tensor) -> int:
+    """Count the elements that are not 0, as far as they are known."""
+    return int(((tensor != 0) & ~tensor.isnan()).sum())
 
 
 def _centre(tensor: Tensor) -> Tensor:
@@ -178,6 +170,29 @@ def sphere_cdf(x: Tensor, n: int) -> Tensor:
 
 
 # ----------------------------------------------------------------------------------------- tests
+
+
+def orthogonal_tests(matrices: Tensor, gain: float, room: float) -> Iterator[Test]:
+    """Yield the tests of Haar-distributed matrices times ``gain``, each element within ``room``.
+
+    Of elements that are NaN nothing is known; where they are too many, a matrix is left out.
+    """
+    _, rows, columns = matrices.shape
+    tall = matrices if rows >= columns else matrices.mT  # the columns of these are orthonormal
+    length = max(rows, columns)
+    off = math.sqrt(length) * room / gain  # of a column, by its entries' room
+    slack = _slack(matrices.dtype, length) + off * (2 + off)
+    unknown = tall.isnan().flatten(1).float().mean(1)
+    whole, partly = tall[unknown == 0], tall[(unknown > 0) & (unknown <= MOST_HOLES)]
+    tests = [_orthogonality(whole, gain, slack)] if len(whole) else []
+    holed = [_partly_orthogonal(matrix, gain, slack) for matrix in partly]
+    if holed:
+        worst = min(holed, key=lambda test: test.p)
+        tests.append(replace(worst, p=min(1.0, len(holed) * worst.p)))
+    yield from tests
+    if all(test.p for test in tests):
+        for matrix in (*whole, *partly):
+            yield _haar_test(matrix, gain, slack, off)
 
 
 def _wide(matrix: Tensor) -> Tensor:

@@ -116,6 +116,11 @@ class Pairwise(Shaped):
         return self.part.alike and self.other.alike
 
     @property
+    def shows_in_part(self) -> bool:
+        drawn = [d for d in (self.part, self.other) if d.random]
+        return self.iid or (len(drawn) < 2 and all(d.shows_in_part for d in drawn))
+
+    @property
     def in_blocks(self) -> Blocks | None:
         blocks, others = self.part.in_blocks, self.other.in_blocks
         if self.random and blocks is not None:
@@ -216,8 +221,7 @@ class Pairwise(Shaped):
             return
         yield zeros
         for test in drawn.tests(found):
-            text = f"beside {known.describe()}, {drawn.describe()}: {test.text}"
-            yield Test(test.kind, test.p, test.expected, test.seen, text)
+            yield test.within(f"of {drawn.describe()} beside {known.describe()}")
 
 
 @frozen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -11,11 +12,13 @@ from torch import Tensor
 from .. import stream
 from ..numbers import exact_math, frozen
 from .digits import short
-from .evidence import Test, binomial, uniform_test
-from .joint import Joint, Shape
+from .elementwise import ndtr
+from .evidence import Sample, Test, squares_test, uniform_test
+from .joint import Joint, Sampled, Shape
 from .source import Source
 
 _AWAY = 1e-4  # added to the length of a direction, as published
+_SHORT = 1.19 * _AWAY  # by which share that makes directions shorter, in the mean
 
 
 @frozen
@@ -26,6 +29,7 @@ class Quaternion(Joint):
     """
 
     size: float
+    iid = True
 
     @classmethod
     def misfit_of(cls, shapes: Sequence[Shape]) -> str:
@@ -54,22 +58,58 @@ class Quaternion(Joint):
         part = ("real part", "i", "j", "k")[self.member]
         return f"{part} of quaternions, lengths chi(4) x {short(self.size)}"
 
-    def tests_of(self, values: Sequence[Tensor], slack: float) -> Iterator[Test]:
+    @property
+    def moments(self) -> tuple[float, float]:
+        share = (1 - _SHORT) / math.sqrt(3) if self.member else 1.0
+        return 0.0, math.sqrt(2) * self.size * share
+
+    def _cdf(self, x: Tensor) -> Tensor:
+        if not self.member:
+            return _turned_cdf(x / self.size)
+        sides, shares = _sides()
+        found = _turned_cdf(x[..., None] / ((1 - _SHORT) * self.size * sides))
+        return found @ shares
+
+    def tests(self, sample: Sample) -> Iterator[Test]:
+        return sample.goodness_of_fit()
+
+    def tests_of(self, values: Sequence[Tensor], slack: float, sampled: Sampled) -> Iterator[Test]:
         real, *sides = (value.reshape(-1) for value in values)
         imaginary = torch.stack(sides).square().sum(0)
-        squares = (real.square() + imaginary) / (2 * self.size**2)
+        squares = (real.square() + imaginary) / self.size**2
+        half = squares / 2
         # A published direction is a little short: by less than 1e-3 for nearly all of them.
-        room = 2e-3 + slack
-        yield uniform_test("their lengths", 1 - (1 + squares) * (-squares).exp(), room)
-        yield uniform_test("their angles", torch.atan2(imaginary.sqrt(), real) / math.pi, room)
-        count = len(real)
-        for name, side in zip("ijk", sides, strict=True):
-            above = int((side > 0).sum())
-            seen = f"{above} of {count} in {name} are positive"
-            p = 6 * binomial(above, count, (0.5 - room, 0.5 + room))
-            yield Test("distribution", min(p, 1.0), "half of them", seen, seen)
-            # Means of numbers between 0 and 1, by Hoeffding's inequality.
-            share = float((side.square() / imaginary.clamp(min=1e-30)).mean())
-            p = 6 * math.exp(-2 * count * max(abs(share - 1 / 3) - room, 0.0) ** 2)
-            seen = f"{name} has {short(share)} of the squares"
-            yield Test("distribution", min(p, 1.0), "a third of the squares", seen, seen)
+        room = 2e-3 + slack / 4
+        total = float(squares.sum())
+        found = [
+            squares_test("their lengths", total, 4 * len(real), 2 * _SHORT + slack),
+            uniform_test("their lengths", 1 - (1 + half) * (-half).exp(), room),
+            uniform_test("their angles", torch.atan2(imaginary.sqrt(), real) / math.pi, room),
+        ]
+        # Of a point in a cube two coordinates are uniform up to the third, which is the largest.
+        by_size = torch.stack(sides).abs().sort(0).values
+        ratios = by_size[:2] / by_size[2].clamp(min=1e-30)
+        found.append(uniform_test("their directions", ratios.reshape(-1), slack))
+        yield from (test.within(f"of {', '.join(self.names)} as one") for test in found)
+
+
+def _turned_cdf(x: Tensor) -> Tensor:
+    """Return the CDF of one coordinate of a point at the distance chi(4) in the plane."""
+    density = (-x.square() / 2).exp() / math.sqrt(2 * math.pi)
+    return ndtr(x) - torch.where(density > 0, x * density / 2, 0.0)
+
+
+@cache
+def _sides() -> tuple[Tensor, Tensor]:
+    """Return sizes of a coordinate beside the length of a point in a cube, and their shares."""
+    # Closer to 0, beside which a value falls on either side at once: the CDF is off by 1e-6.
+    edges = torch.linspace(0, 1, 257, dtype=torch.float64, device="cpu").square()
+    x = (torch.arange(1000, dtype=torch.float64, device="cpu") + 0.5) / 1000
+    # It is the larger where the other two lie in a circle, of which a square is in the cube.
+    radius = x * (edges[1:-1, None].pow(-2) - 1).sqrt()
+    wide = radius.clamp(min=1)
+    corner = (wide.square() - 1).sqrt() + wide.square() * (math.pi / 4 - (1 / wide).acos())
+    inside = torch.where(radius <= 1, math.pi / 4 * radius.square(), corner)
+    inside = torch.where(radius >= math.sqrt(2), 1.0, inside).mean(1)
+    one, none = inside.new_ones(1), inside.new_zeros(1)
+    return (edges[1:] + edges[:-1]) / 2, -torch.cat([one, inside, none]).diff()

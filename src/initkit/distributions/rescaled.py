@@ -14,7 +14,7 @@ from .base import Distribution, describe_blocks, grid_misfit
 from .digits import short
 from .elementwise import Constant
 from .evidence import Sample, Test, exact_test
-from .orthogonal import Orthogonal
+from .orthogonal import Orthogonal, orthogonal_tests
 from .source import Source
 from .whole import NonElementwise
 
@@ -29,6 +29,7 @@ class RescaledOrthogonal(NonElementwise):
     size: float
     grid: Grid
     alike = True
+    shows_in_part = True
 
     def misfit(self, shape: tuple[int, ...]) -> str:
         one = "" if math.prod(self.grid[1:]) > 1 else "a matrix of one entry has no variance"
@@ -75,6 +76,14 @@ class RescaledOrthogonal(NonElementwise):
 
     def tests(self, sample: Sample) -> Iterator[Test]:
         if sample.whole is None:
+            return
+        if sample.holes:
+            # The gain is that of entries of mean 0 but for what the mean takes of their squares: by
+            # a chance of 1e-9 no more than 20 entries have (see `sphere_cdf`).
+            matrices, gain = sample.matrices(self.grid), self._usual.gain
+            share = 21 / math.prod(self.grid[1:])
+            room = share * gain / math.sqrt(max(self.grid[1:]))
+            yield from orthogonal_tests(matrices, gain, sample.room + room)
             return
         room = 2e-5 + 2 * float(torch.finfo(sample.dtype).eps)
         planned = f"entries of std {short(abs(self.size))}"

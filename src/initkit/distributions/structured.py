@@ -86,7 +86,7 @@ class Eye(Placed):
 
     def tests(self, sample: Sample) -> Iterator[Test]:
         yield from sample.equality()
-        if sample.whole is not None:
+        if sample.whole is not None and not sample.holes:
             grid = sample.matrices(self.grid)
             rows, columns = grid.shape[1:]
             # The same values, found in another way: a diagonal by the sample's own layout.

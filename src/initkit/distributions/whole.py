@@ -100,6 +100,12 @@ class Sparse(NonElementwise):
         elif self.grid == (1, self.shape[0], math.prod(self.shape[1:])):
             left = torch.cat([piece.flatten(1) for piece in sample.pieces])  # but for some rows
             yield self._zeros_test(left[None], chance, self.shape[0] - len(left))
+            # Of what falls on some of a column's rows a share is bounded as of coins (Hoeffding).
+            zeros, n = left.numel() - int(left.count_nonzero()), left.numel()
+            p = 2 * binomial(zeros, n, (self._share, self._share + chance))
+            seen = f"{zeros:,} of {n:,} elements are 0"
+            text = f"{seen}, where {short(100 * self._share)} % should be"
+            yield Test("zeros", min(p, 1.0), f"{short(100 * self._share)} % zeros", seen, text)
         for test in rest.tests(nonzero):
             # zeros are counted by column, and what is left has lost its neighbours
             if test.kind not in ("zeros", "order"):

@@ -27,6 +27,11 @@ class _Group:
     stars: tuple[str, ...]
     found: dict[int, list[int]] = field(default_factory=dict)
 
+    @property
+    def scheme(self) -> JointScheme:
+        assert isinstance(self.clause.scheme, JointScheme)
+        return self.clause.scheme
+
 
 def settle_groups(
     steps: Sequence[Step], targets: Sequence[Target], table: RuleTable
@@ -37,10 +42,13 @@ def settle_groups(
         return settled, []
     problems: list[Problem] = []
     group_of: dict[int, tuple[int, ...]] = {}
+    scheme_of: dict[int, JointScheme] = {}
     for group in _groups(targets, table):
         host = _host(group, steps, group_of)
         members = _members(group, steps, host)
         text = members if isinstance(members, str) else _misfit(members, steps, group_of)
+        if host and not text and (why := group.scheme.unjoinable(scheme_of[host[0]])):
+            text = f"{steps[host[0]].name} starts by rule {steps[host[0]].rule!r} already; {why}"
         if text:
             wanted = [steps[at] for each in group.found.values() for at in each]
             mine = [step for step in wanted if step.rule == group.clause.label]
@@ -52,6 +60,7 @@ def settle_groups(
             for at, step in zip(members, _settled([steps[at] for at in members]), strict=True):
                 settled[at] = step
             group_of |= dict.fromkeys(members, members)
+            scheme_of.setdefault(members[0], group.scheme)
     return settled, problems
 
 
@@ -94,8 +103,8 @@ def _host(
     if not host or not more or steps[host[0]].rule == group.clause.label:
         return ()
     one, other = steps[host[0]].distribution, steps[more[0]].distribution
-    joint = isinstance(one, Joint) and isinstance(other, Joint) and one.takes_more(other)
-    return host if joint and group.found[0] == [host[0]] else ()
+    alike = type(one) is type(other) and group.scheme.several
+    return host if alike and group.found[0] == [host[0]] else ()
 
 
 def _members(group: _Group, steps: Sequence[Step], host: tuple[int, ...]) -> tuple[int, ...] | str:
@@ -141,8 +150,8 @@ def _misfit(
 
 def _settled(members: Sequence[Step]) -> Iterator[Step]:
     """Yield the steps of a group, each with all that its values follow from."""
-    first = members[0].distribution
-    assert isinstance(first, Joint)
+    planned = [s.distribution for s in members if isinstance(s.distribution, Joint)]
+    first = planned[0].beside(planned, members[0].padding_rows)
     shapes, names = [s.shape for s in members], [s.seed_name for s in members]
     for member, step in enumerate(members):
         others = ", ".join(other.name for other in members if other is not step)

@@ -155,6 +155,6 @@ def _note(chosen: Choice, writer: Slot) -> str:
         parts.append(writer.computed.note)
     parts += map(str, chosen.formulas)
     if chosen.beside:
-        others = dict.fromkeys(repr(clause.label) for _, clause in chosen.beside)
-        parts.append(f"and by {', '.join(others)}")
+        others = (f"{clause.label!r}, rows={str(clause.rows)!r}" for _, clause in chosen.beside)
+        parts.append(f"and by {' and by '.join(dict.fromkeys(others))}")
     return "; ".join(part for part in parts if part)

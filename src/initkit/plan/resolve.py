@@ -156,19 +156,31 @@ class Resolver:
             if other > place:
                 yield other, clause
 
-    def _distribution(self, choice: Choice, info: ParameterInfo | None, site: Site) -> Distribution:
-        first = _resolved(choice.clause, site)
-        if not choice.beside:
-            return first
-        sites = (self._site(replace(choice, clause=c), info) for _, c in choice.beside)
-        others = [_resolved(c, s) for (_, c), s in zip(choice.beside, sites, strict=True)]
-        return rows_together([*zip(choice.clauses, (first, *others), strict=True)], site)
+    def _of_rows(
+        self, choice: Choice, info: ParameterInfo | None, site: Site
+    ) -> Distribution | Problem:
+        """Return what rules for some rows start together, or what keeps one, or all, from it."""
+        found = []
+        for place, clause in ((choice.place, choice.clause), *choice.beside):
+            one = replace(choice, clause=clause, place=place)
+            try:
+                found.append((clause, _resolved(clause, self._site(one, info))))
+            except Exception as error:  # a user's own class may raise anything
+                return as_in_file(self._mismatch(error, one), clause)
+        made = rows_together(found, site)
+        if isinstance(made, str):
+            return SchemeMismatch(f"{choice.name}: {made}", names=[choice.name])
+        return made
 
     def _resolve(self, choice: Choice, info: ParameterInfo | None, key: object) -> None:
         """Find the distribution; a key says which other slots have the same, None that none has."""
         clause, site = choice.clause, self._site(choice, info)
         try:
-            distribution = _fitting(self._distribution(choice, info, site), site)
+            made = self._of_rows(choice, info, site) if choice.beside else _resolved(clause, site)
+            if isinstance(made, Problem):
+                choice.error = made
+                return
+            distribution = _fitting(made, site)
         except Exception as error:  # a user's own class may raise anything
             choice.error = as_in_file(self._mismatch(error, choice), clause)
             return

@@ -14,21 +14,22 @@ from ..schemes import Site
 Ruled: TypeAlias = "tuple[Clause, Rows]"
 
 
-def rows_together(ruled: Sequence[tuple[Clause, Distribution]], site: Site) -> Distribution:
+def rows_together(ruled: Sequence[tuple[Clause, Distribution]], site: Site) -> Distribution | str:
     """Return what rules for rows that follow on each other start together.
 
-    That is the whole tensor, where they are all of its rows. Raises
-    :class:`~initkit.errors.SchemeMismatch` where two are for one row, or leave some between them.
+    That is the whole tensor, where they are all of its rows. Where two are for one row, leave some
+    between them, or follow from what the others hold, it is a text that says so.
     """
     found = [(clause, rows) for clause, rows in ruled if isinstance(rows, Rows)]
     found.sort(key=lambda each: each[1].start)
     for one, two in pairwise(found):
         if two[1].start < one[1].stop:
             both = _rows(two[1].start, min(one[1].stop, two[1].stop))
-            raise site.mismatch(f"{both} are started by {_told(one)} and by {_told(two)}")
+            are = "are" if both.startswith("rows") else "is"
+            return f"{both} {are} started by {_told(one)} and by {_told(two)}"
         if two[1].start > one[1].stop:
             left = _rows(one[1].stop, two[1].start)
-            raise site.mismatch(
+            return (
                 f"{_told(one)} and {_told(two)} leave {left} between them; start these by a rule, "
                 "too, or the others by a call of their own"
             )
@@ -39,12 +40,12 @@ def rows_together(ruled: Sequence[tuple[Clause, Distribution]], site: Site) -> D
         above, below = parts
         if isinstance(below, LikeRows) and isinstance(above, Stored | Table):
             parts[1] = replace(below, above=above)
-    for (clause, _), part in zip(found, parts, strict=True):
+    for one, part in zip(found, parts, strict=True):
         if not (part.known and part.repeatable):
             what = "what the others hold" if part.known else "a function of yours"
-            raise site.mismatch(
-                f"{clause.scheme} follows from {what}, and other rules start other rows of it; "
-                "start them by a call of their own"
+            return (
+                f"{one[0].scheme} follows from {what}, and other rules start other rows of it; "
+                f"start those of {_told(one)} by a call of their own"
             )
     sizes = tuple(rows.stop - rows.start for _, rows in found)
     shape = (sum(sizes), *site.shape[1:])

@@ -62,9 +62,9 @@ def _groups(facts: Sequence[Fact]) -> list[Any]:
     for group in members.values():
         first = group[0]
         assert isinstance(first.wanted, Joint)
-        alone = replace(first.wanted, shapes=(), names=())
-        scheme = _plainest(alone, replace(first.site, member=0), first)
-        table.setdefault(_braced([group[member].name for member in sorted(group)]), scheme)
+        for members_of_rule, alone in first.wanted.apart():
+            scheme = _plainest(alone, replace(first.site, member=0), first)
+            table.setdefault(_braced([group[member].name for member in members_of_rule]), scheme)
     return [table] if table else []
 
 

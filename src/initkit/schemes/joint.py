@@ -29,6 +29,8 @@ class Joint(Scheme):
 
     whole = True
     example: ClassVar[str] = "*.{a,b}"
+    several: ClassVar[bool] = False
+    """Whether other rules of its kind may bring further members to one group's first."""
 
     def resolve(self, site: Site) -> distributions.Distribution:
         if site.member is None:
@@ -41,6 +43,10 @@ class Joint(Scheme):
     def of_member(self, site: Site, member: int) -> distributions.Joint:
         """Return the distribution of a member, which knows nothing of the others yet."""
         raise NotImplementedError
+
+    def unjoinable(self, first: Joint) -> str:
+        """Return why its members cannot be further ones of a group that ``first`` starts."""
+        return ""
 
 
 @frozen
@@ -64,6 +70,11 @@ class _LowRank(Joint):
         drawn = not member and not isinstance(self.weight, Keep)
         return self.number(site, "scaling"), self.weight.resolve(site) if drawn else None
 
+    def unjoinable(self, first: Joint) -> str:
+        if isinstance(self.weight, Keep) or self.weight == getattr(first, "weight", None):
+            return ""
+        return f"of {self.name} over one weight the first rule alone says weight="
+
     def __str__(self) -> str:
         options = [] if self.scaling == 1 else [f"scaling={option_text(self.scaling)}"]
         options += [] if isinstance(self.weight, Keep) else [f"weight={str(self.weight)!r}"]
@@ -83,9 +94,12 @@ class Pissa(
 
     Over the weight (out x in), A (rank x in) and B (out x rank), in this order; further pairs of A
     and B, in the same key or by another rule, take what those before them left. The weight is what
-    the model holds, or, with ``weight=`` a scheme, drawn by that. ``scaling`` is what the layer
-    multiplies B A by, such as lora_alpha / rank. Each weight is factored whole, on every rank.
+    the model holds, or, with ``weight=`` a scheme, drawn by that, which the first rule says.
+    ``scaling`` is what the layer multiplies B A by, such as lora_alpha / rank; of adapters that
+    differ in it each has a rule of its own. Each weight is factored whole, on every rank.
     """
+
+    several = True
 
     def of_member(self, site: Site, member: int) -> distributions.Joint:
         return distributions.Pissa(site.shape, member, *self._start(site, member))
