@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, TypeAlias, TypeVar
 
-from ..errors import InitkitError, RuleError, UnknownNameError, shown
+from torch import Tensor
+
+from ..errors import InitkitError, RuleError, UnknownNameError, described
 from ..numbers import Formula, IndexFormula, Layout, read_call
 from ..schemes import (
     Keep,
@@ -132,6 +134,7 @@ def _read(rules: Any) -> list[Clause]:
         return _read(read_scheme(rules))
     if isinstance(rules, Mapping):
         refuse_init_cfg(rules)
+        _refuse_values(rules)
         return _gathered(_read_entry, rules.items())
     if isinstance(rules, Sequence) and not isinstance(rules, bytes | bytearray):
         clauses = _gathered(lambda table: _read(as_table(table)), ((table,) for table in rules))
@@ -139,9 +142,19 @@ def _read(rules: Any) -> list[Clause]:
             return [replace(clause, shared=True) for clause in clauses]
         return clauses
     raise RuleError(
-        f"cannot read rules from {shown(rules)} ({type(rules).__name__}); rules are a dict, a list "
-        "of dicts, a Rule, a Recipe, or the name of a recipe or scheme"
+        f"cannot read rules from {described(rules)}; rules are a dict, a list of dicts, a Rule, a "
+        "Recipe, or the name of a recipe or scheme"
     )
+
+
+def _refuse_values(table: Mapping[Any, Any]) -> None:
+    """Raise for a state_dict: what parameters hold, where rules say how they start."""
+    if len(table) > 1 and all(isinstance(v, Tensor) and v.numel() != 1 for v in table.values()):
+        raise RuleError(
+            f"this table of {len(table)} tensors is a state_dict and no rules: "
+            "model.load_state_dict() copies its values, and apply_init(state_dict, rules) starts "
+            "them"
+        )
 
 
 def as_table(entry: Any) -> Any:
