@@ -316,7 +316,7 @@ class RecipeMisfit(Problem):
 
 
 class IdleSelection(Problem):
-    """An entry of ``only`` or ``protect`` matches nothing."""
+    """An entry of ``only`` or ``protect`` matches nothing, or both leave nothing."""
 
 
 class TieConflict(Problem):

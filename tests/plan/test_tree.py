@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from torch import nn
@@ -91,3 +92,9 @@ def test_a_page_keeps_the_indents_of_a_tree() -> None:
     page = plan_init(net(), RULES).tree().to_html()
     assert '<td class="t">    head</td>' in page and "<summary>    h.{0..2}</summary>" in page
     assert ".t summary{white-space:pre-wrap}" in page and "u2003" not in page
+
+
+@pytest.mark.parametrize("depth", [0, -1, "x", 1.5])
+def test_a_depth_that_is_none_is_refused(depth: Any) -> None:
+    with pytest.raises(OptionError, match="^depth must be a number of levels, 1 or more"):
+        plan_init(nn.Linear(2, 2), {"*": 0}).tree(depth=depth)

@@ -707,3 +707,8 @@ def test_the_name_of_a_checkpoint_means_its_family(written: str, family: str) ->
 def test_a_file_for_rules_is_told_to_be_loaded() -> None:
     error = error_of("rules.yaml")
     assert error is not None and "are read by load_recipe(path)." in error.told()
+    error = error_of("a/rules.toml")
+    assert error is not None and error.told().endswith("are read by load_recipe('a/rules.toml').")
+    assert str(error_of(Path("a") / "rules.toml")) == (
+        "a/rules.toml is a path: load_recipe('a/rules.toml') reads rules in a file"
+    )

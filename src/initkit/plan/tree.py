@@ -16,6 +16,7 @@ from ..render import (
     Line,
     Shown,
     Traits,
+    check_count,
     column_html,
     column_lines,
     fold_alike,
@@ -233,6 +234,7 @@ def make_tree(
 
     ``kinds`` are the classes of the modules by the names of their parameters.
     """
+    check_count("depth", depth, "levels")
     root = _Module("")
     for step in steps:
         _place(root, step, kinds)

@@ -52,7 +52,7 @@ class Words:
         yield from filter(None, (one(key) for one in _IN_OTHER_WORDS))
         if key in self._ends:
             yield f"*.{key}"
-        for near_one in (self._near_name, self._near_kind):
+        for near_one in (self.near_name, self._near_kind):
             meant = {word: near for word in self._misspelt(key) if (near := near_one(word))}
             for one in meant.items():
                 yield _spelt(key, dict([one]))
@@ -74,7 +74,8 @@ class Words:
         # A class that torch has is meant, whether the model has one or not.
         return [w for w in dict.fromkeys(words) if w not in self._known and not hasattr(nn, w)]
 
-    def _near_name(self, word: str) -> str | None:
+    def near_name(self, word: str) -> str | None:
+        """Return the part of a name that a word was clearly meant to be, or None."""
         return clearly_nearest(word, (name for name in self._names if not name.isdecimal()))
 
     def _near_kind(self, word: str) -> str | None:

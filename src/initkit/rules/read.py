@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from os import PathLike
 from typing import Any, TypeAlias, TypeVar
 
 from torch import Tensor
 
-from ..errors import InitkitError, RuleError, UnknownNameError, described
+from ..errors import InitkitError, RuleError, UnknownNameError, described, shown
 from ..numbers import Formula, IndexFormula, Layout, read_call
 from ..schemes import (
     Keep,
@@ -141,6 +142,10 @@ def _read(rules: Any) -> list[Clause]:
         if isinstance(rules, Shared):
             return [replace(clause, shared=True) for clause in clauses]
         return clauses
+    if isinstance(rules, PathLike):
+        raise RuleError(
+            f"{rules} is a path: load_recipe({shown(str(rules))}) reads rules in a file"
+        )
     raise RuleError(
         f"cannot read rules from {described(rules)}; rules are a dict, a list of dicts, a Rule, a "
         "Recipe, or the name of a recipe or scheme"
