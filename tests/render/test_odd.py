@@ -49,7 +49,7 @@ def test_every_variant_has_one_line_whatever_the_order(rows: list[tuple[int, int
     assert {frozenset(line) for line in one} == {frozenset(line) for line in other}
 
 
-def stages(*counts: int) -> dict[tuple[int, ...], object]:
+def stages(*counts: int) -> dict[tuple[int, int], object]:
     """Return blocks in stages of these lengths, each stage with a width of its own."""
     return {(stage, i): 64 << stage for stage, count in enumerate(counts) for i in range(count)}
 
@@ -74,3 +74,9 @@ def test_stages_without_a_usual_row_and_many_odd_ones_have_none_that_is_odd() ->
     assert out_of_step({(s, i): (s, i) for s, i in stages(3, 4, 6)}) == set()
     assert out_of_step(stages(2, 2, 2, 2) | {(1, 1): "other"}) == set()
     assert out_of_step(stages(3, 3, 3) | {(0, 1): "one", (2, 2): "other"}) == set()
+
+
+def test_stages_that_are_too_short_to_tell_leave_what_a_long_one_begins_with() -> None:
+    first = {(stage, i): (stage, i == 0) for stage, i in stages(2, 2, 5, 2)}
+    assert out_of_step(first) == set()
+    assert out_of_step(first | {(2, 3): "grouped"}) == {(2, 3)}

@@ -182,11 +182,16 @@ def _apart_from_stage(
     found: dict[int, int] = {}
     for rows in places.values():
         columns = zip(*(numbers[place] for place in rows), strict=True)
-        varying = [i for i, column in enumerate(columns) if len(set(column)) > 1]
-        at = {tuple(numbers[place][i] for i in varying): place for place in rows}
-        if len(varying) > 1 and len(at) == len(rows):
-            odd = out_of_step({numbers_: variants[place] for numbers_, place in at.items()})
-            found |= {at[one]: variants[at[one]] for one in odd}
+        stage, block, *_ = [i for i, c in enumerate(columns) if len(set(c)) > 1] + [-1, -1]
+        # What is counted within a block, as norms are, is compared with the same of other blocks.
+        within: dict[Numbers, dict[tuple[int, int], int]] = {}
+        for place in rows if block >= 0 else ():
+            one = numbers[place]
+            others = tuple(n for i, n in enumerate(one) if i not in (stage, block))
+            within.setdefault(others, {})[one[stage], one[block]] = place
+        for at in within.values():
+            odd = out_of_step({where: variants[place] for where, place in at.items()})
+            found |= {at[where]: variants[at[where]] for where in odd}
     return found
 
 

@@ -36,8 +36,8 @@ def lines_apart(counts: Mapping[V, int], numbers: Mapping[V, Sequence[Hashable]]
     return {variant: first.setdefault(tuple(said), variant) for variant, said in odd.items()}
 
 
-Place = tuple[int, ...]
-"""The numbers in a name: which stage it is in, and where in that."""
+Place = tuple[int, int]
+"""Which stage a row is in, and where in that."""
 
 
 def out_of_step(variants: Mapping[Place, Hashable]) -> set[Place]:
@@ -58,19 +58,21 @@ def out_of_step(variants: Mapping[Place, Hashable]) -> set[Place]:
         by_first.setdefault(place[0], []).append(place)
     stages = list(by_first.values())
     for end in (slice(0, 1), slice(-1, None)):
-        odd = [bool(_unlike_most(places, variants) & {*places[end]}) for places in stages]
-        if 2 * sum(odd) >= len(stages):
-            stages = [[p for p in places if p not in places[end]] for places in stages]
-    inside = [_unlike_most(places, variants) for places in stages]
-    often = Counter(place[1:] for places in inside for place in places)
-    found = {p for places in inside for p in places if 2 * often[p[1:]] < max(len(stages), 3)}
+        # Only a stage of which most rows are alike can tell.
+        told = [odd for odd in (_unlike_most(p, variants) for p in stages) if odd is not None]
+        ends = {place for places in stages for place in places[end]}
+        if 2 * sum(bool(odd & ends) for odd in told) >= len(told):
+            stages = [[place for place in places if place not in ends] for places in stages]
+    inside = [_unlike_most(places, variants) or set() for places in stages]
+    often = Counter(at for places in inside for _, at in places)
+    found = {p for places in inside for p in places if 2 * often[p[1]] < max(len(stages), 3)}
     return found if _RARE * len(found) <= len(variants) else set()
 
 
-def _unlike_most(places: Sequence[Place], variants: Mapping[Place, Hashable]) -> set[Place]:
-    """Return the places of what more than half of some are not; none where nothing is."""
+def _unlike_most(places: Sequence[Place], variants: Mapping[Place, Hashable]) -> set[Place] | None:
+    """Return the places of what more than half of some are not; None where nothing is."""
     usual = _usual(Counter(variants[place] for place in places)) if places else None
-    return set() if usual is None else {p for p in places if variants[p] != usual}
+    return None if usual is None else {p for p in places if variants[p] != usual}
 
 
 def _usual(counts: Counter[V]) -> V | None:
