@@ -272,7 +272,8 @@ def plan_page(
         Notes(frozen, "Frozen, and written all the same", "warning"),
         *lines,
         Notes(tie_labels(steps), "Tied: one memory under several names"),
-        *tied_pictures(steps),
+        # Under the notes' own heading.
+        *(replace(picture, title="") for picture in tied_pictures(steps)),
         column_html(columns, folds, "Parameters", mark(folds, kinds or {})),
     ]
     return html_page(title, sections, whole=whole)
