@@ -342,6 +342,29 @@ def test_a_value_that_starts_nothing_is_told_where_it_belongs(value: Any, messag
     assert str(error_of({"*": value})) == message
 
 
+@pytest.mark.parametrize("value", [("normal", 0.02), ["normal", 0, 0.02], ("xavier_uniform", 1.4)])
+def test_a_scheme_that_is_pulled_apart_is_told_to_be_one_text(value: Any) -> None:
+    told = "the options of a scheme stand in one text with its name, as in 'normal(std=0.02)', not"
+    assert str(error_of({"*.weight": value})).startswith(f"{told} beside it: {value!r}\n")
+
+
+@pytest.mark.parametrize(
+    "value", [{"normal": {"std": 0.02}}, {"name": "normal"}, {"std": 0.02}, {"*": 0}]
+)
+def test_a_table_under_a_parameter_is_told_what_stands_there(value: Any) -> None:
+    error = error_of([{"classifier.weight": value}, SPARE])
+    assert error is not None and error.hint == (
+        "; 'classifier.weight' is a parameter, and starts as one text says, such as "
+        "'normal(std=0.02)'"
+    )
+
+
+def test_options_with_colons_are_written_as_a_call() -> None:
+    error = error_of({"*.weight": "normal(std:0.02, mean : 0)"})
+    assert error is not None
+    assert error.told().endswith("to paste:     '*.weight': 'normal(std=0.02, mean=0)'")
+
+
 def test_a_state_dict_in_place_of_rules_is_told_once() -> None:
     assert str(error_of(MODEL.state_dict())) == (
         "this table of 11 tensors is a state_dict and no rules: model.load_state_dict() copies its "

@@ -22,6 +22,10 @@ def hint_module(slots: Sequence[Slot], path: str) -> str:
     known = list(dict.fromkeys(above for slot in slots for above in paths_above(slot.name)))
     if any(map(compile_glob(path), known)):
         return ""
+    names = [slot.name for slot in slots]
+    around = map(compile_glob, (path, *paths_above(path)))
+    if (name := next((n for takes in around for n in filter(takes, names)), None)) is not None:
+        return f"; {name!r} is a parameter, and starts as one text says, such as 'normal(std=0.02)'"
     return (
         hint_class(slots, path)
         or _hint_number(slots, path)

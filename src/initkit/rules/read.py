@@ -291,6 +291,11 @@ def _from_entry(key: object, value: object) -> list[Clause]:
     Its matcher knows what it matches and is a scope of; a type alone has a grammar of its own.
     """
     matcher = read_key(key)
+    if isinstance(value, tuple | list) and _is_pulled_apart(value):
+        raise RuleError(
+            f"the options of a scheme stand in one text with its name, as in 'normal(std=0.02)', "
+            f"not beside it: {shown(value)}"
+        )
     if isinstance(value, Mapping):
         refuse_init_cfg(value)
     if isinstance(matcher, Type):
@@ -304,6 +309,13 @@ def _from_entry(key: object, value: object) -> list[Clause]:
     if key == "*" and not isinstance(value, Mapping | Rule):
         return _read_scoped(value)  # a recipe for all that is left, as if it stood alone
     return _scoped(_read_scoped(value), key, around)
+
+
+def _is_pulled_apart(value: Sequence[Any]) -> bool:
+    """Whether a list of tables is a scheme's name with numbers behind it instead."""
+    name, *options = value or (None,)
+    numbers = [one for one in options if isinstance(one, int | float)]
+    return bool(numbers) and isinstance(name, str) and _names_rules(name)
 
 
 def _scoped(
