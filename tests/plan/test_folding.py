@@ -234,6 +234,13 @@ def test_a_line_says_why_it_is_apart_from_its_likes() -> None:
     assert unfolded["0.weight"].endswith("= 5.weight")
 
 
+def test_where_all_of_like_names_are_tied_none_is_apart() -> None:
+    model = nn.ModuleDict({key: nn.ModuleList(nn.Linear(4, 4) for _ in range(3)) for key in "ab"})
+    for one, other in zip(model["a"], model["b"], strict=True):
+        other.weight = one.weight
+    assert "tied" not in plan_init(model, {"*": 0}).table()
+
+
 def test_one_dtype_and_a_tie_without_likes_are_no_remark() -> None:
     model = nn.ModuleDict({"wte": nn.Embedding(8, 8), "head": nn.Linear(8, 8, bias=False)}).half()
     model["head"].weight = model["wte"].weight

@@ -168,9 +168,9 @@ def with_reasons(
     tied stands above the table, and here where others of like names are not.
     """
     usual = usual_dtype([step for fold in folds for step in fold.rows])
-    lines = Counter(template(fold.first.name) for fold in folds)
+    untied = Counter(template(fold.first.name) for fold in folds if not fold.first.tie_kind)
     why = {
-        id(fold): why_apart(fold.first, usual, among=lines[template(fold.first.name)])
+        id(fold): why_apart(fold.first, usual, among=untied[template(fold.first.name)])
         for fold in folds
     }
     if not any(why.values()):

@@ -103,10 +103,10 @@ def usual_dtype(steps: Iterable[Step]) -> torch.dtype | None:
     return next((dtype for dtype, _ in Counter(s.dtype for s in steps).most_common(1)), None)
 
 
-def why_apart(step: Step, usual: torch.dtype | None, among: int = 1) -> str:
-    """Return what keeps a step out of a line with others: its dtype, or a tie ``among`` likes."""
+def why_apart(step: Step, usual: torch.dtype | None, among: int = 0) -> str:
+    """Return what keeps a step out of a line with others: its dtype, or a tie ``among`` others."""
     told = [str(step.dtype).removeprefix("torch.")] if step.dtype != usual else []
-    told += ["tied"] if among > 1 and step.tie_kind in ("module", "parameter") else []
+    told += ["tied"] if among and step.tie_kind in ("module", "parameter") else []
     return ", ".join(told)
 
 
