@@ -11,7 +11,7 @@ from torch import nn
 from ..model import Slot, kind_of
 from ..spelling import clearly_nearest, did_you_mean, nearest
 from ..wording import text_in_quotes
-from .globs import compile_glob, paths_above, splits
+from .globs import compile_glob, has_wildcard, paths_above, splits
 
 # Each hint continues the sentence "the rule ... matches no parameter"; where nothing can be said,
 # it is empty.
@@ -23,7 +23,9 @@ def hint_module(slots: Sequence[Slot], path: str) -> str:
     if any(map(compile_glob(path), known)):
         return ""
     names = [slot.name for slot in slots]
-    around = map(compile_glob, (path, *paths_above(path)))
+    # One that ends in a wildcard takes parameters of any name, and means none.
+    named = (p for p in (path, *paths_above(path)) if not has_wildcard(p.rpartition(".")[2]))
+    around = map(compile_glob, named)
     if (name := next((n for takes in around for n in filter(takes, names)), None)) is not None:
         return f"; {name!r} is a parameter, and starts as one text says, such as 'normal(std=0.02)'"
     return (
