@@ -898,7 +898,7 @@ def an_error_of_one_rank_is_told_on_all_whatever_it_is() -> None:
             ),
         ),
         (
-            "device cannot be 'nowhere'",
+            "device must be 'cpu', 'cuda' or 'cuda:1', or a torch.device, not 'nowhere'",
             lambda: apply_init(
                 model, DEFAULT, seed=0, verify_ranks=True, device="nowhere" if odd else None
             ),

@@ -64,11 +64,24 @@ def visible(text: str) -> str:
 
 
 def shown(value: object) -> str:
-    """Return the repr of what a user gave; its type alone where it has none."""
+    """Return the repr of what a user gave; its type alone where it has none, or has lines of it."""
+    kind = type(value).__name__
     try:
-        return repr(value)
+        text = repr(value)
     except Exception:  # of ints of thousands of digits, and of whatever users' classes do
-        return f"a {type(value).__name__} that cannot be shown"
+        return f"a {kind} that cannot be shown"
+    return text if len(text.splitlines()) == 1 or isinstance(value, str) else f"a {kind}"
+
+
+def described(value: object) -> str:
+    """Return what a user gave with its type.
+
+    >>> from torch import nn
+    >>> print(described(3), "or", described(nn.Sequential(nn.ReLU())))
+    3 (int) or a Sequential
+    """
+    text, kind = shown(value), type(value).__name__
+    return text if text.startswith(f"a {kind}") else f"{text} ({kind})"
 
 
 def visible_lines(text: str) -> str:
@@ -86,27 +99,34 @@ def _shown(found: re.Match[str]) -> str:
 class Correction:
     """What a user wrote and its mended form; both print as users write them, a list in lines.
 
-    ``matches`` says what the mended form would match, ``behind`` what to do with it.
+    ``matches`` says what the mended form would match, ``behind`` what to do with it; ``others`` are
+    forms that may be meant as well.
     """
 
     written: object
     mended: object = None
     matches: str = ""
     behind: str = ""
+    others: tuple[object, ...] = ()
 
     @property
     def lines(self) -> tuple[str, ...]:
         """The lines that an error shows below its message."""
-        told: dict[str, list[object]] = {
-            "as written:": _texts(self.written),
-            "would match:": _texts(self.matches),
-            "to paste:": [f"{text}{self.behind}" for text in _texts(self.mended)],
-        }
+        told: list[tuple[str, list[object]]] = [
+            ("as written:", _texts(self.written)),
+            ("would match:", _texts(self.matches)),
+            ("to paste:", [f"{text}{self.behind}" for text in _texts(self.mended)]),
+            *(("or:", _texts(other)) for other in self.others),
+        ]
         return tuple(
-            f"{'' if i else what:<14}{text}"
-            for what, texts in told.items()
-            for i, text in enumerate(texts)
+            f"{'' if i else what:<14}{text}" for what, texts in told for i, text in enumerate(texts)
         )
+
+    def respelled(self, spell: Callable[[object], object]) -> Correction:
+        """Return it with what was written, and meant, printed as ``spell`` does."""
+        mended = None if self.mended is None else spell(self.mended)
+        others = tuple(map(spell, self.others))
+        return replace(self, written=spell(self.written), mended=mended, others=others)
 
 
 def _texts(told: object) -> list[object]:
@@ -121,10 +141,12 @@ class InitkitError(Exception):
     """
 
     # An error begins with what its raiser knows: a message, a hint, and by ``mends`` which words
-    # would do in place of which. Who knows the text around the words sets ``entry``, who knows what
+    # would do in place of which, or by ``either`` what a word means of which only its author knows
+    # what was meant. Who knows the text around the words sets ``entry``, who knows what
     # stands around that wraps it, and who knows the whole sets ``shown``. So no text is made twice.
     hint: str = ""
     mends: tuple[Mapping[str, str], ...] = ()
+    either: tuple[Mapping[str, str], ...] = ()
     entry: object = None
     shown: Correction | None = None
     errors: tuple[InitkitError, ...] = ()
@@ -154,21 +176,20 @@ class InitkitError(Exception):
 
     def instead_of(self, other: InitkitError) -> Self:
         """Take over what another error knows of what was meant."""
-        self.hint, self.mends = other.hint, other.mends
+        self.hint, self.mends, self.either = other.hint, other.mends, other.either
         return self
 
     def respelled(self, spell: Callable[[object], object]) -> Self:
         """Print what was written, here and in errors within, as ``spell`` does."""
-        if (shown := self.shown) is not None:
-            mended = None if shown.mended is None else spell(shown.mended)
-            self.shown = replace(shown, written=spell(shown.written), mended=mended)
+        if self.shown is not None:
+            self.shown = self.shown.respelled(spell)
         for error in self.errors:
             error.respelled(spell)
         return self
 
     def told(self) -> str:
         """Return the message with its lines; the hint only where no line says it."""
-        pasted = self.shown is not None and self.shown.mended is not None
+        pasted = self.shown is not None and self.shown.mended is not None and not self.either
         text = self.message if pasted else f"{self.message}{self.hint}"
         if not self.advice:
             return text
@@ -295,7 +316,7 @@ class RecipeMisfit(Problem):
 
 
 class IdleSelection(Problem):
-    """An entry of ``only`` or ``protect`` matches nothing."""
+    """An entry of ``only`` or ``protect`` matches nothing, or both leave nothing."""
 
 
 class TieConflict(Problem):

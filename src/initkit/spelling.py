@@ -27,7 +27,12 @@ def clearly_nearest(name: str, choices: Iterable[str]) -> str | None:
     ('std', None)
     >>> clearly_nearest("Modle", ["model", "Model"])
     'Model'
+    >>> clearly_nearest("VIT", ["vit", "vits", "vilt"])
+    'vit'
     """
+    choices = list(choices)
+    if name not in choices and len(same := [c for c in choices if c.lower() == name.lower()]) == 1:
+        return same[0]
     near = nearest(name, choices, n=3)
     # One name in two cases is one, and the first of them is written more like this one.
     near = [near[0], *(o for o in near[1:] if o.lower() != near[0].lower())][:2] if near else []

@@ -10,6 +10,7 @@ from contextlib import suppress
 from types import BuiltinFunctionType, FunctionType
 from typing import Any, NamedTuple, TypeVar
 
+import torch
 from torch import nn
 
 from .errors import Correction, InitkitError, OptionError, RuleError, shown
@@ -113,7 +114,7 @@ def python_text(value: object) -> str:
     """
     if type(value) is str:
         return text_in_quotes(value)
-    if isinstance(value, str | int | float | None):
+    if isinstance(value, str | int | float | torch.dtype | None):
         return shown(value)
     if isinstance(value, Entry | Argument | Call):
         return str(value)
@@ -155,9 +156,14 @@ def text_in_quotes(text: str) -> str:
 
 
 def words_for(words: Mapping[str, str]) -> Changes:
-    """Return the changes that put words in place of others: of one word at one place at a time."""
+    """Return the changes that put words in place of others: of one word at one place at a time.
+
+    >>> list(words_for({"(0, 1)": "(mean=0, std=1)"})("normal(0,1)"))
+    ['normal(mean=0, std=1)']
+    """
     *_, whole = sorted(words, key=len)
-    edged = "|".join(re.escape(word) for word in words)
+    # Whoever read the arguments of a call knows no longer how they were spaced.
+    edged = "|".join(map(_spaced, words))
     pattern = re.compile(rf"(?<![\w])(?:{edged})(?![\w])" if whole.isidentifier() else edged)
 
     def changes(text: str) -> Iterator[str]:
@@ -166,9 +172,14 @@ def words_for(words: Mapping[str, str]) -> Changes:
                 yield pattern.sub(lambda found: words[found[0]], text)
             return
         for found in pattern.finditer(text):
-            yield text[: found.start()] + words[found[0]] + text[found.end() :]
+            yield text[: found.start()] + words[whole] + text[found.end() :]
 
     return changes
+
+
+def _spaced(word: str) -> str:
+    pattern = re.escape(word).replace(r",\ ", r",\s*")
+    return pattern.replace(r"\(", r"\(\s*").replace(r"\)", r"\s*\)")
 
 
 def changed(value: Any, changes: Changes) -> Iterator[Any]:
@@ -226,10 +237,20 @@ def show(error: InitkitError, written: T, read: Callable[[T], object]) -> None:
     if not worth_showing(written):
         return
     meant = mended(written, error, read)
+    either = [mended(written, _Meaning(words), read) for words in error.either]
     # A name alone, or an argument, stands in the message already.
     alone = isinstance(written, Argument) or (isinstance(written, Entry) and not written.keys)
-    if meant is not None or not alone:
+    if all(form is not None for form in either) and either:
+        error.shown = Correction(written, either[0], others=tuple(either[1:]))
+    elif meant is not None or not alone:
         error.shown = Correction(written, meant)
+
+
+class _Meaning(InitkitError):
+    """One of the meanings that a word has."""
+
+    def __init__(self, words: Mapping[str, str]) -> None:
+        self.mends = (words,)
 
 
 def worth_showing(written: object) -> bool:

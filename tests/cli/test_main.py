@@ -33,7 +33,11 @@ def test_describe_shows_a_scheme_or_a_recipe(run: Run) -> None:
     code, _, err = run("describe", "gtp2")
     assert (code, err) == (
         2,
-        "initkit: there is no scheme or recipe 'gtp2'; did you mean 'gpt2' or 'tipsv2'?\n",
+        (
+            "initkit: there is no scheme or recipe 'gtp2'\n"
+            "  as written:   initkit describe gtp2\n"
+            "  to paste:     initkit describe gpt2\n"
+        ),
     )
 
 
@@ -102,7 +106,7 @@ def test_diff_compares_models_and_saved_plans(place: Path, run: Run) -> None:
         assert run("diff", "printed.json", "plan.json")[:2] == (0, "no difference\n")
         assert run("diff", "printed.json", "other:wide")[:2] == (1, out)
     code, _, err = run("diff", "none.json", "other:wide")
-    assert (code, err) == (2, "initkit: none.json cannot be read: No such file or directory\n")
+    assert (code, err) == (2, "initkit: there is no file none.json\n")
 
 
 def test_a_printed_plan_keeps_its_problems(run: Run) -> None:
@@ -175,9 +179,13 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "no file": (["plan", "nope.py:f", "--rules", "zeros"], "there is no file nope.py"),
     "no callable": (["plan", "cli_net:nope", "--rules", "zeros"], "has no 'nope'"),
     "arguments": (["plan", "cli_net:needs", "--rules", "zeros"], "calling cli_net:needs failed"),
+    "no arguments": (
+        ["plan", "cli_net:needs", "--rules", "zeros"],
+        "; a target is called without arguments: name a function that gives them",
+    ),
     "a number": (["plan", "cli_net:number", "--rules", "zeros"], "returned int, not a module"),
     "no rules": (["plan", "cli_net:Net", "--rules", "nope"], "there is no recipe or scheme 'nope'"),
-    "no rule file": (["plan", "cli_net:Net", "--rules", "nope.toml"], "nope.toml: cannot be read"),
+    "no rule file": (["plan", "cli_net:Net", "--rules", "nope.toml"], "there is no file nope.toml"),
     "no weights": (["check", "nope.pt"], "there is no file nope.pt"),
     "no such ending": (
         ["apply", "cli_net:Net", "--rules", "zeros", "--seed", "0", "--out", "x.bmp"],
@@ -185,7 +193,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     ),
     "no number": (
         ["apply", "cli_net:Net", "--rules", "zeros", "--seed", "x", "--out", "x.pt"],
-        "invalid int value",
+        "argument --seed: 'x' is no integer",
     ),
 }
 
@@ -317,4 +325,4 @@ def test_convert_writes_the_rules_of_another_librarys_configuration(run: Run, pl
     code, out, _ = run("plan", "cli_net:Net", "--rules", "mm.toml")
     assert code == 0 and "constant 1" in out
     code, _, err = run("convert", "missing.py")
-    assert code == 2 and err.startswith("initkit: missing.py")
+    assert code == 2 and err == "initkit: there is no file missing.py\n"

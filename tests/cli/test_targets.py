@@ -80,7 +80,7 @@ def test_a_pickle_that_holds_code_is_refused_without_advice_to_run_it(run: Run) 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("rules.tml", None, "rules.tml: cannot be read: [Errno 2] No such file"),
+        ("rules.tml", None, "there is no file rules.tml"),
         ("rules.tml", "", "rules.tml: a recipe file ends in .toml or .json"),
         ("bare.toml", "'*' = 0", "bare.toml:1: unknown key '*'; put rules under [rules]"),
         ("bare.json", '{"*": 0}', "unknown key '*'; put rules under the key 'rules'"),

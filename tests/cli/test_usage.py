@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -61,7 +62,74 @@ def test_a_target_that_is_none_is_mended_and_its_rules_are_left_alone(
         code, _, err = run("plan", wrong, *rest.split())
         assert code == 2 and err.endswith(f"to paste:     initkit plan nets.py:Model {rest}\n")
     _, _, err = run("plan", "nets.py", *rest.split())
-    assert "is no target" in err and "describe" not in err
+    assert err == (
+        "initkit: 'nets.py' does not say which callable of the file builds the model; "
+        "it has Model\n"
+        f"  as written:   initkit plan nets.py {rest}\n"
+        f"  to paste:     initkit plan nets.py:Model {rest}\n"
+    )
+    with Path("nets.py").open("a") as file:
+        file.write("class Other(nn.Module): pass\ndef _hidden(): pass\n")
+    _, _, err = run("plan", "nets.py:", *rest.split())
+    assert "; it has Model, Other\n" in err
+    assert err.endswith(
+        f"  to paste:     initkit plan nets.py:Model {rest}\n"
+        f"  or:           initkit plan nets.py:Other {rest}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (
+            "plan rules.toml",
+            "'rules.toml' is no target, and rules go behind --rules: ",
+        ),
+        ("plan none.py", "there is no file none.py\n"),
+        (
+            "plan broken.py",
+            "'broken.py' does not say which callable of the file builds the model; ",
+        ),
+        ("plan broken.py", "it defines none\n"),
+        ("plan gone/none.py", "there is no file gone/none.py; there is no folder gone\n"),
+    ],
+)
+def test_what_names_no_callable_is_told_what_it_is(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str, told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("broken.py").write_text("def (")
+    code, _, err = run(*typed.split())
+    assert code == 2 and told in err and "to paste" not in err
+
+
+def test_a_file_beside_the_one_that_was_meant_is_no_slip_of_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder := tmp_path / "a_folder_with_a_long_name").mkdir()
+    (folder / "nets.py").write_text("")
+    assert "to paste" not in run("plan", f"{folder}/training.py:Net")[2]
+    assert (
+        f"to paste:     initkit plan {folder}/nets.py:Net"
+        in run("plan", f"{folder}/nest.py:Net")[2]
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("kaimin_normal", ["kaiming_normal"]),
+        ("VIT", ["vit"]),
+        ("xavier", ["xavier_normal", "xavier_uniform"]),
+    ],
+)
+def test_a_name_that_nothing_has_shows_the_command_of_each_that_is_meant(
+    run: Run, word: str, meant: list[str]
+) -> None:
+    code, _, err = run("describe", word)
+    assert code == 2
+    lines = [f"initkit describe {one}" for one in meant]
+    assert re.findall(r"(?:to paste|or): +(.*)", err) == lines
 
 
 def test_the_name_of_the_program_alone_shows_its_commands(run: Run) -> None:

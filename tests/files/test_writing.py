@@ -153,10 +153,34 @@ def test_what_cannot_be_written_is_named_by_the_path_that_was_given(
 
 
 @pytest.mark.parametrize("door", [load_recipe, read_text])
-@pytest.mark.parametrize("path", ["no.toml", "a\0.toml"])
-def test_what_cannot_be_read_is_named(door: Callable[[str], object], path: str) -> None:
-    with pytest.raises(FileError, match="cannot be read: "):
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("no.toml", r"^there is no file no.toml$"),
+        ("gone/no.toml", r"^there is no file gone/no.toml; there is no folder gone$"),
+        ("a\0.toml", r"^a\\x00.toml: cannot be read: "),
+        ("folder.toml", r"^folder.toml: cannot be read: Is a directory$"),
+    ],
+)
+def test_what_cannot_be_read_is_named(
+    door: Callable[[str], object],
+    path: str,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder.toml").mkdir()
+    with pytest.raises(FileError, match=told):
         door(path)
+
+
+def test_a_file_that_is_spelt_otherwise_is_told_with_the_one_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text("")
+    with pytest.raises(FileError) as caught:
+        read_text(tmp_path / "rules.tml")
+    there = str(tmp_path / "rules.toml")
+    assert str(caught.value) == f"there is no file {there[:-4]}tml; did you mean {there!r}?"
 
 
 def test_weights_are_the_same_bytes_every_time(tmp_path: Path) -> None:

@@ -434,3 +434,12 @@ def test_of_two_rules_with_one_label_none_is_shown_for_the_other() -> None:
     same = Rule("normal", name="target.body.0.bias")
     plan = plan_init(Twins(), [wrong, same, {"*": "normal"}], idle="ignore")
     assert [problem.shown for problem in plan.problems] == [None]
+
+
+def test_a_source_that_looks_most_like_the_copy_itself_is_told_so() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    (problem,) = plan_init(model, {"0.weight": "copy_of('0.weigt')", "*": 0}).problems
+    assert str(problem).startswith(
+        "0.weight: there is no parameter '0.weigt' to copy (rule '0.weight'); "
+        "'0.weight' is the copy itself"
+    )

@@ -75,3 +75,13 @@ def test_of_many_that_differ_a_little_the_range_is_told() -> None:
 def test_what_is_no_plan_is_refused_by_what_it_is() -> None:
     with pytest.raises(TargetError, match="compared with another plan, not with 'x'"):
         ONE.diff("x")  # type: ignore[arg-type]
+
+
+def test_what_is_no_plan_is_told_in_a_line() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    with pytest.raises(TargetError) as caught:
+        plan_init(model, {"*": 0}).diff(model)
+    assert str(caught.value) == (
+        "a plan is compared with another plan, not with a Sequential; "
+        "plan_init(model, rules) makes one"
+    )

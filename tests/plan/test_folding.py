@@ -188,3 +188,60 @@ def test_long_lists_of_classes_are_short_and_whole_on_a_page() -> None:
     kinds = (nn.Linear, nn.Bilinear, nn.Conv2d)
     page = plan_init(gpt(), {kinds: {"weight": 0, "bias": 0}}).to_html()
     assert 'title="Linear|Bilinear|Conv2d.weight">Linear|…</td>' in page
+
+
+class Stages(nn.Module):
+    """Stages of blocks, each stage twice as wide as the one before, its first block narrowing."""
+
+    def __init__(self, odd: tuple[int, int] | None = None) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList()
+        for stage in range(4):
+            width = 4 << stage
+            blocks = [
+                nn.ModuleDict({"conv": nn.Conv2d(width // 2 if i == 0 else width, width, 3)})
+                for i in range(4)
+            ]
+            if odd is not None and odd[0] == stage:
+                blocks[odd[1]]["conv"] = nn.Conv2d(width, width, 3, groups=2)
+            self.stages.append(nn.ModuleList(blocks))
+
+
+def test_a_shape_that_is_odd_within_its_stage_has_a_line_of_its_own() -> None:
+    rules = {"*.weight": "kaiming_normal", "*": 0}
+    sound = [fold.label for fold in plan_init(Stages(), rules).folds]
+    assert sound == ["stages.{0..3}.{0..3}.conv.weight", "stages.{0..3}.{0..3}.conv.bias"]
+    odd = [fold.label for fold in plan_init(Stages(odd=(1, 2)), rules).folds]
+    assert odd == ["stages.{0..3}.*.conv.weight", sound[1], "stages.1.2.conv.weight"]
+
+
+def apart() -> nn.Sequential:
+    model = nn.Sequential(*[nn.Linear(8, 8) for _ in range(8)])
+    model[2].weight = nn.Parameter(model[2].weight.half())
+    model[5].weight = model[0].weight
+    return model
+
+
+def test_a_line_says_why_it_is_apart_from_its_likes() -> None:
+    plan = plan_init(apart(), {"*weight": "normal(std=0.02)", "*": 0})
+    lines = {line.split()[0]: line for line in plan.table().splitlines()}
+    assert lines["2.weight"].endswith("float16") and lines["0.weight"].endswith("tied")
+    assert lines["{1,3,4,6,7}.weight"].endswith("*weight")
+    page = plan.to_html()
+    assert "float16</" in page and "tied</" in page
+    unfolded = {line.split()[0]: line for line in plan.table(fold=False).splitlines()}
+    assert unfolded["2.weight"].endswith("float16")
+    assert unfolded["0.weight"].endswith("= 5.weight")
+
+
+def test_where_all_of_like_names_are_tied_none_is_apart() -> None:
+    model = nn.ModuleDict({key: nn.ModuleList(nn.Linear(4, 4) for _ in range(3)) for key in "ab"})
+    for one, other in zip(model["a"], model["b"], strict=True):
+        other.weight = one.weight
+    assert "tied" not in plan_init(model, {"*": 0}).table()
+
+
+def test_one_dtype_and_a_tie_without_likes_are_no_remark() -> None:
+    model = nn.ModuleDict({"wte": nn.Embedding(8, 8), "head": nn.Linear(8, 8, bias=False)}).half()
+    model["head"].weight = model["wte"].weight
+    assert plan_init(model, {"*": "normal(std=0.02)"}).table().splitlines()[-1].endswith("*")

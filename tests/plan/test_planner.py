@@ -473,9 +473,16 @@ def test_each_mention_of_a_recipe_must_decide_something() -> None:
     assert "'head'" in text
 
 
-def test_a_device_that_is_none_is_refused_in_our_words() -> None:
-    with pytest.raises(OptionError, match="device cannot be 'cpuu': "):
-        apply_init(nn.Linear(2, 2, device="meta"), {"*": 0}, device="cpuu")
+@pytest.mark.parametrize(
+    ("device", "meant"),
+    [("cpuu", "'cpu'"), ("gpu", "'cuda'"), ("CUDA", "'cuda'"), ("cuda:x", ""), (3.5, "")],
+)
+def test_a_device_that_is_none_is_refused_in_our_words(device: Any, meant: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        apply_init(nn.Linear(2, 2, device="meta"), {"*": 0}, device=device)
+    told = f"device must be 'cpu', 'cuda' or 'cuda:1', or a torch.device, not {device!r}"
+    lines = f"\n  as written:   device={device!r}\n  to paste:     device={meant}"
+    assert str(caught.value) == told + (lines if meant else "")
 
 
 @pytest.mark.parametrize("entry", [plan_init, apply_init])

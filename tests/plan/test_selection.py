@@ -130,3 +130,29 @@ def test_a_module_of_another_model_and_one_without_parameters_are_problems() -> 
 def test_a_state_dict_has_no_types_to_choose_by() -> None:
     (problem,) = plan_init(Net().state_dict(), {"*": 0}, only=nn.Linear).problems
     assert str(problem).endswith("; a state_dict has no module types")
+
+
+@pytest.mark.parametrize(
+    ("only", "protect", "names"),
+    [
+        ("0", "0", "0.weight and 1 more"),
+        ("0.bias", "*.bias", "0.bias"),
+        (["0.weight", "1"], "*", "0.weight and 2 more"),
+    ],
+)
+def test_what_only_lists_and_protect_takes_leaves_nothing(
+    only: Any, protect: Any, names: str
+) -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    (problem,) = plan_init(model, {"*": 0}, only=only, protect=protect).problems
+    assert str(problem) == (
+        f"protect takes all that only lists ({names}), which leaves nothing to write; "
+        "leave one of the two out"
+    )
+
+
+def test_protect_may_take_a_part_of_what_only_lists() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    plan = plan_init(model, {"*": 0}, only="0", protect="0.bias")
+    assert not plan.problems and [s.name for s in plan.with_status("write")] == ["0.weight"]
+    assert not plan_init(model, {"*": 0}, only=[], protect="0").problems

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from torch import nn
@@ -91,3 +92,31 @@ def test_a_page_keeps_the_indents_of_a_tree() -> None:
     page = plan_init(net(), RULES).tree().to_html()
     assert '<td class="t">    head</td>' in page and "<summary>    h.{0..2}</summary>" in page
     assert ".t summary{white-space:pre-wrap}" in page and "u2003" not in page
+
+
+@pytest.mark.parametrize("depth", [0, -1, "x", 1.5])
+def test_a_depth_that_is_none_is_refused(depth: Any) -> None:
+    with pytest.raises(OptionError, match="^depth must be a number of levels, 1 or more"):
+        plan_init(nn.Linear(2, 2), {"*": 0}).tree(depth=depth)
+
+
+def test_a_tree_tells_dtypes_frozen_and_tied_parameters_apart() -> None:
+    model = nn.Sequential(*[nn.Linear(8, 8) for _ in range(6)])
+    model[2].weight = nn.Parameter(model[2].weight.half())
+    model[3].requires_grad_(False)
+    model[5].weight = model[0].weight
+    tree = plan_init(model, {"*weight": "normal(std=0.02)", "*": 0}).tree()
+    found = {row["module"]: row["remarks"] for row in tree.to_dict()}
+    assert found == {
+        "(model)": "2 of 11 frozen, 1 of 11 tied, 1 of 11 float16",
+        "0": "1 of 2 tied",
+        "{1,4}": "",
+        "2": "1 of 2 float16",
+        "3": "frozen",
+        "5": "",
+    }
+
+
+def test_a_tree_of_parameters_that_are_alike_has_no_remarks() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)).half()
+    assert "remarks" not in plan_init(model, {"*": 0}).tree().text()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+from typing import Any
 
 import pytest
+from torch import nn
 
+from initkit import OptionError, plan_init, summary
 from initkit.render import Line, Shown, lines_of, show, terminal_width
 
 LINES = [Line("fine"), Line("wrong", "error")]
@@ -93,3 +97,31 @@ def test_rich_prints_it_in_colours(capsys: pytest.CaptureFixture[str]) -> None:
 
     Console(force_terminal=True, width=80, color_system="standard").print(Words())
     assert library and "\x1b[31m" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("width", ["wide", 0, -1, 1.5, True])
+def test_a_width_that_is_none_is_refused_by_whatever_makes_a_text(width: Any) -> None:
+    model = nn.Linear(2, 2)
+    plan = plan_init(model, {"*": 0})
+    told = f"width must be a number of columns, 1 or more, or None, not {width!r}"
+    for text in (
+        plan.text,
+        plan.table,
+        plan.tree().text,
+        plan.diff(plan).text,
+        summary(model).text,
+    ):
+        with pytest.raises(OptionError, match=f"^{re.escape(told)}$"):
+            text(width)
+
+
+def test_a_folding_that_is_no_truth_value_is_refused() -> None:
+    plan = plan_init(nn.Linear(2, 2), {"*": 0})
+    for text in (plan.text, plan.table):
+        with pytest.raises(OptionError, match="^fold must be True or False, not 'no'$"):
+            text(fold="no")
+
+
+def test_a_text_fits_the_narrowest_width() -> None:
+    plan = plan_init(nn.Linear(2, 2), {"*": 0})
+    assert plan.text(1).startswith("Linear")

@@ -136,7 +136,39 @@ IDLE: dict[str, tuple[Any, str]] = {
     ),
     "a scope in a scope": (
         {"body": {"7": {"x": 1}}},
-        "'body: 7: x' matches no parameter; did you mean 'body.2' or 'body.0' or 'body'?",
+        "'body: 7: x' matches no parameter; the last module with parameters in 'body' is number 2",
+    ),
+    "a number beyond the end": (
+        {"body.3.weight": 1},
+        "; the last module with parameters in 'body' is number 2",
+    ),
+    "a number from the end": (
+        {"body.-1.*": 1},
+        "; the last module with parameters in 'body' is number 2",
+    ),
+    "a number that is too high for a scope": (
+        {"body.3": {"*": 1}},
+        "; the last module with parameters in 'body' is number 2",
+    ),
+    "a number among those that modules have": (
+        {"body.1.weight": 1},
+        "; did you mean 'body.2.weight' or 'body.0.weight' or 'bn1.weight'?",
+    ),
+    "a name that repeats its scope": (
+        {"body": {"body.0.bais": 1}},
+        "; names under 'body' begin below it",
+    ),
+    "a misspelt prefix": (
+        {"typ:Linear": 1},
+        "; no key opens with 'typ:': did you mean 'type:Linear'?",
+    ),
+    "a prefix of another library": (
+        {"regex:head.*": 1},
+        "; no key opens with 'regex:': did you mean 're:head.*'?",
+    ),
+    "a class behind a word like no prefix": (
+        {"layer:Linear": 1},
+        "; no key opens with 'layer:': did you mean 'type:Linear'?",
     ),
     "a misspelt name in a scope": (
         {"body": {"0": {"wieght": 1}}},

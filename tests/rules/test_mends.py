@@ -197,7 +197,6 @@ def test_an_error_shows_the_line_as_written_and_the_mended_one(case: str) -> Non
 WITHOUT_A_MEND: dict[str, tuple[Any, str]] = {
     "a number below its limit": ({"*": "normal(std=-1)"}, "'*': 'normal(std=-1)'"),
     "a scheme between two": ({"*": "xavier_xxx"}, "'*': 'xavier_xxx'"),
-    "a name with two meanings": ({"*": "he_normal"}, "'*': 'he_normal'"),
     "a truth value": ({nn.Linear: {"bias": True}}, "nn.Linear: {'bias': True}"),
     "what no text makes": ({"*": {"a": object()}}, "'*': {'a': ...}"),
 }
@@ -207,6 +206,177 @@ WITHOUT_A_MEND: dict[str, tuple[Any, str]] = {
 def test_without_a_clear_mend_the_line_is_shown_alone(case: str) -> None:
     rules, written = WITHOUT_A_MEND[case]
     assert str(error_of(rules)).endswith(f"\n  as written:   {written}")
+
+
+SEVERAL = {
+    "xavier": ("xavier_normal", "xavier_uniform"),
+    "Kaiming": ("kaiming_normal", "kaiming_uniform"),
+    "he_normal": ("kaiming_normal", "variance_scaling(scale=2)"),
+    "HeNormal": ("kaiming_normal", "variance_scaling(scale=2)"),
+    "GlorotNormal": ("variance_scaling(mode='fan_avg')", "xavier_normal"),
+    "he": ("kaiming_normal", "kaiming_uniform", "variance_scaling(scale=2)"),
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_a_name_with_several_meanings_shows_the_line_of_each(name: str) -> None:
+    first, *others = SEVERAL[name]
+    lines = [f"  to paste:     '*.weight': {first!r}"]
+    lines += [f"  or:           '*.weight': {other!r}" for other in others]
+    error = error_of({"*.weight": name})
+    assert str(error).split("\n")[1:] == [f"  as written:   '*.weight': {name!r}", *lines]
+    assert str(error_of(name)).endswith(f"  or:           {others[-1]!r}")
+
+
+def test_a_file_spells_each_meaning_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text('[rules]\n"*.weight" = "xavier"\n')
+    with pytest.raises(FileError) as caught:
+        load_recipe(tmp_path / "rules.toml")
+    assert str(caught.value).endswith(
+        """
+  as written:   "*.weight" = "xavier"
+  to paste:     "*.weight" = "xavier_normal"
+  or:           "*.weight" = "xavier_uniform\""""
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("normal(0,0.02)", "normal(mean=0, std=0.02)"),
+        ("normal( 0, 0.02 )", "normal(mean=0, std=0.02)"),
+        ("normal(0,0.02,3)", "normal(mean=0, std=0.02)"),
+        ("trunc_normal(0, 0.02, -2, 2)", "trunc_normal(mean=0, std=0.02, low=-2, high=2)"),
+        ("kaiming_normal('fan_out')", "kaiming_normal(mode='fan_out')"),
+        ("kaiming_normal('relu')", "kaiming_normal(nonlinearity='relu')"),
+        (
+            "kaiming_uniform(0, 'fan_in', 'relu')",
+            "kaiming_uniform(a=0, mode='fan_in', nonlinearity='relu')",
+        ),
+        (
+            "variance_scaling(2,'fan_in','normal')",
+            "variance_scaling(scale=2, mode='fan_in', distribution='normal')",
+        ),
+        ("sparse(0.1, 0.01)", "sparse(sparsity=0.1, std=0.01)"),
+        ("uniform(-1,1,3)", "uniform(-1, 1)"),
+        ("zeros(1)", "zeros"),
+    ],
+)
+def test_options_without_names_get_those_of_torchs_order(written: str, meant: str) -> None:
+    error = error_of({"*.weight": written})
+    assert str(error).endswith(
+        f"\n  as written:   '*.weight': {written!r}\n  to paste:     '*.weight': " + (repr(meant))
+    )
+
+
+def test_of_more_values_than_options_the_message_says_which_there_are() -> None:
+    message = str(error_of({"*": "normal(0, 0.02, 3)"}))
+    assert message.startswith(
+        "normal has the options mean, std, and 3 are given: normal(0, 0.02, 3)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rules", "meant"),
+    [
+        ({"blocks.0": {"blocks.0.norm.bias": 0}}, "'blocks.0': {'norm.bias': 0}"),
+        ({"blocks.0": {"blocks.0.norm": 0}}, "'blocks.0': {'norm.*': 0}"),
+        ({"blocks.*": {"blocks.1.norm.bias": 0}}, "'blocks.*': {'norm.bias': 0}"),
+        ({"blocks.1": {"norm": {"norm.bias": 0}}}, "'blocks.1': {'norm': {'bias': 0}}"),
+        ({"blocks.0": {"norm": 0}}, "'blocks.0': {'norm.*': 0}"),
+        ({"norm": 0}, "'*.norm.*': 0"),
+        ({"typ:Linear": 0}, "'type:Linear': 0"),
+        ({"class:Linear": 0}, "'type:Linear': 0"),
+        ({"layer:Linear": 0}, "'type:Linear': 0"),
+        ({"regex:.*norm.*": 0}, "'re:.*norm.*': 0"),
+        ({"blocks.2.*": 0}, "'blocks.1.*': 0"),
+        ({"blocks.2": {"*": 0}}, "'blocks.1': {'*': 0}"),
+        ({"blocks.-1.*": 0}, "'blocks.1.*': 0"),
+        ({"blocks.2.norm": 0}, "'blocks.1.norm.*': 0"),
+        ({"blocks[2].norm.bias": 0}, "'blocks.1.norm.bias': 0"),
+        ({"bloks.7.norm.bias": 0}, "'blocks.1.norm.bias': 0"),
+        ({"type:LN": 0}, "'type:LayerNorm': 0"),
+        ({"type:Emb": 0}, "'type:Embedding': 0"),
+        ({"in:Blk": {"*": 0}}, "'in:Block': {'*': 0}"),
+    ],
+)
+def test_a_rule_that_matches_nothing_is_mended_by_the_models_own_words(
+    rules: Any, meant: str
+) -> None:
+    error = error_of([rules, SPARE])
+    assert error is not None and error.told().endswith(f"\n  to paste:     {meant}")
+    assert error_of([pasted(error), SPARE]) is None
+
+
+def test_what_several_classes_may_be_short_for_is_not_guessed() -> None:
+    assert "to paste" not in str(error_of([{"type:L": 0}, SPARE]))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (
+            torch.float16,
+            (
+                "torch.float16 (dtype) is no way to start a parameter; rules say how values start, "
+                "and model.to(torch.float16) what holds them\n  as written:   '*': torch.float16"
+            ),
+        ),
+        (
+            nn.Linear,
+            (
+                "the class Linear is no way to start a parameter; a class is a key: nn.Linear: "
+                "'normal(std=0.02)'\n  as written:   '*': nn.Linear"
+            ),
+        ),
+        (
+            nn.Linear(2, 2),
+            (
+                "a Linear is no way to start a parameter; load_state_dict() copies the values of a "
+                "module; to start one, its path is a key\n  as written:   '*': ..."
+            ),
+        ),
+    ],
+)
+def test_a_value_that_starts_nothing_is_told_where_it_belongs(value: Any, message: str) -> None:
+    assert str(error_of({"*": value})) == message
+
+
+@pytest.mark.parametrize("value", [("normal", 0.02), ["normal", 0, 0.02], ("xavier_uniform", 1.4)])
+def test_a_scheme_that_is_pulled_apart_is_told_to_be_one_text(value: Any) -> None:
+    told = "the options of a scheme stand in one text with its name, as in 'normal(std=0.02)', not"
+    assert str(error_of({"*.weight": value})).startswith(f"{told} beside it: {value!r}\n")
+
+
+@pytest.mark.parametrize(
+    "value", [{"normal": {"std": 0.02}}, {"name": "normal"}, {"std": 0.02}, {"*": 0}]
+)
+def test_a_table_under_a_parameter_is_told_what_stands_there(value: Any) -> None:
+    error = error_of([{"classifier.weight": value}, SPARE])
+    assert error is not None and error.hint == (
+        "; 'classifier.weight' is a parameter, and starts as one text says, such as "
+        "'normal(std=0.02)'"
+    )
+
+
+def test_options_with_colons_are_written_as_a_call() -> None:
+    error = error_of({"*.weight": "normal(std:0.02, mean : 0)"})
+    assert error is not None
+    assert error.told().endswith("to paste:     '*.weight': 'normal(std=0.02, mean=0)'")
+
+
+def test_a_state_dict_in_place_of_rules_is_told_once() -> None:
+    assert str(error_of(MODEL.state_dict())) == (
+        "this table of 11 tensors is a state_dict and no rules: model.load_state_dict() copies its "
+        "values, and apply_init(state_dict, rules) starts them"
+    )
+
+
+def test_what_prints_in_lines_is_told_by_its_type() -> None:
+    assert str(error_of(torch.optim.SGD(MODEL.parameters()))) == (
+        "cannot read rules from a SGD; rules are a dict, a list of dicts, a Rule, a Recipe, or the "
+        "name of a recipe or scheme"
+    )
 
 
 def test_two_names_that_are_as_near_are_both_told_and_none_is_pasted() -> None:
@@ -560,3 +730,8 @@ def test_the_name_of_a_checkpoint_means_its_family(written: str, family: str) ->
 def test_a_file_for_rules_is_told_to_be_loaded() -> None:
     error = error_of("rules.yaml")
     assert error is not None and "are read by load_recipe(path)." in error.told()
+    error = error_of("a/rules.toml")
+    assert error is not None and error.told().endswith("are read by load_recipe('a/rules.toml').")
+    assert str(error_of(Path("a") / "rules.toml")) == (
+        "a/rules.toml is a path: load_recipe('a/rules.toml') reads rules in a file"
+    )

@@ -124,7 +124,7 @@ def test_what_cannot_be_read_is_named_with_file_key_and_line(case: str, tmp_path
 
 
 def test_a_file_that_is_not_there_or_has_another_ending_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match=r"none.toml: cannot be read"):
+    with pytest.raises(FileError, match=r"^there is no file .*none.toml$"):
         load_recipe(tmp_path / "none.toml")
     (tmp_path / "a.yaml").write_text("")
     with pytest.raises(FileError, match=r"a recipe file ends in .toml or .json"):

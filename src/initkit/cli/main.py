@@ -20,7 +20,8 @@ import torch
 from .._version import __version__
 from ..access import Summary, summary
 from ..check.check import check_init
-from ..errors import FileError, InitkitError, OptionError, TargetError
+from ..errors import InitkitError, OptionError
+from ..files import read_text
 from ..plan import DEFAULTS, UNEXPLAINED, Plan, PlanOptions, of_kind, plan_init
 from ..record import recording
 from ..render import fold, lines_of, terminal_width
@@ -59,7 +60,7 @@ from .targets import (
     load_weights,
     save_weights,
 )
-from .usage import Commands, Misuse, Parser, no_target, told
+from .usage import Commands, Misuse, Parser, meant, told
 
 FINE, FAILED, WRONG_USE = 0, 1, 2
 _ONLY_WITH_RULES = ("strict", "only", "protect")
@@ -90,14 +91,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()  # here, where a pipe that was closed is no error
         return FINE if output.ok else FAILED
     except InitkitError as error:
-        if isinstance(error, TargetError) and error.shown is None:
-            error.shown = no_target(words, error)
+        if error.shown is None:
+            error.shown = meant(words, error)
         print(f"initkit: {error.respelled(shell_text)}", file=sys.stderr)
         return WRONG_USE
     except BrokenPipeError:  # `initkit recipes | head`
         # Python flushes stdout once more when it ends, and would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINE
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no integer") from None
 
 
 class _Version(argparse.Action):
@@ -157,18 +165,18 @@ def _parser() -> tuple[Parser, Commands]:
     apply = _command(commands, _apply, "apply", "initialise a model and save its state_dict")
     _takes_rules(apply)
     _folds(apply)
-    apply.add_argument("--seed", type=int, required=True, help="any integer")
+    apply.add_argument("--seed", type=_integer, required=True, help="any integer")
     apply.add_argument("--out", metavar="FILE", required=True, help=".safetensors, .pt or .pth")
     apply.add_argument("--report", metavar="FILE", help="save the report here, as JSON")
     probe = _command(commands, _probe, "probe", "run a model once, and find which layer spoils it")
     _takes_inputs(probe)
     probe.add_argument("--rules", metavar="FILE|NAME", help="probe what these rules plan")
-    probe.add_argument("--seed", type=int, default=0, help="any integer")
+    probe.add_argument("--seed", type=_integer, default=0, help="any integer")
     probe.add_argument("--html", metavar="FILE", help="save a page with pictures here")
     calibrate = _command(commands, _calibrate, "calibrate", "find factors for unit variance")
     _takes_inputs(calibrate)
     calibrate.add_argument("--rules", metavar="FILE|NAME", required=True, help="what is scaled")
-    calibrate.add_argument("--seed", type=int, default=0, help="any integer")
+    calibrate.add_argument("--seed", type=_integer, default=0, help="any integer")
     calibrate.add_argument("--out", metavar="FILE", help="save the calibrated plan here, as JSON")
     convert = _command(commands, _convert, "convert", "turn a foreign configuration into rules")
     convert.add_argument("config", metavar="CONFIG", help="of MMEngine (.py) or AllenNLP (.json)")
@@ -330,10 +338,7 @@ def _read_plan(text: str) -> Plan:
     """Return the plan in a file, or the one that a target's own code carries out."""
     if not text.endswith(".json"):
         return _recorded(text)
-    try:
-        return Plan.from_json(Path(text).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FileError(f"{text} cannot be read: {error.strerror}", path=text) from error
+    return Plan.from_json(read_text(text))
 
 
 def _ties(options: argparse.Namespace) -> Output:

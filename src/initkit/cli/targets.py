@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
+import inspect
 import os
-import pickle
-import re
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import TargetError
-from ..files import replacing
+from ..files import no_file, replacing, why_refused
 from ..model import Model
 
 _WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
@@ -39,11 +40,42 @@ def load_module(text: str) -> nn.Module:
         raise TargetError(f"{text}: this needs a module, and a file of weights holds none")
     place, colon, name = text.rpartition(":")
     if not colon or not place or not name:
-        raise TargetError(f"{text!r} is no target: give {_FORMS}")
+        raise _no_target(text)
     model = _built(_callable(_imported(place), name, text), text)
     if isinstance(model, nn.Module):
         return model
     raise TargetError(f"{text} returned {type(model).__name__}, not a module")
+
+
+def _no_target(text: str) -> TargetError:
+    """Return the error of what names no callable, with those that a file of Python has."""
+    file = text.rstrip(":")
+    if file.endswith((".toml", ".json")):
+        return TargetError(f"{text!r} is no target, and rules go behind --rules: give {_FORMS}")
+    if not file.endswith(".py"):
+        return TargetError(f"{text!r} is no target: give {_FORMS}")
+    if not os.path.isfile(file):
+        return _missing(file)
+    names = _defined(file)
+    listed = f"it has {', '.join(names)}" if names else "it defines none"
+    error = TargetError(
+        f"{text!r} does not say which callable of the file builds the model; {listed}"
+    )
+    error.either = tuple({text: f"{file}:{name}"} for name in names[:_MOST])
+    return error
+
+
+_MOST = 4  # callables of a file that are shown as a command
+
+
+def _defined(file: str) -> list[str]:
+    """Return the classes and functions that a file of Python defines, without running it."""
+    try:
+        body = ast.parse(Path(file).read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        return []
+    kinds = (ast.ClassDef, ast.FunctionDef)
+    return [one.name for one in body if isinstance(one, kinds) and not one.name.startswith("_")]
 
 
 def load_inputs(text: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -75,8 +107,7 @@ def _imported(place: str) -> ModuleType:
             return importlib.import_module(place)
         path = Path(place)
         if not path.is_file():
-            beside = [str(path.with_name(one.name)) for one in path.parent.glob("*.py")]
-            raise TargetError(f"there is no file {place}").meaning(place, beside)
+            raise _missing(place)
         spec = importlib.util.spec_from_file_location(path.stem, path)
         assert spec is not None
         assert spec.loader is not None
@@ -113,13 +144,24 @@ def _built(found: Any, text: str) -> Any:
     try:
         return found()
     except (Exception, SystemExit) as error:
-        raise TargetError(f"calling {text} failed: {type(error).__name__}: {error}") from error
+        why = f"{type(error).__name__}: {error}{_needing(found)}"
+        raise TargetError(f"calling {text} failed: {why}") from error
+
+
+def _needing(found: Any) -> str:
+    """Return what to do about a callable that needs arguments; nothing for others."""
+    with suppress(TypeError, ValueError):  # some have no signature
+        try:
+            inspect.signature(found).bind()
+        except TypeError:
+            return "; a target is called without arguments: name a function that gives them"
+    return ""
 
 
 def read_weights(path: str) -> dict[str, Any]:
     """Return the state_dict in a file, without running anything that is in it."""
     if not os.path.isfile(path):
-        raise TargetError(f"there is no file {path}")
+        raise _missing(path)
     try:
         if path.endswith(".safetensors"):
             return dict(_safetensors().load_file(path))
@@ -128,26 +170,20 @@ def read_weights(path: str) -> dict[str, Any]:
     except TargetError:
         raise
     except Exception as error:
-        # Without torch's own words, which go on about loading the file in an unsafe way.
-        raise TargetError(f"{path} cannot be read as weights: {_refusal(error)}") from None
+        why = _damaged if path.endswith(".safetensors") else why_refused
+        raise TargetError(f"{path} cannot be read as weights: {why(error)}") from None
     if not isinstance(entries, Mapping):
         raise TargetError(f"{path} holds {type(entries).__name__}, not a state_dict")
     return dict(entries)
 
 
-def _refusal(error: Exception) -> str:
-    """Say in a line why a file was not read as weights."""
-    if not isinstance(error, pickle.UnpicklingError):
-        return next(iter(str(error).splitlines()), type(error).__name__)
-    # torch names what it refuses: the function or class that the file would have called. A file of
-    # the format before 1.6 is asked by no other way, and releases differ in naming `builtins`.
-    asked = re.search(r"GLOBAL (?:builtins\.)?(\S+)", str(error))
-    if asked is None:
-        return "it is no file that torch.save wrote, or a damaged one"
-    return (
-        f"it holds more than tensors and plain data ({asked[1]}), which could run any code; save "
-        "the state_dict alone, as .safetensors or by torch.save, from a program that you trust"
-    )
+def _damaged(error: Exception) -> str:
+    told = str(error).partition(":")[2].strip() or type(error).__name__
+    return f"it is no file of safetensors, or a damaged one ({told})"
+
+
+def _missing(path: str) -> TargetError:
+    return TargetError(f"there is no file {path}").instead_of(no_file(path))
 
 
 def load_weights(model: Model, path: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
-from ..errors import Correction, RuleError, TargetError, visible
+from ..errors import Correction, InitkitError, RuleError, TargetError, visible
 from ..rules import list_recipes, recipe_named
 from ..schemes import canonical_name, list_schemes
 from ..spelling import clearly_nearest
@@ -61,15 +61,21 @@ def told(
     return "\n  ".join([f"{head}{parser.prog}: error: {misuse}", *lines])
 
 
-def no_target(words: Sequence[str], error: TargetError) -> Correction | None:
-    """Return the command that was meant where a target is none.
+def meant(words: Sequence[str], error: InitkitError) -> Correction | None:
+    """Return the command that was meant where a word of it is not what it should be.
 
-    With the name that its file has, or that which describes a recipe or a scheme.
+    With a name that is there in its place, or one that describes a recipe or a scheme.
     """
     written = Typed(tuple(words))
-    for mend in error.mends:
-        for form in changed(written.words, words_for(mend)):
-            return Correction(written, Typed(form))
+    forms = [
+        Typed(form)
+        for mend in error.either or error.mends[:1]
+        for form in changed(written.words, words_for(mend))
+    ]
+    if forms:
+        return Correction(written, forms[0], others=tuple(forms[1:]) if error.either else ())
+    if not isinstance(error, TargetError):
+        return None
     # The target comes first; what names rules behind it is where it should be.
     target = next((word for word in words[1:] if not word.startswith("-")), "")
     name = _near_rules(target)

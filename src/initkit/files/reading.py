@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FileError
+from ..spelling import clearly_nearest
 
 DEEPEST = 100
 """How many tables and lists may stand in each other."""
@@ -25,6 +26,33 @@ def as_path(path: object) -> Path:
     )
 
 
+def no_file(path: str | Path) -> FileError:
+    """Return the error that there is no such file, with the one beside it that was meant.
+
+    Of names alone: files in one folder are alike in all that stands before them.
+    """
+    error = FileError(f"there is no file {path}", path=path)
+    wanted = Path(path)
+    try:
+        beside = sorted(one.name for one in wanted.parent.iterdir() if one.is_file())
+    except OSError:
+        error.hint = f"; there is no folder {wanted.parent}"
+        return error
+    if (meant := clearly_nearest(wanted.name, beside)) is not None:
+        error.mends = ({str(path): str(wanted.with_name(meant))},)
+        error.hint = f"; did you mean {str(wanted.with_name(meant))!r}?"
+    return error
+
+
+def unread(path: str | Path, error: OSError | ValueError) -> FileError:
+    """Return the error that a file cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        return no_file(path)
+    # ValueError: NUL in a path, bytes that are no UTF-8
+    why = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return FileError(f"{path}: cannot be read: {why}", path=path)
+
+
 def read_text(path: str | Path) -> str:
     """Return the text of a UTF-8 file.
 
@@ -32,8 +60,8 @@ def read_text(path: str | Path) -> str:
     """
     try:
         return as_path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:  # ValueError: NUL in a path, bytes that are no UTF-8
-        raise FileError(f"{path}: cannot be read: {error}", path=path) from None
+    except (OSError, ValueError) as error:
+        raise unread(path, error) from None
 
 
 def parse_json(text: str) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
+import pickle
+import re
 from collections.abc import Mapping
 from ctypes import c_char
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..errors import FileError
-from .reading import as_path, parse_json, read_text
+from .reading import as_path, parse_json, read_text, unread
 
 _HEADER = 100_000_000  # bytes that a header has at most, as the format says
 _PIECE = 1 << 24  # bytes that are hashed at once
@@ -87,7 +89,7 @@ def stored_tensors(path: str | Path) -> Mapping[str, StoredTensor]:
     try:
         seen = place.stat()
     except (OSError, ValueError) as error:
-        raise FileError(f"{path}: cannot be read: {error}", path=path) from None
+        raise unread(place, error) from None
     return _found(str(place), seen.st_mtime_ns, seen.st_size)
 
 
@@ -165,11 +167,32 @@ def _index(path: Path) -> dict[str, StoredTensor]:
 # ------------------------------------------------------------------------------------ torch.save
 
 
+def why_refused(error: Exception) -> str:
+    """Say in a line why torch.load did not read a file.
+
+    Not in torch's own words, which go on about loading it in an unsafe way.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return f"it cannot be read: {error.strerror}"
+    # torch names what it refuses: the function or class that the file would have called. A file of
+    # the format before 1.6 is asked by no other way, and releases differ in naming `builtins`.
+    asked = re.search(r"GLOBAL (?:builtins\.)?(\S+)", str(error))
+    if isinstance(error, pickle.UnpicklingError) and asked is not None:
+        return (
+            f"it holds more than tensors and plain data ({asked[1]}), which could run any code; "
+            "save the state_dict alone, as .safetensors or by torch.save, from a program that you "
+            "trust"
+        )
+    if "_use_new_zipfile_serialization" in str(error):  # what torch.save wrote before 1.6, or not
+        return "it is no file that torch.save writes since torch 1.6; load it and save it anew"
+    return "it is no file that torch.save wrote, or a damaged one"
+
+
 def _torch_file(path: str) -> dict[str, StoredTensor]:
     try:
         data = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # pickles fail in many ways
-        raise FileError(f"{path}: torch.load cannot map it: {error}", path=path) from None
+        raise FileError(f"{path}: {why_refused(error)}", path=path) from None
     for key in ("state_dict", "model"):
         if isinstance(data, Mapping) and isinstance(data.get(key), Mapping):
             data = data[key]

@@ -50,7 +50,9 @@ def read_call(text: str) -> Call:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         node = None
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
-        raise RuleError(f"cannot read the options of {text!r}; write {name}(option=value)")
+        error = RuleError(f"cannot read the options of {text!r}; write {name}(option=value)")
+        error.mends = ({options: re.sub(r"(\w)\s*:\s*", r"\1=", options)},)
+        raise error
     if any(k.arg is None for k in node.keywords) or any(
         isinstance(a, ast.Starred) for a in node.args
     ):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ..distributions import Copy, Distribution
 from ..errors import Problem, SchemeMismatch
 from ..model import Slot
+from ..spelling import nearest
 from ..ties import memories
 from .dtypes import dtype_problem
 from .step import EMPTY, WRITE, Step, Target
@@ -105,8 +106,12 @@ class _Settler:
     def _settle(self, place: int, step: Step, name: str) -> None:
         at = self.place_of.get(name)
         if at is None:
-            others = [other for other in self.place_of if other not in step.names]
-            self._refuse(step, f"there is no parameter {name!r} to copy").or_rather(name, others)
+            problem = self._refuse(step, f"there is no parameter {name!r} to copy")
+            near = nearest(name, self.place_of, n=1)
+            if near and near[0] in step.names:
+                problem.hint = f"; {near[0]!r} is the copy itself"
+            else:
+                problem.or_rather(name, self.place_of)
         elif at in self._chain:
             names = [self.steps[p].name for p in self._chain[self._chain.index(at) :]]
             loop = " -> ".join([*names, self.steps[at].name])

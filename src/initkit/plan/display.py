@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+
+import torch
 
 from ..distributions import short
 from ..errors import visible
@@ -23,6 +26,7 @@ from ..render import (
     html_page,
     lines_of,
     spanned,
+    template,
     tie_pictures,
 )
 from .folding import (
@@ -39,6 +43,8 @@ from .folding import (
     short_rule,
     starts,
     tie_labels,
+    usual_dtype,
+    why_apart,
 )
 from .page import mark, opener, page_folds
 from .step import EMPTY, KEEP, LEFT_OUT, PROTECTED, UNCOVERED, UNEXPLAINED, WRITE, Step
@@ -136,9 +142,51 @@ COLUMNS: tuple[Column[Fold[Step]], ...] = (
 def plan_lines(steps: Sequence[Step], width: int | None = None, *, fold: bool = True) -> list[Line]:
     """Return the table: like steps in one line, or without ``fold`` each in its own."""
     if not fold:
-        return column_lines(_ONE_EACH, steps, width)
+        usual = usual_dtype(steps)
+        apart = any(step.dtype != usual for step in steps)
+        return column_lines(_each_with_dtypes(usual) if apart else _ONE_EACH, steps, width)
     with no_collecting():
-        return column_lines(COLUMNS, fold_steps(steps), width)
+        folds = fold_steps(steps)
+        return column_lines(with_reasons(COLUMNS, folds), folds, width)
+
+
+def _each_with_dtypes(usual: torch.dtype | None) -> list[Column[Step]]:
+    """Return the columns, in which remarks open with a dtype that most parameters have not."""
+
+    def told(step: Step) -> str:
+        return ", ".join(filter(None, [why_apart(step, usual), step.remarks]))
+
+    return [*_ONE_EACH[:-1], replace(_ONE_EACH[-1], text=told)]
+
+
+def with_reasons(
+    columns: Sequence[Column[Fold[Step]]], folds: Sequence[Fold[Step]]
+) -> list[Column[Fold[Step]]]:
+    """Return the columns, in which remarks open with why a line is none with others.
+
+    Parameters of another dtype than most have lines of their own, and so have tied ones: which are
+    tied stands above the table, and here where others of like names are not.
+    """
+    usual = usual_dtype([step for fold in folds for step in fold.rows])
+    untied = Counter(template(fold.first.name) for fold in folds if not fold.first.tie_kind)
+    why = {
+        id(fold): why_apart(fold.first, usual, among=untied[template(fold.first.name)])
+        for fold in folds
+    }
+    if not any(why.values()):
+        return list(columns)
+
+    def told(fold: Fold[Step]) -> str:
+        return ", ".join(filter(None, (why[id(fold)], remarks(fold))))
+
+    return [
+        replace(column, text=told)
+        if column.text is remarks
+        else replace(column, under=told)
+        if column.under is remarks
+        else column
+        for column in columns
+    ]
 
 
 def first_to_know(
@@ -214,7 +262,8 @@ def plan_page(
     """
     with no_collecting():
         folds = page_folds(steps)
-    columns = [replace(COLUMNS[0], inside=opener(folds)), *COLUMNS[1:]]
+    named, *others = with_reasons(COLUMNS, folds)
+    columns = [replace(named, inside=opener(folds)), *others]
     frozen = labels(step for step in steps if step.frozen and step.status == WRITE)
     sections: list[Section] = [
         # Notes without lines leave no trace.
@@ -223,7 +272,8 @@ def plan_page(
         Notes(frozen, "Frozen, and written all the same", "warning"),
         *lines,
         Notes(tie_labels(steps), "Tied: one memory under several names"),
-        *tied_pictures(steps),
+        # Under the notes' own heading.
+        *(replace(picture, title="") for picture in tied_pictures(steps)),
         column_html(columns, folds, "Parameters", mark(folds, kinds or {})),
     ]
     return html_page(title, sections, whole=whole)

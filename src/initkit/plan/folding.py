@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+
+import torch
 
 from ..render import (
     Fold,
@@ -93,6 +96,18 @@ def remarks(fold: Fold[Step]) -> str:
     """Return what should be known of all of a line's steps."""
     text = spanned([step.own_remarks for step in fold.rows])
     return "" if text == "…" else text
+
+
+def usual_dtype(steps: Iterable[Step]) -> torch.dtype | None:
+    """Return the dtype that most steps have; None without any."""
+    return next((dtype for dtype, _ in Counter(s.dtype for s in steps).most_common(1)), None)
+
+
+def why_apart(step: Step, usual: torch.dtype | None, among: int = 0) -> str:
+    """Return what keeps a step out of a line with others: its dtype, or a tie ``among`` others."""
+    told = [str(step.dtype).removeprefix("torch.")] if step.dtype != usual else []
+    told += ["tied"] if among and step.tie_kind in ("module", "parameter") else []
+    return ", ".join(told)
 
 
 def rule(fold: Fold[Step]) -> str:

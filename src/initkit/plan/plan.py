@@ -208,7 +208,10 @@ class Plan(Shown):
         ~ weight  constant 0 -> constant 1
         """
         if not isinstance(other, Plan):
-            raise TargetError(f"a plan is compared with another plan, not with {shown(other)}")
+            raise TargetError(
+                f"a plan is compared with another plan, not with {shown(other)}; "
+                "plan_init(model, rules) makes one"
+            )
         return compared(self.steps, list(_as_named(other.steps, rename)))
 
     def tree(self, *, columns: Sequence[str] = DEFAULT_COLUMNS, depth: int | None = 3) -> Tree:

@@ -21,6 +21,7 @@ from ..errors import (
 from ..model import Model, ModelView, fold_unregistered, name_unregistered
 from ..numbers import no_collecting
 from ..rules import Rules, read_rules
+from .braces import remark_idle_words
 from .checkpoints import beside_the_model
 from .copies import settle_copies
 from .decide import decide
@@ -81,8 +82,10 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
     problems += wrong
     checkpoints = beside_the_model(clauses, view)
     unused = [*unused_rules(table, decided.used, view, settings), *checkpoints.problems]
+    idle_words: list[str] = []  # of rules that are not idle themselves
     if settings["idle"] == "error":
         problems += unused
+        idle_words += remark_idle_words(clauses, decided.used, view.slots)
     whole: InitOptions = {**settings, "only": None, "protect": None, "strict": False}
     replan = partial(plan_view, view, settings=whole)
     misfits = list(find_misfits(clauses, decided.used, steps, view, replan))
@@ -104,6 +107,7 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
         targets=targets,
         notes=[
             *remarks,
+            *idle_words,
             *checkpoints.notes,
             *([] if settings["buffers"] else listed_buffers(view.slots, wanted)),
             *beside,

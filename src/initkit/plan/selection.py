@@ -90,15 +90,30 @@ def select(
     known = _known(view.slots)
     inside, outside = _Listed(wanted or (), known), _Listed(guarded or (), known)
     problems = [*inside.idle("only", view), *outside.idle("protect", view)]
-    found = []
+    found: list[Step] = []
+    asked: list[Step] = []  # what `only` lists
     for step, target in zip(steps, targets, strict=True):
         # One protected name protects the memory; to be written, all of its names must be wanted.
+        listed = wanted is not None and all(t for s in target.slots for t in inside.taken(s))
         if guarded and any(taken for slot in target.slots for taken in outside.taken(slot)):
             step = replace(step, status=PROTECTED)
-        elif wanted is not None and not all(t for s in target.slots for t in inside.taken(s)):
+        elif wanted is not None and not listed:
             step = replace(step, status=LEFT_OUT)
         found.append(step)
+        asked += [step] if listed else []
+    if asked and all(step.status == PROTECTED for step in asked):
+        problems.append(_nothing_left(asked))
     return found, problems
+
+
+def _nothing_left(steps: Sequence[Step]) -> Problem:
+    """Return the problem of a selection all of which is protected."""
+    more = f" and {len(steps) - 1} more" if len(steps) > 1 else ""
+    return IdleSelection(
+        f"protect takes all that only lists ({steps[0].name}{more}), which leaves nothing to "
+        "write; leave one of the two out",
+        rule="protect",
+    )
 
 
 class _Listed:

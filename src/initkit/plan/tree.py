@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import torch
 
 from ..distributions import short
 from ..errors import OptionError
@@ -16,6 +18,7 @@ from ..render import (
     Line,
     Shown,
     Traits,
+    check_count,
     column_html,
     column_lines,
     fold_alike,
@@ -23,10 +26,10 @@ from ..render import (
     lines_of,
 )
 from ..spelling import did_you_mean
-from .folding import short_rule
+from .folding import short_rule, usual_dtype
 from .step import WRITE, Step
 
-DEFAULT_COLUMNS = ("starts as", "std", "elements", "tensors", "type")
+DEFAULT_COLUMNS = ("starts as", "std", "elements", "tensors", "type", "remarks")
 _ROOT = "(model)"
 _MOST_LAWS = 2  # distributions that a line names
 
@@ -50,7 +53,10 @@ class _Module:
     def alike(self) -> Hashable:
         """Return all that modules of one line have in common."""
         skip = len(self.path)
-        about = ((s.name[skip:], s.shape, s.start, s.rule, s.frozen) for s in self.steps())
+        about = (
+            (s.name[skip:], s.shape, s.dtype, s.start, s.rule, s.frozen, s.tie_kind)
+            for s in self.steps()
+        )
         return (self.kind, *about)
 
 
@@ -63,6 +69,7 @@ class TreeRow:
     count: int
     kind: str
     steps: tuple[Step, ...]
+    usual: torch.dtype | None = None  # which most of the model has
 
     @property
     def elements(self) -> int:
@@ -136,8 +143,27 @@ def _rounded(count: int) -> str:
     return str(count)
 
 
+def _dtype(step: Step) -> str:
+    return str(step.dtype).removeprefix("torch.")
+
+
 def _std(row: TreeRow) -> str:
     return "" if row.std is None else short(row.std)
+
+
+def _remarks(row: TreeRow) -> str:
+    """Return what of a line has another dtype than most of the model, is frozen, or tied."""
+    told: Counter[str] = Counter()
+    for step in row.steps:
+        told[_dtype(step)] += step.dtype != row.usual
+        told["frozen"] += step.frozen
+        told["tied"] += len(step.names) > 1
+    total = len(row.steps)
+    return ", ".join(
+        what if count == total else f"{count} of {total} {what}"
+        for what, count in told.items()
+        if count
+    )
 
 
 def _frozen(row: TreeRow) -> int:
@@ -159,9 +185,10 @@ _ALL: tuple[Column[TreeRow], ...] = (
     Column("starts as", lambda row: row.starts, brief=_brief_laws),
     Column("std", _std, "r", order=lambda row: row.std),
     Column("rule", lambda row: row.common(lambda step: short_rule(step.rule))),
-    Column("dtype", lambda row: row.common(lambda s: str(s.dtype).removeprefix("torch."))),
+    Column("dtype", lambda row: row.common(_dtype)),
     Column("status", lambda row: row.common(lambda step: step.status)),
     Column("frozen", lambda row: _frozen(row) or "", "r"),
+    Column("remarks", _remarks, loose="note"),
 )
 """What a tree can say of each line; a new column is a row here."""
 _COLUMNS: Mapping[str, Column[TreeRow]] = {column.header: column for column in _ALL}
@@ -233,10 +260,13 @@ def make_tree(
 
     ``kinds`` are the classes of the modules by the names of their parameters.
     """
+    check_count("depth", depth, "levels")
     root = _Module("")
     for step in steps:
         _place(root, step, kinds)
-    return Tree(title, list(_rows([root], _ROOT, 0, depth)), columns)
+    usual = usual_dtype(steps)
+    rows = (replace(row, usual=usual) for row in _rows([root], _ROOT, 0, depth))
+    return Tree(title, list(rows), columns)
 
 
 def _place(root: _Module, step: Step, kinds: Mapping[str, str]) -> None:

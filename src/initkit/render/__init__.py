@@ -17,7 +17,7 @@ from .svg import (
     strips,
     tie_pictures,
 )
-from .terminal import Line, Shown, Tone, lines_of, lines_of_each, show, terminal_width
+from .terminal import Line, Shown, Tone, check_count, lines_of, lines_of_each, show, terminal_width
 from .text import fold, format_shape, text_table
 from .tied import TieFold, fold_ties, one_place_a_name
 
@@ -41,6 +41,7 @@ __all__ = [
     "Tone",
     "Traits",
     "brief_names",
+    "check_count",
     "column_html",
     "column_lines",
     "column_table",

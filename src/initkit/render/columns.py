@@ -22,7 +22,7 @@ class Column(Generic[R]):
     """What a table says of each row under one header.
 
     ``tone`` colours what is said. ``html_align`` is for HTML alone, as are ``order``, by which a
-    click on the header sorts, ``bar``, which draws that number behind the text, ``hover``, the
+    click on the header sorts, ``bar``, which draws that number below the text, ``hover``, the
     whole of what ``text`` shortens, ``under``, what stands below it in small letters, and
     ``inside``, the lines that a click on the cell opens.
     ``only`` keeps a column to one of the two forms.

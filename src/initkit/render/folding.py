@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
-from .odd import lines_apart
+from .odd import lines_apart, out_of_step
 from .ranges import common_start, numbers_in, template
 
 R = TypeVar("R")
@@ -155,9 +155,44 @@ def fold_alike(
         counts.setdefault(family, Counter())[variant] += 1
     differing = {v: about.numbers for v, about in zip(variants, said, strict=True)}
     lines = {family: lines_apart(found, differing) for family, found in counts.items()}
-    keys = [(f, lines[f][v]) for f, v in zip(families, variants, strict=True)]
+    apart = _apart_from_stage(families, variants, [numbers for _, numbers in split], lines)
+    keys = [
+        (f, lines[f][v], apart.get(place, -1))
+        for place, (f, v) in enumerate(zip(families, variants, strict=True))
+    ]
     numbers = dict(zip(map(id, rows), variants, strict=True))
     return _join_siblings(_folded(rows, split, keys, ragged=True), lambda row: numbers[id(row)])
+
+
+def _apart_from_stage(
+    families: Sequence[int],
+    variants: Sequence[int],
+    numbers: Sequence[Numbers],
+    lines: Mapping[int, Mapping[int, int]],
+) -> dict[int, int]:
+    """Return the rows that share a line with others of their family, and are odd in their stage.
+
+    By their places in the sequence, each with its variant: those that are odd alike go together.
+    """
+    shared = {f for f, found in lines.items() if len(set(found.values())) < len(found)}
+    places: dict[int, list[int]] = {}
+    for place, family in enumerate(families):
+        if family in shared:
+            places.setdefault(family, []).append(place)
+    found: dict[int, int] = {}
+    for rows in places.values():
+        columns = zip(*(numbers[place] for place in rows), strict=True)
+        stage, block, *_ = [i for i, c in enumerate(columns) if len(set(c)) > 1] + [-1, -1]
+        # What is counted within a block, as norms are, is compared with the same of other blocks.
+        within: dict[Numbers, dict[tuple[int, int], int]] = {}
+        for place in rows if block >= 0 else ():
+            one = numbers[place]
+            others = tuple(n for i, n in enumerate(one) if i not in (stage, block))
+            within.setdefault(others, {})[one[stage], one[block]] = place
+        for at in within.values():
+            odd = out_of_step({where: variants[place] for where, place in at.items()})
+            found |= {at[where]: variants[at[where]] for where in odd}
+    return found
 
 
 def _kin(name: str, traits: Traits) -> Hashable:

@@ -36,6 +36,45 @@ def lines_apart(counts: Mapping[V, int], numbers: Mapping[V, Sequence[Hashable]]
     return {variant: first.setdefault(tuple(said), variant) for variant, said in odd.items()}
 
 
+Place = tuple[int, int]
+"""Which stage a row is in, and where in that."""
+
+
+def out_of_step(variants: Mapping[Place, Hashable]) -> set[Place]:
+    """Return the places of rows that are not what most of their own stage are.
+
+    A stage is what has one first number. What half of the stages begin or end with otherwise is no
+    part of any: the first block of each may change the width. Nothing is odd that half of the
+    others have at the same place, nor where that is not rare.
+
+    >>> stages = {(stage, block): 64 << stage for stage in range(4) for block in range(4)}
+    >>> out_of_step(stages | {(1, 2): 32})
+    {(1, 2)}
+    >>> out_of_step({(stage, block): (stage, block == 0) for stage, block in stages})
+    set()
+    """
+    by_first: dict[int, list[Place]] = {}
+    for place in sorted(variants):
+        by_first.setdefault(place[0], []).append(place)
+    stages = list(by_first.values())
+    for end in (slice(0, 1), slice(-1, None)):
+        # Only a stage of which most rows are alike can tell.
+        told = [odd for odd in (_unlike_most(p, variants) for p in stages) if odd is not None]
+        ends = {place for places in stages for place in places[end]}
+        if 2 * sum(bool(odd & ends) for odd in told) >= len(told):
+            stages = [[place for place in places if place not in ends] for places in stages]
+    inside = [_unlike_most(places, variants) or set() for places in stages]
+    often = Counter(at for places in inside for _, at in places)
+    found = {p for places in inside for p in places if 2 * often[p[1]] < max(len(stages), 3)}
+    return found if _RARE * len(found) <= len(variants) else set()
+
+
+def _unlike_most(places: Sequence[Place], variants: Mapping[Place, Hashable]) -> set[Place] | None:
+    """Return the places of what more than half of some are not; None where nothing is."""
+    usual = _usual(Counter(variants[place] for place in places)) if places else None
+    return None if usual is None else {p for p in places if variants[p] != usual}
+
+
 def _usual(counts: Counter[V]) -> V | None:
     """Return what more than half of all are."""
     (variant, most), *_ = counts.most_common(1)

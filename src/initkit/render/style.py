@@ -74,7 +74,8 @@ border:1px solid var(--line);padding:.2em .5em}
 @@ th[aria-sort=descending]:after{content:" \\2193"}
 @@ .r{text-align:right}@@ td.t,@@ td.t summary{white-space:pre-wrap}
 @@ td.p{white-space:normal;overflow-wrap:anywhere;min-width:9em}
-@@ td[style]{background:linear-gradient(90deg,var(--bar) var(--b),transparent var(--b))}
+@@ td[style]{background:linear-gradient(90deg,var(--bar) var(--b),transparent var(--b))
+bottom/100% 3px no-repeat}
 @@ .muted{color:var(--dim)}@@ .warning{color:var(--warn)}@@ .error{color:var(--bad)}
 @@ section.warning,@@ section.error{border-left:4px solid;padding-left:.8em}
 @@ figure{display:inline-block;vertical-align:top;margin:.3em 1.4em .6em 0}

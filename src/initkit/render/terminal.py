@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
+from ..errors import OptionError, shown
 from ..wording import checks_methods
 from .text import fold
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
     from rich.text import Text
 
+F = TypeVar("F", bound="Callable[..., str]")
 Tone: TypeAlias = Literal["", "warning", "error", "good", "muted", "title"]
 
 # Colours alone: under NO_COLOR, which takes them away, nothing of a style is left to be written.
@@ -61,22 +64,49 @@ def show(lines: Sequence[Line]) -> None:
         console.print(text, soft_wrap=True)
 
 
+def check_count(option: str, value: object, what: str) -> None:
+    """Raise :class:`OptionError` unless an option is None or a whole number from 1 on."""
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+        return
+    message = f"{option} must be a number of {what}, 1 or more, or None, not {shown(value)}"
+    raise OptionError(message, option=option)
+
+
+def _checks_view(function: F) -> F:
+    """Let a method that makes a text refuse a width or a folding that is none."""
+
+    @functools.wraps(function)
+    def viewed(self: object, width: object = None, **how: Any) -> str:
+        check_count("width", width, "columns")
+        if "fold" in how and not isinstance(how["fold"], bool):
+            message = f"fold must be True or False, not {shown(how['fold'])}"
+            raise OptionError(message, option="fold")
+        text: str = function(self, width, **how)
+        return text
+
+    return cast(F, viewed)
+
+
 @checks_methods
 class Shown(ABC):
     """Something that is looked at: plain text as a ``str``, in colours on a terminal.
 
     A subclass says its :meth:`lines`. Its methods answer calls that do not fit, see
-    :func:`~initkit.wording.checks_methods`.
+    :func:`~initkit.wording.checks_methods`, and those that make texts a width that is none.
     """
 
     def __init_subclass__(cls, **about: object) -> None:
         super().__init_subclass__(**about)
+        for name in ("text", "table"):
+            if name in vars(cls):
+                setattr(cls, name, _checks_view(vars(cls)[name]))
         checks_methods(cls)
 
     @abstractmethod
     def lines(self, width: int | None = None) -> list[Line]:
         """Return the lines to show, in ``width`` columns where one is given."""
 
+    @_checks_view
     def text(self, width: int | None = None) -> str:
         """Return it as text that fits into ``width`` columns; without one, lines are not broken."""
         return "\n".join(line.text for line in self.lines(width))

@@ -26,7 +26,7 @@ from .matchers import (
     Type,
     Where,
 )
-from .meant import Words, mended_entry
+from .meant import Words, affordable_forms, mended_entry
 from .mention import Mention
 from .read import Clause, Rules, Shared, read_rules, recipe_clauses
 from .recipe import LIBRARIES, Recipe, describe_recipe, register_recipe, scheme_recipe
@@ -63,6 +63,7 @@ __all__ = [
     "Where",
     "Words",
     "add_recipes",
+    "affordable_forms",
     "aliases",
     "compile_glob",
     "describe_recipe",

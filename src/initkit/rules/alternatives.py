@@ -34,6 +34,15 @@ class Alternatives(Matcher):
         """Tell whether a glob has braces with several names in them."""
         return _BRACES.search(text) is not None
 
+    @staticmethod
+    def braces(text: str) -> list[tuple[int, int, list[str]]]:
+        """Return where the braces of a glob begin and end, and the words in them.
+
+        >>> Alternatives.braces("h.{0..2}.{q,k}")
+        [(2, 8, ['0', '1', '2']), (9, 14, ['q', 'k'])]
+        """
+        return [(*found.span(), _words(found[1])) for found in _BRACES.finditer(text)]
+
     @cached_property
     def names(self) -> tuple[Matcher, ...]:
         """The matchers of the globs without braces."""

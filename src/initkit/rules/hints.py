@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from torch import nn
 
 from ..model import Slot, kind_of
-from ..spelling import did_you_mean, nearest
+from ..spelling import clearly_nearest, did_you_mean, nearest
 from ..wording import text_in_quotes
-from .globs import compile_glob, paths_above
+from .globs import compile_glob, has_wildcard, paths_above, splits
 
 # Each hint continues the sentence "the rule ... matches no parameter"; where nothing can be said,
 # it is empty.
@@ -21,8 +22,17 @@ def hint_module(slots: Sequence[Slot], path: str) -> str:
     known = list(dict.fromkeys(above for slot in slots for above in paths_above(slot.name)))
     if any(map(compile_glob(path), known)):
         return ""
+    names = [slot.name for slot in slots]
+    # One that ends in a wildcard takes parameters of any name, and means none.
+    named = (p for p in (path, *paths_above(path)) if not has_wildcard(p.rpartition(".")[2]))
+    around = map(compile_glob, named)
+    if (name := next((n for takes in around for n in filter(takes, names)), None)) is not None:
+        return f"; {name!r} is a parameter, and starts as one text says, such as 'normal(std=0.02)'"
     return (
-        hint_class(slots, path) or did_you_mean(path, known) or f"; there is no module at {path!r}"
+        hint_class(slots, path)
+        or _hint_number(slots, path)
+        or did_you_mean(path, known)
+        or f"; there is no module at {path!r}"
     )
 
 
@@ -35,8 +45,10 @@ def hint_name(slots: Sequence[Slot], glob: str, scope: str = "") -> str:
     buffers = [path for slot in slots if slot.kind == "buffer" for path in slot.paths]
     if found := [path for path in buffers if compile_glob(full)(path)]:
         return f"; {found[0]!r} is a buffer: buffers=True initialises those, too"
-    if other := hint_other_kind(slots, glob, scope):
+    if other := hint_other_kind(slots, glob, scope) or _hint_number(slots, full):
         return other
+    if scope and any(path and compile_glob(scope[:-1])(path) for path, _ in splits(glob)):
+        return f"; names under {scope[:-1]!r} begin below it"
     tails = sorted({name.rsplit(".", 1)[-1] for name in names})
     tail = full.rsplit(".", 1)[-1].strip("*")
     return did_you_mean(full, names) or did_you_mean(tail, tails) or hint_example(slots)
@@ -44,7 +56,12 @@ def hint_name(slots: Sequence[Slot], glob: str, scope: str = "") -> str:
 
 def hint_other_kind(slots: Sequence[Slot], key: str, scope: str = "") -> str:
     """Return how a key is written that reads as a name, and looks like a class, call or regex."""
-    return hint_class(slots, key) or _hint_call(key) or _hint_regex_key(slots, key, scope)
+    return (
+        hint_class(slots, key)
+        or _hint_call(key)
+        or _hint_prefix(slots, key)
+        or _hint_regex_key(slots, key, scope)
+    )
 
 
 def _hint_call(key: str) -> str:
@@ -60,6 +77,81 @@ def hint_example(slots: Sequence[Slot]) -> str:
     """Return what names look like here."""
     first = next((slot.name for slot in slots if slot.kind != "buffer"), None)
     return f"; names here are like {first!r}" if first else "; the model has no parameters"
+
+
+def _hint_prefix(slots: Sequence[Slot], key: str) -> str:
+    """Return what a text opens with in place of what makes it the key of a class or a pattern."""
+    head, colon, text = key.partition(":")
+    classes = {*owners(slots), *classes_around(slots)} if colon else ()
+    known = known_prefix(head + colon, ("type:", "in:", "re:"))
+    if known is None and text not in classes:
+        return ""
+    return f"; no key opens with {head + colon!r}: did you mean {(known or 'type:') + text!r}?"
+
+
+def known_prefix(prefix: str, known: Iterable[str]) -> str | None:
+    """Return the prefix of keys that another was meant to be, or None where none clearly was."""
+    other = _PREFIXES_ELSEWHERE.get(prefix.lower())
+    return other or clearly_nearest(prefix, [one for one in known if one != prefix])
+
+
+_PREFIXES_ELSEWHERE = {
+    "cls:": "type:",
+    "class:": "type:",
+    "kind:": "type:",
+    "module:": "type:",
+    "regex:": "re:",
+    "regexp:": "re:",
+    "inside:": "in:",
+    "within:": "in:",
+}
+
+
+# ------------------------------------------------------------------------------------- numbers
+
+
+class OutOfRange(NamedTuple):
+    """A number in a key that no module of a container with parameters has, and where it stands."""
+
+    container: str
+    start: int
+    stop: int
+    numbers: Sequence[int]
+
+    @property
+    def last(self) -> int:
+        """The last number that one has."""
+        return self.numbers[-1]
+
+
+def out_of_range(slots: Sequence[Slot], key: str) -> OutOfRange | None:
+    """Return the first number of a key that lies outside of those that its container has here.
+
+    A container is known by its own name, and where several have that, by what all of them have.
+    """
+    for found in _NUMBERED.finditer(key):
+        name, number = found[1], int(found[2])
+        numbers = _numbers_under(slots, name)
+        if numbers and not 0 <= number <= numbers[-1]:
+            return OutOfRange(name, found.start(2), found.end(2), numbers)
+    return None
+
+
+_NUMBERED = re.compile(r"(?<![\w-])([^\W\d][\w-]*)\.(-?\d+)(?=\.|$)")
+
+
+def _numbers_under(slots: Sequence[Slot], name: str) -> list[int]:
+    """Return the numbers of modules with parameters in the containers of a name."""
+    found = re.compile(rf"(?:^|\.){re.escape(name)}\.(\d+)\.")
+    paths = (path for slot in slots for path in slot.paths)
+    return sorted({int(number) for path in paths for number in found.findall(path)})
+
+
+def _hint_number(slots: Sequence[Slot], key: str) -> str:
+    found = out_of_range(slots, key)
+    if found is None:
+        return ""
+    return f"; the last module with parameters in {found.container!r} is number {found.last}"
 
 
 # ------------------------------------------------------------------------------------- classes

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 
 from torch import nn
 
@@ -14,8 +15,8 @@ from ..model import Slot
 from ..spelling import clearly_nearest
 from ..wording import Entry, changed
 from .base import BY_PREFIX, Matcher
-from .globs import paths_above
-from .hints import REGEX_SIGNS, classes_around, owners
+from .globs import compile_glob, paths_above, splits
+from .hints import REGEX_SIGNS, classes_around, known_prefix, out_of_range, owners
 from .read import read_rules
 from .rule import Rule
 
@@ -31,34 +32,54 @@ class Words:
         self._known = {*_parts(slots), *self.kinds}
         paths = [path for slot in started for path in slot.paths]
         self._modules = {above for path in paths for above in paths_above(path)}
-        # What names end with, from any dot on.
+        # What names and modules' paths end with, from any dot on.
         self._ends = {end for path in paths for end in _ends(path)}
+        self._module_ends = {end for path in self._modules for end in _ends(path)}
 
     def forms(self, key: str) -> Iterator[str]:
         """Yield what a key may have been meant to be, the likeliest first."""
         kind = re.sub(r"^(torch\.)?nn\.", "", key)
         if kind in self.kinds:
             yield f"type:{kind}"
-        if key in self._modules:
+        if key in self._modules or key in self._module_ends:  # of a scope, what is in it
             yield f"{key}.*"
-        if REGEX_SIGNS.search(key) and ":" not in key:
-            yield f"re:{key}"
-        if key.startswith("re:"):  # which must match the whole name
-            yield from (f"{key}.*", f"re:.*{key[3:]}", f"re:.*{key[3:]}.*")
+        if key in self._module_ends:
+            yield f"*.{key}.*"
+        yield from _as_regex(key)
+        yield from self._prefixed(key)
+        if (found := out_of_range(self.slots, key)) is not None:
+            yield key[: found.start] + f"{found.last}" + key[found.stop :]
         yield from filter(None, (one(key) for one in _IN_OTHER_WORDS))
         if key in self._ends:
             yield f"*.{key}"
-        for words in (self._names, self.kinds):
-            meant = {word: near for word in self._misspelt(key) if (near := _near(word, words))}
+        for near_one in (self.near_name, self._near_kind):
+            meant = {word: near for word in self._misspelt(key) if (near := near_one(word))}
             for one in meant.items():
                 yield _spelt(key, dict([one]))
             if len(meant) > 1:
                 yield _spelt(key, meant)
 
+    def _prefixed(self, key: str) -> Iterator[str]:
+        """Yield a key with a prefix that there is, in place of one that there is not."""
+        head, colon, text = key.partition(":")
+        if not colon or head + colon in BY_PREFIX:
+            return
+        if (known := known_prefix(head + colon, BY_PREFIX)) is not None:
+            yield known + text
+        if text in self.kinds:
+            yield f"type:{text}"
+
     def _misspelt(self, key: str) -> list[str]:
         words = re.findall(r"[^\W\d][\w-]*", key.partition(":")[2] or key)
         # A class that torch has is meant, whether the model has one or not.
         return [w for w in dict.fromkeys(words) if w not in self._known and not hasattr(nn, w)]
+
+    def near_name(self, word: str) -> str | None:
+        """Return the part of a name that a word was clearly meant to be, or None."""
+        return clearly_nearest(word, (name for name in self._names if not name.isdecimal()))
+
+    def _near_kind(self, word: str) -> str | None:
+        return clearly_nearest(word, self.kinds) or _shortened(word, self.kinds)
 
     def names_of(self, matchers: Sequence[Matcher]) -> list[str]:
         """Return the parameters that any of some matchers takes."""
@@ -69,12 +90,21 @@ class Words:
         ]
 
 
+def _as_regex(key: str) -> Iterator[str]:
+    """Yield the regular expressions that a key may stand for."""
+    if REGEX_SIGNS.search(key) and ":" not in key:
+        yield f"re:{key}"
+    if key.startswith("re:"):  # which must match the whole name
+        yield from (f"{key}.*", f"re:.*{key[3:]}", f"re:.*{key[3:]}.*")
+
+
 def mended_entry(entry: Entry, words: Words) -> tuple[Entry, list[str]] | None:
     """Return a line whose keys match parameters, in place of one that matches none, and which.
 
-    It is as its author wrote it but for the words of a key that the model spells in another way.
+    It is as its author wrote it but for the words of a key that the model spells in another way,
+    for two slips where one explains nothing.
     """
-    for form in _forms(entry, words):
+    for form in islice(_one_then_two(entry, words), affordable_forms(len(words.slots))):
         try:
             names = words.names_of([clause.matcher for clause in read_rules(form.table)])
         except ReadError:  # a form of it need not be a key
@@ -82,6 +112,20 @@ def mended_entry(entry: Entry, words: Words) -> tuple[Entry, list[str]] | None:
         if names:
             return form, names
     return None
+
+
+def affordable_forms(names: int) -> int:
+    """Return how many forms of a line may be tried on so many names: about half a second's work."""
+    return max(20, 400_000 // max(1, names))
+
+
+def _one_then_two(entry: Entry, words: Words) -> Iterator[Entry]:
+    """Yield the forms of a line, then theirs."""
+    once = list(_forms(entry, words))
+    yield from once
+    for form in once:
+        with suppress(ReadError):  # it need not be one that can be read
+            yield from _forms(form, words)
 
 
 def _without_wrapper(key: str) -> str:
@@ -134,6 +178,10 @@ def _of_kinds(entry: Entry, words: Words) -> Iterator[Entry]:
 def _forms(entry: Entry, words: Words) -> Iterator[Entry]:
     """Yield a line with a key changed, or the name or type of a rule that stands in it."""
     changes = words.forms
+    for keys in _without_scope(entry.keys):
+        yield Entry(keys, entry.value)
+        for form in changes(str(keys[-1])):
+            yield Entry((*keys[:-1], form), entry.value)
     for keys in changed(entry.keys, changes):
         yield Entry(keys, entry.value)
     yield from _of_kinds(entry, words)
@@ -145,13 +193,31 @@ def _forms(entry: Entry, words: Words) -> Iterator[Entry]:
                         yield Entry(entry.keys, replace(rule, **{argument.name: value}))
 
 
+def _without_scope(keys: Sequence[object]) -> Iterator[tuple[object, ...]]:
+    """Yield keys of which the last does not repeat the path that those around it are."""
+    *around, last = keys or (None,)
+    if not isinstance(last, str):
+        return
+    for start in range(len(around)):
+        if all(isinstance(key, str) for key in around[start:]):
+            takes = compile_glob(".".join(map(str, around[start:])))
+            yield from ((*around, rest) for path, rest in splits(last) if path and takes(path))
+
+
 def _parts(slots: Sequence[Slot]) -> list[str]:
     names = (path for slot in slots for path in (*slot.paths, *slot.canonicals))
     return list(dict.fromkeys(part for name in names for part in name.split(".")))
 
 
-def _near(word: str, words: Sequence[str]) -> str | None:
-    return clearly_nearest(word, (other for other in words if not other.isdecimal()))
+def _shortened(word: str, kinds: Sequence[str]) -> str | None:
+    """Return the one class of whose name, from a capital on, a word has letters, in their order.
+
+    >>> _shortened("Attn", ["Linear", "MultiheadAttention"]), _shortened("L", ["Linear"])
+    ('MultiheadAttention', None)
+    """
+    letters = "".join(f"{re.escape(letter)}.*" for letter in word)
+    found = [kind for kind in kinds if re.search(rf"(?=[A-Z]){letters}", kind)]
+    return found[0] if len(word) > 1 and len(found) == 1 else None
 
 
 def _spelt(key: str, meant: dict[str, str]) -> str:

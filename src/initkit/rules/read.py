@@ -6,9 +6,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from os import PathLike
 from typing import Any, TypeAlias, TypeVar
 
-from ..errors import InitkitError, RuleError, UnknownNameError, shown
+from torch import Tensor
+
+from ..errors import InitkitError, RuleError, UnknownNameError, described, shown
 from ..numbers import Formula, IndexFormula, Layout, read_call
 from ..schemes import (
     Keep,
@@ -132,16 +135,31 @@ def _read(rules: Any) -> list[Clause]:
         return _read(read_scheme(rules))
     if isinstance(rules, Mapping):
         refuse_init_cfg(rules)
+        _refuse_values(rules)
         return _gathered(_read_entry, rules.items())
     if isinstance(rules, Sequence) and not isinstance(rules, bytes | bytearray):
         clauses = _gathered(lambda table: _read(as_table(table)), ((table,) for table in rules))
         if isinstance(rules, Shared):
             return [replace(clause, shared=True) for clause in clauses]
         return clauses
+    if isinstance(rules, PathLike):
+        raise RuleError(
+            f"{rules} is a path: load_recipe({shown(str(rules))}) reads rules in a file"
+        )
     raise RuleError(
-        f"cannot read rules from {shown(rules)} ({type(rules).__name__}); rules are a dict, a list "
-        "of dicts, a Rule, a Recipe, or the name of a recipe or scheme"
+        f"cannot read rules from {described(rules)}; rules are a dict, a list of dicts, a Rule, a "
+        "Recipe, or the name of a recipe or scheme"
     )
+
+
+def _refuse_values(table: Mapping[Any, Any]) -> None:
+    """Raise for a state_dict: what parameters hold, where rules say how they start."""
+    if len(table) > 1 and all(isinstance(v, Tensor) and v.numel() != 1 for v in table.values()):
+        raise RuleError(
+            f"this table of {len(table)} tensors is a state_dict and no rules: "
+            "model.load_state_dict() copies its values, and apply_init(state_dict, rules) starts "
+            "them"
+        )
 
 
 def as_table(entry: Any) -> Any:
@@ -273,6 +291,11 @@ def _from_entry(key: object, value: object) -> list[Clause]:
     Its matcher knows what it matches and is a scope of; a type alone has a grammar of its own.
     """
     matcher = read_key(key)
+    if isinstance(value, tuple | list) and _is_pulled_apart(value):
+        raise RuleError(
+            f"the options of a scheme stand in one text with its name, as in 'normal(std=0.02)', "
+            f"not beside it: {shown(value)}"
+        )
     if isinstance(value, Mapping):
         refuse_init_cfg(value)
     if isinstance(matcher, Type):
@@ -286,6 +309,13 @@ def _from_entry(key: object, value: object) -> list[Clause]:
     if key == "*" and not isinstance(value, Mapping | Rule):
         return _read_scoped(value)  # a recipe for all that is left, as if it stood alone
     return _scoped(_read_scoped(value), key, around)
+
+
+def _is_pulled_apart(value: Sequence[Any]) -> bool:
+    """Whether a list of tables is a scheme's name with numbers behind it instead."""
+    name, *options = value or (None,)
+    numbers = [one for one in options if isinstance(one, int | float)]
+    return bool(numbers) and isinstance(name, str) and _names_rules(name)
 
 
 def _scoped(

@@ -9,7 +9,7 @@ from dataclasses import field, replace
 from functools import lru_cache
 from typing import Any
 
-from ..errors import OptionError, RuleError, UnknownNameError, visible, visible_lines
+from ..errors import OptionError, RuleError, UnknownNameError, shown, visible, visible_lines
 from ..numbers import Call, Value, frozen, read_call
 from ..render import Table, html_page
 from ..schemes import (
@@ -263,7 +263,9 @@ def find_recipe(call: Call) -> Recipe:
 
 def _unknown_recipe(name: str) -> UnknownNameError:
     if name.endswith((".toml", ".json", ".yaml", ".yml")):
-        way = "Rules in a .toml or .json file are read by load_recipe(path)."
+        own = name.endswith((".toml", ".json"))
+        path = shown(name) if own else "path"
+        way = f"Rules in a .toml or .json file are read by load_recipe({path})."
         return UnknownNameError("recipe or scheme", name, (), way)
     choices = [*list_recipes(), *scheme_names()]
     error = unknown_scheme("recipe or scheme", name, choices, SHOW_ALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ..errors import UnknownNameError
+from ..errors import RuleError, UnknownNameError
 from .registry import canonical_name
 
 # By what `plain_name` leaves of a name. Names that are synonyms here never get this far; of those
@@ -54,6 +54,17 @@ _MEANT = {
     "only=load_result.missing_keys starts the rest.",
 }
 
+# What a name may stand for that says too little, as an answer above has it.
+_EITHER = {
+    "kaiming": ("kaiming_normal", "kaiming_uniform"),
+    "xavier": ("xavier_normal", "xavier_uniform"),
+    "lecun": ("lecun_normal", "lecun_uniform"),
+    "glorot": ("xavier_normal", "xavier_uniform"),
+    "he": ("kaiming_normal", "kaiming_uniform", "variance_scaling(scale=2)"),
+    "glorot_normal": ("variance_scaling(mode='fan_avg')", "xavier_normal"),
+    "lecun_normal": ("variance_scaling()", "lecun_normal"),
+}
+
 
 def plain_name(name: str) -> str:
     """Return a name in lower case with underscores, without what libraries put around it.
@@ -82,9 +93,16 @@ def meant_by(name: str) -> str:
 
 def unknown_scheme(kind: str, name: str, choices: Iterable[str], hint: str) -> UnknownNameError:
     """Return the error of a name that nothing has; another library's is answered with ours."""
-    if meant := meant_by(name):
+    try:
+        meant = meant_by(name)
+    except RuleError as ambiguous:  # by its plain name, which need not be the word that is written
+        meanings = (one for words in ambiguous.either for one in words.values())
+        ambiguous.either = tuple({name: one} for one in meanings)
+        raise
+    if meant:
         error = UnknownNameError(kind, name, (), meant)  # what is spelt alike would lead away
         if ours := re.match(r"(?:Write|Keras's is) (\w+(?:\([^()]*\))?)\.$", meant):
             error.mends = ({name: ours[1]},)
+        error.either = tuple({name: one} for one in _EITHER.get(plain_name(name), ()))
         return error
     return UnknownNameError(kind, name, choices, hint)

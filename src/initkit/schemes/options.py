@@ -12,7 +12,7 @@ from operator import or_
 from types import NoneType, SimpleNamespace, UnionType
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-from ..errors import FormulaError, OptionError, UnknownNameError
+from ..errors import FormulaError, OptionError, UnknownNameError, shown
 from ..numbers import Number, Value, frozen, gain, read_number
 
 
@@ -79,14 +79,16 @@ def _choice(option: Option, owner: str, value: object) -> object:
     if value in choices:
         return value
     known = [str(choice) for choice in choices]
-    error = option_error(owner, option.name, f"must be one of {', '.join(known)}, not {value!r}")
+    error = option_error(
+        owner, option.name, f"must be one of {', '.join(known)}, not {shown(value)}"
+    )
     raise error.or_rather(str(value), known)
 
 
 def _number(option: Option, owner: str, value: object) -> Number:
     # Python counts True as 1, and as a std it is surely a mistake.
     if isinstance(value, bool):
-        raise option_error(owner, option.name, f"must be a number or a formula, not {value!r}")
+        raise option_error(owner, option.name, f"must be a number or a formula, not {shown(value)}")
     if option.limits.gain and isinstance(value, str):
         value = _gain_or_text(value)
     try:
@@ -138,14 +140,14 @@ def _no_names(name: str) -> float:
 
 def _whole(option: Option, owner: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
-        raise option_error(owner, option.name, f"must be a whole number, not {value!r}")
+        raise option_error(owner, option.name, f"must be a whole number, not {shown(value)}")
     option.check(owner, float(value))
     return int(value)
 
 
 def _truth(option: Option, owner: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise option_error(owner, option.name, f"must be True or False, not {value!r}")
+        raise option_error(owner, option.name, f"must be True or False, not {shown(value)}")
     return value
 
 

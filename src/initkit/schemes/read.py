@@ -7,12 +7,16 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, replace
 from functools import partial
+from inspect import signature
 from numbers import Real
-from typing import Any, TypeGuard, cast
+from typing import Any, Literal, TypeGuard, cast, get_args, get_origin
 
-from ..errors import FormulaError, OptionError, RuleError
+import torch
+from torch import nn
+
+from ..errors import FormulaError, OptionError, RuleError, described
 from ..numbers import Call, Formula, read_call
-from ..wording import checks_calls, unknown_option
+from ..wording import checks_calls, python_text, unknown_option
 from .base import Scheme
 from .basic import Constant, Function, PerModule
 from .composite import Blocks
@@ -63,10 +67,7 @@ def read_scheme(value: object) -> Scheme:
     # Modules can be called, too, and a table with a module for a value is a mistake.
     if callable(value) and not isinstance(value, type) and not hasattr(value, "named_parameters"):
         return _read_function(value)
-    raise RuleError(
-        f"{_what(value)} is no way to start a parameter; write a number, a scheme's name such as "
-        "'normal(std=0.02)', a Scheme, or a function that writes into the tensor it is given"
-    )
+    raise RuleError(f"{_what(value)} is no way to start a parameter; {_way_out(value)}")
 
 
 def read_scheme_call(call: Call) -> Scheme:
@@ -165,8 +166,9 @@ def _read_table(table: Mapping[str, Any]) -> Scheme:
 
 
 def _number(value: object) -> float:
+    plain = value.detach() if isinstance(value, torch.Tensor) else value  # no gradient is wanted
     try:
-        return float(cast(Any, value))
+        return float(cast(Any, plain))
     except OverflowError:  # not shown: Python may refuse to print an int of so many digits
         message = "an int beyond all floats (about 1.8e308) cannot start a parameter"
         raise RuleError(message) from None
@@ -209,8 +211,21 @@ def _formula(text: str) -> Formula | None:
 def _what(value: object) -> str:
     if isinstance(value, type):
         return f"the class {value.__name__}"
-    kind = type(value).__name__
-    return f"a {kind}" if hasattr(value, "named_parameters") else f"{value!r} ({kind})"
+    return f"a {type(value).__name__}" if isinstance(value, nn.Module) else described(value)
+
+
+def _way_out(value: object) -> str:
+    """Return what one writes in place of what starts no parameter."""
+    if isinstance(value, torch.dtype | torch.device):
+        return f"rules say how values start, and model.to({value}) what holds them"
+    if isinstance(value, type) and issubclass(value, nn.Module):
+        return f"a class is a key: {python_text(value)}: 'normal(std=0.02)'"
+    if isinstance(value, nn.Module):
+        return "load_state_dict() copies the values of a module; to start one, its path is a key"
+    return (
+        "write a number, a scheme's name such as 'normal(std=0.02)', a Scheme, or a function that "
+        "writes into the tensor it is given"
+    )
 
 
 # ------------------------------------------------------------------------ a name with its options
@@ -230,7 +245,7 @@ def _make(name: str, factory: Factory, args: Sequence[Any], kwargs: Mapping[str,
         return blocks(*args, **kwargs)
     defaults = defaults_of(factory)
     places = getattr(factory, "positional", ())
-    _check_places(name, places, defaults, args)
+    _check_places(name, factory, defaults, args)
     # Fewer arguments than places is the usual case; more were refused above.
     options = dict(zip(places, args, strict=False))
     _add_by_name(options, name, getattr(factory, "synonyms", {}), defaults, kwargs)
@@ -248,28 +263,72 @@ def _make(name: str, factory: Factory, args: Sequence[Any], kwargs: Mapping[str,
 
 
 def _check_places(
-    name: str, places: Sequence[str], defaults: Mapping[str, Any], args: Sequence[Any]
+    name: str, factory: Factory, defaults: Mapping[str, Any], args: Sequence[Any]
 ) -> None:
     """Raise where more options come without their names than may."""
+    places = getattr(factory, "positional", ())
     if len(args) <= len(places):
         return
-    given = f"not {name}({', '.join(map(repr, args))})"
+    given = f"not {name}{_in_brackets(args)}"
     free = [option for option in defaults if option not in places]
     if not free:
         takes = f"{name}({', '.join(places)})" if places else name
-        raise OptionError(f"{name} takes no more than {takes}, {given}", owner=name)
+        error = OptionError(f"{name} takes no more than {takes}, {given}", owner=name)
+        kept = ", ".join(map(repr, args[: len(places)]))
+        error.mends = ({_in_brackets(args): f"({kept})" if kept else ""},)
+        raise error
     needed = next((option for option in free if defaults[option] is MISSING), None)
     wanted = needed or ("std" if "std" in free else free[0])
     message = f"{name} takes its options by name: write {name}({wanted}=...), {given}"
+    order = _in_torchs_order(name, defaults)
+    if len(args) > len(defaults):
+        known = ", ".join(defaults)
+        message = f"{name} has the options {known}, and {len(args)} are given: {given[4:]}"
     error = OptionError(message, owner=name)
-    *by_place, value = map(repr, args)
-    if free[:2] == ["mean", "std"] and len(args) == 2:  # in torch's order
-        named = f"(mean={by_place[0]}, std={value})"
-        error.mends = ({f"({by_place[0]}, {value})": named},)
-    elif len(by_place) == len(places):
-        named = ", ".join([*by_place, f"{wanted}={value}"])
-        error.mends = ({f"({', '.join([*by_place, value])})": f"({named})"},)
+    # One alone is most often what a scheme is called for; of several torch's order tells.
+    if len(args) == len(places) + 1:
+        order = [*places, wanted] if len(args) == 1 or not order else order
+    if named := _named(factory, args[: len(defaults)], order):
+        error.mends = ({_in_brackets(args): f"({named})"},)
     raise error
+
+
+def _in_brackets(args: Sequence[Any]) -> str:
+    return f"({', '.join(map(repr, args))})"
+
+
+def _in_torchs_order(name: str, defaults: Mapping[str, Any]) -> list[str]:
+    """Return a scheme's options as torch's function of that name has them; else as declared."""
+    function = getattr(nn.init, f"{name}_", None)
+    if function is None:
+        return list(defaults)
+    given = [option for option in signature(function).parameters if option != "generator"][1:]
+    return [one if one in defaults else _TORCH_INIT_OPTIONS.get(one, one) for one in given]
+
+
+def _named(factory: Factory, args: Sequence[Any], order: Sequence[str]) -> str:
+    """Return arguments with the names of options; a text is for the one that has it as a choice."""
+    known: Any = factory  # as above
+    declared = options_of(known) if isinstance(factory, type) else {}
+    choices = {
+        option: get_args(one.kind)
+        for option, one in declared.items()
+        if get_origin(one.kind) is Literal
+    }
+    left = list(order)
+    found: list[tuple[str, Any]] = []
+    for value in args:
+        if isinstance(value, str):
+            named = [one for one, texts in choices.items() if value in texts]
+            open_ones = [one.name for one in declared.values() if one.kind is object]
+            option = next(iter([*named, *open_ones]), None)
+        else:
+            option = next((one for one in left if one not in choices), None)
+        if option is None or any(option == other for other, _ in found):
+            return ""
+        left = left[left.index(option) + 1 :] if option in left else left
+        found.append((option, value))
+    return ", ".join(f"{option}={value!r}" for option, value in found)
 
 
 def _add_by_name(

@@ -33,8 +33,13 @@ SYNONYMS = {
     "identity": "eye",
 }
 AMBIGUOUS = {
-    "he_normal": "Keras and JAX truncate it, torch does not: write kaiming_normal for the plain "
-    "normal distribution, or variance_scaling(scale=2) for the truncated one",
+    "he_normal": (
+        ("kaiming_normal", "variance_scaling(scale=2)"),
+        (
+            "Keras and JAX truncate it, torch does not: write kaiming_normal for the plain "
+            "normal distribution, or variance_scaling(scale=2) for the truncated one"
+        ),
+    ),
 }
 
 
@@ -126,7 +131,10 @@ def canonical_name(name: str) -> str | None:
     # As written first: a registered name may end in an underscore itself.
     for spelled in (name, name.rstrip("_") if name.endswith("_") else name):
         if spelled in AMBIGUOUS:
-            raise RuleError(f"{name!r} has two meanings: {AMBIGUOUS[spelled]}")
+            meanings, told = AMBIGUOUS[spelled]
+            error = RuleError(f"{name!r} has two meanings: {told}")
+            error.either = tuple({name: meaning} for meaning in meanings)
+            raise error
         spelled = SYNONYMS.get(spelled, spelled)
         if spelled in _FACTORIES:
             return spelled

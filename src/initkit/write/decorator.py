@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 from torch import nn
 
-from ..errors import OptionError, RuleError
+from ..errors import OptionError, RuleError, shown
 from ..plan import DecoratorOptions, takes
 from ..rules import Rules, read_rules
 from ..spelling import clearly_nearest
@@ -66,7 +66,7 @@ def initialized(rules: Rules, **options: Unpack[DecoratorOptions]) -> Callable[[
     def decorate(cls: type[M]) -> type[M]:
         thing: Any = cls
         if not (isinstance(thing, type) and issubclass(thing, nn.Module)):
-            raise RuleError(f"@initialized decorates nn.Module subclasses, not {thing!r}")
+            raise RuleError(f"@initialized decorates nn.Module subclasses, not {shown(thing)}")
         # A base that is decorated has wrapped construction already; only the rules are new.
         first = not hasattr(thing, "_initkit_rules")
         _set(thing, "_initkit_rules", (rules, options))

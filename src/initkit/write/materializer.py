@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import OptionError, PlanError, Problem, TensorProblem
+from ..errors import OptionError, PlanError, Problem, TensorProblem, shown
 from ..model import ModelView, Slot, device_type, find_computed_weights, is_sharded
 from ..plan import Device
+from ..wording import Argument, show
 from .running_stats import resettable
 
 DEVICES = "_initkit_deferred"  # of a module: where its constructor put each parameter
@@ -52,11 +53,29 @@ def swap(tensor: Tensor, new: Tensor) -> bool:
 
 
 def _read_device(device: Device) -> torch.device | None:
+    written = Argument("device", device)
     try:
-        return torch.device(device) if device is not None else None
-    except (RuntimeError, TypeError) as error:
-        first = str(error).splitlines()[0]
-        raise OptionError(f"device cannot be {device!r}: {first}", option="device") from None
+        return _device(written)
+    except OptionError as error:
+        show(error, written, _device)
+        raise
+
+
+def _device(written: Argument) -> torch.device | None:
+    value = written.value
+    try:
+        return torch.device(value) if value is not None else None
+    except (RuntimeError, TypeError):  # whose words list what no build of torch has
+        such = "'cpu', 'cuda' or 'cuda:1', or a torch.device"
+        error = OptionError(f"device must be {such}, not {shown(value)}", option="device")
+    if isinstance(value, str):
+        kind = value.partition(":")[0]
+        error.meaning(kind, _DEVICES)
+        error.mends = ({kind: "cuda"},) if kind.lower() == "gpu" else error.mends
+    raise error
+
+
+_DEVICES = ("cpu", "cuda", "meta", "mps", "xpu", "xla", "hpu")
 
 
 _NOT_COMPUTED = (
