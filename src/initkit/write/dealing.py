@@ -7,6 +7,7 @@ that fails tells the others, which would wait for it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import blake2b
@@ -127,6 +128,8 @@ class Dealer:
 def drawn_by_all(plan: Plan, communicate: bool) -> int:
     """Return how many whole matrices every process of a mesh draws for itself."""
     found = 0
+    if "torch.distributed.tensor" not in sys.modules:  # who shards a tensor has loaded it
+        return found
     for step, target in plan.pairs:
         tensor = target.writer.tensor
         if step.status == WRITE and tensor is not None and _is_whole(step):

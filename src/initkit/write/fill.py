@@ -47,7 +47,8 @@ def fill(
             spec = specs[id(step.distribution)]
             run = None if spec is None else _run(target.writer)
             if spec is not None and run is not None:
-                queue.add_row((run[0], prefix + step.seed_name, spec, run[1]))
+                tensor, first = run
+                queue.add_row((tensor, prefix + step.seed_name, spec, first), tensor.numel())
             else:
                 source = Source(seed, step.seed_name, prefix)
                 if not (communicate and dealer.take(step, target.writer.tensor, source)):
@@ -101,7 +102,7 @@ class _WriteQueue:
         self.batch: list[Task] = []
         self.rows: list[stream.Row] = []
         self.elsewhere: list[stream.Row] = []
-        self.size = self.row_size = 0
+        self.size = self.row_size = self.elsewhere_size = 0
 
     def add(self, write: Task, elements: int) -> None:
         self.batch.append(write)
@@ -109,15 +110,16 @@ class _WriteQueue:
         if self.size >= CHUNK:
             self._close()
 
-    def add_row(self, row: stream.Row) -> None:
+    def add_row(self, row: stream.Row, elements: int) -> None:
         """Add a tensor that is one run of its values; many of them make one call of a kernel."""
         if row[0].is_cpu:
             self.rows.append(row)
-            self.row_size += row[0].numel()
+            self.row_size += elements
             if self.row_size >= CHUNK:
                 self._close_rows()
         else:  # where threads gain nothing, and each launch costs
             self.elsewhere.append(row)
+            self.elsewhere_size += elements
 
     def add_whole(self, write: Task, elements: int) -> None:
         self.whole.append(_task([write], self.advance, elements))
@@ -128,19 +130,19 @@ class _WriteQueue:
         self.batch, self.size = [], 0
 
     def _close_rows(self) -> None:
-        self._add_rows(self.rows)
+        self._add_rows(self.rows, self.row_size)
         self.rows, self.row_size = [], 0
 
-    def _add_rows(self, rows: list[stream.Row]) -> None:
+    def _add_rows(self, rows: list[stream.Row], elements: int) -> None:
         if rows:
             write = partial(stream.write_many, rows, self.seed)
-            self.chunks.append(_task([write], self.advance, sum(row[0].numel() for row in rows)))
+            self.chunks.append(_task([write], self.advance, elements))
 
     def tasks(self) -> list[Task]:
         """Return all tasks, the longest first: begun last, they would leave other threads idle."""
         self._close()
         self._close_rows()
-        self._add_rows(self.elsewhere)
+        self._add_rows(self.elsewhere, self.elsewhere_size)
         return self.whole + self.chunks
 
 
