@@ -789,3 +789,20 @@ def test_a_damaged_table_is_refused(monkeypatch):
 def test_refuse_accepts_what_can_be_filled():
     for dtype in sorted(memory.FILLABLE, key=str):
         memory.refuse(torch.empty(3, dtype=dtype))
+
+
+@pytest.mark.parametrize("path", [path for path in PATHS if path != "eager"])
+@every_dtype
+def test_memory_that_is_written_past_the_caches_holds_the_values_of_its_parts(path, dtype) -> None:
+    key, count, part = stream.key(4, "large.weight"), (1 << 18) + 777, 1 << 14
+    for skip in (0, 1):  # of aligned memory, and one element on
+        for start in (0, 3 * 512, 100):
+            whole, parts = (torch.zeros(count + 2, dtype=dtype)[skip:][:count] for _ in range(2))
+            stream.normal_(whole, key, 0.0, 0.02, start, path=path)
+            for at in range(0, count, part):
+                stream.normal_(parts[at : at + part], key, 0.0, 0.02, start + at, path=path)
+            assert torch.equal(whole, parts)
+            stream.uniform_(whole, key, -1.0, 2.0, start, path=path)
+            for at in range(0, count, part):
+                stream.uniform_(parts[at : at + part], key, -1.0, 2.0, start + at, path=path)
+            assert torch.equal(whole, parts)

@@ -32,16 +32,18 @@ def fill(
     drawn: Mapping[str, Tensor] | None = None,
     advance: Callable[[int], object] | None = None,
     communicate: bool = False,
+    fresh: bool = False,
 ) -> None:
     """Write every step of status ``write``.
 
     ``drawn`` holds what users' functions made for the steps that they start, by the steps' names;
     ``advance`` is called with the number of elements that each task wrote; with ``communicate``
-    whole matrices of sharded tensors are dealt out to the processes that hold parts of them.
+    whole matrices of sharded tensors are dealt out to the processes that hold parts of them;
+    ``fresh`` says that nobody has touched the memory yet.
     """
     todo = [pair for pair in plan.pairs if pair[0].status == WRITE]
     drawn = drawn or {}
-    queue, specs, dealer = _WriteQueue(seed, advance), _specs(todo), Dealer(advance)
+    queue, specs, dealer = _WriteQueue(seed, advance, fresh), _specs(todo), Dealer(advance)
     with torch.inference_mode() if _needs_inference_mode(todo) else nullcontext():
         for step, target in todo:
             spec = specs[id(step.distribution)]
@@ -95,8 +97,13 @@ def _needs_inference_mode(todo: Sequence[tuple[Step, Target]]) -> bool:
 class _WriteQueue:
     """Gather writes into tasks of about one chunk each; whole matrices go first."""
 
-    def __init__(self, seed: int, advance: Callable[[int], object] | None) -> None:
+    def __init__(
+        self, seed: int, advance: Callable[[int], object] | None, fresh: bool = False
+    ) -> None:
         self.seed, self.advance = seed, advance
+        # The kernel writes whole chunks past the caches. Into those the system has just put zeros
+        # where memory is fresh, so that smaller pieces, which it writes through them, go faster.
+        self.piece = CHUNK // 2 if fresh else CHUNK
         self.whole: list[Task] = []
         self.chunks: list[Task] = []
         self.batch: list[Task] = []
@@ -216,7 +223,7 @@ def _add(queue: _WriteQueue, step: Step, slot: Slot, source: Source, drawn: Tens
             partial(_write_whole, out, distribution, source, drawn, like, part), like.numel()
         )
     else:
-        for chunk, start in chunks(out, CHUNK if out.is_cpu else CHUNK_ELSEWHERE):
+        for chunk, start in chunks(out, queue.piece if out.is_cpu else CHUNK_ELSEWHERE):
             queue.add(partial(_write, chunk, distribution, source, start, part), chunk.numel())
 
 

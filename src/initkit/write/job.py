@@ -69,8 +69,15 @@ class Job:
         memory.give()
         total = sum(step.elements for step in plan.with_status(WRITE))
         with ProgressBar(self.settings["progress"], total) as bar:
-            communicate = self.settings["communicate"]
-            fill(plan, seed, prefix, drawn=drawn, advance=bar.advance, communicate=communicate)
+            fill(
+                plan,
+                seed,
+                prefix,
+                drawn=drawn,
+                advance=bar.advance,
+                communicate=self.settings["communicate"],
+                fresh=bool(memory.slots),
+            )
         refresh_computed(self.view.slots, plan)
 
     def _buffers(self, written: list[tuple[Step, Target]]) -> list[str]:

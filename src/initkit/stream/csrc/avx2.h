@@ -4,6 +4,7 @@
 #define NAME(x) x##_avx2
 #define WIDTH 32
 #define DEPTH 4
+#define FENCE _mm_sfence()
 
 typedef uint32_t NAME(lanes) __attribute__((vector_size(WIDTH)));
 typedef float NAME(floats) __attribute__((vector_size(WIDTH)));
@@ -48,20 +49,29 @@ TARGET INLINE void NAME(look_up)(const char *twice, NAME(floats) *a, NAME(floats
     *b = (NAME(floats))_mm256_shuffle_ps(x, y, 0xdd);
 }
 
-TARGET INLINE void NAME(store_doubles)(char *out, NAME(floats) x)
+TARGET INLINE void NAME(put)(char *out, NAME(lanes) x, int far)
 {
-    _mm256_storeu_pd((double *)out, _mm256_cvtps_pd(_mm256_castps256_ps128((__m256)x)));
-    _mm256_storeu_pd((double *)(out + 32), _mm256_cvtps_pd(_mm256_extractf128_ps((__m256)x, 1)));
+    if (far) _mm256_stream_si256((__m256i *)out, (__m256i)x);
+    else _mm256_storeu_si256((__m256i *)out, (__m256i)x);
 }
 
-TARGET INLINE void NAME(store_lower)(char *out, NAME(lanes) x, NAME(lanes) y)
+TARGET INLINE void NAME(store_doubles)(char *out, NAME(floats) x, int far)
+{
+    const __m128 lower = _mm256_castps256_ps128((__m256)x);
+    const __m128 upper = _mm256_extractf128_ps((__m256)x, 1);
+    NAME(put)(out, (NAME(lanes))_mm256_cvtps_pd(lower), far);
+    NAME(put)(out + 32, (NAME(lanes))_mm256_cvtps_pd(upper), far);
+}
+
+TARGET INLINE void NAME(store_lower)(char *out, NAME(lanes) x, NAME(lanes) y, int far)
 {
     const __m256i packed = _mm256_packus_epi32((__m256i)x, (__m256i)y);
-    _mm256_storeu_si256((__m256i *)out, _mm256_permute4x64_epi64(packed, 0xd8));
+    NAME(put)(out, (NAME(lanes))_mm256_permute4x64_epi64(packed, 0xd8), far);
 }
 
-TARGET INLINE void NAME(store_f16)(char *out, NAME(floats) x, NAME(floats) y)
+TARGET INLINE void NAME(store_f16)(char *out, NAME(floats) x, NAME(floats) y, int far)
 {
-    _mm_storeu_si128((__m128i *)out, _mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT));
-    _mm_storeu_si128((__m128i *)(out + 16), _mm256_cvtps_ph((__m256)y, _MM_FROUND_TO_NEAREST_INT));
+    const __m128i a = _mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT);
+    const __m128i b = _mm256_cvtps_ph((__m256)y, _MM_FROUND_TO_NEAREST_INT);
+    NAME(put)(out, (NAME(lanes))_mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1), far);
 }

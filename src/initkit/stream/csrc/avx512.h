@@ -4,6 +4,7 @@
 #define NAME(x) x##_avx512
 #define WIDTH 64
 #define DEPTH 4
+#define FENCE _mm_sfence()
 #define ROTATE(x, r) ((NAME(lanes))_mm512_rol_epi32((__m512i)(x), r))
 
 typedef uint32_t NAME(lanes) __attribute__((vector_size(WIDTH)));
@@ -42,25 +43,30 @@ TARGET INLINE void NAME(look_up)(const char *twice, NAME(floats) *a, NAME(floats
     *b = (NAME(floats))_mm512_permutex2var_ps(x, odd, y);
 }
 
-TARGET INLINE void NAME(store_doubles)(char *out, NAME(floats) x)
+TARGET INLINE void NAME(put)(char *out, NAME(lanes) x, int far)
+{
+    if (far) _mm512_stream_si512((__m512i *)out, (__m512i)x);
+    else _mm512_storeu_si512((__m512i *)out, (__m512i)x);
+}
+
+TARGET INLINE void NAME(store_doubles)(char *out, NAME(floats) x, int far)
 {
     const __m256 lower = _mm512_castps512_ps256((__m512)x);
     const __m256 upper = _mm512_extractf32x8_ps((__m512)x, 1);
-    _mm512_storeu_pd((double *)out, _mm512_cvtps_pd(lower));
-    _mm512_storeu_pd((double *)(out + 64), _mm512_cvtps_pd(upper));
+    NAME(put)(out, (NAME(lanes))_mm512_cvtps_pd(lower), far);
+    NAME(put)(out + 64, (NAME(lanes))_mm512_cvtps_pd(upper), far);
 }
 
-TARGET INLINE void NAME(store_lower)(char *out, NAME(lanes) x, NAME(lanes) y)
+TARGET INLINE void NAME(store_lower)(char *out, NAME(lanes) x, NAME(lanes) y, int far)
 {
     const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
     const __m512i packed = _mm512_packus_epi32((__m512i)x, (__m512i)y);
-    _mm512_storeu_si512((__m512i *)out, _mm512_permutexvar_epi64(order, packed));
+    NAME(put)(out, (NAME(lanes))_mm512_permutexvar_epi64(order, packed), far);
 }
 
-TARGET INLINE void NAME(store_f16)(char *out, NAME(floats) x, NAME(floats) y)
+TARGET INLINE void NAME(store_f16)(char *out, NAME(floats) x, NAME(floats) y, int far)
 {
     const __m256i a = _mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT);
     const __m256i b = _mm512_cvtps_ph((__m512)y, _MM_FROUND_TO_NEAREST_INT);
-    _mm256_storeu_si256((__m256i *)out, a);
-    _mm256_storeu_si256((__m256i *)(out + 32), b);
+    NAME(put)(out, (NAME(lanes))_mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1), far);
 }

@@ -85,24 +85,31 @@ TARGET INLINE NAME(lanes) NAME(rounded_bf16)(NAME(floats) x)
     return (u + (((u >> 16) & 1) + 0x7fffu)) >> 16;
 }
 
-/* Store two vectors that follow each other. */
-TARGET INLINE void NAME(store)(char *out, NAME(floats) x, NAME(floats) y, int dtype)
+/* Store two vectors that follow each other; `far` past the caches, where `out` is aligned. */
+TARGET INLINE void NAME(store)(char *out, NAME(floats) x, NAME(floats) y, int dtype, int far)
 {
     switch (dtype) {
     case F32:
-        memcpy(out, &x, WIDTH);
-        memcpy(out + WIDTH, &y, WIDTH);
+        NAME(put)(out, (NAME(lanes))x, far);
+        NAME(put)(out + WIDTH, (NAME(lanes))y, far);
         break;
     case F64:
-        NAME(store_doubles)(out, x);
-        NAME(store_doubles)(out + 2 * WIDTH, y);
+        NAME(store_doubles)(out, x, far);
+        NAME(store_doubles)(out + 2 * WIDTH, y, far);
         break;
     case BF16:
-        NAME(store_lower)(out, NAME(rounded_bf16)(x), NAME(rounded_bf16)(y));
+        NAME(store_lower)(out, NAME(rounded_bf16)(x), NAME(rounded_bf16)(y), far);
         break;
     default:
-        NAME(store_f16)(out, x, y);
+        NAME(store_f16)(out, x, y, far);
     }
+}
+
+/* Memory as large as a core's own caches is left in none: what is written there is not read first,
+   and what else they hold stays. */
+INLINE int NAME(is_far)(const char *out, uint64_t count)
+{
+    return count >= FAR / BLOCK && (uintptr_t)out % WIDTH == 0;
 }
 
 #define EACH for (int u = 0; u < DEPTH; u++)
@@ -166,6 +173,7 @@ TARGET INLINE void NAME(normal_blocks)(
     const uint32_t k0 = job->k0, k1 = job->k1, k2 = k0 ^ k1 ^ PARITY;
     const NAME(Spread) spread = NAME(spread)(job), *s = &spread;
     const uint64_t size = item_size[dtype];
+    const int far = NAME(is_far)(out, count);
     ALIGNED char nowhere[BLOCK * 8]; /* where the first step's look-ups, of no words yet, go */
     char *late = nowhere;
     NAME(Stage) stage;
@@ -175,7 +183,7 @@ TARGET INLINE void NAME(normal_blocks)(
 #define PLACE(k) ((uint64_t)((k) * NAME(N) + ((k) < DEPTH ? 0 : HALF - DEPTH * NAME(N))))
 #define LOOK_UP(k)                                                                                 \
     x[(k) % 2] = NAME(normal)(&stage, k, s, map);                                                  \
-    if ((k) % 2) NAME(store)(late + PLACE((k) - 1) * size, x[0], x[1], dtype);
+    if ((k) % 2) NAME(store)(late + PLACE((k) - 1) * size, x[0], x[1], dtype, far);
     for (; count > 0; count--, block++, out += BLOCK * size) {
         const uint64_t counter = block << 8;
         const uint32_t high = (uint32_t)(counter >> 32) + k1;
@@ -189,6 +197,7 @@ TARGET INLINE void NAME(normal_blocks)(
         }
     }
     for (int k = 0; k < 2 * DEPTH; k++) { LOOK_UP(k) }
+    if (far) FENCE; /* so that other threads see it, too */
 #undef LOOK_UP
 #undef PLACE
 }
@@ -200,6 +209,7 @@ TARGET INLINE void NAME(uniform_blocks)(
     const uint32_t k0 = job->k0, k1 = job->k1, k2 = k0 ^ k1 ^ PARITY;
     const NAME(Spread) spread = NAME(spread)(job), *s = &spread;
     const uint64_t size = item_size[dtype];
+    const int far = NAME(is_far)(out, count);
     for (; count > 0; count--, block++, out += BLOCK * size) {
         const uint64_t counter = block << 8;
         const uint32_t high = (uint32_t)(counter >> 32) + k1;
@@ -213,12 +223,13 @@ TARGET INLINE void NAME(uniform_blocks)(
             for (int u = 0; u < DEPTH; u += 2) {
                 const uint64_t at = (uint64_t)(u * NAME(N)) * size;
                 NAME(store)(here + at, NAME(uniform)(x0[u], s, map),
-                    NAME(uniform)(x0[u + 1], s, map), dtype);
+                    NAME(uniform)(x0[u + 1], s, map), dtype, far);
                 NAME(store)(half_on + at, NAME(uniform)(x1[u], s, map),
-                    NAME(uniform)(x1[u + 1], s, map), dtype);
+                    NAME(uniform)(x1[u + 1], s, map), dtype, far);
             }
         }
     }
+    if (far) FENCE;
 }
 
 /* Fill the elements from .. to of one block. */
@@ -245,10 +256,10 @@ TARGET INLINE void NAME(number_part)(
             }
         }
         if (i >= from && i + PAIR <= to) {
-            NAME(store)(out + (uint64_t)(i - from) * size, x[0], x[1], dtype);
+            NAME(store)(out + (uint64_t)(i - from) * size, x[0], x[1], dtype, 0);
         } else {
             const int first = i > from ? i : from, last = i + PAIR < to ? i + PAIR : to;
-            NAME(store)(scratch, x[0], x[1], dtype);
+            NAME(store)(scratch, x[0], x[1], dtype, 0);
             memcpy(out + (uint64_t)(first - from) * size, scratch + (uint64_t)(first - i) * size,
                 (uint64_t)(last - first) * size);
         }
@@ -349,6 +360,7 @@ TARGET static void NAME(sum)(uint64_t *sums, const char *data, uint64_t start, u
 #undef THREEFRY
 #undef BYTES
 #undef DEPTH
+#undef FENCE
 #undef NAME
 #undef ROTATE
 #undef TARGET

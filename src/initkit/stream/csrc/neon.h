@@ -4,6 +4,7 @@
 #define NAME(x) x##_neon
 #define WIDTH 16
 #define DEPTH 4
+#define FENCE (void)0 /* nothing goes past the caches */
 #define ROTATE(x, r) ((x) << (r) | (x) >> (32 - (r)))
 
 typedef uint32_t NAME(lanes) __attribute__((vector_size(WIDTH)));
@@ -32,23 +33,26 @@ INLINE void NAME(look_up)(const char *twice, NAME(floats) *a, NAME(floats) *b)
     *b = (NAME(floats))vuzp2q_f32(x, y);
 }
 
-INLINE void NAME(store_doubles)(char *out, NAME(floats) x)
+INLINE void NAME(put)(char *out, NAME(lanes) x, int far)
+{
+    (void)far;
+    memcpy(out, &x, WIDTH);
+}
+
+INLINE void NAME(store_doubles)(char *out, NAME(floats) x, int far)
 {
     const float32x4_t y = (float32x4_t)x;
-    const float64x2_t lower = vcvt_f64_f32(vget_low_f32(y)), upper = vcvt_high_f64_f32(y);
-    memcpy(out, &lower, 16);
-    memcpy(out + 16, &upper, 16);
+    NAME(put)(out, (NAME(lanes))vcvt_f64_f32(vget_low_f32(y)), far);
+    NAME(put)(out + 16, (NAME(lanes))vcvt_high_f64_f32(y), far);
 }
 
-INLINE void NAME(store_lower)(char *out, NAME(lanes) x, NAME(lanes) y)
+INLINE void NAME(store_lower)(char *out, NAME(lanes) x, NAME(lanes) y, int far)
 {
-    const uint16x8_t packed = vmovn_high_u32(vmovn_u32((uint32x4_t)x), (uint32x4_t)y);
-    memcpy(out, &packed, 16);
+    NAME(put)(out, (NAME(lanes))vmovn_high_u32(vmovn_u32((uint32x4_t)x), (uint32x4_t)y), far);
 }
 
-INLINE void NAME(store_f16)(char *out, NAME(floats) x, NAME(floats) y)
+INLINE void NAME(store_f16)(char *out, NAME(floats) x, NAME(floats) y, int far)
 {
     const float16x4_t lower = vcvt_f16_f32((float32x4_t)x);
-    const float16x8_t both = vcvt_high_f16_f32(lower, (float32x4_t)y);
-    memcpy(out, &both, 16);
+    NAME(put)(out, (NAME(lanes))vcvt_high_f16_f32(lower, (float32x4_t)y), far);
 }

@@ -4,6 +4,7 @@
 #define NAME(x) x##_sse2
 #define WIDTH 16
 #define DEPTH 4
+#define FENCE _mm_sfence()
 #define ROTATE(x, r) ((x) << (r) | (x) >> (32 - (r)))
 
 typedef uint32_t NAME(lanes) __attribute__((vector_size(WIDTH)));
@@ -29,19 +30,25 @@ INLINE void NAME(look_up)(const char *twice, NAME(floats) *a, NAME(floats) *b)
     *b = (NAME(floats))_mm_shuffle_ps(x, y, 0xdd);
 }
 
-INLINE void NAME(store_doubles)(char *out, NAME(floats) x)
+INLINE void NAME(put)(char *out, NAME(lanes) x, int far)
+{
+    if (far) _mm_stream_si128((__m128i *)out, (__m128i)x);
+    else _mm_storeu_si128((__m128i *)out, (__m128i)x);
+}
+
+INLINE void NAME(store_doubles)(char *out, NAME(floats) x, int far)
 {
     const __m128 upper = _mm_movehl_ps((__m128)x, (__m128)x);
-    _mm_storeu_pd((double *)out, _mm_cvtps_pd((__m128)x));
-    _mm_storeu_pd((double *)(out + 16), _mm_cvtps_pd(upper));
+    NAME(put)(out, (NAME(lanes))_mm_cvtps_pd((__m128)x), far);
+    NAME(put)(out + 16, (NAME(lanes))_mm_cvtps_pd(upper), far);
 }
 
 /* The lower halves of two vectors, packed; signed, since SSE2 has no other packing. */
-INLINE void NAME(store_lower)(char *out, NAME(lanes) x, NAME(lanes) y)
+INLINE void NAME(store_lower)(char *out, NAME(lanes) x, NAME(lanes) y, int far)
 {
     const __m128i a = _mm_srai_epi32(_mm_slli_epi32((__m128i)x, 16), 16);
     const __m128i b = _mm_srai_epi32(_mm_slli_epi32((__m128i)y, 16), 16);
-    _mm_storeu_si128((__m128i *)out, _mm_packs_epi32(a, b));
+    NAME(put)(out, (NAME(lanes))_mm_packs_epi32(a, b), far);
 }
 
 /* As `to_f16`, with masks for its choices. */
@@ -56,7 +63,7 @@ INLINE NAME(lanes) NAME(rounded_f16)(NAME(floats) x)
     return ((u >> 16) & 0x8000u) | (0x7c00u & is_large) | (finite & ~is_large);
 }
 
-INLINE void NAME(store_f16)(char *out, NAME(floats) x, NAME(floats) y)
+INLINE void NAME(store_f16)(char *out, NAME(floats) x, NAME(floats) y, int far)
 {
-    NAME(store_lower)(out, NAME(rounded_f16)(x), NAME(rounded_f16)(y));
+    NAME(store_lower)(out, NAME(rounded_f16)(x), NAME(rounded_f16)(y), far);
 }

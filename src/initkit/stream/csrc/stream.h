@@ -35,7 +35,7 @@
 
 #define PARITY 0x1BD11BDAu
 
-enum { BLOCK = 512, HALF = 256, TABLE = 8192 };
+enum { BLOCK = 512, HALF = 256, TABLE = 8192, FAR = 1 << 18 };
 enum { WORDS, UNIFORM, NORMAL, TRUNC_NORMAL, BERNOULLI, CHOICE, CONSTANT, N_OPS };
 enum { SYMMETRIC = N_OPS, N_MAPS }; /* a uniform with neither shift nor threshold */
 enum { F32, F64, BF16, F16, I64, BOOL, N_DTYPES };
