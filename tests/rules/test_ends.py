@@ -11,7 +11,17 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from initkit import RuleError, first, last, load_recipe, plan_init, save_recipe
+from initkit import (
+    Plan,
+    PlanError,
+    RuleError,
+    apply_init,
+    first,
+    last,
+    load_recipe,
+    plan_init,
+    save_recipe,
+)
 from initkit.rules import Matcher, read_key
 
 
@@ -65,7 +75,11 @@ MLPS, ADAS = {"0.mlp.fc2", "1.mlp.fc2"}, {"0.ada.1", "1.ada.1"}
         (lambda: last(Block), ADAS),
         (lambda: first(Block), {"0", "1"}),  # a parameter of its own comes before its modules
         (lambda: last(""), {"2"}),
-        (lambda: last("*"), {"2", *ADAS, *MLPS, "0.mlp.fc1", "1.mlp.fc1"}),  # a layer's is itself
+        (lambda: last("*"), {"2", *ADAS, *MLPS}),  # a layer that a glob names is no container
+        (lambda: last("2"), {"2"}),  # by its path it is
+        (lambda: last("{0,1}.mlp"), MLPS),
+        (lambda: "last:{0..1}.mlp", MLPS),
+        (lambda: "first:{0,1}.mlp", {"0.mlp.fc1", "1.mlp.fc1"}),
     ],
 )
 def test_an_end_is_the_layer_that_was_registered_first_or_last(
@@ -154,3 +168,24 @@ def test_a_container_around_the_table_is_none_of_its_own() -> None:
     assert "the rule 'a: last:b' matches no parameter" in str(plan.problems[0])
     layers = {step.name.rpartition(".")[0] for step in plan.with_status("write")}
     assert layers == {"a.net.2"}
+
+
+def test_braces_are_the_scope_of_a_table_and_are_kept_in_files(tmp_path: Path) -> None:
+    net = nn.ModuleDict({name: nn.Sequential(MLP(), nn.Linear(2, 2)) for name in ("a", "b", "c")})
+    rules = [{"{a,b}": {"0.fc1.weight": 2, "last:*": 0}}, {"*": 1}]
+    plan = plan_init(net, rules)
+    started = {step.name: step.start for step in plan}
+    for name, value in (("a", 2), ("b", 2), ("c", 1)):
+        assert started[f"{name}.0.fc1.weight"] == f"constant {value}"
+    assert started["a.1.weight"] == started["b.0.fc2.bias"] == "constant 0"
+    assert started["c.1.weight"] == "constant 1"
+    assert Plan.from_json(plan.to_json()).digest() == plan.digest()
+    again = load_recipe(save_recipe(rules, tmp_path / "rules.toml"))
+    assert plan_init(net, again).digest() == plan.digest()
+
+
+def test_a_glob_that_names_layers_alone_is_told_what_a_container_is() -> None:
+    with pytest.raises(PlanError) as caught:
+        apply_init(model(), [{"last:*.fc2": 0}, "torch_default"], seed=0)
+    message = str(caught.value)
+    assert "fc2 is a layer itself, and no container" in message

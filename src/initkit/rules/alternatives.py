@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from functools import cached_property
-from itertools import product
 
 from ..model import Slot
 from ..numbers import frozen
 from .base import Matcher
+from .globs import BRACES, braced_words, spelt_out
 from .landmarks import Landmark, glob_landmark
-from .matchers import Name, ParameterOf, Type
-
-_BRACES = re.compile(r"\{([^{}]*,[^{}]*|\d+\.\.\d+)\}")
-_MOST = 100_000  # numbers of a range; no model has more blocks
-_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+from .matchers import Name, ParameterOf, Scope, Type
 
 
 @frozen
@@ -32,7 +27,7 @@ class Alternatives(Matcher):
     @classmethod
     def in_glob(cls, text: str) -> bool:
         """Tell whether a glob has braces with several names in them."""
-        return _BRACES.search(text) is not None
+        return BRACES.search(text) is not None
 
     @staticmethod
     def braces(text: str) -> list[tuple[int, int, list[str]]]:
@@ -41,7 +36,7 @@ class Alternatives(Matcher):
         >>> Alternatives.braces("h.{0..2}.{q,k}")
         [(2, 8, ['0', '1', '2']), (9, 14, ['q', 'k'])]
         """
-        return [(*found.span(), _words(found[1])) for found in _BRACES.finditer(text)]
+        return [(*found.span(), braced_words(found[1])) for found in BRACES.finditer(text)]
 
     @cached_property
     def names(self) -> tuple[Matcher, ...]:
@@ -53,9 +48,10 @@ class Alternatives(Matcher):
     @property
     def globs(self) -> list[str]:
         """The globs without braces, one for each combination."""
-        pieces = _BRACES.split(self.glob)  # what stands between braces, and within, by turns
-        choices = [_words(piece) if i % 2 else [piece] for i, piece in enumerate(pieces)]
-        return ["".join(words) for words in product(*choices)]
+        return list(spelt_out(self.glob))
+
+    def around(self, inner: Matcher) -> Matcher | None:
+        return Scope(self.glob, inner) if self.kind is None else None
 
     @property
     def members(self) -> int:
@@ -67,7 +63,7 @@ class Alternatives(Matcher):
 
     @property
     def landmark(self) -> Landmark:
-        found = glob_landmark(_BRACES.sub("*", self.glob))  # which takes all of them, and more
+        found = glob_landmark(BRACES.sub("*", self.glob))  # which takes all of them, and more
         return found if self.kind is None else found.ending()
 
     @property
@@ -107,13 +103,3 @@ class Alternatives(Matcher):
 
     def __str__(self) -> str:
         return self.glob if self.kind is None else f"{self.kind}.{self.glob}"
-
-
-def _words(within: str) -> list[str]:
-    """Return what may stand in place of braces: the words between commas, ranges spelt out."""
-    words: list[str] = []
-    for word in map(str.strip, within.split(",")):
-        found = _RANGE.fullmatch(word)
-        numbers = range(int(found[1]), int(found[2]) + 1) if found else ()
-        words += map(str, numbers) if 0 < len(numbers) < _MOST else [word]
-    return words

@@ -13,6 +13,7 @@ from ..errors import RuleError
 from ..model import Slot, children_of, is_wrapper_segment
 from ..numbers import frozen
 from ..wording import checks_calls
+from .alternatives import Alternatives
 from .base import Matcher
 from .globs import paths_above
 from .hints import hint_class, hint_module, hint_own_name
@@ -24,7 +25,7 @@ from .matchers import Inside, Name, Type
 class _End(Matcher):
     """The parameters of one layer of each container: a glob on modules' paths, or a class."""
 
-    container: Name | Inside
+    container: Name | Alternatives | Inside
     inner: Matcher = Name("*")
     typed = True
     by_owner = True
@@ -37,9 +38,11 @@ class _End(Matcher):
         container = read_key(key)
         if isinstance(container, Type):
             container = Inside(container)
-        if isinstance(container, Name) or (
-            isinstance(container, Inside) and container.inner == Name("*")
-        ):
+        if isinstance(container, Name):
+            return cls(container)
+        if isinstance(container, Alternatives) and container.kind is None:
+            return cls(container)
+        if isinstance(container, Inside) and container.inner == Name("*"):
             return cls(container)
         raise RuleError(f"{cls.prefix}{container}: a container is a path, a glob or a class")
 
@@ -71,7 +74,9 @@ class _End(Matcher):
             below = (
                 path[len(scope) :] for path in found for scope in scopes if _lies_in(path, scope)
             )
-            if any(self.container.matches(slot, path) for path in below):
+            # Of a glob: `*` crosses dots, and would name each layer that has none below as its own.
+            meant = self.container.literal or not _is_single(module)
+            if meant and any(self.container.matches(slot, path) for path in below):
                 yield module
 
     def around(self, inner: Matcher) -> Matcher:
@@ -90,10 +95,21 @@ class _End(Matcher):
         if isinstance(self.container, Inside):
             return self.container.hint(slots)
         kind = self.container.glob
+        found = self._only_singles(slots)
+        if found:
+            return f"; {found} is a layer itself, and no container: write {found + '.*'!r}"
         if kind.isidentifier() and hint_class(slots, kind):
             key = f"in:{kind}.{self.prefix[:-1]}"
             return f"; {kind!r} is a class: write {key!r}{self.beside.format(kind)}"
         return hint_module(slots, scope + self.container.glob) or self.inner.hint(slots)
+
+    def _only_singles(self, slots: Sequence[Slot]) -> str:
+        """Return the path of a layer that the glob names, where it names no container."""
+        for slot in slots:
+            for module, paths in zip(slot.lineage, _paths(slot), strict=False):
+                if _is_single(module) and any(self.container.matches(slot, p) for p in paths):
+                    return max(paths, key=len)
+        return ""
 
     def spell(self) -> str:
         if self.inner != Name("*"):
@@ -144,6 +160,11 @@ class Last(_End, prefix="last:"):
     def layer_of(container: nn.Module) -> nn.Module | None:
         found = _layers(container, backwards=True, seen=set())
         return next(found, None)
+
+
+def _is_single(module: nn.Module) -> bool:
+    """Tell whether a module is one layer, without any below."""
+    return {id(layer) for layer in _layers(module, backwards=False, seen=set())} == {id(module)}
 
 
 def _layers(module: nn.Module, *, backwards: bool, seen: set[int]) -> Iterator[nn.Module]:

@@ -6,11 +6,16 @@ import fnmatch
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import product
 
 from ..model import Slot, is_wrapper_segment
 from .landmarks import LandmarkIndex, glob_landmark
 
+BRACES = re.compile(r"\{([^{}]*,[^{}]*|\d+\.\.\d+)\}")
+"""Words of which each may stand there, or a range of numbers."""
 _WILD = re.compile(r"[*?\[]")
+_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+_MOST = 100_000  # numbers of a range; no model has more blocks
 
 
 def has_wildcard(glob: str) -> bool:
@@ -27,6 +32,28 @@ def names_nothing(glob: str) -> bool:
     return re.fullmatch(r"[*?.]*(weight|bias)?[*?]*", glob) is not None
 
 
+@lru_cache(maxsize=4096)
+def spelt_out(glob: str) -> tuple[str, ...]:
+    """Return the globs without braces that one stands for, one for each combination.
+
+    >>> spelt_out("h.{0..1}.{q,k}")
+    ('h.0.q', 'h.0.k', 'h.1.q', 'h.1.k')
+    """
+    pieces = BRACES.split(glob)  # what stands between braces, and within, by turns
+    choices = [braced_words(piece) if i % 2 else [piece] for i, piece in enumerate(pieces)]
+    return tuple("".join(words) for words in product(*choices))
+
+
+def braced_words(within: str) -> list[str]:
+    """Return what may stand in place of braces: the words between commas, ranges spelt out."""
+    words: list[str] = []
+    for word in map(str.strip, within.split(",")):
+        found = _RANGE.fullmatch(word)
+        numbers = range(int(found[1]), int(found[2]) + 1) if found else ()
+        words += map(str, numbers) if 0 < len(numbers) < _MOST else [word]
+    return words
+
+
 @lru_cache(maxsize=1 << 16)  # of a pure function: matchers stay plain values without compiled parts
 def compile_glob(glob: str) -> Callable[[str], bool]:
     """Return the test that a glob stands for: case-sensitive, and ``*`` crosses dots.
@@ -35,6 +62,9 @@ def compile_glob(glob: str) -> Callable[[str], bool]:
     >>> is_weight("a.b.weight"), is_weight("weight"), is_weight("a.b.weight_g")
     (True, True, False)
     """
+    if BRACES.search(glob):
+        each = [compile_glob(one) for one in spelt_out(glob)]
+        return lambda name: any(takes(name) for takes in each)
     if not has_wildcard(glob):
         return glob.__eq__
     if not glob.startswith("*."):
@@ -88,7 +118,8 @@ def glob_stars(glob: str, name: str) -> tuple[str, ...]:
     >>> glob_stars("target.*", "target.0.weight"), glob_stars("*.weight", "weight")
     (('0.weight',), ('',))
     """
-    found = _stars(glob).fullmatch(name)
+    each = (_stars(one).fullmatch(name) for one in spelt_out(glob))
+    found = next(filter(None, each), None)
     return tuple(group or "" for group in found.groups()) if found is not None else ()
 
 

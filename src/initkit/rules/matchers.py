@@ -19,6 +19,7 @@ from ..model import (
 from ..numbers import frozen
 from .base import BY_PREFIX, Matcher
 from .globs import (
+    BRACES,
     compile_glob,
     glob_stars,
     has_wildcard,
@@ -358,7 +359,7 @@ class Scope(Relative):
 
     @property
     def landmark(self) -> Landmark:
-        return self.inner.landmark.below(glob_landmark(self.path))
+        return self.inner.landmark.below(glob_landmark(BRACES.sub("*", self.path)))
 
     def names_within(self, slot: Slot, name: str) -> Iterator[str]:
         takes = self._takes
