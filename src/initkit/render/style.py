@@ -90,10 +90,10 @@ background:var(--page);border:1px solid var(--line)}
 # has a line by itself, and the other cells stand in columns below it, as wide as what they hold.
 _STACKED = """
 @@ .scroll{container-type:inline-size}
-@supports(grid-template-columns:subgrid){@container(max-width:1080px){
+@supports(grid-template-columns:subgrid){@container(max-width:1200px){
 @@ .wide{display:grid;grid-template-columns:repeat(var(--n),auto)}
 @@ .wide :is(thead,tbody,tr){display:grid;grid-column:1/-1;grid-template-columns:subgrid}
-@@ .wide tr{border-bottom:1px solid var(--line)}@@ .wide tr[hidden]{display:none}
+@@ .wide tr{padding:0;border-bottom:1px solid var(--line)}@@ .wide tr[hidden]{display:none}
 @@ .wide :is(th,td){min-width:0;border:0;white-space:normal}@@ .wide .r{white-space:nowrap}
 @@ .wide :is(th,td):first-child{grid-column:1/-1}@@ .wide th:first-child{padding-bottom:0}
 @@ .wide thead{position:sticky;top:0;z-index:1}@@ .wide small{max-width:14em}}}
