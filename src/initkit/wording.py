@@ -88,7 +88,7 @@ class HasCall:
     written: Call
 
     @classmethod
-    def meant(cls, call: GivenCall) -> Call | None:  # noqa: ARG003 - for classes that know
+    def _meant(cls, call: GivenCall) -> Call | None:  # noqa: ARG003 - for classes that know
         """Return the call that one which does not fit stands for, where that is known."""
         return None
 
@@ -355,7 +355,7 @@ def _check_call(
     except OptionError as error:
         if made is not None and (values or options):
             show(error, call, read)
-            if issubclass(made, HasCall) and (meant := made.meant(call)) is not None:
+            if issubclass(made, HasCall) and (meant := made._meant(call)) is not None:
                 error.shown = Correction(call, meant)
         elif error.option:
             _show_argument(error, Argument(error.option, options[error.option]), named)

@@ -18,6 +18,7 @@ from ..rules import (
     hint_module,
     mended_entry,
 )
+from ..schemes import canonical_name
 from ..spelling import affordable_hints
 from ..wording import Entry, worth_showing
 from .matching import RuleTable
@@ -101,8 +102,11 @@ def _typed(clause: Clause) -> Problem:
     if recipe is None:
         ways = "match names instead, or apply to the module"
         return IdleRule(f"the rule {clause.label!r} {why} {ways}", rule=clause.label)
-    # Nobody else's rules are to be written anew.
-    ways = "apply it to the module" if recipe.general else "match names, or apply to the module"
+    ways = "apply it to the module"
+    if canonical_name(recipe.name.partition("(")[0]) is not None:  # a scheme, for any key
+        ways = f"match names instead, as in {{'*.weight': {recipe.label!r}}}, or {ways}"
+    elif not recipe.general:  # rules of the user's own
+        ways = f"match names instead, or {ways}"
     problem = IdleRule(f"the recipe {recipe.label} {why} {ways}", rule=recipe.label)
     if clause.mention is not None and clause.mention.entry.keys:
         problem.shown = Correction(clause.mention.entry)

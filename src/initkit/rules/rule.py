@@ -61,7 +61,7 @@ class Rule(Value, HasCall):
             raise
 
     @classmethod
-    def meant(cls, call: GivenCall) -> Call | None:
+    def _meant(cls, call: GivenCall) -> Call | None:
         """Return the call with a name for what stands second without one: a key, or a scheme."""
         if len(call.values) != 2:
             return None
