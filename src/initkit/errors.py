@@ -37,7 +37,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from .spelling import clearly_nearest, did_you_mean, nearest
+from .spelling import Fact, clearly_nearest, did_you_mean, nearest
 
 _UNUSUAL = re.compile(r"[^ -~]+")
 
@@ -190,7 +190,8 @@ class InitkitError(Exception):
     def told(self) -> str:
         """Return the message with its lines; the hint only where no line says it."""
         pasted = self.shown is not None and self.shown.mended is not None and not self.either
-        text = self.message if pasted else f"{self.message}{self.hint}"
+        told = not pasted or isinstance(self.hint, Fact)
+        text = f"{self.message}{self.hint}" if told else self.message
         if not self.advice:
             return text
         return "\n  ".join([visible_lines(text), *map(visible, self.advice)])
@@ -366,10 +367,10 @@ class PlanError(InitkitError, ValueError):
         super().__init__("nothing was written")
 
     def told(self) -> str:
-        if len(self.problems) == 1:
-            return f"{self.message}: {told_together(self.problems)[0]}"
-        head = f"{self.message}: {len(self.problems)} problems"
-        return _listed(head, told_together(self.problems))
+        texts = told_together(self.problems)
+        if len(texts) == 1:
+            return f"{self.message}: {texts[0]}"
+        return _listed(f"{self.message}: {len(texts)} problems", texts)
 
 
 class DeferredError(InitkitError, RuntimeError):

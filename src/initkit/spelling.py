@@ -71,3 +71,9 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """Return ``"; did you mean 'a' or 'b'?"``, or nothing where nothing is near."""
     near = nearest(name, choices)
     return "; did you mean " + " or ".join(map(repr, near)) + "?" if near else ""
+
+
+class Fact(str):
+    """A hint that says what there is, and not what to write: a line to paste leaves it to say."""
+
+    __slots__ = ()

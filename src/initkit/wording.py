@@ -87,6 +87,11 @@ class HasCall:
 
     written: Call
 
+    @classmethod
+    def _meant(cls, call: GivenCall) -> Call | None:  # noqa: ARG003 - for classes that know
+        """Return the call that one which does not fit stands for, where that is known."""
+        return None
+
 
 class Spelled:
     """Base of what a text in a rule table stands for: matchers and schemes."""
@@ -283,7 +288,7 @@ def checks_calls(thing: C) -> C:
     """
     made: Any = thing  # mypy lets nobody assign __init__
     if isinstance(thing, type):
-        made.__init__ = _checked(made.__init__, thing.__name__, own=1, made=True)
+        made.__init__ = _checked(made.__init__, thing.__name__, own=1, made=thing)
         return thing
     checked: Any = _checked(thing, thing.__name__)
     return checked  # type: ignore[no-any-return]
@@ -303,9 +308,12 @@ def checks_methods(cls: K) -> K:
 
 
 def _checked(
-    function: Callable[..., Any], name: str, own: int = 0, *, made: bool = False
+    function: Callable[..., Any], name: str, own: int = 0, *, made: type | None = None
 ) -> Callable[..., Any]:
-    """Return a function that answers calls that don't fit; ``own`` arguments are Python's."""
+    """Return a function that answers calls that don't fit; ``own`` arguments are Python's.
+
+    ``made`` is the class whose constructor it is, if it is one.
+    """
 
     # A call that fits costs nothing more: only what failed is looked at.
     @functools.wraps(function)
@@ -316,7 +324,7 @@ def _checked(
             if len(args) < own or isinstance(error, InitkitError):
                 raise
             parameters = [*inspect.signature(function).parameters.values()][own:]
-            _check_call(name, parameters, args[own:], options, whole=made)
+            _check_call(name, parameters, args[own:], options, made)
             raise  # the call fits, and what it does went wrong
 
     return checked
@@ -327,10 +335,9 @@ def _check_call(
     parameters: Sequence[inspect.Parameter],
     values: tuple[Any, ...],
     options: Mapping[str, Any],
-    *,
-    whole: bool,
+    made: type | None,
 ) -> None:
-    """Raise where a call does not fit: the ``whole`` of it is shown where it makes a value."""
+    """Raise where a call does not fit: the whole of it is shown where it makes a value."""
     named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     any_name = any(p.kind is p.VAR_KEYWORD for p in parameters)
 
@@ -346,8 +353,10 @@ def _check_call(
     try:
         read(call)
     except OptionError as error:
-        if whole and (values or options):
+        if made is not None and (values or options):
             show(error, call, read)
+            if issubclass(made, HasCall) and (meant := made._meant(call)) is not None:
+                error.shown = Correction(call, meant)
         elif error.option:
             _show_argument(error, Argument(error.option, options[error.option]), named)
         raise error from None

@@ -90,7 +90,22 @@ def test_where_fans_come_from_does_not_depend_on_which_parameter_was_first() -> 
 def test_a_recipe_that_needs_types_is_one_problem_on_a_state_dict() -> None:
     assert refusal("resnext", net().state_dict()) == (
         "nothing was written: the recipe resnext/torch7 matches module types, and a state_dict "
-        "has none; match names instead, or apply to the module"
+        "has none; apply it to the module"
+    )
+
+
+def test_a_scheme_that_needs_types_is_told_to_match_names_of_a_state_dict() -> None:
+    assert refusal("xavier_uniform(gain=2)", net().state_dict()) == (
+        "nothing was written: the recipe xavier_uniform(gain=2) matches module types, and a "
+        "state_dict has none; match names instead, as in {'*.weight': 'xavier_uniform(gain=2)'}, "
+        "or apply it to the module"
+    )
+
+
+def test_a_recipe_with_rules_for_names_too_is_no_more_idle_on_a_state_dict_for_its_types() -> None:
+    assert refusal({"head": "gpt2"}, net().state_dict()) == (
+        "nothing was written: the recipe gpt2/transformers matches module types, and a state_dict "
+        "has none; apply it to the module\n  as written:   'head': 'gpt2/transformers'"
     )
 
 

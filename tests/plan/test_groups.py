@@ -345,6 +345,21 @@ def test_a_parameter_in_two_groups_is_a_problem() -> None:
     )
 
 
+def test_a_plan_names_the_others_of_a_group_by_what_tells_them_apart() -> None:
+    notes = [step.note for step in plan_init(twice(Lora), {ADAPTERS: "pissa"})]
+    assert notes == 2 * [
+        "as one with down.weight, up.weight",
+        "as one with base.weight, up.weight",
+        "as one with base.weight, down.weight",
+    ]
+
+
+def test_of_a_group_of_many_a_plan_names_the_first() -> None:
+    plan = plan_init(twice(TwoAdapters), {X: "pissa(scaling=4)", Y: "pissa(scaling=0.5)"})
+    assert "0.base.weight: " not in plan[0].note
+    assert plan[0].note.endswith("and 1 more")
+
+
 def test_saved_plans_reports_and_rule_files_carry_groups(tmp_path: Path) -> None:
     model, rules = twice(Lora), {ADAPTERS: "pissa(scaling=2)"}
     report = apply_init(model, rules, seed=0)

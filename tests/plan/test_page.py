@@ -42,6 +42,15 @@ def test_a_rule_matches_its_rows_alone_where_a_glob_would_match_more() -> None:
     assert not re.fullmatch(key.removeprefix("re:"), "h.3.weight")
 
 
+def test_parameters_that_start_as_one_copy_the_rule_over_all_of_them() -> None:
+    model = nn.ModuleList(
+        nn.ModuleDict({name: nn.Linear(4, 4, bias=False) for name in ("base", "down", "up")})
+        for _ in range(2)
+    )
+    plan = plan_init(model, {"*.{base,down,up}.weight": "pissa"})
+    assert rules_of(plan.to_html()) == {"*.{base,down,up}.weight": "pissa"}
+
+
 def test_a_line_opens_to_its_names_without_a_script() -> None:
     page = plan_init(net(), RULES).to_html()
     inside = re.findall(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -363,6 +364,17 @@ def test_every_problem_comes_in_one_error() -> None:
     assert "3 problems\n  1. " in str(caught.value)
 
 
+def test_what_one_line_mends_counts_as_one_problem(tmp_path: Path) -> None:
+    (tmp_path / "a.pt").write_bytes(b"none")
+    layer = f"pretrained({str(tmp_path / 'a.pt')!r})"
+    with pytest.raises(PlanError) as caught:
+        apply_init(Net(), {"*": layer})
+    assert len(caught.value.problems) > 4
+    assert "problems" not in str(caught.value)
+    with pytest.raises(PlanError, match="2 problems\n  1. "):
+        apply_init(Net(), {"typo": 1, "*": layer})
+
+
 # ------------------------------------------------------------------------------------ state_dict
 
 
@@ -468,9 +480,19 @@ def test_the_order_of_disjoint_rules_does_not_matter(order: list[str]) -> None:
 
 
 def test_each_mention_of_a_recipe_must_decide_something() -> None:
-    text = problem(Net(), {"haed": "resnext", "body": "resnext", "*": "keep"}, IdleRule)
-    assert "no rule of the recipe resnext/torch7 decides anything under 'haed'; did you" in text
-    assert "'head'" in text
+    rules = {"haed": "resnext", "body": "resnext", "*": "keep"}
+    text = problem(Net(), rules, IdleRule)
+    assert text == (
+        "no rule of the recipe resnext/torch7 decides anything under 'haed'; did you mean 'head'?"
+    )
+    with pytest.raises(PlanError) as caught:
+        apply_init(Net(), rules)
+    assert str(caught.value) == (
+        "nothing was written: no rule of the recipe resnext/torch7 decides anything under 'haed'\n"
+        "  as written:   'haed': 'resnext/torch7'\n"
+        "  would match:  head.weight, head.bias\n"
+        "  to paste:     'head': 'resnext/torch7'"
+    )
 
 
 @pytest.mark.parametrize(

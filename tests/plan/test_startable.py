@@ -109,9 +109,9 @@ def test_problems_that_one_line_mends_are_told_once() -> None:
     with pytest.raises(PlanError) as caught:
         apply_init(Net(), {"norm*.bias": "orthogonal", "*": 0})
     assert str(caught.value).splitlines()[-3:] == [
-        "       as written:   'norm*.bias': 'orthogonal'",
-        "       to paste:     'norm*.bias': 0",
-        "       the same of norm2.bias",
+        "  as written:   'norm*.bias': 'orthogonal'",
+        "  to paste:     'norm*.bias': 0",
+        "  the same of norm2.bias",
     ]
 
 
@@ -121,9 +121,9 @@ def test_a_file_is_shown_its_own_lines(tmp_path: Path) -> None:
     with pytest.raises(PlanError) as caught:
         apply_init(Net(), load_recipe(path))
     assert str(caught.value).splitlines()[-4:-1] == [
-        '       as written:   "*.weight" = "kaiming_normal"',
-        '       to paste:     "role:norm weight" = 1',
-        '                     "*.weight" = "kaiming_normal"',
+        '  as written:   "*.weight" = "kaiming_normal"',
+        '  to paste:     "role:norm weight" = 1',
+        '                "*.weight" = "kaiming_normal"',
     ]
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from torch import nn
 
-from initkit import Rule, plan_init
-from initkit.errors import IdleRule
+from initkit import Rule, apply_init, plan_init
+from initkit.errors import IdleRule, PlanError
 from initkit.model import Slot
 from initkit.rules import hint_module
 from initkit.rules.hints import hint_example, hint_own_name
@@ -146,6 +146,14 @@ IDLE: dict[str, tuple[Any, str]] = {
         {"body.-1.*": 1},
         "; the last module with parameters in 'body' is number 2",
     ),
+    "a number beyond the end in a regular expression": (
+        {r"re:body\.3\..*": 1},
+        "; the last module with parameters in 'body' is number 2",
+    ),
+    "a number beyond the end in a compiled pattern": (
+        {re.compile(r"body\.3\..*"): 1},
+        "; the last module with parameters in 'body' is number 2",
+    ),
     "a number that is too high for a scope": (
         {"body.3": {"*": 1}},
         "; the last module with parameters in 'body' is number 2",
@@ -206,3 +214,17 @@ def test_a_class_is_nothing_that_a_state_dict_has(net: nn.Module) -> None:
     assert str(problem).endswith(
         "'Linear' is a class, and a state_dict has none; match names instead"
     )
+
+
+def test_a_number_that_is_mended_is_told_to_lie_beyond_the_last(net: nn.Module) -> None:
+    with pytest.raises(PlanError) as caught:
+        apply_init(net, [{r"re:body\.3\..*": 1}, {"*": "keep"}])
+    first, *lines = str(caught.value).splitlines()
+    assert first.endswith(
+        " matches no parameter; the last module with parameters in 'body' is number 2"
+    )
+    assert lines == [
+        r"  as written:   r're:body\.3\..*': 1",
+        "  would match:  body.2.weight, body.2.bias",
+        r"  to paste:     r're:body\.2\..*': 1",
+    ]

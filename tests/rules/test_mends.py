@@ -436,6 +436,29 @@ def test_an_argument_that_a_rule_or_recipe_has_not_is_told_as_an_option_is() -> 
         Rule()  # type: ignore[call-arg]
 
 
+@pytest.mark.parametrize(
+    ("given", "named", "meant"),
+    [
+        (("*.weight", "normal(std=0.02)"), {}, "Rule('normal(std=0.02)', name='*.weight')"),
+        (("normal(std=0.02)", "*.weight"), {}, "Rule('normal(std=0.02)', name='*.weight')"),
+        ((nn.Linear, "xavier_normal"), {}, "Rule('xavier_normal', type=nn.Linear)"),
+        (("*.bias", 0), {"optional": True}, "Rule(0, name='*.bias', optional=True)"),
+        (("*.bias",), {"name": "zeros"}, "Rule('zeros', name='*.bias')"),
+        (("*.bias", "*.weight"), {}, ""),
+        (("*.bias", 0), {"name": "fc.bias"}, ""),
+        (("*.bias", 0), {"nmae": 1}, ""),
+        (("*.bias",), {"name": "*.weight"}, ""),
+    ],
+    ids=str,
+)
+def test_a_rule_whose_key_stands_where_its_scheme_would_is_shown_turned(
+    given: tuple[Any, ...], named: dict[str, Any], meant: str
+) -> None:
+    with pytest.raises(InitkitError) as caught:
+        Rule(*given, **named)
+    assert caught.value.advice[1:] == ((f"to paste:     {meant}",) if meant else ())
+
+
 def test_all_slips_of_a_table_are_told_at_once() -> None:
     rules = [
         {"*.weight": "norml", "head": {"bias": "zerso"}, nn.Linear: {"weight": "eyee"}},

@@ -254,3 +254,13 @@ def test_figures_that_were_given_are_saved_with_the_name(tmp_path: Path) -> None
     assert [row for row in load_recipe(path).rows if row[0] == "Conv1D.weight"] == [
         ("Conv1D.weight", "normal(std=0.01)")
     ]
+
+
+@pytest.mark.parametrize("option", ["name", "type"])
+def test_a_rule_of_a_file_whose_name_or_type_is_a_list_is_refused(
+    option: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "rules.json"
+    path.write_text(json.dumps({"rules": [{"scheme": "zeros", option: [None]}]}))
+    with pytest.raises(FileError):
+        load_recipe(path)

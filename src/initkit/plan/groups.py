@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import TypeAlias
 
 from ..distributions import Joint
@@ -154,8 +155,26 @@ def _settled(members: Sequence[Step]) -> Iterator[Step]:
     first = planned[0].beside(planned, members[0].padding_rows)
     shapes, names = [s.shape for s in members], [s.seed_name for s in members]
     for member, step in enumerate(members):
-        others = ", ".join(other.name for other in members if other is not step)
+        others = _beside(step.name, [other.name for other in members if other is not step])
         made = first.of_group(member, shapes, names)
         notes = (made.note(), f"as one with {others}", *step.note.split("; "))
         note = "; ".join(dict.fromkeys(filter(None, notes)))
         yield replace(step, distribution=made, note=note)
+
+
+def _beside(name: str, others: Sequence[str]) -> str:
+    """Return the other names of a group, from where they part from one; of many the first.
+
+    >>> _beside("h.0.base.weight", ["h.0.down.weight", "h.0.up.weight"])
+    'down.weight, up.weight'
+    """
+    parts = [one.split(".") for one in (name, *others)]
+    # Of each name the last part stays, though all should end alike.
+    together = zip(*(one[:-1] for one in parts), strict=False)
+    same = sum(1 for _ in takewhile(lambda level: len({*level}) == 1, together))
+    ends = [".".join(one[same:]) for one in parts[1:]]
+    more = f" and {len(ends) - _NAMED} more" if len(ends) > _NAMED else ""
+    return ", ".join(ends[:_NAMED]) + more
+
+
+_NAMED = 3  # names of a group that each remark has

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
+from ..distributions import Joint
 from ..render import Fold, Grid, Mark
 from .folding import fold_steps, traits, variants
 from .step import UNCOVERED, UNEXPLAINED, WRITE, Step
@@ -71,10 +72,19 @@ def mark(folds: Sequence[Fold[Step]], kinds: Mapping[str, str]) -> Callable[[Fol
         return Mark(
             kinds.get(step.name) or step.name.rpartition(".")[2],
             [state for state, holds in states.items() if holds],
-            "" if _gathered(fold) else f"{key_of(fold, searched)!r}: {_value(step)},",
+            _copied(fold, searched),
         )
 
     return told
+
+
+def _copied(fold: Fold[Step], names: str | None) -> str:
+    """Return the rule that starts what a line of a page stands for; "" where none can."""
+    step = fold.first
+    if isinstance(step.distribution, Joint):
+        # A rule over several starts all of them, or none.
+        return "" if ": " in step.rule else f"{step.rule!r}: {_value(step)},"
+    return "" if _gathered(fold) else f"{key_of(fold, names)!r}: {_value(step)},"
 
 
 def key_of(fold: Fold[Step], names: str | None) -> str:

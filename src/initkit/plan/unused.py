@@ -18,8 +18,9 @@ from ..rules import (
     hint_module,
     mended_entry,
 )
+from ..schemes import canonical_name
 from ..spelling import affordable_hints
-from ..wording import Entry
+from ..wording import Entry, worth_showing
 from .matching import RuleTable
 from .options import InitOptions
 from .own_lines import IN_FRONT, InFront, as_in_file, own_line
@@ -55,7 +56,7 @@ def unused_rules(
             if others
             else _unmatched(place, clause, hinter)
         )
-    return found + _idle_recipes(judged, used, hinter)
+    return found + _idle_recipes(table, used, hinter)
 
 
 class _Hinter:
@@ -87,21 +88,29 @@ class _Hinter:
 
 def types_in_state_dict(clauses: Sequence[Clause]) -> list[Problem]:
     """Return a problem for every rule that looks at types, where there are none."""
-    typed = [clause for clause in clauses if clause.matcher.typed]
-    whose = [
-        (c.label, f"the rule {c.label!r}")
-        if c.recipe is None
-        else (c.recipe.label, f"the recipe {c.recipe.label}")
-        for c in typed
-    ]
-    return [
-        IdleRule(
-            f"{what} matches module types, and a state_dict has none; match names instead, or "
-            "apply to the module",
-            rule=rule,
-        )
-        for rule, what in dict.fromkeys(whose)
-    ]
+    # Of a recipe one is told for each place that names it, whichever recipes it holds.
+    found: dict[object, Problem] = {}
+    for clause in clauses:
+        if clause.matcher.typed:
+            found.setdefault(clause.mention or id(clause.recipe or clause), _typed(clause))
+    return list(found.values())
+
+
+def _typed(clause: Clause) -> Problem:
+    why = "matches module types, and a state_dict has none;"
+    recipe = clause.mention.recipe if clause.mention is not None else clause.recipe
+    if recipe is None:
+        ways = "match names instead, or apply to the module"
+        return IdleRule(f"the rule {clause.label!r} {why} {ways}", rule=clause.label)
+    ways = "apply it to the module"
+    if canonical_name(recipe.name.partition("(")[0]) is not None:  # a scheme, for any key
+        ways = f"match names instead, as in {{'*.weight': {recipe.label!r}}}, or {ways}"
+    elif not recipe.general:  # rules of the user's own
+        ways = f"match names instead, or {ways}"
+    problem = IdleRule(f"the recipe {recipe.label} {why} {ways}", rule=recipe.label)
+    if clause.mention is not None and clause.mention.entry.keys:
+        problem.shown = Correction(clause.mention.entry)
+    return problem
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -148,15 +157,19 @@ def _unmatched(place: int, clause: Clause, hinter: _Hinter) -> IdleRule:
         return problem
     problem.hint = hinter.ask(matcher.hint)
     if (entry := hinter.line_of(clause)) is not None:
-        problem.shown = Correction(entry)
-        if problem.hint and (found := mended_entry(entry, hinter.words)) is not None:
-            line, names = found
-            own = line.keys not in hinter.lines - {entry.keys}
-            where = standing(hinter.table, place, {*names}, hinter.slots) if own else ""
-            pasted = line if where == "here" else InFront(line) if where else None
-            behind = IN_FRONT if where == "in front" else ""
-            problem.shown = Correction(entry, pasted, _listed(names), behind)
+        problem.shown = _mended_line(place, entry, hinter) if problem.hint else Correction(entry)
     return as_in_file(problem, clause)
+
+
+def _mended_line(place: int, entry: Entry, hinter: _Hinter) -> Correction:
+    """Return a line that decides nothing as written, and as it would decide something."""
+    if (found := mended_entry(entry, hinter.words)) is None:
+        return Correction(entry)
+    line, names = found
+    own = line.keys not in hinter.lines - {entry.keys}
+    where = standing(hinter.table, place, {*names}, hinter.slots) if own else ""
+    pasted = line if where == "here" else InFront(line) if where else None
+    return Correction(entry, pasted, _listed(names), IN_FRONT if where == "in front" else "")
 
 
 def _takers(
@@ -201,23 +214,23 @@ def _left_something(
     return any(above.get(other, True) for other in own)
 
 
-def _idle_recipes(
-    judged: Sequence[tuple[int, Clause]], used: Collection[int], hinter: _Hinter
-) -> list[Problem]:
+def _idle_recipes(table: RuleTable, used: Collection[int], hinter: _Hinter) -> list[Problem]:
     """Return a problem for every mention of a recipe of which no rule decided anything."""
     # Each mention is an object of its own, kept alive by its clauses, so its id tells it apart.
     mentions: dict[int, list[tuple[int, Clause]]] = {}
-    for place, clause in judged:
+    for place, clause in enumerate(table.clauses):
         if clause.mention is not None:
             mentions.setdefault(id(clause.mention), []).append((place, clause))
+    typed = hinter.view.root is not None
     return [
-        _idle_recipe(rules[0][1], hinter)
+        _idle_recipe(*rules[0], hinter)
         for rules in mentions.values()
         if not any(place in used for place, _ in rules)
+        and (typed or not any(clause.matcher.typed for _, clause in rules))
     ]
 
 
-def _idle_recipe(clause: Clause, hinter: _Hinter) -> Problem:
+def _idle_recipe(place: int, clause: Clause, hinter: _Hinter) -> Problem:
     assert clause.mention is not None
     recipe, matcher = clause.mention.recipe, clause.matcher
     where, hint = "here", _fits(recipe)
@@ -225,8 +238,12 @@ def _idle_recipe(clause: Clause, hinter: _Hinter) -> Problem:
         path = matcher.path
         where = f"under {path!r}"
         hint = hinter.ask(lambda slots: hint_module(slots, path)) or hint
-    text = f"no rule of the recipe {recipe.label} decides anything {where}{hint}"
-    return IdleRule(text, rule=recipe.label)
+    text = f"no rule of the recipe {recipe.label} decides anything {where}"
+    problem = IdleRule(text, rule=recipe.label)
+    problem.hint = hint
+    if (entry := clause.mention.entry).keys and hinter.left >= 0 and worth_showing(entry):
+        problem.shown = _mended_line(place, entry, hinter)
+    return problem
 
 
 def _fits(recipe: Recipe) -> str:

@@ -25,7 +25,8 @@ _SAYS_DARK = (
 
 
 PAGE = (
-    "html{background:#fff}body{margin:0}@media(prefers-color-scheme:dark){html{background:#14171b}}"
+    "html{background:#fff;color-scheme:light dark}body{margin:0}"
+    "@media(prefers-color-scheme:dark){html{background:#14171b}}"
 )
 
 
@@ -89,10 +90,10 @@ background:var(--page);border:1px solid var(--line)}
 # has a line by itself, and the other cells stand in columns below it, as wide as what they hold.
 _STACKED = """
 @@ .scroll{container-type:inline-size}
-@supports(grid-template-columns:subgrid){@container(max-width:900px){
+@supports(grid-template-columns:subgrid){@container(max-width:1200px){
 @@ .wide{display:grid;grid-template-columns:repeat(var(--n),auto)}
 @@ .wide :is(thead,tbody,tr){display:grid;grid-column:1/-1;grid-template-columns:subgrid}
-@@ .wide tr{border-bottom:1px solid var(--line)}@@ .wide tr[hidden]{display:none}
+@@ .wide tr{padding:0;border-bottom:1px solid var(--line)}@@ .wide tr[hidden]{display:none}
 @@ .wide :is(th,td){min-width:0;border:0;white-space:normal}@@ .wide .r{white-space:nowrap}
 @@ .wide :is(th,td):first-child{grid-column:1/-1}@@ .wide th:first-child{padding-bottom:0}
 @@ .wide thead{position:sticky;top:0;z-index:1}@@ .wide small{max-width:14em}}}
@@ -165,8 +166,9 @@ document.querySelectorAll(".initkit:not([data-live]) table").forEach(function (t
     var word = box.value.toLowerCase();
     var found = names.filter(function (name) { return name.toLowerCase().indexOf(word) >= 0; });
     var some = word && found.length && found.length < names.length;
-    // What was looked for is one layer of many: its names, and not the glob of all.
-    if (!some || /[ {]/.test(found.join(""))) return [rule];
+    // What was looked for is one layer of many: its names, and not the glob of all; but a rule
+    // over several parameters, whose key lists them in braces, starts them as one.
+    if (!some || /[ {]/.test(found.join("") + rule.slice(0, colon))) return [rule];
     return found.map(function (name) { return "'" + name + rule.slice(colon); });
   }
   if (rows.some(function (row) { return row.dataset.r; })) {
@@ -176,7 +178,8 @@ document.querySelectorAll(".initkit:not([data-live]) table").forEach(function (t
       var seen = rows.filter(function (row) { return !row.hidden; });
       var picked = seen.filter(function (row) { return row.ariaSelected === "true"; });
       var lines = (picked.length ? picked : seen).filter(function (row) { return row.dataset.r; })
-        .reduce(function (all, row) { return all.concat(rules(row)); }, []);
+        .reduce(function (all, row) { return all.concat(rules(row)); }, [])
+        .filter(function (line, i, all) { return all.indexOf(line) === i; });
       var text = "{\\n    " + lines.join("\\n    ") + "\\n}\\n";
       function done() { copy.textContent = "copied " + lines.length; }
       function byHand() { window.prompt("copy", text); }

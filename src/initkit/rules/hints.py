@@ -9,7 +9,7 @@ from typing import NamedTuple
 from torch import nn
 
 from ..model import Slot, kind_of
-from ..spelling import clearly_nearest, did_you_mean, nearest
+from ..spelling import Fact, clearly_nearest, did_you_mean, nearest
 from ..wording import text_in_quotes
 from .globs import compile_glob, has_wildcard, paths_above, splits
 
@@ -137,7 +137,8 @@ def out_of_range(slots: Sequence[Slot], key: str) -> OutOfRange | None:
     return None
 
 
-_NUMBERED = re.compile(r"(?<![\w-])([^\W\d][\w-]*)\.(-?\d+)(?=\.|$)")
+# Dots as names, globs and regular expressions write them.
+_NUMBERED = re.compile(r"(?<![\w-])([^\W\d][\w-]*)\\?\.(-?\d+)(?=\\?\.|$)")
 
 
 def _numbers_under(slots: Sequence[Slot], name: str) -> list[int]:
@@ -151,7 +152,8 @@ def _hint_number(slots: Sequence[Slot], key: str) -> str:
     found = out_of_range(slots, key)
     if found is None:
         return ""
-    return f"; the last module with parameters in {found.container!r} is number {found.last}"
+    text = f"; the last module with parameters in {found.container!r} is number {found.last}"
+    return Fact(text)
 
 
 # ------------------------------------------------------------------------------------- classes
@@ -229,7 +231,7 @@ def hint_regex(slots: Sequence[Slot], pattern: re.Pattern[str], scope: str = "")
     """Return the form of a pattern that matches the whole of the names in which it is found."""
     form = _whole_form(slots, pattern, scope)
     if not form:
-        return hint_example(slots)
+        return _hint_number(slots, pattern.pattern) or hint_example(slots)
     whole = text_in_quotes("re:" + form)
     return f"; a regular expression must match the whole name, as {whole} does"
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from ..wording import Entry
 from .base import Matcher
 from .keys import read_key
 from .recipe import Recipe
+
+_NOWHERE = Entry((), "")
 
 
 @dataclass(frozen=True, eq=False)  # two places stay two, though they name one recipe
@@ -15,17 +18,19 @@ class Mention:
     """One place where a table names a recipe: one of its rules must win there.
 
     ``marks`` are the recipe's, as matchers relative to that place. With ``insist`` the user wants
-    the recipe though none of them is found. ``path`` is the scope that it stands in, or "".
+    the recipe though none of them is found. ``path`` is the scope that it stands in, or "", and
+    ``entry`` the line.
     """
 
     recipe: Recipe
     marks: tuple[Matcher, ...] = ()
     path: str = ""
+    entry: Entry = _NOWHERE
 
     @classmethod
     def of(cls, recipe: Recipe) -> Mention:
         """Return the mention of a recipe at the top of a table."""
-        return cls(recipe, tuple(map(read_key, recipe.marks)))
+        return cls(recipe, tuple(map(read_key, recipe.marks)), entry=Entry((), recipe.label))
 
     @property
     def insist(self) -> bool:
@@ -36,7 +41,12 @@ class Mention:
         """Return the places of the marks that can be looked for: a state_dict has no types."""
         return [place for place, mark in enumerate(self.marks) if by_type or not mark.typed]
 
-    def within(self, path: str, around: Callable[[Matcher], Matcher]) -> Mention:
-        """Return the mention as it stands under a scope."""
-        whole = f"{path}.{self.path}" if self.path else path
-        return replace(self, marks=tuple(map(around, self.marks)), path=whole)
+    def within(self, key: object, around: Callable[[Matcher], Matcher]) -> Mention:
+        """Return the mention as it stands under a key, which is a scope."""
+        path = str(read_key(key))
+        return replace(
+            self,
+            marks=tuple(map(around, self.marks)),
+            path=f"{path}.{self.path}" if self.path else path,
+            entry=self.entry.under(key),
+        )

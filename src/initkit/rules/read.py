@@ -322,11 +322,10 @@ def _scoped(
     clauses: Sequence[Clause], key: object, around: Callable[[Matcher], Matcher]
 ) -> list[Clause]:
     """Return clauses under a scope, each mention of a recipe as one there, too."""
-    path = str(read_key(key))
     mentions: dict[int, Mention] = {}
     for clause in clauses:
         if clause.mention is not None and id(clause.mention) not in mentions:
-            mentions[id(clause.mention)] = clause.mention.within(path, around)
+            mentions[id(clause.mention)] = clause.mention.within(key, around)
     return [
         replace(
             clause,

@@ -205,7 +205,9 @@ class _File:
 
     def _rule(self, value: dict[str, Any]) -> Rule:
         options = {key: one for key, one in value.items() if key != "scheme"}
-        key = value.get("name") or value.get("type") or "scheme"  # where its line is looked for
+        place = value.get("name") or value.get("type")
+        # Where its line is looked for: what was given there may be anything.
+        key, given = (str(place), "") if place else ("scheme", value.get("scheme", ""))
         if isinstance(options.get("type"), list):
             options["type"] = tuple(options["type"])
         for flag in _RULE_FLAGS:
@@ -217,8 +219,8 @@ class _File:
             wrong = [word for words in error.mends for word in words]
             for option, text in value.items():
                 if isinstance(text, str) and any(word in text for word in wrong):
-                    key = option
-            said = self.error(error.message, str(key), value.get(key, ""))
+                    key, given = option, text
+            said = self.error(error.message, key, given)
             raise said.instead_of(error) from None
 
     def _entry(self, key: str, value: Any) -> Any:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import field, fields
 from functools import cached_property
 from typing import Any
 
-from ..errors import InitkitError, RuleError
+from ..errors import Correction, InitkitError, RuleError
 from ..model import Slot
 from ..numbers import Layout, Value, frozen
 from ..schemes import read_scheme_of
-from ..wording import Argument, Call, HasCall, show
+from ..wording import Argument, Call, GivenCall, HasCall, show
 from .base import Matcher
 from .keys import read_name
 from .matchers import All, Name, Type, Where
@@ -56,7 +56,17 @@ class Rule(Value, HasCall):
             self._read()
         except InitkitError as error:
             show(error, call, _read_call)
+            if not (error.shown and error.shown.mended) and (turned := _turned(call)) is not None:
+                error.shown = Correction(call, turned)
             raise
+
+    @classmethod
+    def _meant(cls, call: GivenCall) -> Call | None:
+        """Return the call with a name for what stands second without one: a key, or a scheme."""
+        if len(call.values) != 2:
+            return None
+        one, two = call.values
+        return _in_order(two, one, call.arguments) or _in_order(one, two, call.arguments)
 
     def _read(self) -> None:
         """Put what was read of the arguments in their place."""
@@ -99,6 +109,28 @@ def _read_call(call: Call) -> None:
     for argument in call.arguments:
         object.__setattr__(rule, argument.name, argument.value)
     rule._read()
+
+
+def _turned(call: Call) -> Call | None:
+    """Return a call whose scheme stands as its name, and the other way round; None for others."""
+    key, *others = call.arguments
+    scheme = next((one.value for one in others if one.name == "name"), None)
+    rest = [one for one in others if one.name != "name"]
+    return None if scheme is None else _in_order(scheme, key.value, rest)
+
+
+def _in_order(scheme: object, key: object, others: Sequence[Argument]) -> Call | None:
+    """Return the call of a rule that starts what a key of a table matches, if it can be read."""
+    kind = "type" if isinstance(key, type | tuple) else "name"
+    free = {f.name for f in fields(Rule)} - {"scheme", kind}
+    if not isinstance(key, str | re.Pattern | type | tuple) or {o.name for o in others} - free:
+        return None
+    call = Call("Rule", (Argument("scheme", scheme), Argument(kind, key), *others))
+    try:
+        _read_call(call)
+    except InitkitError:
+        return None
+    return call
 
 
 REST = Rule("torch_default", name="torch:*", optional=True)
