@@ -285,6 +285,8 @@ def test_of_more_values_than_options_the_message_says_which_there_are() -> None:
         ({"blocks.1": {"norm": {"norm.bias": 0}}}, "'blocks.1': {'norm': {'bias': 0}}"),
         ({"blocks.0": {"norm": 0}}, "'blocks.0': {'norm.*': 0}"),
         ({"norm": 0}, "'*.norm.*': 0"),
+        ({"blocks.?.norm": 0}, "'blocks.?.norm.*': 0"),
+        ({"blocks.{0,1}.norm": 0}, "'blocks.{0,1}.norm.*': 0"),
         ({"typ:Linear": 0}, "'type:Linear': 0"),
         ({"class:Linear": 0}, "'type:Linear': 0"),
         ({"layer:Linear": 0}, "'type:Linear': 0"),

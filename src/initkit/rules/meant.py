@@ -41,7 +41,8 @@ class Words:
         kind = re.sub(r"^(torch\.)?nn\.", "", key)
         if kind in self.kinds:
             yield f"type:{kind}"
-        if key in self._modules or key in self._module_ends:  # of a scope, what is in it
+        # Of a scope, or of the modules that a glob names, what is in them.
+        if key in self._module_ends or any(map(compile_glob(key), self._modules)):
             yield f"{key}.*"
         if key in self._module_ends:
             yield f"*.{key}.*"
