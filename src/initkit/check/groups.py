@@ -83,8 +83,9 @@ def _row_tests(checked: Checked, planned: LikeRows) -> Iterator[Test]:
         or tuple(whole.shape) != step.shape
     ):
         return
-    eps = torch.finfo(whole.dtype).eps
+    sample = TensorSample(planned, [step.rows.of(whole.detach())])
     whole = whole.detach().cpu().double()
     if bool(whole.isfinite().all()):
         checked.compared = True
-        yield from planned.tests_like(step.rows, whole, eps)
+        yield from planned.tests_like(step.rows, whole, sample)
+        checked.remark = checked.remark or next(iter(sample.notes), "")
