@@ -207,6 +207,17 @@ def test_so_they_are_beside_the_rows_of_a_file(spoilt: str, tmp_path: Path) -> N
     assert not check_init(model, rule).ok
 
 
+@pytest.mark.parametrize("scheme", ["mean_resizing(scale=1)", "copied_rows([3, 7])"])
+def test_new_rows_are_compared_beside_a_padding_row_among_them(scheme: str) -> None:
+    model = grown(padding_idx=OLD + 1)
+    apply_init(model, rules(scheme), seed=0)
+    report = check_init(model, rules(scheme))
+    assert report.ok and not report.not_compared
+    with torch.no_grad():
+        model.weight[OLD + 2 :] = model.weight[OLD]
+    assert not check_init(model, rules(scheme)).ok
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("rank", [0, 20], ids=["full", "degenerate"])
 @pytest.mark.parametrize("scale", ["1", "1e-4", "1e-9"])

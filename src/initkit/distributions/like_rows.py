@@ -99,7 +99,7 @@ class LikeRows(NonElementwise):
     def tests_like(self, rows: Rows, whole: Tensor, sample: Sample) -> Iterator[Test]:
         """Yield the tests of the rows against all that the tensor holds, in float64.
 
-        ``sample`` is of the rows alone, in the tensor's own dtype.
+        ``sample`` is of the rows alone, in the tensor's own dtype; a row that is NaN tells nothing.
         """
         return iter(())
 
@@ -137,6 +137,9 @@ class MeanResized(LikeRows):
 
     def tests_like(self, rows: Rows, whole: Tensor, sample: Sample) -> Iterator[Test]:
         others, new = _others(rows, whole), _flat(rows.of(whole))
+        new = new[~new.isnan().any(1)]
+        if not len(new):
+            return
         mean = others.mean(0)
         centred = others - mean
         values, axes = torch.linalg.eigh(centred.mT @ centred / len(others))
