@@ -678,6 +678,22 @@ def a_check_compares_what_a_shard_tells() -> None:
 
 
 @case(2, 4)
+def equal_rows_of_a_shard_are_compared() -> None:
+    # Of four ranks each holds six groups of four rows, or one and a half of sixteen.
+    for form in ("icnr('normal(std=0.1)')", "icnr('normal', factor=4)", "icnr('orthogonal')"):
+        whole, rules = torch.zeros(96, 64, 3, 3), {"w": form}
+        apply_init({"w": whole}, rules, seed=1)
+        for placed in (Shard(0), Shard(1)):
+            report = initkit.check_init({"w": distributed(whole, line(), [placed])}, rules)
+            assert report.ok and not report.not_compared, (form, placed, str(report))
+            # A matrix that is cut tells nothing of its columns; its equal rows are compared.
+            noisy = whole + 0.1 * torch.randn(96, 64, 3, 3)
+            for spoilt in (whole.roll(1, 0), noisy, *[whole * 1.2] * ("normal" in form)):
+                mine = {"w": distributed(spoilt, line(), [placed])}
+                assert not initkit.check_init(mine, rules).ok, (form, placed)
+
+
+@case(2, 4)
 def what_a_file_holds_is_read_in_parts() -> None:
     world, value = dist.get_world_size(), torch.arange(28.0).view(7, 4)
     path = f"{sys.argv[4]}.{dist.get_rank()}.pt"

@@ -154,6 +154,24 @@ def test_the_factors_of_glow_are_those_of_a_rotation(apart: bool) -> None:
     assert text.endswith(", as P L U, a random rotation")
 
 
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_triangles_of_glow_are_those_that_were_written(apart: bool) -> None:
+    rules = {"*.{p,l,u,sign,log}" if apart else "*.{p,l,u}": "glow_lu"}
+    spoilt = {
+        "L": lambda one: one.l.add_(10 * torch.ones(6, 6).triu(1)),
+        "U": lambda one: one.u.add_(1e-7 * torch.ones(6, 6).tril(-1)),
+    }
+    if apart:  # the diagonal stands in tensors of its own
+        spoilt["U "] = lambda one: one.u.add_(torch.eye(6))
+    for name, spoil in spoilt.items():
+        model = twice(Rotation, apart=apart)
+        apply_init(model, rules, seed=0)
+        with torch.no_grad():
+            spoil(model[0])
+        (failure,) = check_init(model, rules).failures
+        assert f"entries of {name.strip()} are not the zeros" in failure.text
+
+
 # ------------------------------------------------------------------------- seeds, order, and ties
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -75,16 +76,12 @@ def tell_untold(checked: Sequence[Checked]) -> None:
 def _row_tests(checked: Checked, planned: LikeRows) -> Iterator[Test]:
     """Yield the tests of rows against the others, where this process holds all of them."""
     step, whole = checked.step, held_values(checked.slot)
-    if (
-        step is None
-        or step.rows is None
-        or whole is None
-        or step.padding_rows
-        or tuple(whole.shape) != step.shape
-    ):
+    if step is None or step.rows is None or whole is None or tuple(whole.shape) != step.shape:
         return
-    eps = torch.finfo(whole.dtype).eps
+    sample = TensorSample(planned, [step.rows.of(whole.detach())])
     whole = whole.detach().cpu().double()
     if bool(whole.isfinite().all()):
         checked.compared = True
-        yield from planned.tests_like(step.rows, whole, eps)
+        whole[list(step.padding_rows)] = math.nan  # zero, whatever was drawn
+        yield from planned.tests_like(step.rows, whole, sample)
+        checked.remark = checked.remark or next(iter(sample.notes), "")

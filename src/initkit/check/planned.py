@@ -169,7 +169,9 @@ def _test(checked: Checked, sample: TensorSample, tested: TensorSample, most: in
     checked.dtype = sample.rounded or sample.dtype
     checked.tests += tests
     checked.tests += _independence_tests(sample, checked.most, most)
-    if tests and sample.rounded is not None:
+    if tests and sample.notes:
+        checked.remark = sample.notes[0]
+    elif tests and sample.rounded is not None:
         checked.remark = f"ok, but its values have only the precision of {str(sample.rounded)[6:]}"
 
 

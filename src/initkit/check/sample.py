@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -15,7 +15,9 @@ from ..numbers import Grid, Layout
 from .expectation import expectation
 from .matrices import stacked
 from .measure import Measured, measure
+from .norms import norm_tests
 from .sample_tests import goodness_of_fit
+from .slices import slice_tests
 from .undone import Undo, values_behind
 
 _COMPUTED = 4e-6  # of a value, which code may be off by that computes in float32
@@ -28,7 +30,7 @@ class TensorSample:
     ``rounded`` is the dtype that the values went through, if not their own; ``computed`` says that
     they were computed from others, ``incomplete`` that a row is left out. ``layout`` is the
     module's, where the plan goes by it. What was found beside known values may have ``holes``, and
-    ``room`` for each value.
+    ``room`` for each value. Tests add to ``notes`` what they cannot tell.
 
     >>> from initkit.distributions import Constant
     >>> [test.text for test in TensorSample(Constant(0.0), [torch.ones(3)]).tests()]
@@ -43,6 +45,7 @@ class TensorSample:
     layout: Layout | None = None
     holes: bool = False
     room: float = 0.0
+    notes: list[str] = field(default_factory=list)
 
     @property
     def whole(self) -> Tensor | None:
@@ -109,7 +112,9 @@ class TensorSample:
     def of(self, distribution: Distribution, pieces: Sequence[Tensor]) -> TensorSample:
         """Return some of the elements as a sample of another distribution."""
         # Measured anew, at the thresholds of that distribution.
-        return TensorSample(distribution, pieces, computed=self.computed, room=self.room)
+        return TensorSample(
+            distribution, pieces, computed=self.computed, room=self.room, notes=self.notes
+        )
 
     def tests_as(self, distribution: Distribution, tensor: Tensor) -> Iterator[Test]:
         """Yield the tests of a part of the whole as a sample of another distribution."""
@@ -118,6 +123,12 @@ class TensorSample:
             found = replace(found, holes=True).partly()
         if found is not None:
             yield from distribution.tests(found)
+
+    def tests_as_drawn(self, distribution: Distribution, tensor: Tensor) -> Iterator[Test]:
+        """Yield the tests of elements drawn one by one, and of rows and columns as of a whole."""
+        yield from self.of(distribution, [tensor]).tests()
+        yield from norm_tests(tensor, distribution, tensor.dtype)
+        yield from slice_tests(tensor, distribution)
 
     def partly(self) -> TensorSample | None:
         """Return what tells of the distribution of a tensor with holes; None where nothing does."""

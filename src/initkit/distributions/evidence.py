@@ -91,6 +91,10 @@ class Sample(Protocol):
         """How far an element may be from what was drawn, beyond its own rounding."""
 
     @property
+    def notes(self) -> list[str]:
+        """What to remark of the tensor, whatever its tests say: what they cannot tell."""
+
+    @property
     def holes(self) -> bool:
         """Whether it is NaN here and there, where nothing tells what was drawn."""
 
@@ -114,6 +118,9 @@ class Sample(Protocol):
 
         Where there are ``holes``, of what is known of it, if that tells anything.
         """
+
+    def tests_as_drawn(self, distribution: Distribution, tensor: Tensor) -> Iterator[Test]:
+        """Yield the tests of elements drawn one by one, and of rows and columns as of a whole."""
 
     def undone(
         self, drawn: Distribution, known: Distribution, undo: _Of, make: _Of, step: float = 0.0

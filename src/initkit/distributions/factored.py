@@ -54,6 +54,13 @@ class GlowLU(Joint):
         p, lower, upper, *diagonal = values
         n = len(p)
         eye = torch.eye(n, dtype=p.dtype, device="cpu")
+        # What a forward masks is written as well, and known.
+        outside = upper.tril(0 if diagonal else -1)
+        for name, held, wanted in (("L", lower.triu(), eye), ("U", outside, 0 * eye)):
+            wrong = int((held != wanted).sum())
+            seen = f"{wrong} entries of {name} are not the zeros{' and ones' * (name == 'L')}"
+            text = f"{seen} that its triangle leaves"
+            yield exact_test("structure", wrong > 0, f"{name} triangular", seen, text)
         if diagonal:
             upper = upper.triu(1) + torch.diag(diagonal[0] * diagonal[1].exp())
         below, upper = lower.tril(-1), upper.triu()
