@@ -56,7 +56,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
         {"epoch": 1, "model": {"w": torch.zeros(2)}},
         r"contains a state_dict under 'model'; give that one: checkpoint\['model'\]",
     ),
-    "a mapping without tensors": ({"lr": 0.1}, "this mapping holds no tensors"),
+    "a mapping without tensors": (
+        {"lr": 0.1},
+        r"holds no tensors; give a module or its state_dict\(\), and rules after it",
+    ),
     "numbers as keys": ({0: torch.zeros(2)}, "a state_dict has names as keys, not 0"),
     "an unfinished module": (nn.Linear.__new__(nn.Linear), "has not called super"),
 }

@@ -120,3 +120,8 @@ def test_a_tree_tells_dtypes_frozen_and_tied_parameters_apart() -> None:
 def test_a_tree_of_parameters_that_are_alike_has_no_remarks() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)).half()
     assert "remarks" not in plan_init(model, {"*": 0}).tree().text()
+
+
+def test_one_column_may_be_given_as_a_text() -> None:
+    plan = plan_init(nn.Linear(2, 2), {"*": 0})
+    assert str(plan.tree(columns="std")) == str(plan.tree(columns=["std"]))

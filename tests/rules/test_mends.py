@@ -286,6 +286,8 @@ def test_of_more_values_than_options_the_message_says_which_there_are() -> None:
         ({"blocks.0": {"norm": 0}}, "'blocks.0': {'norm.*': 0}"),
         ({"norm": 0}, "'*.norm.*': 0"),
         ({"blocks.?.norm": 0}, "'blocks.?.norm.*': 0"),
+        ({"classifier.weight ": 0}, "'classifier.weight': 0"),
+        ({".bias": 0}, "'*.bias': 0"),
         ({"blocks.{0,1}.norm": 0}, "'blocks.{0,1}.norm.*': 0"),
         ({"typ:Linear": 0}, "'type:Linear': 0"),
         ({"class:Linear": 0}, "'type:Linear': 0"),
@@ -393,12 +395,24 @@ def test_a_mend_never_takes_the_place_of_another_rule_of_the_table() -> None:
     assert error is not None and "to paste" not in error.told()
 
 
-def test_a_mend_that_would_decide_nothing_where_it_stands_goes_in_front() -> None:
-    error = error_of({"*.weight": 1, "clasifier.weight": 0, "*": 2})
+@pytest.mark.parametrize(
+    ("rules", "late"),
+    [
+        ({"*.weight": 1, "clasifier.weight": 0, "*": 2}, "clasifier.weight"),
+        ({"*.weight": 1, "classifier.weight": 0, "*": 2}, "classifier.weight"),
+        ({"*": 2, "blocks.0": {"norm.bias": 0}}, "blocks.0"),
+    ],
+)
+def test_a_mend_that_would_decide_nothing_where_it_stands_takes_its_place_in_front(
+    rules: dict[str, Any], late: str
+) -> None:
+    error = error_of(rules)
     assert error is not None
-    assert error.told().splitlines()[-1] == (
-        "  to paste:     [{'classifier.weight': 0}, rules]  with your rules as they are"
-    )
+    last_line = error.told().splitlines()[-1]
+    found = re.fullmatch(r"  to paste:     (.*)  and drop the old line", last_line)
+    assert found is not None, last_line
+    others = {key: value for key, value in rules.items() if key != late}
+    assert error_of(eval(found[1], {"rules": others})) is None
 
 
 @pytest.mark.parametrize(

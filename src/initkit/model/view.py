@@ -122,4 +122,5 @@ def _refuse_checkpoint(entries: Mapping[Any, Any]) -> None:
                 f"checkpoint[{key!r}]"
             )
     if entries:
-        raise TargetError("this mapping holds no tensors; give a module or its state_dict()")
+        what = "this mapping holds no tensors; give a module or its state_dict()"
+        raise TargetError(f"{what}, and rules after it")

@@ -22,7 +22,9 @@ class InFront(NamedTuple):
 
 
 IN_FRONT = "  with your rules as they are"
-"""What stands behind such a line."""
+"""What stands behind such a line where it says something new."""
+MOVED = "  and drop the old line"
+"""What stands behind one that takes another's place, which would decide nothing where it is."""
 
 
 def own_line(clause: Clause) -> Entry | None:

@@ -199,6 +199,7 @@ class Tree(Shown):
 
     def __init__(self, title: str, rows: Sequence[TreeRow], columns: Sequence[str]) -> None:
         self.title, self.rows = title, tuple(rows)
+        columns = [columns] if isinstance(columns, str) else columns
         unknown = [name for name in columns if name not in _COLUMNS]
         if unknown:
             raise OptionError(

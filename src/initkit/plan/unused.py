@@ -23,7 +23,7 @@ from ..spelling import affordable_hints
 from ..wording import Entry, worth_showing
 from .matching import RuleTable
 from .options import InitOptions
-from .own_lines import IN_FRONT, InFront, as_in_file, own_line
+from .own_lines import MOVED, InFront, as_in_file, own_line
 from .placing import standing
 
 
@@ -142,7 +142,7 @@ def _taken(
             matches=_listed([s.name for s in hinter.slots if any(takes(s, n) for n in s.paths)]),
         )
         if advice.startswith(_ABOVE):
-            shown = replace(shown, mended=InFront(entry), behind=IN_FRONT)
+            shown = replace(shown, mended=InFront(entry), behind=MOVED)
         problem.shown = shown
     return as_in_file(problem, clause)
 
@@ -169,7 +169,7 @@ def _mended_line(place: int, entry: Entry, hinter: _Hinter) -> Correction:
     own = line.keys not in hinter.lines - {entry.keys}
     where = standing(hinter.table, place, {*names}, hinter.slots) if own else ""
     pasted = line if where == "here" else InFront(line) if where else None
-    return Correction(entry, pasted, _listed(names), IN_FRONT if where == "in front" else "")
+    return Correction(entry, pasted, _listed(names), MOVED if where == "in front" else "")
 
 
 def _takers(

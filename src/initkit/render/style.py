@@ -90,6 +90,8 @@ background:var(--page);border:1px solid var(--line)}
 # has a line by itself, and the other cells stand in columns below it, as wide as what they hold.
 _STACKED = """
 @@ .scroll{container-type:inline-size}
+@container(max-width:1200px){@@ table:not(.wide) td:not(.r){white-space:normal;
+overflow-wrap:anywhere}}
 @supports(grid-template-columns:subgrid){@container(max-width:1200px){
 @@ .wide{display:grid;grid-template-columns:repeat(var(--n),auto)}
 @@ .wide :is(thead,tbody,tr){display:grid;grid-column:1/-1;grid-template-columns:subgrid}

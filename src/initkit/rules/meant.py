@@ -158,7 +158,19 @@ def _braced(key: str) -> str:
     return re.sub(r"\{(\d+)-(\d+)\}", r"{\1..\2}", key)
 
 
-_IN_OTHER_WORDS: tuple[Callable[[str], str], ...] = (_indexed, _braced, _dotted, _without_wrapper)
+def _below(key: str) -> str:
+    """Return the key of an end that begins with a dot, in whatever module it is."""
+    return f"*{key}" if key.startswith(".") else key
+
+
+_IN_OTHER_WORDS: tuple[Callable[[str], str], ...] = (
+    str.strip,
+    _below,
+    _indexed,
+    _braced,
+    _dotted,
+    _without_wrapper,
+)
 """What a key may mean that is written as elsewhere: indexed, cut in another way, wrapped."""
 
 
