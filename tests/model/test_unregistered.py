@@ -322,6 +322,14 @@ def test_a_cyclic_graph_of_objects_ends() -> None:
     assert places(model) == []
 
 
+def test_a_table_that_holds_itself_ends_the_search_as_any_other() -> None:
+    model = net()
+    table: dict[str, object] = {"kept": nn.Parameter(torch.zeros(2))}
+    table["itself"] = table
+    model.table = table
+    assert places(model) == [("table['kept']", "parameter")]
+
+
 def test_a_million_plain_numbers_cost_next_to_nothing() -> None:
     model = net(into("numbers", lambda: list(range(1_000_000))))
     model.nested = [list(range(1000)) for _ in range(1000)]

@@ -77,17 +77,19 @@ class ObjectGraph:
         As the hooks and states are that FSDP hangs on every module that it shards.
         """
         kind = type(value)
+        if kind is dict or kind is OrderedDict:  # of tables in it nothing is said: they may hold it
+            table: Any = value
+            return all(map(self._serves, table)) and all(map(self._serves, table.values()))
+        return self._serves(value)
+
+    def _serves(self, value: object) -> bool:
+        kind = type(value)
         if kind is MethodType:
             method: Any = value
-            return self.leads_nowhere(method.__self__) and self.leads_nowhere(method.__func__)
+            return self._serves(method.__self__) and self._serves(method.__func__)
         if kind is FunctionType:
             function: Any = value
             return _machinery_name(function.__globals__.get("__name__"))
-        if kind is dict or kind is OrderedDict:
-            table: Any = value
-            return all(map(self.leads_nowhere, table)) and all(
-                map(self.leads_nowhere, table.values())
-            )
         # A tensor or a module is what is looked for; it is not opened, but met.
         return self.opener(kind) is None and not issubclass(kind, (Tensor, nn.Module))
 
