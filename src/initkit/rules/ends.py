@@ -75,8 +75,8 @@ class _End(Matcher):
                 path[len(scope) :] for path in found for scope in scopes if _lies_in(path, scope)
             )
             # Of a glob: `*` crosses dots, and would name each layer that has none below as its own.
-            meant = self.container.literal or not _is_single(module)
-            if meant and any(self.container.matches(slot, path) for path in below):
+            named = any(self.container.matches(slot, path) for path in below)
+            if named and (self.container.literal or not _is_single(module)):
                 yield module
 
     def around(self, inner: Matcher) -> Matcher:
@@ -164,7 +164,7 @@ class Last(_End, prefix="last:"):
 
 def _is_single(module: nn.Module) -> bool:
     """Tell whether a module is one layer, without any below."""
-    return {id(layer) for layer in _layers(module, backwards=False, seen=set())} == {id(module)}
+    return all(layer is module for layer in _layers(module, backwards=False, seen=set()))
 
 
 def _layers(module: nn.Module, *, backwards: bool, seen: set[int]) -> Iterator[nn.Module]:
