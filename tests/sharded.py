@@ -735,6 +735,24 @@ def groups_and_rows_like_others_read_what_is_sharded() -> None:
                 assert torch.equal(mine[name].to_local(), value.to_local()), (rules, placed, name)
 
 
+@case(2)
+def a_copy_of_a_member_of_a_group_is_what_the_group_was_made() -> None:
+    shapes = {"w": (6, 6), "a": (2, 6), "b": (6, 2), "v": (6, 6)}
+    rules = [{"{w,a,b}": "olora(weight='normal')"}, {"v": "copy_of('w')"}]
+    whole = {name: torch.zeros(shape) for name, shape in shapes.items()}
+    apply_init(whole, rules, seed=9)
+    for communicate in (False, True):
+        mine = {
+            name: distributed(torch.zeros(shape), line(), [Shard(0)])
+            for name, shape in shapes.items()
+        }
+        report = apply_init(mine, rules, seed=9, communicate=communicate)
+        assert report.drawn_by_all == 0, "what is made beforehand is not dealt out"
+        for name, value in whole.items():
+            wanted = distributed(value.clone(), line(), [Shard(0)])
+            assert torch.equal(mine[name].to_local(), wanted.to_local()), (communicate, name)
+
+
 @case(2, 4)
 def local_tensors_need_not_be_contiguous() -> None:
     whole = torch.empty(8, 6)

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 
 from .. import stream
-from ..distributions import Distribution, Joint, Rows, Source
+from ..distributions import Copy, Distribution, Joint, Rows, Source
 from ..model import LocalShard, local_shard, rank_count
 from ..plan import WRITE, Plan, Step
 from .distributed import compare_ranks
@@ -142,8 +142,10 @@ def _is_whole(step: Step) -> bool:
     distribution = step.distribution
     if distribution is None or distribution.elementwise or distribution.constant is not None:
         return False
-    # What is drawn with others, reads what is there, or runs users' code is made before.
-    apart = isinstance(distribution, Joint | Rows)
+    # What is drawn with others, reads what is there, or runs users' code is made before; so is a
+    # copy of it.
+    made = distribution.part if isinstance(distribution, Copy) else distribution
+    apart = isinstance(made, Joint | Rows)
     return distribution.repeatable and distribution.known and not apart
 
 
