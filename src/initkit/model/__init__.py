@@ -40,7 +40,6 @@ from .slots import (
 )
 from .tensors import (
     CHUNK,
-    CHUNK_ELSEWHERE,
     chunk_size,
     chunks,
     components,
@@ -57,7 +56,6 @@ from .view import Model, ModelView
 
 __all__ = [
     "CHUNK",
-    "CHUNK_ELSEWHERE",
     "WRAPPERS",
     "Call",
     "ComputedWeight",

@@ -47,7 +47,7 @@ def _load() -> ModuleType | None:
 
 def agrees(fill_there: Fill, device: torch.device, dtype: torch.dtype, spec: Spec) -> bool:
     """Tell whether a kernel gives the bits that plain torch has on the CPU."""
-    try:  # so does a compiler or a driver
+    try:  # a compiler or a driver that does not fit raises errors of any kind
         for start, count in native.RUNS:
             runs = RunTable.read(start, count)
             here, there = (torch.zeros(count, dtype=dtype, device=at) for at in ("cpu", device))

@@ -82,8 +82,6 @@ def variant(spec: Spec) -> Variant:
 
 def _launch(group: Sequence[Item], device: torch.device, dtype: torch.dtype, kind: Variant) -> None:
     pieces, blocks = _pieces(group)
-    if not blocks:
-        return
     code = CODES[dtype], dtype.itemsize
     with torch.cuda.device(device) if device.type == "cuda" else torch.no_grad():
         # A fused multiply-add would round once where the contract rounds twice.

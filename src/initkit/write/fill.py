@@ -15,7 +15,7 @@ from torch.nn import Parameter
 from .. import stream
 from ..distributions import Distribution, Rows, Runs, Source
 from ..errors import FillError
-from ..model import CHUNK, CHUNK_ELSEWHERE, LocalShard, Slot, chunks, local_shard
+from ..model import CHUNK, LocalShard, Slot, chunks, local_shard
 from ..plan import WRITE, Plan, Step, Target
 from .dealing import Dealer
 
@@ -97,9 +97,7 @@ def _needs_inference_mode(todo: Sequence[tuple[Step, Target]]) -> bool:
 class _WriteQueue:
     """Gather writes into tasks of about one chunk each; whole matrices go first."""
 
-    def __init__(
-        self, seed: int, advance: Callable[[int], object] | None, fresh: bool = False
-    ) -> None:
+    def __init__(self, seed: int, advance: Callable[[int], object] | None, fresh: bool) -> None:
         self.seed, self.advance = seed, advance
         # The kernel writes whole chunks past the caches. Into those the system has just put zeros
         # where memory is fresh, so that smaller pieces, which it writes through them, go faster.
@@ -223,7 +221,7 @@ def _add(queue: _WriteQueue, step: Step, slot: Slot, source: Source, drawn: Tens
             partial(_write_whole, out, distribution, source, drawn, like, part), like.numel()
         )
     else:
-        for chunk, start in chunks(out, queue.piece if out.is_cpu else CHUNK_ELSEWHERE):
+        for chunk, start in chunks(out, queue.piece) if out.is_cpu else chunks(out):
             queue.add(partial(_write, chunk, distribution, source, start, part), chunk.numel())
 
 
