@@ -67,7 +67,8 @@ def learn_originals(modules: Iterable[nn.Module]) -> None:
     """Read off graphs what the modules in them were, to be asked for afterwards."""
     for module in modules:
         # Most modules have neither, which their dictionary tells at once.
-        if not vars(module).keys().isdisjoint(("graph", "_graph")) and _has_graph(module):
+        own = module.__dict__
+        if ("graph" in own or "_graph" in own) and _has_graph(module):
             _learn(module, _of_graph(module))
         elif isinstance(module, _TRACED):
             _learn(module, _of_trace(module))

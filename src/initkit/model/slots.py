@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Container, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
@@ -109,7 +109,7 @@ class _Visit:
     lineage: tuple[nn.Module, ...]
     layer: int | None
     n_layers: int | None
-    layers: list[Layer] = field(default_factory=list)  # of each path, where there are several
+    layers: list[Layer] | None = None  # of each path, where there are several
 
     def slot(
         self,
@@ -121,21 +121,21 @@ class _Visit:
         literal: bool = False,
     ) -> Slot:
         """Make a slot of this module; most have one path, and no wrapper on it."""
-        prefixes, short = self.prefixes, self.canonicals
-        paths: tuple[str, ...]
-        canonicals: tuple[str, ...]
+        prefixes, short, layer = self.prefixes, self.canonicals, (self.layer, self.n_layers)
+        own: Layer = layer
+        if key.isdecimal() and isinstance(module := self.module, nn.ParameterList):
+            own = int(key), len(module)  # which counts what is its
+        if layer[0] is None:
+            layer = own
+        others: tuple[Layer, ...] = ()
         if short is prefixes and len(prefixes) == 1:
-            paths = canonicals = (prefixes[0] + key,)
+            paths: tuple[str, ...] = (prefixes[0] + key,)
+            canonicals = paths
         else:
             paths = canonicals = tuple([prefix + key for prefix in prefixes])
             if short is not prefixes:
                 canonicals = tuple([prefix + key for prefix in short])
-        numbers: list[Layer] = [(self.layer, self.n_layers), *self.layers]
-        if key.isdecimal() and isinstance(
-            self.module, nn.ParameterList
-        ):  # which counts what is its
-            own = int(key), len(self.module)
-            numbers = [own if each[0] is None else each for each in numbers]
+            others = tuple([own if each[0] is None else each for each in self.layers or ()])
         return Slot(
             paths[0],
             paths,
@@ -145,11 +145,11 @@ class _Visit:
             tensor,
             kind,
             self.lineage,
-            *numbers[0],
+            *layer,
             computed,
             literal,
             visits,
-            tuple(numbers[1:]),
+            others,
         )
 
 
@@ -187,7 +187,7 @@ def _emit(visit: _Visit, slots: list[Slot], buffers: bool, raw: bool) -> None:
     weights: Mapping[str, ComputedWeight] = {}
     literal: Collection[str] = ()
     if not raw:
-        if module._forward_pre_hooks or "parametrizations" in children_of(module):
+        if module._forward_pre_hooks or "parametrizations" in module._modules:
             weights, literal = find_computed_weights(module), legacy_keys(module)
         if isinstance(module, ParametrizationList):
             literal = original_keys(module)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from operator import itemgetter
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -35,6 +37,7 @@ _MOST_OPERATIONS = 10_000  # of autograd, between a tensor and the leaves that i
 # What nn.Module.__init__ makes; a hook may carry tensors, the rest is registered.
 _INTERNAL = frozenset(vars(nn.Module()))
 _HOOKS = frozenset(name for name in _INTERNAL if name.endswith("_hooks"))
+_hooks_of = itemgetter(*_HOOKS)
 
 
 def find_unregistered(root: nn.Module) -> list[Unregistered]:
@@ -92,17 +95,28 @@ class _Suspect(NamedTuple):
 def _suspects(module: nn.Module, graph: ObjectGraph) -> list[_Suspect]:
     """Return the attributes that hold more than plain values: of most modules none."""
     held = module.__dict__
-    # This runs for every module: what nn.Module itself made is left out at one stroke.
-    hooked = any(map(held.get, _HOOKS))
-    own = held.keys() - _INTERNAL
-    own = {name for name in own if type(held[name]) not in PLAIN and not is_plain(held[name])}
-    if not (own or hooked) or is_machinery_module(module):
+    # This runs for every module, most of which have the names that another has, too.
+    own = _not_internal(tuple(held))
+    own = [name for name in own if type(held[name]) not in PLAIN and not is_plain(held[name])]
+    if not (own or _hooked(held)) or is_machinery_module(module):
         return []
     return [
         _Suspect(module, name, value, name in _HOOKS)
         for name, value in held.items()
         if (name in own or (value and name in _HOOKS)) and not graph.leads_nowhere(value)
     ]
+
+
+@lru_cache(maxsize=1024)
+def _not_internal(names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if name not in _INTERNAL]
+
+
+def _hooked(held: dict[str, Any]) -> bool:
+    try:
+        return any(_hooks_of(held))
+    except KeyError:  # a module that was pickled before torch had all of them
+        return any(map(held.get, _HOOKS))
 
 
 def _class_suspects(module: nn.Module) -> Iterator[_Suspect]:

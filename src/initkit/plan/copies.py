@@ -11,7 +11,7 @@ from ..model import Slot
 from ..spelling import nearest
 from ..ties import memories
 from .dtypes import dtype_problem
-from .step import EMPTY, WRITE, Step, Target
+from .step import EMPTY, WRITE, Step, Target, distributions_of
 
 
 def tied_names(slots: Sequence[Slot]) -> dict[str, tuple[str, ...]]:
@@ -65,7 +65,7 @@ def settle_copies(
     steps: Sequence[Step], targets: Sequence[Target]
 ) -> tuple[list[Step], list[Target], list[Problem]]:
     """Return steps and targets whose copies know their source, and what is wrong with others."""
-    if not any(map(_copy_of, steps)):
+    if not any(distribution.copy for distribution in distributions_of(steps)):
         return list(steps), list(targets), []
     settler = _Settler(steps, targets)
     found = [settler.settle(place) for place in range(len(steps))]

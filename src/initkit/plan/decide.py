@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from torch import Tensor
+import torch
 
 from ..errors import Problem, TensorProblem, TieConflict
-from ..model import Slot, layout_row, shape_problem
+from ..model import Slot, kind_of, layout_row, shape_problem
 from ..ties import TieGroup, memories, plainly_untied
 from .conflicts import (
     memory_problem,
@@ -26,6 +26,8 @@ from .resolve import Choice, Resolver, slot_info
 from .step import KEEP, UNCOVERED, WRITE, Status, Step, Target
 
 Decision: TypeAlias = tuple[Step, Target]
+_Kind: TypeAlias = "tuple[int, type | None, str, torch.Size, torch.dtype, bool]"
+"""The place of a rule, and what most tensors of one kind share: class, key, shape and dtype."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class _Decider:
         self.untied = plainly_untied(slots)
         self.problems: list[Problem] = []
         self.used: set[int] = set()
+        self._by_kind: dict[_Kind, Step] = {}
         self._alike: dict[tuple[object, ...], tuple[Step, object]] = {}
 
     def decide(self) -> list[Decision]:
@@ -88,37 +91,46 @@ class _Decider:
 
     def _alone(self, slot: Slot) -> Decision | None:
         """Return the step of a tensor that nothing is tied to; be quick."""
-        tensor = slot.tensor
+        tensor, owner = slot.tensor, slot.owner
         if tensor is None and slot.kind != "buffer":
             self._first(slot)  # registered as None: a rule may match it, and is not idle then
             return None
         if tensor is None or slot.kind == "buffer" or (not self.untied and shape_problem(tensor)):
             return self._together((slot,), None)
         place = self.table.first(slot, slot.name, slot.canonicals[0])
-        if place is not None:
-            self.used.add(place)
-            if (made := self._like_another(slot, tensor, place)) is not None:
-                return made
-        return self._together((slot,), None)
+        if place is None:
+            return self._together((slot,), None)
+        self.used.add(place)
+        kind = kind_of(owner) if owner is not None else None
+        key = place, kind, slot.key, tensor.shape, tensor.dtype, tensor.requires_grad
+        step = self._by_kind.get(key)
+        if step is None or slot.computed is not None:
+            return self._like_another(slot, place, key) or self._together((slot,), None)
+        return self._renamed(step, slot)
 
-    def _like_another(self, slot: Slot, tensor: Tensor, place: int) -> Decision | None:
-        """Return a step that takes all but its names from an earlier slot, where one was alike."""
-        shape, owner, known = tensor.shape, slot.owner, None
-        row, by_shape = layout_row(owner, slot.key)
-        if not self.resolver.same_everywhere[place] or (len(shape) > 1 and not by_shape):
-            # Some is known from the module or its parents alone, and not from the table's row.
+    def _renamed(self, step: Step, slot: Slot) -> Decision:
+        """Return a step that takes all but its names from another."""
+        step = step.renamed(slot.paths, slot.canonicals[0])
+        # All but the place is alike; what `plainly_untied` let pass is contiguous.
+        if not self.untied and (text := place_problem(slot)):
+            self._refuse(step, text)
+        if step.padding is None:
+            return step, Target((slot,), slot)
+        return step, Target((slot,), slot, tuple((slot, row) for row in step.padding_rows))
+
+    def _like_another(self, slot: Slot, place: int, kind: _Kind) -> Decision | None:
+        """Return a step by what its module and formulas say, and note which others are alike."""
+        resolver, known = self.resolver, None
+        row, by_shape = layout_row(slot.owner, slot.key)
+        asked = not resolver.same_everywhere[place] or (len(slot.shape) > 1 and not by_shape)
+        if asked:  # some is known from the module or its parents alone, and not from the row
             known = slot_info(slot)
-        about = shape, tensor.dtype, tensor.requires_grad
-        values = self.resolver.values(place, slot, slot.name)
-        key = place, type(owner), id(row), id(known), *about, values
+        by_kind = not asked or (by_shape and not resolver.drawn_anew)
+        key = *kind, id(row), id(known), resolver.values(place, slot, slot.name)
         alike = self._alike.get(key) if slot.computed is None else None
         if alike is not None:
-            step = alike[0].renamed(slot.paths, slot.canonicals[0])
-            # All but the place is in the key; what `plainly_untied` let pass is contiguous.
-            if not self.untied and (text := place_problem(slot)):
-                self._refuse(step, text)
-            return step, Target((slot,), slot, tuple((slot, row) for row in step.padding_rows))
-        chosen = self.resolver.choice(slot, slot.name, place)
+            return self._renamed(alike[0], slot)
+        chosen = resolver.choice(slot, slot.name, place)
         self.used.update(chosen.places)
         if chosen.distribution is None:
             # It keeps its value, or could not be resolved: the long way says which.
@@ -126,9 +138,11 @@ class _Decider:
         step, target = written_step((slot,), slot, chosen, None)
         if text := memory_problem(slot, chosen.distribution):
             self._refuse(step, text)
-        elif self.resolver.same_by_kind(place) and slot.computed is None:
+        elif resolver.same_by_kind(place) and slot.computed is None:
             # What is known lives on beside the step, so no other object can have its id.
             self._alike[key] = step, known
+            if by_kind and not resolver.names(place):
+                self._by_kind[kind] = step
         return step, target
 
     def _refuse(self, step: Step, text: str) -> None:

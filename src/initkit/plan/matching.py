@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from ..model import Slot, adapter_part, holds_adapters, kind_of
+from ..model import ModelView, Slot, adapter_part, holds_adapters, kind_of
 from ..rules import Clause, LandmarkIndex, has_wildcard
 
 
@@ -14,22 +14,20 @@ def to_the_letter(clauses: Sequence[Clause], slots: Sequence[Slot]) -> list[Clau
 
     Few models have a ``[``, ``*`` or ``?`` in a name, but a dict of modules may have it in a key.
     """
-    names = {name for slot in slots for name in slot.paths}
-    names.update(
-        name for slot in slots if slot.canonicals is not slot.paths for name in slot.canonicals
-    )
-    odd = {name for name in names if has_wildcard(name) or "{" in name}
-    if not odd:
+    # At one stroke: what is in no segment is in no name, and wrappers add no segment that is odd.
+    whole = "\n".join([path for slot in slots for path in slot.paths])
+    if not has_wildcard(whole) and "{" not in whole:
         return list(clauses)
+    names = {name for slot in slots for name in (*slot.paths, *slot.canonicals)}
+    odd = {name for name in names if has_wildcard(name) or "{" in name}
     return [replace(c, matcher=c.matcher.to_the_letter(odd)) for c in clauses]
 
 
-def adapter_slots(slots: Sequence[Slot]) -> dict[int, str]:
+def adapter_slots(view: ModelView) -> dict[int, str]:
     """Return the slots that an adapter holds beside what it wraps, by id: ``lora_A`` and others."""
-    kinds = {type(module) for slot in slots for module in slot.lineage}
-    if not any(map(holds_adapters, kinds)):  # most models: nothing of PEFT is in them
+    if not any(map(holds_adapters, set(map(type, view.modules)))):  # most models: none of PEFT
         return {}
-    return {id(slot): part for slot in slots if (part := adapter_part(slot))}
+    return {id(slot): part for slot in view.slots if (part := adapter_part(slot))}
 
 
 def _beside(clause: Clause, adapters: Mapping[int, str]) -> Callable[[Slot, str], bool]:
@@ -84,7 +82,10 @@ class RuleTable:
             places = self._index.candidates(name)
             if self._by_class:
                 places = filter(self._able_in(slot).__contains__, places)
-            return next((p for p in places if takers[p](slot, name)), None)
+            for place in places:
+                if takers[place](slot, name):
+                    return place
+            return None
         return next(self.every(slot, name, canonical), None)
 
     def _able_in(self, slot: Slot) -> frozenset[int]:

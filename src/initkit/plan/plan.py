@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Unpack
 
 from ..errors import (
@@ -24,13 +25,14 @@ from .options import WriteOptions
 from .picture import depth_pictures, plot_depth
 from .renaming import Rename, read_rename
 from .serialization import read_json, steps_digest, write_json
-from .step import Step, Target
+from .step import Step, Target, distributions_of
 from .tree import DEFAULT_COLUMNS, Tree, make_tree
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from ..distributions import Distribution
     from ..rules import Recipe
     from ..write import Report
 
@@ -102,6 +104,11 @@ class Plan(Shown):
             ],
             whole="",
         )
+
+    @cached_property
+    def distributions(self) -> list[Distribution]:
+        """The distributions of the steps, each object once, so that like steps are asked once."""
+        return distributions_of(self.steps)
 
     @property
     def pairs(self) -> list[tuple[Step, Target]]:

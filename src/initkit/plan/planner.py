@@ -65,7 +65,7 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
     wanted = read_selection("only", settings["only"])
     guarded = read_selection("protect", settings["protect"])
     clauses = to_the_letter(read_rules(rules), view.slots)
-    table = RuleTable(clauses, adapter_slots(view.slots))
+    table = RuleTable(clauses, adapter_slots(view))
     resolver = Resolver(view, table)
     decided = decide(resolver, view.slots, settings)
     remarked = remark_overridden(resolver, decided.steps, decided.targets, view.slots)

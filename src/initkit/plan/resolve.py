@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+
+from torch import nn
 
 from ..distributions import Distribution, Rows, Stored
 from ..distributions import Joint as Group
@@ -95,6 +97,8 @@ class Resolver:
             needs.reads == "options" and not needs.names and clause.rows is None
             for needs, clause in zip(self._needs, table.clauses, strict=True)
         ]
+        # Whether a module draws what others hold, so that their classes do not tell how they start.
+        self.drawn_anew = any(isinstance(module, nn.Transformer) for module in view.modules)
         self._mended: dict[int, Startable | None] = {}
         # None is no key, and never here.
         self._shared: dict[object, tuple[Distribution, Sequence[object]]] = {}
@@ -109,6 +113,10 @@ class Resolver:
     def same_by_kind(self, place: int) -> bool:
         """Whether shape, module and :meth:`values` alone decide what a clause gives."""
         return self._needs[place].reads != "site" and self.table.clauses[place].rows is None
+
+    def names(self, place: int) -> Collection[str]:
+        """Return the names in a clause's formulas."""
+        return self._needs[place].names
 
     def values(self, place: int, slot: Slot, name: str) -> tuple[float | None, ...]:
         """Return the values of the names in a clause's formulas; None where one has none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
@@ -240,6 +240,12 @@ def changes(mine: Step, other: Step) -> str:
     if sorted(mine.names) != sorted(other.names):
         parts.append(f"names {', '.join(mine.names)} -> {', '.join(other.names)}")
     return ", ".join(parts)
+
+
+def distributions_of(steps: Iterable[Step]) -> list[Distribution]:
+    """Return the distributions of steps, each object once: like parameters share one."""
+    found = {id(step.distribution): step.distribution for step in steps}
+    return [distribution for distribution in found.values() if distribution is not None]
 
 
 @dataclass(eq=False, slots=True)  # made by the thousand: frozen would cost as much as planning

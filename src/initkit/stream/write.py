@@ -72,28 +72,34 @@ def _within(out: Tensor, spec: Spec) -> Tensor:
 def write_many(rows: Sequence[Row], seed: int) -> None:
     """Fill many tensors, each from its own name, in one call of the kernel."""
     _wake()
-    rows = _write_on_gpu(rows, seed)
     packed: list[tuple[int, int, int, int, int, int, str, Spec]] = []
-    written: list[Tensor] = []
-    for row in rows:
+    written: list[Row] = []
+    others: list[Row] = []
+    codes = {dtype: code for dtype, code in _codes.items() if dtype not in WIDE}
+    for row in rows:  # of which there are thousands
         out, name, spec, start = row
-        code, kind = _codes.get(out.dtype), type(out)
-        plain = (kind is Parameter or kind is Tensor) and out.is_cpu and out.is_contiguous()
-        if code is None or not plain or out.is_neg() or out.dtype in WIDE:
-            _write_row(row, seed)
+        kind, code = type(out), codes.get(out.dtype)
+        if (
+            code is None
+            or not (kind is Parameter or kind is Tensor)
+            or not (out.is_cpu and out.is_contiguous())
+            or out.is_neg()
+        ):
+            others.append(row)
             continue
         memory = out.untyped_storage()
         ends = memory.data_ptr(), memory.nbytes()
         packed.append((code, out.data_ptr(), out.numel(), *ends, start, name, spec))
-        written.append(out)
+        written.append(row)
     try:
         if packed:
             _fill_many(_best, seed, packed)
-            _increment_version(written)
+            _increment_version([row[0] for row in written])
     except (ValueError, OverflowError, RuntimeError):
         # Nothing was written where the kernel refused a row: one by one says which, and why.
-        for row in rows:
-            _write_row(row, seed)
+        others += written
+    for row in _write_on_gpu(others, seed):
+        _write_row(row, seed)
 
 
 def _write_on_gpu(rows: Sequence[Row], seed: int) -> Sequence[Row]:

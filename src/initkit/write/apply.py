@@ -11,6 +11,7 @@ from torch import nn
 
 from ..errors import OptionError
 from ..model import Model, ModelView
+from ..numbers import no_collecting
 from ..plan import (
     DEFAULTS,
     Device,
@@ -61,12 +62,13 @@ def apply_init(model: Model, rules: Rules, **options: Unpack[InitOptions]) -> Re
     settings: InitOptions = {**DEFAULTS, **options}
     # All that may raise before the ranks are compared stands in this block: a rank that left by an
     # error would keep the others waiting.
-    with distributed.raise_together(settings["verify_ranks"]):
-        distributed.reshard_fsdp(model)
-        view = ModelView(model)
-        plan = with_recorded_rules(plan_view(view, rules, settings), view)
-        job = Job(view, settings, began)
-    return job.carry_out(plan)
+    with no_collecting():
+        with distributed.raise_together(settings["verify_ranks"]):
+            distributed.reshard_fsdp(model)
+            view = ModelView(model)
+            plan = with_recorded_rules(plan_view(view, rules, settings), view)
+            job = Job(view, settings, began)
+        return job.carry_out(plan)
 
 
 @takes(WriteOptions, distributed.share_option_error, owner="Plan.apply")

@@ -43,14 +43,15 @@ def fill(
     """
     todo = [pair for pair in plan.pairs if pair[0].status == WRITE]
     drawn = drawn or {}
-    queue, specs, dealer = _WriteQueue(seed, advance, fresh), _specs(todo), Dealer(advance)
+    queue, dealer = _WriteQueue(seed, advance, fresh), Dealer(advance)
+    specs = {id(distribution): distribution.spec for distribution in plan.distributions}
     with torch.inference_mode() if _needs_inference_mode(todo) else nullcontext():
         for step, target in todo:
-            spec = specs[id(step.distribution)]
+            spec = specs.get(id(step.distribution))
             run = None if spec is None else _run(target.writer)
             if spec is not None and run is not None:
-                tensor, first = run
-                queue.add_row((tensor, prefix + step.seed_name, spec, first), tensor.numel())
+                tensor, first, elements = run
+                queue.add_row((tensor, prefix + step.seed_name, spec, first), elements)
             else:
                 source = Source(seed, step.seed_name, prefix)
                 if not (communicate and dealer.take(step, target.writer.tensor, source)):
@@ -63,7 +64,8 @@ def fill(
         for _, target in todo:
             for slot, row in target.padded:
                 _zero_row(slot, row)
-            for observer in observers:
+        for observer in observers:
+            for _, target in todo:
                 observer(target.slots)
 
 
@@ -162,36 +164,29 @@ def _task(writes: Sequence[Task], advance: Callable[[int], object] | None, eleme
     return task
 
 
-def _run(slot: Slot) -> tuple[Tensor, int] | None:
-    """Return memory that holds one run of a tensor's values, and the first one's index.
+def _run(slot: Slot) -> tuple[Tensor, int, int] | None:
+    """Return memory that holds one run of a tensor's values, the first one's index, and how many.
 
-    None where it holds others, or where something else hides behind the tensor.
+    None where it holds others, or where something else hides behind the tensor. A large one is cut
+    into chunks, which threads share; a complex number is two real ones.
     """
     tensor = slot.tensor
     if tensor is None or slot.computed is not None:
         return None
     if type(tensor) in (Parameter, Tensor):  # a subclass may be sharded, or catch operations
-        return (tensor, 0) if _in_one_go(tensor) else None
+        elements = tensor.numel()
+        return None if _in_parts(tensor, elements) else (tensor, 0, elements)
     part = local_shard(tensor)
-    first = None if part is None else part.runs(0, part.local.numel())
-    if part is None or not isinstance(first, int) or not _in_one_go(part.local):
+    elements = 0 if part is None else part.local.numel()
+    first = None if part is None else part.runs(0, elements)
+    if part is None or not isinstance(first, int) or _in_parts(part.local, elements):
         return None
     increment_version(tensor)  # the local tensor's own is raised where it is written
-    return part.local.detach(), first
+    return part.local.detach(), first, elements
 
 
-def _in_one_go(tensor: Tensor) -> bool:
-    """Tell whether to write a tensor as it is.
-
-    A large one is cut into chunks, which threads share; a complex number is two real ones.
-    """
-    return not (tensor.dtype.is_complex or (tensor.is_cpu and tensor.numel() > CHUNK))
-
-
-def _specs(todo: Sequence[tuple[Step, Target]]) -> dict[int, stream.Spec | None]:
-    """Return what makes values of words by the id of each distribution; many steps share one."""
-    found = {id(step.distribution): step.distribution for step, _ in todo}
-    return {key: d.spec if d is not None else None for key, d in found.items()}
+def _in_parts(tensor: Tensor, elements: int) -> bool:
+    return tensor.dtype.is_complex or (elements > CHUNK and tensor.is_cpu)
 
 
 def _add(queue: _WriteQueue, step: Step, slot: Slot, source: Source, drawn: Tensor | None) -> None:

@@ -9,7 +9,15 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from ..distributions import Copy, FunctionOfSeveral, Joint, LikeRows, Source
+from ..distributions import (
+    Copy,
+    Distribution,
+    FunctionOfSeveral,
+    Joint,
+    LikeRows,
+    Rows,
+    Source,
+)
 from ..errors import FillError
 from ..model import whole_values
 from ..plan import WRITE, Plan, Step, Target
@@ -26,6 +34,8 @@ def draw_held(plan: Plan, seed: int, prefix: str = "") -> dict[str, Tensor]:
     sharded tensors that are read every process gathers the whole, in the order of the plan.
     """
     drawn: dict[str, Tensor] = {}
+    if not any(map(_is_held, plan.distributions)):
+        return drawn
     for group in _groups(plan):
         drawn |= _draw_group(group, seed, prefix)
     for step, target in plan.pairs:
@@ -39,6 +49,11 @@ def draw_held(plan: Plan, seed: int, prefix: str = "") -> dict[str, Tensor]:
         elif isinstance(step.distribution, Copy) and isinstance(step.distribution.part, Joint):
             drawn |= _copied(step, step.distribution, drawn)
     return drawn
+
+
+def _is_held(distribution: Distribution) -> bool:
+    made = distribution.part if isinstance(distribution, Rows | Copy) else distribution
+    return isinstance(made, LikeRows | Joint)
 
 
 def _copied(step: Step, copy: Copy, drawn: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
-from ..distributions import Distribution, Stored
+from ..distributions import Distribution, Rows, Stored
 from ..errors import FileError, FillError, PlanError, Problem, TensorProblem
 from ..model import ModelView
 from ..numbers import no_collecting
@@ -36,12 +36,9 @@ class Job:
     def carry_out(self, plan: Plan, own: bool = False) -> Report:
         """Raise all that is wrong, then write and report; with ``own``, of this module alone."""
         written = [pair for pair in plan.pairs if pair[0].status in (WRITE, EMPTY)]
-        slots = [slot for _, target in written for slot in target.slots]
-        # Slots compare by identity, so `in` finds the very slot.
-        slots += [t.writer for _, t in written if t.writer not in t.slots]  # made up over overlaps
         with distributed.raise_together(self.verify):
-            memory = Materializer(self.view, self.settings["device"], slots, own)
-            if problems := [*plan.problems, *memory.problems, *_without_values(written)]:
+            memory = Materializer(self.view, self.settings["device"], written, own)
+            if problems := [*plan.problems, *memory.problems, *_without_values(plan)]:
                 raise PlanError(problems)
             distributed.require_seed(self.seed, plan)
         # After all problems were raised: a refused call leaves torch's generator alone.
@@ -54,7 +51,7 @@ class Job:
             seed=seed,
             prefix=self.prefix,
             buffers=self._buffers(written),
-            values=_digests(written),
+            values=_digests(plan, written),
             drawn_by_all=drawn_by_all(plan, self.settings["communicate"]),
         )
         report.seconds = time.perf_counter() - self.began
@@ -67,8 +64,7 @@ class Job:
         _require_files(plan)
         drawn = run_functions(plan, seed, prefix) | draw_held(plan, seed, prefix)
         memory.give()
-        total = sum(step.elements for step in plan.with_status(WRITE))
-        with ProgressBar(self.settings["progress"], total) as bar:
+        with ProgressBar(self.settings["progress"], plan) as bar:
             fill(
                 plan,
                 seed,
@@ -85,14 +81,19 @@ class Job:
         if self.settings["reset_buffers"]:
             reset_running_stats(self.view.modules)
             return []
-        owners = {id(slot.owner) for _, target in written for slot in target.slots}
-        return off_reset(self.view.slots, owners)
+        kept = [slot for slot in self.view.slots if slot.kind == "buffer"]
+        owners = {id(slot.owner) for _, target in written for slot in target.slots} if kept else ()
+        return off_reset(kept, owners)
 
 
-def _without_values(written: Sequence[tuple[Step, Target]]) -> Iterator[Problem]:
+def _without_values(plan: Plan) -> Iterator[Problem]:
     """Yield a problem for each tensor of which some rows are to stay, and which holds none."""
-    for step, target in written:
+    if not any(isinstance(distribution, Rows) for distribution in plan.distributions):
+        return
+    for step, target in plan.pairs:
         tensor = target.writer.tensor
+        if step.status not in (WRITE, EMPTY):
+            continue
         if step.rows is not None and tensor is not None and tensor.is_meta:
             text = f"{step.name}: {step.start}, and on the meta device the others hold no values"
             yield TensorProblem(f"{text}; load them first (rule {step.rule!r})", names=step.names)
@@ -100,31 +101,31 @@ def _without_values(written: Sequence[tuple[Step, Target]]) -> Iterator[Problem]
 
 def _require_files(plan: Plan) -> None:
     """Raise before anything is written where a file is gone, or not as it was planned."""
-    # Like parameters share one distribution, which is asked once.
-    named = {id(s.distribution): s for s in plan.with_status(WRITE) if s.distribution is not None}
-    for step in named.values():
-        for part in _parts(step.distribution):
-            if isinstance(part, Stored):
-                try:
-                    part.require()
-                except FileError as error:
-                    message = f"{step.name}: {error}; nothing was written"
-                    raise FillError(message, name=step.name) from None
+    stored = {id(d): found for d in plan.distributions if (found := list(_files(d)))}
+    if not stored:
+        return
+    # The last step of each, which many may share, is named.
+    named = {id(step.distribution): step for step in plan.with_status(WRITE)}
+    for key in filter(named.__contains__, stored):
+        name = named[key].name
+        for part in stored[key]:
+            try:
+                part.require()
+            except FileError as error:
+                raise FillError(f"{name}: {error}; nothing was written", name=name) from None
 
 
-def _parts(distribution: Distribution | None) -> Iterator[Distribution]:
-    if distribution is not None:
+def _files(distribution: Distribution) -> Iterator[Stored]:
+    """Yield what a distribution reads from files."""
+    if isinstance(distribution, Stored):
         yield distribution
-        for part in distribution.inner():
-            yield from _parts(part)
+    for part in distribution.inner():
+        yield from _files(part)
 
 
-def _digests(written: Sequence[tuple[Step, Target]]) -> dict[str, str]:
+def _digests(plan: Plan, written: Sequence[tuple[Step, Target]]) -> dict[str, str]:
     """Return a digest of the values of each step that no report can draw again."""
-    found = {id(step.distribution): step.distribution for step, _ in written}
-    own = {
-        key for key, d in found.items() if d is not None and not (d.serializable and d.repeatable)
-    }
+    own = {id(d) for d in plan.distributions if not (d.serializable and d.repeatable)}
     if not own:
         return {}
     from .digests import values_digest  # few programs need it

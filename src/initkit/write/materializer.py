@@ -9,6 +9,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from ..errors import OptionError, PlanError, Problem, TensorProblem, shown
 from ..model import ModelView, Slot, device_type, find_computed_weights, is_sharded
-from ..plan import Device
+from ..plan import Device, Step, Target
 from ..wording import Argument, show
 from .running_stats import resettable
 
@@ -95,27 +96,34 @@ class Materializer:
         self,
         view: ModelView,
         device: Device,
-        written: Sequence[Slot],
+        pairs: Sequence[tuple[Step, Target]],
         own: bool = False,
     ) -> None:
-        """Judge a model; ``written`` are the slots that are written once memory is there.
+        """Judge a model; ``pairs`` are the steps that are written once memory is there.
 
         With ``own`` only the module's own tensors count, and not its children's.
         """
         self.view = view
         self.device = _read_device(device)
-        self.own, self.written = own, written
+        self.own, self.pairs = own, pairs
         self.slots: list[Slot] = []
         self.problems: list[Problem] = []
         self.made_deferred = False
         if view.root is None:
-            self._refuse_entries(written)
+            self._refuse_entries(self.written)
         elif view.on_meta:
             self.made_deferred = any(DEVICES in vars(module) for module in view.modules)
             self.slots = self._empty_slots(view)
-            self._judge(written)
+            self._judge(self.written)
         if self.device is not None:
-            self._refuse_elsewhere(written, self.device)
+            self._refuse_elsewhere(self.written, self.device)
+
+    @cached_property
+    def written(self) -> list[Slot]:
+        """The slots that are written; where all memory is there, nobody asks for them."""
+        slots = [slot for _, target in self.pairs for slot in target.slots]
+        # Slots compare by identity, so `in` finds the very slot; others were made up over overlaps.
+        return slots + [t.writer for _, t in self.pairs if t.writer not in t.slots]
 
     def _empty_slots(self, view: ModelView) -> list[Slot]:
         """Return the slots that get memory, those that were made up over overlaps last."""

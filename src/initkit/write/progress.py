@@ -8,23 +8,25 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from ..errors import OptionError
+from ..plan import WRITE, Plan
 
 _SOON_DONE = 1 << 27  # elements that no machine needs two seconds for
 _DELAY = 2.0  # seconds
 
 
 class ProgressBar:
-    """Show how many of ``total`` elements are written.
+    """Show how many of the elements that a plan writes are written.
 
     Tasks call ``advance`` with the number of elements that they wrote, from any thread; it is None
     where no bar is shown.
     """
 
-    def __init__(self, progress: bool | None, total: int) -> None:
+    def __init__(self, progress: bool | None, plan: Plan) -> None:
         self.advance: Callable[[int], object] | None = None
         self.bar: Any = None
         if progress is False or (progress is None and not sys.stderr.isatty()):
             return
+        total = sum(step.elements for step in plan.with_status(WRITE))
         if progress is None and total < _SOON_DONE:
             return
         try:

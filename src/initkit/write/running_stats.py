@@ -17,14 +17,14 @@ def resettable(slot: Slot) -> bool:
 
 
 def off_reset(slots: Sequence[Slot], owners: Container[int]) -> list[str]:
-    """Return the names of running statistics that are not what they are reset to.
+    """Return the names of running statistics, of buffers, that are not what they are reset to.
 
     Of the modules in ``owners`` (by id), and of those that have no parameters.
     """
     return [
         slot.name
         for slot in slots
-        if slot.kind == "buffer" and slot.tensor is not None and resettable(slot)
+        if slot.tensor is not None and resettable(slot)
         # Statistics go with the parameters of their layer, and without any with the model.
         if id(slot.owner) in owners or not _has_parameters(slot.owner)
         if not slot.tensor.is_meta and bool((slot.tensor != _RESET[slot.key]).any())

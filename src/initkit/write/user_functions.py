@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..distributions import Copy, Distribution, Source, UserFunction
+from ..distributions import Copy, Distribution, Rows, Source, UserFunction
 from ..errors import FillError
 from ..model import Slot
 from ..numbers import SLOT, slot_parameter
@@ -21,14 +21,18 @@ def run_functions(plan: Plan, seed: int, prefix: str = "") -> dict[str, Tensor]:
 
     They run before anything is written, so that one that fails leaves the model as it was.
     """
+    called = {id(d) for d in plan.distributions if isinstance(_maker(d)[0], UserFunction)}
     drawn: dict[str, Tensor] = {}
+    if not called:
+        return drawn
     slots = {step.name: target.writer for step, target in plan.pairs}
     of_modules: list[Pair] = []
     copies: list[tuple[str, str]] = []
     for step, target in plan.pairs:
-        made, _ = _origin(step)
-        if not isinstance(made, UserFunction):
+        if id(step.distribution) not in called:
             continue
+        made, _ = _origin(step)
+        assert isinstance(made, UserFunction)
         if made.per_module and isinstance(step.distribution, Copy):
             copies.append((step.name, step.distribution.parameter))
         elif made.per_module:
@@ -45,8 +49,14 @@ def run_functions(plan: Plan, seed: int, prefix: str = "") -> dict[str, Tensor]:
 
 def _origin(step: Step) -> tuple[Distribution | None, str]:
     """Return what makes the values of a step, and the name that they depend on."""
-    made = step.distribution if step.rows is None else step.rows.part
-    return (made.part, made.name) if isinstance(made, Copy) else (made, step.seed_name)
+    made, name = _maker(step.distribution)
+    return made, name or step.seed_name
+
+
+def _maker(distribution: Distribution | None) -> tuple[Distribution | None, str]:
+    """Return what makes values, of a copy that of its source, and the source's name."""
+    made = distribution.part if isinstance(distribution, Rows) else distribution
+    return (made.part, made.name) if isinstance(made, Copy) else (made, "")
 
 
 def run_function(step: Step, slot: Slot, seed: int, prefix: str) -> Tensor:
