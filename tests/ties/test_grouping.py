@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.nn.utils import parametrizations, parametrize
 
+from initkit import plan_init
 from initkit.model import walk, walk_state_dict
-from initkit.ties import find_tied_parameters, tie_slots
+from initkit.ties import find_tied_parameters, plainly_untied, tie_slots
 
 Build = Callable[[], nn.Module]
 
@@ -454,6 +455,33 @@ def test_distributed_tensors_are_tied_by_their_local_parts(mesh: object) -> None
     assert shown(find_tied_parameters(Bag(a=tied, t=Parameter(weight.t())))) == ["view: a t"]
     local = Bag(a=tied, local=weight.to_local())
     assert shown(find_tied_parameters(local)) == ["view: a local"]
+
+
+def test_the_glance_says_untied_of_sharded_parts_with_memory_of_their_own_alone(
+    mesh: object,
+) -> None:
+    from torch.distributed.tensor import DTensor, Shard
+
+    def shard(local: Tensor) -> Parameter:
+        return Parameter(DTensor.from_local(local, mesh, [Shard(0)], run_check=False))
+
+    one = torch.zeros(2, 4)
+    assert plainly_untied(walk(Bag(a=shard(one), b=shard(torch.zeros(2, 4)))))
+    for other in (one, one[1:], torch.zeros(4, 2).t(), torch.zeros(0, 4)):
+        assert not plainly_untied(walk(Bag(a=shard(one), b=shard(other))))
+
+
+def test_of_like_layers_the_one_whose_shard_cannot_be_written_is_named(mesh: object) -> None:
+    from torch.distributed.tensor import DTensor, Partial, Shard
+
+    model = nn.Sequential(*[nn.Linear(4, 4, bias=False) for _ in range(3)])
+    for place, layer in enumerate(model):
+        how = Partial() if place == 2 else Shard(0)
+        rows = 4 if place == 2 else 2
+        layer.weight = Parameter(DTensor.from_local(torch.zeros(rows, 4), mesh, [how]))  # type: ignore[arg-type]
+    (problem,) = plan_init(model, {"*": 0}).problems
+    assert str(problem).startswith("2.weight: its placement P")
+    assert list(problem.names) == ["2.weight"]
 
 
 def test_ties_last_under_fully_shard(mesh: object) -> None:

@@ -7,6 +7,7 @@ it, since in training mode reading it may move buffers.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import FunctionType, MethodType
 
 import torch
 from torch import Tensor, nn
@@ -151,6 +152,8 @@ _LEGACY = {
 
 
 def _legacy_kind(hook: object) -> str:
+    if isinstance(hook, FunctionType | MethodType):  # which most hooks are, as FSDP's
+        return ""
     for module, name in _LEGACY.items():
         cls = loaded(module, name)
         if cls is not None and isinstance(hook, cls):

@@ -11,6 +11,7 @@ import functools
 import sys
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import takewhile
 from types import (
     BuiltinFunctionType,
     FunctionType,
@@ -65,6 +66,7 @@ class ObjectGraph:
     def __init__(self) -> None:
         # Of this graph alone: a table of the process would keep classes made on the fly alive.
         self._openers: dict[type, Opener] = dict.fromkeys(PLAIN)
+        self._methods: dict[tuple[type, int], bool] = {}
 
     def children(self, value: object) -> Iterable[Child]:
         """Yield what an object holds, but for what holds nothing itself."""
@@ -79,17 +81,25 @@ class ObjectGraph:
         kind = type(value)
         if kind is dict or kind is OrderedDict:  # of tables in it nothing is said: they may hold it
             table: Any = value
-            return all(map(self._serves, table)) and all(map(self._serves, table.values()))
+            keys = PLAIN.issuperset(map(type, table)) or all(map(self._serves, table))
+            return keys and all(map(self._serves, table.values()))
         return self._serves(value)
 
     def _serves(self, value: object) -> bool:
         kind = type(value)
         if kind is MethodType:
             method: Any = value
-            return self._serves(method.__self__) and self._serves(method.__func__)
+            owner, function = method.__self__, method.__func__
+            if type(owner) in (FunctionType, MethodType):
+                return self._serves(owner) and self._serves(function)
+            # Of other objects the type tells, and FSDP hangs a few methods on each of its modules.
+            key = type(owner), id(function)  # the model keeps it alive
+            if key not in self._methods:
+                self._methods[key] = self._serves(owner) and self._serves(function)
+            return self._methods[key]
         if kind is FunctionType:
-            function: Any = value
-            return _machinery_name(function.__globals__.get("__name__"))
+            code: Any = value
+            return _machinery_name(code.__globals__.get("__name__"))
         # A tensor or a module is what is looked for; it is not opened, but met.
         return self.opener(kind) is None and not issubclass(kind, (Tensor, nn.Module))
 
@@ -260,11 +270,7 @@ def _machinery_name(module: object) -> bool:
 def is_machinery_module(module: nn.Module) -> bool:
     """Tell whether a module is torch's own wrapping, such as FSDP's or a compiled module's."""
     # A class made on the fly stands before the user's own, whose attributes count.
-    above = bases_of(type(module))
-    return (
-        all(
-            (name := str(module_of(base))).startswith("torch.") and not name.startswith("torch.nn.")
-            for base in above[: above.index(nn.Module)]
-        )
-        and type(module) is not nn.Module
+    return type(module) is not nn.Module and all(
+        (name := str(module_of(base))).startswith("torch.") and not name.startswith("torch.nn.")
+        for base in takewhile(lambda base: base is not nn.Module, bases_of(type(module)))
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -85,9 +86,7 @@ class LocalShard:
 
     @cached_property
     def _dim(self) -> int:
-        """The last dimension of which not everything is held; -1 where everything is."""
-        partly = [d for d, r in enumerate(self.ranges) if r != ((0, self.shape[d]),)]
-        return max(partly, default=-1)
+        return _split_dim(self.ranges, self.shape)
 
     @cached_property
     def _tail(self) -> int:
@@ -97,17 +96,7 @@ class LocalShard:
     @cached_property
     def _first(self) -> int | None:
         """The global index of the first element where everything held is one run, else None."""
-        if self._dim < 0 or not self.local.numel():
-            return 0
-        # One run, where each dimension before the split one is held at a single index.
-        first, step = 0, self._tail
-        for dim in range(self._dim, -1, -1):
-            ranges = self.ranges[dim]
-            if len(ranges) > 1 or (dim < self._dim and ranges[0][1] > 1):
-                return None
-            first += ranges[0][0] * step
-            step *= self.shape[dim]
-        return first
+        return _first_of(self.ranges, self.shape)
 
     def _rows(self, offset: int, count: int) -> tuple[Tensor, Tensor]:
         """Return starts and lengths of the runs of some local elements."""
@@ -139,6 +128,28 @@ class LocalShard:
         return base
 
 
+def _split_dim(ranges: Sequence[Ranges], shape: Sequence[int]) -> int:
+    """Return the last dimension of which not everything is held; -1 where everything is."""
+    partly = [dim for dim, held in enumerate(ranges) if held != ((0, shape[dim]),)]
+    return max(partly, default=-1)
+
+
+@lru_cache(maxsize=4096)  # as of the ranges: a model has a few shapes
+def _first_of(ranges: tuple[Ranges, ...], shape: tuple[int, ...]) -> int | None:
+    """Return the index of the first element held, where all of them are one run; else None."""
+    last = _split_dim(ranges, shape)
+    if last < 0 or not all(ranges):
+        return 0
+    # One run, where each dimension before the split one is held at a single index.
+    first, step = 0, math.prod(shape[last + 1 :])
+    for dim in range(last, -1, -1):
+        if len(ranges[dim]) > 1 or (dim < last and ranges[dim][0][1] > 1):
+            return None
+        first += ranges[dim][0][0] * step
+        step *= shape[dim]
+    return first
+
+
 def _spread(ranges: Ranges) -> Tensor:
     return torch.cat([torch.arange(first, first + count, device="cpu") for first, count in ranges])
 
@@ -150,11 +161,19 @@ def local_shard(tensor: Tensor) -> LocalShard | None:
     """Return what this process holds of a sharded tensor; None where the tensor is not sharded."""
     if not is_sharded(tensor):
         return None
-    with torch.no_grad():  # to_local is differentiable, and its result would have a history
-        local: Tensor = tensor.to_local()  # type: ignore[attr-defined]
     shape = tuple(tensor.shape)
-    ranges = _ranges(tensor, shape)
-    return LocalShard(local, shape, ranges)
+    return LocalShard(local_part(tensor), shape, _ranges(tensor, shape))
+
+
+def local_part(tensor: Any) -> Tensor:
+    """Return the memory of a sharded tensor in this process, without a history."""
+    # What to_local leads to; asking that, which is differentiable, takes thirty times as long.
+    local = getattr(tensor, "_local_tensor", None)
+    if type(local) is Tensor:
+        return local.detach() if local.requires_grad else local
+    with torch.no_grad():
+        found: Tensor = tensor.to_local()
+    return found
 
 
 def whole_values(tensor: Tensor) -> Tensor | None:
@@ -202,11 +221,28 @@ def _ranges(tensor: Any, shape: tuple[int, ...]) -> tuple[Ranges, ...]:
     """Return which indices this process holds: each placement splits what those before it left."""
     # From left to right, unless the spec says otherwise, which no public attribute tells.
     order = getattr(getattr(tensor, "_spec", None), "shard_order", None)
-    mesh = tensor.device_mesh
-    place = mesh.get_coordinate()
+    sizes, place = _place_in(tensor.device_mesh)
     if place is None:  # this process is not part of the mesh
         return tuple(() for _ in shape)
-    return _held(tuple(mesh.shape), tuple(place), tensor.placements, order, shape)
+    return _held(sizes, place, tensor.placements, order, shape)
+
+
+_Coordinates: TypeAlias = "tuple[tuple[int, ...], tuple[int, ...] | None]"
+# By identity: equal meshes may stand for other processes.
+_places: dict[int, tuple[weakref.ref[Any], _Coordinates]] = {}
+
+
+def _place_in(mesh: Any) -> _Coordinates:
+    """Return a mesh's shape, and this process's place in it; asked for every tensor."""
+    known = _places.get(id(mesh))
+    if known is not None and known[0]() is mesh:
+        return known[1]
+    place = mesh.get_coordinate()
+    found = tuple(mesh.shape), None if place is None else tuple(place)
+    for key in [key for key, (ref, _) in list(_places.items()) if ref() is None]:
+        _places.pop(key, None)
+    _places[id(mesh)] = weakref.ref(mesh), found
+    return found
 
 
 @lru_cache(maxsize=4096)  # a model has a few shapes, and each tensor is asked several times
@@ -328,16 +364,21 @@ def _strides_agree(tensor: Any, strided: int) -> bool:
 
 
 def _local_shape_problem(tensor: Tensor) -> str:
-    part = local_shard(tensor)
-    assert part is not None
-    expected = [sum(count for _, count in ranges) for ranges in part.ranges]
+    shape, local = tuple(tensor.shape), local_part(tensor).shape
+    expected = _counts(_ranges(tensor, shape))
     # Where a rank holds nothing, torch gives its empty part any shape.
-    if list(part.local.shape) == expected or (not part.local.numel() and 0 in expected):
+    if local == expected or (0 in local and 0 in expected):
         return ""
     return (
-        f"this rank holds {list(part.local.shape)} of {list(part.shape)} where its placements "
-        f"{tensor.placements} mean {expected}"  # type: ignore[attr-defined]
+        f"this rank holds {list(local)} of {list(shape)} where its placements "
+        f"{tensor.placements} mean {list(expected)}"  # type: ignore[attr-defined]
     )
+
+
+@lru_cache(maxsize=4096)
+def _counts(ranges: tuple[Ranges, ...]) -> tuple[int, ...]:
+    """Return how many indices of each dimension are held."""
+    return tuple(sum(count for _, count in held) for held in ranges)
 
 
 def _placeholder_problem(tensor: Tensor) -> str:

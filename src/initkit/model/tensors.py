@@ -157,7 +157,7 @@ _QUANTIZERS = (
 
 def _quantized_by(tensor: Tensor) -> str:
     """Return the library whose quantised tensor this is, told by its class, or nothing."""
-    if type(tensor) in _ORDINARY:
+    if f"{type(tensor).__module__}.".startswith("torch."):  # its own, and DTensor, hold values
         return ""
     modules = (kind.__module__ for kind in type(tensor).__mro__)
     found = next((m for m in modules if f"{m}.".startswith(_QUANTIZERS)), "")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import torch
+from torch import Tensor
+from torch.nn import Parameter
 
 from ..errors import Problem, TensorProblem, TieConflict
 from ..model import Slot, kind_of, layout_row, shape_problem
@@ -111,8 +113,9 @@ class _Decider:
     def _renamed(self, step: Step, slot: Slot) -> Decision:
         """Return a step that takes all but its names from another."""
         step = step.renamed(slot.paths, slot.canonicals[0])
-        # All but the place is alike; what `plainly_untied` let pass is contiguous.
-        if not self.untied and (text := place_problem(slot)):
+        # All but the place is alike; what `plainly_untied` let pass is contiguous, if ordinary.
+        ordinary = self.untied and type(slot.tensor) in (Parameter, Tensor)
+        if not ordinary and (text := place_problem(slot)):
             self._refuse(step, text)
         if step.padding is None:
             return step, Target((slot,), slot)

@@ -17,7 +17,15 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from ..errors import UnknownNameError, visible
-from ..model import ComputedWeight, Model, ModelView, SharedWeight, Slot
+from ..model import (
+    ComputedWeight,
+    Model,
+    ModelView,
+    SharedWeight,
+    Slot,
+    is_sharded,
+    local_part,
+)
 from ..wording import checks_calls
 from .byte_regions import Region, contains
 from .grouping import KINDS, Node, TieKind, connected, geometry, plainly_contiguous
@@ -257,7 +265,7 @@ def memories(slots: Sequence[Slot]) -> Iterator[tuple[tuple[Slot, ...], TieGroup
 def plainly_untied(slots: Sequence[Slot]) -> bool:
     """Say at a glance that nothing is tied, which spares most models the long look.
 
-    True where each slot has one name and an interval of bytes of its own, which can be written.
+    True where each slot has one name, and in this process an interval of bytes of its own.
     """
     # Devices are not asked for: where addresses of two meet by chance, the long look decides.
     sizes: dict[int, int] = {}
@@ -265,13 +273,13 @@ def plainly_untied(slots: Sequence[Slot]) -> bool:
         tensor = slot.tensor
         if tensor is None:
             continue
-        cls = type(tensor)
-        if (
-            not (cls is Parameter or cls is Tensor)
-            or slot.computed is not None
-            or len(slot.paths) > 1
-        ):
+        if slot.computed is not None or len(slot.paths) > 1:
             return False
+        cls = type(tensor)
+        if not (cls is Parameter or cls is Tensor):
+            if not is_sharded(tensor):
+                return False
+            tensor = local_part(tensor)
         if not plainly_contiguous(tensor):
             return False
         start, size = tensor.data_ptr(), tensor.nbytes

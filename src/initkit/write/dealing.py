@@ -57,7 +57,7 @@ class Dealer:
 
     def take(self, step: Step, tensor: Tensor | None, source: Source) -> bool:
         """Take a tensor where dealing it out saves work; False leaves it to the caller."""
-        if tensor is None or not _is_whole(step) or _group(tensor) is None:
+        if tensor is None or not _is_whole(step.distribution) or _group(tensor) is None:
             return False
         part, distribution = local_shard(tensor), step.distribution
         assert part is not None
@@ -130,16 +130,16 @@ def drawn_by_all(plan: Plan, communicate: bool) -> int:
     found = 0
     if "torch.distributed.tensor" not in sys.modules:  # who shards a tensor has loaded it
         return found
-    for step, target in plan.pairs:
+    whole = {id(distribution) for distribution in plan.distributions if _is_whole(distribution)}
+    for step, target in plan.pairs if whole else ():
         tensor = target.writer.tensor
-        if step.status == WRITE and tensor is not None and _is_whole(step):
+        if step.status == WRITE and tensor is not None and id(step.distribution) in whole:
             found += rank_count(tensor) > 1 and not (communicate and _group(tensor) is not None)
     return found
 
 
-def _is_whole(step: Step) -> bool:
-    """Tell whether a step's values are drawn all at once, of nothing but its name and the seed."""
-    distribution = step.distribution
+def _is_whole(distribution: Distribution | None) -> bool:
+    """Tell whether values are drawn all at once, of nothing but a name and the seed."""
     if distribution is None or distribution.elementwise or distribution.constant is not None:
         return False
     # What is drawn with others, reads what is there, or runs users' code is made before; so is a

@@ -31,11 +31,14 @@ def reshard_fsdp(model: object) -> None:
     if not (isinstance(model, nn.Module) and "_modules" in vars(model)):
         return
     # No module can be wrapped by what was never imported, and importing it takes long.
-    if (per_parameter := loaded("torch.distributed.fsdp", "FSDPModule")) is not None:
-        for module in model.modules():
+    per_parameter = loaded("torch.distributed.fsdp", "FSDPModule")
+    flat = loaded("torch.distributed.fsdp", "FullyShardedDataParallel")
+    modules = list(model.modules()) if per_parameter or flat else []
+    if per_parameter is not None:
+        for module in modules:
             if isinstance(module, per_parameter):
                 module.reshard()
-    if (flat := loaded("torch.distributed.fsdp", "FullyShardedDataParallel")) is not None:
+    if flat is not None and any(isinstance(module, flat) for module in modules):
         _refuse_flat(model, flat)
 
 

@@ -44,6 +44,7 @@ def fill(
     todo = [pair for pair in plan.pairs if pair[0].status == WRITE]
     drawn = drawn or {}
     queue, dealer = _WriteQueue(seed, advance, fresh), Dealer(advance)
+    sharded: list[Tensor] = []
     specs = {id(distribution): distribution.spec for distribution in plan.distributions}
     with torch.inference_mode() if _needs_inference_mode(todo) else nullcontext():
         for step, target in todo:
@@ -51,12 +52,17 @@ def fill(
             run = None if spec is None else _run(target.writer)
             if spec is not None and run is not None:
                 tensor, first, elements = run
+                whole = target.writer.tensor
+                if whole is not None and whole is not tensor:
+                    sharded.append(whole)  # the version of its part here is raised by the write
                 queue.add_row((tensor, prefix + step.seed_name, spec, first), elements)
             else:
                 source = Source(seed, step.seed_name, prefix)
                 if not (communicate and dealer.take(step, target.writer.tensor, source)):
                     _add(queue, step, target.writer, source, drawn.get(step.name))
         dealer.compare()
+        if sharded:
+            increment_version(sharded)
         stream.run(queue.tasks())
         dealer.deal()
         # Padding rows and observers wait until every task has run: another name of the same memory
@@ -181,8 +187,7 @@ def _run(slot: Slot) -> tuple[Tensor, int, int] | None:
     first = None if part is None else part.runs(0, elements)
     if part is None or not isinstance(first, int) or _in_parts(part.local, elements):
         return None
-    increment_version(tensor)  # the local tensor's own is raised where it is written
-    return part.local.detach(), first, elements
+    return part.local, first, elements
 
 
 def _in_parts(tensor: Tensor, elements: int) -> bool:
