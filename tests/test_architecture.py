@@ -16,6 +16,7 @@ import initkit
 FLOORS = (
     "spelling",
     "errors _version torch_compat",
+    "python_text",
     "files wording",
     "numbers render stream",
     "distributions formula",

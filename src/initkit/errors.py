@@ -35,10 +35,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, TypeAlias
 
 from .spelling import Fact, clearly_nearest, did_you_mean, nearest
 
+Mend: TypeAlias = "Mapping[str, str] | tuple[object, object]"
+"""Words, each with the one that would do in its place; or a value, and what would do for it."""
 _UNUSUAL = re.compile(r"[^ -~]+")
 
 
@@ -140,13 +142,13 @@ class InitkitError(Exception):
     that form, ready to paste; none where nobody knows what was written.
     """
 
-    # An error begins with what its raiser knows: a message, a hint, and by ``mends`` which words
-    # would do in place of which, or by ``either`` what a word means of which only its author knows
+    # An error begins with what its raiser knows: a message, a hint, and by ``mends`` what would do
+    # in place of what, or by ``either`` what something means of which only its author knows
     # what was meant. Who knows the text around the words sets ``entry``, who knows what
     # stands around that wraps it, and who knows the whole sets ``shown``. So no text is made twice.
     hint: str = ""
-    mends: tuple[Mapping[str, str], ...] = ()
-    either: tuple[Mapping[str, str], ...] = ()
+    mends: tuple[Mend, ...] = ()
+    either: tuple[Mend, ...] = ()
     entry: object = None
     shown: Correction | None = None
     errors: tuple[InitkitError, ...] = ()
@@ -216,6 +218,9 @@ def _restored(
 class ReadError(InitkitError, ValueError):
     """What was given cannot be read, whatever the model."""
 
+    def told(self) -> str:
+        return _numbered(self.message, self.errors) if self.errors else super().told()
+
 
 class UnknownNameError(ReadError, LookupError):
     """No scheme, recipe or other named thing has this name.
@@ -268,9 +273,6 @@ class RuleError(ReadError):
     Attribute: ``errors``, those of each rule where several cannot be read.
     """
 
-    def told(self) -> str:
-        return _numbered(self.message, self.errors) if self.errors else super().told()
-
 
 class FileError(ReadError):
     """A recipe file or a saved report cannot be read or written.
@@ -282,9 +284,6 @@ class FileError(ReadError):
     def __init__(self, message: str, *, path: object, key: str = "", line: int = 0) -> None:
         self.path, self.key, self.line = path, key, line
         super().__init__(message)
-
-    def told(self) -> str:
-        return _numbered(self.message, self.errors) if self.errors else super().told()
 
 
 class TargetError(InitkitError, TypeError):

@@ -7,13 +7,12 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from types import BuiltinFunctionType, FunctionType
+from types import FunctionType
 from typing import Any, NamedTuple, TypeVar
 
-import torch
-from torch import nn
-
-from .errors import Correction, InitkitError, OptionError, RuleError, shown
+from .errors import Correction, InitkitError, Mend, OptionError, RuleError
+from .python_text import Spelled, python_text
+from .spelling import nearest
 
 Changes = Callable[[str], Iterator[str]]
 """What yields the forms that a text may have been meant to have."""
@@ -80,81 +79,20 @@ class GivenCall(NamedTuple):
         return f"{self.function}({', '.join(map(python_text, (*self.values, *self.arguments)))})"
 
 
-class HasCall:
+class HasCall(Spelled):
     """Base of what keeps the call that made it, as a rule does."""
 
     __slots__ = ()
 
     written: Call
 
+    def in_python(self) -> str:
+        return str(self.written)
+
     @classmethod
     def _meant(cls, call: GivenCall) -> Call | None:  # noqa: ARG003 - for classes that know
         """Return the call that one which does not fit stands for, where that is known."""
         return None
-
-
-class Spelled:
-    """Base of what a text in a rule table stands for: matchers and schemes."""
-
-    __slots__ = ()
-
-    def spell(self) -> str:
-        """Return that text; raises :class:`RuleError` where there is none."""
-        raise NotImplementedError
-
-    def in_python(self) -> str:
-        """Return the Python that stands for it in a rule table."""
-        return repr(self.spell())
-
-
-# ------------------------------------------------------------------------------------- printing
-
-
-def python_text(value: object) -> str:
-    """Return the Python that makes a value; ``...`` stands for what no line of it can make.
-
-    >>> from torch import nn
-    >>> print(python_text({nn.Linear: {"weight": "normal(std=0.02)", "bias": 0}}))
-    {nn.Linear: {'weight': 'normal(std=0.02)', 'bias': 0}}
-    """
-    if type(value) is str:
-        return text_in_quotes(value)
-    if isinstance(value, str | int | float | torch.dtype | None):
-        return shown(value)
-    if isinstance(value, Entry | Argument | Call):
-        return str(value)
-    if isinstance(value, Mapping):
-        pairs = (f"{python_text(key)}: {python_text(one)}" for key, one in value.items())
-        return f"{{{', '.join(pairs)}}}"
-    if isinstance(value, tuple | list):
-        inner = ", ".join(map(python_text, value))
-        return f"[{inner}]" if isinstance(value, list) else f"({inner}{',' * (len(value) == 1)})"
-    if isinstance(value, re.Pattern):
-        return f"re.compile({text_in_quotes(str(value.pattern))})"
-    return _named(value)
-
-
-def _named(value: object) -> str:
-    """Return the text of what has a name in the user's program."""
-    if isinstance(value, Spelled):
-        try:
-            return value.in_python()
-        except RuleError:
-            return "..."
-    if isinstance(value, HasCall):
-        return str(value.written)
-    if not isinstance(value, type | FunctionType | BuiltinFunctionType):
-        return "..."
-    name = value.__name__
-    if getattr(nn, name, None) is value:
-        return f"nn.{name}"
-    return name if name.isidentifier() else "..."  # no <lambda>
-
-
-def text_in_quotes(text: str) -> str:
-    """Return a text as Python writes it, raw where it has backslashes."""
-    raw = "\\" in text and "'" not in text and text.isprintable() and text[-1] != "\\"
-    return f"r'{text}'" if raw else repr(text)
 
 
 # -------------------------------------------------------------------------------------- mending
@@ -163,12 +101,11 @@ def text_in_quotes(text: str) -> str:
 def words_for(words: Mapping[str, str]) -> Changes:
     """Return the changes that put words in place of others: of one word at one place at a time.
 
-    >>> list(words_for({"(0, 1)": "(mean=0, std=1)"})("normal(0,1)"))
+    >>> list(words_for({"(0,1)": "(mean=0, std=1)"})("normal(0,1)"))
     ['normal(mean=0, std=1)']
     """
     *_, whole = sorted(words, key=len)
-    # Whoever read the arguments of a call knows no longer how they were spaced.
-    edged = "|".join(map(_spaced, words))
+    edged = "|".join(map(re.escape, words))
     pattern = re.compile(rf"(?<![\w])(?:{edged})(?![\w])" if whole.isidentifier() else edged)
 
     def changes(text: str) -> Iterator[str]:
@@ -182,35 +119,55 @@ def words_for(words: Mapping[str, str]) -> Changes:
     return changes
 
 
-def _spaced(word: str) -> str:
-    pattern = re.escape(word).replace(r",\ ", r",\s*")
-    return pattern.replace(r"\(", r"\(\s*").replace(r"\)", r"\s*\)")
-
-
 def changed(value: Any, changes: Changes) -> Iterator[Any]:
     """Yield the forms of nested data that have one of its texts changed.
 
     >>> list(changed({"a": ["normal(sdt=1)", 0]}, words_for({"sdt": "std"})))
     [{'a': ['normal(std=1)', 0]}]
     """
-    if isinstance(value, str) or value is None:
-        yield from changes(str(value))
-    elif isinstance(value, Mapping):
+    return _altered(value, functools.partial(_texts_changed, changes))
+
+
+def _texts_changed(changes: Changes, part: object) -> Iterator[object]:
+    """Yield the forms of what a text is, or stands for."""
+    if isinstance(part, str):
+        yield from changes(str(part))
+    elif isinstance(part, re.Pattern):
+        for text in changes(f"re:{part.pattern}"):
+            if text.startswith("re:"):
+                yield re.compile(text[3:], part.flags)
+    elif isinstance(part, Spelled):
+        with suppress(RuleError):  # no text stands for it
+            yield from changes(part.spell())
+
+
+def _altered(value: Any, alter: Callable[[Any], Iterator[Any]]) -> Iterator[Any]:
+    """Yield the forms of nested data that have one of its parts altered, from the outside in."""
+    yield from alter(value)
+    if isinstance(value, Mapping):
         pairs = list(value.items())
-        others = map(dict, changed(pairs, changes))
+        others = map(dict, _altered(pairs, alter))
         yield from (other for other in others if len(other) == len(pairs))
     elif isinstance(value, tuple | list):
         make = getattr(type(value), "_make", type(value))  # of a named tuple
         for place, one in enumerate(value):
-            for other in changed(one, changes):
+            for other in _altered(one, alter):
                 yield make([*value[:place], other, *value[place + 1 :]])
-    elif isinstance(value, re.Pattern):
-        for text in changes(f"re:{value.pattern}"):
-            if text.startswith("re:"):
-                yield re.compile(text[3:], value.flags)
-    elif isinstance(value, Spelled):
-        with suppress(RuleError):  # no text stands for it
-            yield from changes(value.spell())
+    elif isinstance(value, functools.partial):
+        for args, options in _altered((value.args, value.keywords), alter):
+            yield functools.partial(value.func, *args, **options)
+
+
+def forms_of(written: T, mend: Mend) -> Iterator[T]:
+    """Yield what was written with what an error says would do in place of a part of it.
+
+    >>> list(forms_of(["normal", True], (True, 1)))
+    [['normal', 1]]
+    """
+    if isinstance(mend, Mapping):
+        return changed(written, words_for(mend))
+    old, new = mend  # by identity: 1 is True to Python
+    return _altered(written, lambda part: iter([new] if part is old else []))
 
 
 _DEEPEST = 3  # slips that one line may have
@@ -223,9 +180,8 @@ def mended(
 
     ``error`` is what :func:`read` raised of it.
     """
-    for words in error.mends:
-        forms: Iterator[T] = changed(written, words_for(words))
-        for other in forms:
+    for mend in error.mends:
+        for other in forms_of(written, mend):
             try:
                 read(other)
             except InitkitError as further:
@@ -237,12 +193,24 @@ def mended(
     return None
 
 
-def show(error: InitkitError, written: T, read: Callable[[T], object]) -> None:
-    """Let an error show what was written, and what to paste in place of it."""
+def show(
+    error: InitkitError,
+    written: T,
+    read: Callable[[T], object],
+    otherwise: Callable[[T], T | None] = lambda _: None,
+) -> None:
+    """Let an error show what was written, and what to paste in place of it.
+
+    Where the error knows nothing that reads, that is what ``otherwise`` makes of it, if that does.
+    """
     if not worth_showing(written):
         return
     meant = mended(written, error, read)
-    either = [mended(written, _Meaning(words), read) for words in error.either]
+    if meant is None and (other := otherwise(written)) is not None:
+        with suppress(InitkitError):
+            read(other)
+            meant = other
+    either = [mended(written, _Meaning(mend), read) for mend in error.either]
     # A name alone, or an argument, stands in the message already.
     alone = isinstance(written, Argument) or (isinstance(written, Entry) and not written.keys)
     if all(form is not None for form in either) and either:
@@ -254,8 +222,8 @@ def show(error: InitkitError, written: T, read: Callable[[T], object]) -> None:
 class _Meaning(InitkitError):
     """One of the meanings that a word has."""
 
-    def __init__(self, words: Mapping[str, str]) -> None:
-        self.mends = (words,)
+    def __init__(self, mend: Mend) -> None:
+        self.mends = (mend,)
 
 
 def worth_showing(written: object) -> bool:
@@ -372,10 +340,22 @@ def _show_argument(error: OptionError, argument: Argument, known: Sequence[str])
     show(error, argument, read)
 
 
-def unknown_option(owner: str, name: str, known: Sequence[str]) -> OptionError:
-    """Return the error that a call has an argument of a name that is none of the ``known``."""
+def unknown_option(
+    owner: str, name: str, known: Sequence[str], meant: str | None = None
+) -> OptionError:
+    """Return the error that a call has an argument of a name that is none of the ``known``.
+
+    ``meant`` is the one that it clearly stands for, where somebody knows that.
+    """
     error = OptionError(f"{owner} has no option {name!r}", owner=owner, option=name)
-    return error.or_rather(name, known, f"; it takes {', '.join(known) or 'none'}")
+    if meant is None:
+        error.or_rather(name, known, f"; it takes {', '.join(known) or 'none'}")
+        # Of so few names the only one that is near is meant.
+        near = nearest(name, known)
+        meant = near[0] if len(near) == 1 and not error.mends else None
+    if meant is not None:
+        error.hint, error.mends = f"; did you mean {meant!r}?", ({name: meant},)
+    return error
 
 
 def _misplaced(

@@ -118,6 +118,13 @@ def test_only_says_what_it_takes(only: Any, text: str) -> None:
     assert said == f"only takes names, globs and module paths, {text}"
 
 
+def test_only_says_how_to_write_what_a_predicate_picks() -> None:
+    assert refusal({"*": 0}, only=lambda name: "weight" in name) == (
+        "only takes names, globs and module paths, and no function; write the names that it picks: "
+        "only=[name for name, _ in model.named_parameters() if ...]"
+    )
+
+
 @pytest.mark.parametrize(
     ("rule", "way"),
     [

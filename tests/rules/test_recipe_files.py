@@ -180,7 +180,7 @@ def test_a_rule_in_a_file_that_matches_nothing_is_idle_unless_the_file_is_a_name
 def test_loading_imports_and_runs_nothing(tmp_path: Path) -> None:
     path = tmp_path / "evil.toml"
     path.write_text(
-        "[rules]\n'type:antigravity.Evil' = 'normal(std=__import__(\"antigravity\"))'\n"
+        "[rules]\n'type:antigravity.Evil' = 0\n'*' = 'normal(std=__import__(\"antigravity\"))'\n"
     )
     before = set(sys.modules)
     with pytest.raises(FileError, match="which formulas do not know"):

@@ -52,6 +52,20 @@ def test_a_name_is_known_whatever_its_library_appends(name: str, plain: str) -> 
         ("gaussian", "Write normal."),
         ("rand", "Write uniform(0, 1)."),
         (
+            "unit_norm",
+            (
+                "No scheme here draws rows from the sphere: those of orthogonal have norm 1, and "
+                "are at right angles; those of normal(std=fan_in**-0.5) have about that norm."
+            ),
+        ),
+        (
+            "BlockDiagonal",
+            (
+                "No scheme here writes blocks on the diagonal; register_scheme takes one of your "
+                "own, and a function that writes into its tensor is a value as it is."
+            ),
+        ),
+        (
             "gamma",
             "There is no gamma distribution here; register_scheme takes one of your own.",
         ),

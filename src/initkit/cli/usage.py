@@ -13,7 +13,7 @@ from ..errors import Correction, InitkitError, RuleError, TargetError, visible
 from ..rules import list_recipes, recipe_named
 from ..schemes import canonical_name, list_schemes
 from ..spelling import clearly_nearest
-from ..wording import changed, words_for
+from ..wording import forms_of
 
 Commands = Mapping[str, argparse.ArgumentParser]
 """The commands and what reads their arguments."""
@@ -70,7 +70,7 @@ def meant(words: Sequence[str], error: InitkitError) -> Correction | None:
     forms = [
         Typed(form)
         for mend in error.either or error.mends[:1]
-        for form in changed(written.words, words_for(mend))
+        for form in forms_of(written.words, mend)
     ]
     if forms:
         return Correction(written, forms[0], others=tuple(forms[1:]) if error.either else ())

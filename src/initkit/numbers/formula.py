@@ -341,8 +341,13 @@ def _raise_unknown(node: ast.expr, formula: Formula) -> NoReturn:
     match node:
         case ast.Call(func=ast.Name(id=function)):
             error.meaning(function, (*language.functions, "count"))
-        case ast.Attribute(value=ast.Name(id=head)):
-            error.meaning(head, _ATTRIBUTES)
+        case ast.Call(func=ast.Attribute() as function) | (ast.Attribute() as function):
+            *path, last = ast.unparse(function).split(".")  # such as math.sqrt and np.pi
+            error.meaning(path[0], _ATTRIBUTES)
+            if last in (*language.functions, *_CONSTANTS):
+                error.mends += ({".".join([*path, last]): last},)
+        case ast.BinOp(op=ast.BitXor()):
+            error.mends = ({"^": "**"},)
     raise error
 
 

@@ -22,7 +22,7 @@ class FormulaNames:
     def look_up(self, slot: Slot, name: str, what: str) -> float:
         """Return the value of a formula's name that only the model knows."""
         if what in ("layer", "n_layers"):
-            return _layer(slot, name, what)
+            return self._layer(slot, name, what)
         if what.startswith("count("):
             # The reader of formulas spells it count('Name'), so this is what stands in the quotes.
             return self._count(what[7:-2])
@@ -83,6 +83,36 @@ class FormulaNames:
             )
         return self._counts[kinds]
 
+    def _layer(self, slot: Slot, name: str, what: str) -> float:
+        layer, n_layers = slot.layer_of(name)
+        value = layer if what == "layer" else n_layers
+        if value is not None:
+            return value
+        no_value = f"{what} has no value for {name!r}"
+        if layer is not None:
+            message = (
+                f"{no_value}: the layers of its container are not numbered from 0 on without a "
+                "gap, so that nobody can tell how many the whole model has"
+            )
+            raise FormulaError(message, formula=what)
+        message = f"{no_value}, which stands in no ModuleList and no numbered Sequential"
+        error = FormulaError(message, formula=what)
+        if what == "n_layers" and (kind := self._kind_of_layers()):
+            error.hint = f"; count({kind!r}) is how many the model has of that class"
+            error.mends = ({what: f"count({kind!r})"},)
+        raise error
+
+    def _kind_of_layers(self) -> str:
+        """Return the class of the model's layers, where one numbered container has them all."""
+        found: dict[str, str] = {}
+        modules = self.view.root.named_modules() if self.view.root is not None else ()
+        for path, module in modules:
+            within = any(path.startswith(f"{outer}.") for outer in found)
+            kinds = {kind_of(layer).__name__ for layer in module.children()}
+            if is_counted(module) and len(kinds) == 1 and not within:
+                found[path] = min(kinds)
+        return min(found.values()) if len(found) == 1 else ""
+
 
 _SPECIAL = ("layer", "n_layers", "owner", "beside")
 
@@ -103,24 +133,6 @@ def _numbers_of(things: Sequence[object]) -> set[str]:
     held = (t if isinstance(t, Mapping) else getattr(t, "__dict__", {}) for t in things)
     pairs = [pair for names in held for pair in names.items()]
     return {str(name) for name, value in pairs if type(value) in (int, float)}
-
-
-def _layer(slot: Slot, name: str, what: str) -> float:
-    layer, n_layers = slot.layer_of(name)
-    value = layer if what == "layer" else n_layers
-    if value is None and layer is not None:
-        message = (
-            f"{what} has no value for {name!r}: the layers of its container are not numbered from "
-            "0 on without a gap, so that nobody can tell how many the whole model has"
-        )
-        raise FormulaError(message, formula=what)
-    if value is None:
-        message = (
-            f"{what} has no value for {name!r}, which stands in no ModuleList and no numbered "
-            "Sequential"
-        )
-        raise FormulaError(message, formula=what)
-    return value
 
 
 def _beside(slot: Slot, chain: Sequence[str], what: str) -> object:

@@ -15,8 +15,9 @@ from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, get_args
 import torch
 from torch import nn
 
-from ..errors import OptionError, shown
-from ..wording import Argument, checks_calls, show, unknown_option
+from ..errors import Correction, OptionError, TargetError, shown
+from ..python_text import Code, python_text
+from ..wording import Argument, GivenCall, checks_calls, show, unknown_option, worth_showing
 
 F = TypeVar("F", bound=Callable[..., Any])
 Entry: TypeAlias = "str | re.Pattern[str] | type[nn.Module] | nn.Module"
@@ -81,6 +82,7 @@ DEFAULTS: InitOptions = {
 }
 _CHOICES = {"idle": get_args(Idle), "on_tie_conflict": get_args(OnTieConflict)}
 _TRUTHS = frozenset({"strict", "buffers", "communicate", "reset_buffers"})
+_TRUE_OR_FALSE = {True: ("1", "true", "yes", "on"), False: ("0", "false", "no", "off", "none")}
 _MEANT = {"generator": "takes a seed, not a generator: write seed=generator.initial_seed()"}
 
 
@@ -118,13 +120,29 @@ def takes(
                 if on_error is not None:
                     on_error(options, error)
                 raise
-            return function(*args, **options)
+            try:
+                return function(*args, **options)
+            except TargetError as error:
+                error.shown = error.shown or _in_order(owner or function.__name__, args, options)
+                raise
 
         checked.__signature__ = signature  # type: ignore[attr-defined]
         wrapped: Any = checks_calls(checked)
         return wrapped  # type: ignore[no-any-return]
 
     return decorate
+
+
+def _in_order(
+    name: str, args: Sequence[object], options: Mapping[str, object]
+) -> Correction | None:
+    """Return a call with the rules before the model, and as it should be; None for others."""
+    rules, model = args if len(args) == 2 else (None, None)
+    if not isinstance(model, nn.Module) or isinstance(rules, nn.Module):
+        return None
+    named = tuple(map(Argument, options, options.values()))
+    both = Code("rules") if not worth_showing(python_text(rules)) else rules, Code("model")
+    return Correction(GivenCall(name, both, named), GivenCall(name, both[::-1], named))
 
 
 def _with(signature: inspect.Signature, kind: type) -> inspect.Signature:
@@ -167,13 +185,15 @@ def _check_option(
 ) -> None:
     option, value = argument
     if option not in known:
-        meant = _MEANT.get(option)
-        if meant is not None:
-            raise OptionError(f"{owner} {meant}", owner=owner, option=option)
+        if option in _MEANT:
+            raise OptionError(f"{owner} {_MEANT[option]}", owner=owner, option=option)
         raise unknown_option(owner, option, proposed)
     if option in _TRUTHS and not isinstance(value, bool):
         message = f"{option} must be True or False, not {shown(value)}"
-        raise OptionError(message, owner=owner, option=option)
+        error = OptionError(message, owner=owner, option=option)
+        meant = (truth for truth, texts in _TRUE_OR_FALSE.items() if str(value).lower() in texts)
+        error.mends = tuple((value, truth) for truth in meant)
+        raise error
     choices = _CHOICES.get(option)
     if choices is not None and value not in choices:
         listed = ", ".join(map(repr, choices))

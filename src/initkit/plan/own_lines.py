@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from ..errors import Correction, Problem
+from ..python_text import python_text
 from ..rules import Clause, read_rules
-from ..wording import Entry, mended, python_text, worth_showing
+from ..wording import Entry, mended, worth_showing
 
 P = TypeVar("P", bound=Problem)
 

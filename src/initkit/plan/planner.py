@@ -20,7 +20,7 @@ from ..errors import (
 )
 from ..model import Model, ModelView, fold_unregistered, name_unregistered
 from ..numbers import no_collecting
-from ..rules import Rules, read_rules
+from ..rules import Rules
 from .braces import remark_idle_words
 from .checkpoints import beside_the_model
 from .copies import settle_copies
@@ -31,6 +31,7 @@ from .matching import RuleTable, adapter_slots, to_the_letter
 from .options import DEFAULTS, InitOptions, PlanOptions, takes
 from .overridden import remark_overridden
 from .own_lines import with_own_lines
+from .pasted import read_for
 from .plan import Plan
 from .resolve import Resolver
 from .selection import listed_buffers, read_selection, select
@@ -64,7 +65,7 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
         raise RuleError("a plan holds decisions, not rules: plan.apply(model, seed=...) writes it")
     wanted = read_selection("only", settings["only"])
     guarded = read_selection("protect", settings["protect"])
-    clauses = to_the_letter(read_rules(rules), view.slots)
+    clauses = to_the_letter(read_for(view, rules), view.slots)
     table = RuleTable(clauses, adapter_slots(view))
     resolver = Resolver(view, table)
     decided = decide(resolver, view.slots, settings)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import Correction, IdleSelection, OptionError, Problem, RuleError, shown
 from ..model import ModelView, Slot, named_unregistered
+from ..python_text import python_text
 from ..rules import (
     Alternatives,
     Listing,
@@ -24,7 +25,7 @@ from ..rules import (
     read_key,
 )
 from ..spelling import affordable_hints, did_you_mean
-from ..wording import Argument, changed, python_text
+from ..wording import Argument, changed
 from .options import Selection
 from .step import LEFT_OUT, PROTECTED, Step, Target
 
@@ -62,6 +63,10 @@ def _refused(option: str, value: object) -> OptionError:
     if isinstance(value, Recipe):
         message = f"{option} takes names, globs and module paths, not a recipe ({value.name}); "
         return OptionError(f"{message}give the recipe as the rules", option=option)
+    if callable(value) and not isinstance(value, Tensor):
+        picked = "[name for name, _ in model.named_parameters() if ...]"
+        message = f"{option} takes names, globs and module paths, and no function; write the names "
+        return OptionError(f"{message}that it picks: {option}={picked}", option=option)
     what = f"a {type(value).__name__}" if isinstance(value, Tensor) else shown(value)
     return OptionError(f"{option} takes names, globs and module paths, not {what}", option=option)
 

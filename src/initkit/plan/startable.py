@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from typing import Any, NamedTuple, TypeAlias
 
 from ..errors import InitkitError, ReadError
 from ..model import Slot, kind_of
 from ..rules import Clause, Role, read_rules, scheme_recipe
 from ..schemes import Scheme, needs_of, read_scheme
-from ..wording import Entry, changed, words_for
+from ..wording import Entry, forms_of
 from .matching import RuleTable
 
 WhyNot: TypeAlias = Callable[[Scheme, Slot], Exception | None]
@@ -109,8 +110,8 @@ def _instead(
 
 
 def _counterparts(scheme: Scheme, why: Exception) -> Iterator[Scheme]:
-    for words in why.mends if isinstance(why, InitkitError) else ():
-        for text in changed(str(scheme), words_for(words)):
+    for mend in why.mends if isinstance(why, InitkitError) else ():
+        for text in forms_of(str(scheme), mend):
             with suppress(ReadError):
                 yield read_scheme(text)
 
@@ -141,10 +142,28 @@ def _keys(members: Sequence[Slot], value: object) -> Iterator[dict[Any, Any]]:
         yield {first.name: value}
     yield {first.key: value}
     yield {f"*.{first.key}": value}
+    yield {_common([slot.name.split(".") for slot in members]): value}
     if (role := _role(first)) is not None:
         yield {role: value}
     if first.owner is not None:
         yield {f"type:{kind_of(first.owner).__name__}": {first.key: value}}
+
+
+def _common(names: Sequence[Sequence[str]]) -> str:
+    """Return the glob of names by the words that they begin and end with.
+
+    >>> _common(["h.0.norm.weight".split("."), "h.1.norm.weight".split(".")])
+    'h.*.norm.weight'
+    """
+    start = _same(names)
+    end = _same([name[len(start) :][::-1] for name in names])[::-1]
+    return ".".join([*start, "*", *end])
+
+
+def _same(names: Sequence[Sequence[str]]) -> list[str]:
+    """Return the words with which all of these begin."""
+    columns = zip(*names, strict=False)
+    return [words[0] for words in takewhile(lambda words: len({*words}) == 1, columns)]
 
 
 _ROLES = ("bias", "norm weight", "norm bias", "slope", "weight")

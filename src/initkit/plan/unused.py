@@ -24,6 +24,7 @@ from ..wording import Entry, worth_showing
 from .matching import RuleTable
 from .options import InitOptions
 from .own_lines import MOVED, InFront, as_in_file, own_line
+from .pasted import starting
 from .placing import standing
 
 
@@ -75,6 +76,11 @@ class _Hinter:
     def lines(self) -> set[tuple[object, ...]]:
         """The keys of all lines; under the same keys a second one would take the first's place."""
         return {clause.entry.keys for clause in self.table.clauses if clause.entry is not None}
+
+    def beside(self, entry: Entry) -> list[Entry]:
+        """Return the lines of the table that a line stands in, with its own."""
+        lines = (clause.entry for clause in self.table.clauses if clause.entry is not None)
+        return [line for line in lines if line.keys and line.keys[:-1] == entry.keys[:-1]]
 
     def line_of(self, clause: Clause) -> Entry | None:
         """Return a user's own rule as it was written; nothing late in long lists."""
@@ -163,13 +169,16 @@ def _unmatched(place: int, clause: Clause, hinter: _Hinter) -> IdleRule:
 
 def _mended_line(place: int, entry: Entry, hinter: _Hinter) -> Correction:
     """Return a line that decides nothing as written, and as it would decide something."""
-    if (found := mended_entry(entry, hinter.words)) is None:
+    if (found := mended_entry(entry, hinter.words, hinter.beside(entry))) is None:
         return Correction(entry)
     line, names = found
     own = line.keys not in hinter.lines - {entry.keys}
     where = standing(hinter.table, place, {*names}, hinter.slots) if own else ""
-    pasted = line if where == "here" else InFront(line) if where else None
-    return Correction(entry, pasted, _listed(names), MOVED if where == "in front" else "")
+    ahead = where != "here"
+    form = starting(line, hinter.view, hinter.table, None if ahead else place) if where else None
+    if form is None:
+        return Correction(entry, matches=_listed(names))
+    return Correction(entry, InFront(form) if ahead else form, _listed(names), MOVED * ahead)
 
 
 def _takers(

@@ -11,21 +11,13 @@ from .catalog import (
     unregister_recipe,
 )
 from .code import follows, recipes_for
+from .conditions import All, Where
 from .ends import First, Last, first, last
 from .globs import Listing, compile_glob, has_wildcard, paths_above
 from .hints import hint_module, hint_other_kind
 from .keys import read_key
 from .landmarks import Landmark, LandmarkIndex
-from .matchers import (
-    All,
-    Inside,
-    Name,
-    ParameterOf,
-    Regex,
-    Scope,
-    Type,
-    Where,
-)
+from .matchers import Inside, Name, ParameterOf, Regex, Scope, Type
 from .meant import Words, affordable_forms, mended_entry
 from .mention import Mention
 from .read import Clause, Rules, Shared, read_rules, recipe_clauses

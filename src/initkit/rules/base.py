@@ -10,7 +10,7 @@ from typing import ClassVar
 from ..errors import DuplicateNameError, RuleError
 from ..model import Slot
 from ..numbers import Value
-from ..wording import Spelled
+from ..python_text import Spelled
 from .hints import hint_type
 from .landmarks import Landmark
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from torch import nn
 
 from ..model import Slot, kind_of
+from ..python_text import text_in_quotes
 from ..spelling import Fact, clearly_nearest, did_you_mean, nearest
-from ..wording import text_in_quotes
 from .globs import compile_glob, has_wildcard, paths_above, splits
 
 # Each hint continues the sentence "the rule ... matches no parameter"; where nothing can be said,
@@ -131,7 +131,7 @@ def out_of_range(slots: Sequence[Slot], key: str) -> OutOfRange | None:
     """
     for found in _NUMBERED.finditer(key):
         name, number = found[1], int(found[2])
-        numbers = _numbers_under(slots, name)
+        numbers = numbers_under(slots, name)
         if numbers and not 0 <= number <= numbers[-1]:
             return OutOfRange(name, found.start(2), found.end(2), numbers)
     return None
@@ -141,7 +141,7 @@ def out_of_range(slots: Sequence[Slot], key: str) -> OutOfRange | None:
 _NUMBERED = re.compile(r"(?<![\w-])([^\W\d][\w-]*)\\?\.(-?\d+)(?=\\?\.|$)")
 
 
-def _numbers_under(slots: Sequence[Slot], name: str) -> list[int]:
+def numbers_under(slots: Sequence[Slot], name: str) -> list[int]:
     """Return the numbers of modules with parameters in the containers of a name."""
     found = re.compile(rf"(?:^|\.){re.escape(name)}\.(\d+)\.")
     paths = (path for slot in slots for path in slot.paths)

@@ -1,12 +1,14 @@
-"""The dicts of other libraries' configurations, answered with the rule that says the same."""
+"""Schemes whose options stand beside their name, as in other libraries' configurations."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..errors import RuleError
-from ..schemes import canonical_name, meant_by, plain_name
+from ..errors import RuleError, shown
+from ..python_text import python_text
+from ..schemes import canonical_name, has_options, meant_by, plain_name
+from .slips import names_rules
 
 PAGE = "the page 'Coming from elsewhere' of the documentation has the others"
 
@@ -45,20 +47,65 @@ def refuse_init_cfg(table: Mapping[Any, Any]) -> None:
         raise _refusal(plain, table)
 
 
-def _refusal(plain: str, table: Mapping[str, Any]) -> RuleError:
-    return RuleError(
-        f"{dict(table)!r} is how other libraries write it; write {_translated(plain, table)}; "
-        f"{PAGE}"
+def refuse_pulled_apart(value: object) -> None:
+    """Raise, with the text to write instead, for a scheme whose options stand beside its name."""
+    if isinstance(value, Mapping):
+        refuse_init_cfg(value)
+    for name, options in _apart(value):
+        if isinstance(name, str) and (texts := _texts(name, options)):
+            raise _pulled_apart(value, f"{name}({', '.join(texts)})")
+
+
+def _apart(value: object) -> Iterator[tuple[object, object]]:
+    """Yield what may be a scheme's name in a value, each with what stands beside it."""
+    if isinstance(value, Mapping):
+        for key in _NAMES_OF_SCHEMES & value.keys():
+            yield value[key], {other: one for other, one in value.items() if other != key}
+        if len(value) == 1:
+            yield from value.items()
+    elif isinstance(value, tuple | list) and len(value) > 1:
+        alone = len(value) == 2 and isinstance(value[1], Mapping)
+        yield value[0], value[1] if alone else value[1:]
+
+
+_NAMES_OF_SCHEMES = {"name", "init", "initializer", "method", "func", "_target_"}
+
+
+def _texts(name: str, options: object) -> list[str]:
+    """Return options as they stand in a call of a scheme; none where they, or it, are none."""
+    if isinstance(options, Mapping):
+        known = has_options(plain_name(name), options)
+        return [f"{key}={python_text(one)}" for key, one in options.items()] if known else []
+    if not isinstance(options, tuple | list) or not names_rules(name):
+        return []
+    numbers = any(isinstance(one, int | float) for one in options)
+    return [python_text(one) for one in options] if numbers else []
+
+
+def _pulled_apart(value: object, meant: str) -> RuleError:
+    error = RuleError(
+        "the options of a scheme stand in one text with its name, as in 'normal(std=0.02)', "
+        f"not beside it: {shown(value)}"
     )
+    error.mends = ((value, meant),)
+    return error
 
 
-def _translated(plain: str, table: Mapping[str, Any]) -> str:
+def _refusal(plain: str, table: Mapping[str, Any]) -> RuleError:
+    meant = _translated(plain, table)
+    error = RuleError(f"{dict(table)!r} is how other libraries write it")
+    error.hint = f"; write {python_text(meant)}; {PAGE}"
+    error.mends = ((table, meant),)
+    return error
+
+
+def _translated(plain: str, table: Mapping[str, Any]) -> str | dict[str, Any]:
     scheme = scheme_meant(plain, table)
     if table.get("layer") is None and "bias" not in table and "bias_prob" not in table:
-        return f'"{scheme}"'
-    own = f'{{"weight": "{scheme}", "bias": {_value(bias_meant(table))}}}'
+        return scheme
+    own = {"weight": scheme, "bias": bias_meant(table)}
     kinds = layers_meant(table)
-    return f'{{"type:{kinds}": {own}}}' if kinds else own
+    return {f"type:{kinds}": own} if kinds else own
 
 
 def layers_meant(table: Mapping[str, Any]) -> str:
@@ -86,7 +133,3 @@ def scheme_meant(plain: str, table: Mapping[str, Any]) -> str:
         options = {_OPTIONS.get(key, key): value for key, value in options.items()}
     text = ", ".join(f"{key}={value!r}" for key, value in options.items())
     return f"{name}({text})" if text else name
-
-
-def _value(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else repr(value)

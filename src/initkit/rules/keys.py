@@ -26,10 +26,12 @@ def read_key(key: object) -> Matcher:
         return read_name(key)
     if isinstance(key, type | tuple):
         return Type.of(key)
-    raise RuleError(
+    error = RuleError(
         f"{shown(key)} is no key of a rule table; keys are names or globs, compiled regular "
-        f"expressions, and module classes or tuples of them{_way_out(key)}"
+        "expressions, and module classes or tuples of them"
     )
+    error.hint = _way_out(key)
+    raise error
 
 
 def _way_out(key: object) -> str:

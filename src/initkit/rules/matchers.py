@@ -1,4 +1,4 @@
-"""Small frozen predicates on slots: by name, by type and role, by a function, and in scopes."""
+"""Small frozen predicates on slots: by name, by type, and below some module."""
 
 from __future__ import annotations
 
@@ -134,6 +134,8 @@ class Type(Matcher, prefix="type:"):
         """Return the matcher that a class, a class name or a tuple of them stands for."""
         kinds = value if isinstance(value, tuple | list) else (value,)
         flat: list[type | str] = []
+        if dotted := [kind for kind in kinds if isinstance(kind, str) and "." in kind]:
+            raise _names_as_classes(value, dotted[0])
         for kind in kinds:
             if isinstance(kind, str):
                 flat += [part.strip() for part in re.split(r"[|,]", kind.removeprefix(cls.prefix))]
@@ -166,6 +168,17 @@ class Type(Matcher, prefix="type:"):
 
     def __str__(self) -> str:
         return "|".join(k if isinstance(k, str) else k.__name__ for k in self.kinds)
+
+
+def _names_as_classes(value: object, dotted: str) -> RuleError:
+    """Return the error that names of parameters, or of modules, stand where classes would."""
+    error = RuleError(f"{dotted!r} is no class name: it has a dot")
+    if isinstance(value, tuple):
+        error.hint = "; several names in one key stand in braces, as in '{fc,head}.weight'"
+        error.mends = ((value, f"{{{','.join(map(str, value))}}}" if value[1:] else value[0]),)
+    else:  # torch.nn.Linear
+        error.mends = ({dotted: dotted.rpartition(".")[2]},)
+    return error
 
 
 @lru_cache(maxsize=4096)  # of classes: neither their bases nor their names change once they stand
@@ -216,80 +229,7 @@ class ParameterOf(Matcher):
         return f"{self.kind}.{self.glob}"
 
 
-# --------------------------------------------------------------------- by what the user tells of it
-
-
-@frozen
-class Where(Matcher):
-    """A user's predicate on the slot (``.name .key .owner .tensor``)."""
-
-    predicate: Callable[[Slot], object]
-    joiner = " if "
-
-    def matches(self, slot: Slot, name: str) -> bool:
-        if slot.literal or slot.tensor is None:  # a predicate may count on a tensor and its shape
-            return False
-        try:
-            return bool(self.predicate(slot))
-        except Exception as error:
-            message = f"the rule's where={self} failed on {slot.name}: {error!r}"
-            raise RuleError(message) from error
-
-    def __str__(self) -> str:
-        return getattr(self.predicate, "__name__", repr(self.predicate))
-
-
-# ----------------------------------------------------------------------------------- of others
-
-
-@frozen
-class All(Matcher):
-    """Every one of several matchers takes the slot."""
-
-    parts: tuple[Matcher, ...]
-
-    @property
-    def literal(self) -> bool:
-        return any(part.literal for part in self.parts)
-
-    @property
-    def typed(self) -> bool:
-        return any(part.typed for part in self.parts)
-
-    @property
-    def landmark(self) -> Landmark:
-        return Landmark.of_all([part.landmark for part in self.parts])
-
-    @property
-    def by_owner(self) -> bool:
-        return any(part.by_owner for part in self.parts)
-
-    @property
-    def generic(self) -> bool:
-        return all(part.generic for part in self.parts)
-
-    @property
-    def members(self) -> int:
-        return max(part.members for part in self.parts)
-
-    def member(self, slot: Slot, name: str) -> int:
-        return max(part.member(slot, name) for part in self.parts)
-
-    def group(self, slot: Slot, name: str) -> tuple[str, ...]:
-        return tuple(text for part in self.parts for text in part.group(slot, name))
-
-    def matches(self, slot: Slot, name: str) -> bool:
-        return all(part.matches(slot, name) for part in self.parts)
-
-    def to_the_letter(self, names: Collection[str]) -> Matcher:
-        return All(tuple(part.to_the_letter(names) for part in self.parts))
-
-    def stars(self, slot: Slot, name: str) -> tuple[str, ...]:
-        return tuple(star for part in self.parts for star in part.stars(slot, name))
-
-    def __str__(self) -> str:
-        first, *others = self.parts
-        return str(first) + "".join(f"{part.joiner}{part}" for part in others)
+# ----------------------------------------------------------------------------- below some module
 
 
 class Relative(Matcher):

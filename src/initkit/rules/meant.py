@@ -6,17 +6,18 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 
 from torch import nn
 
 from ..errors import ReadError
 from ..model import Slot
+from ..schemes import has_options
 from ..spelling import clearly_nearest
 from ..wording import Entry, changed
 from .base import BY_PREFIX, Matcher
-from .globs import compile_glob, paths_above, splits
-from .hints import REGEX_SIGNS, classes_around, known_prefix, out_of_range, owners
+from .globs import braced_words, compile_glob, paths_above, splits
+from .hints import REGEX_SIGNS, classes_around, known_prefix, numbers_under, out_of_range, owners
 from .read import read_rules
 from .rule import Rule
 
@@ -50,6 +51,7 @@ class Words:
         yield from self._prefixed(key)
         if (found := out_of_range(self.slots, key)) is not None:
             yield key[: found.start] + f"{found.last}" + key[found.stop :]
+        yield from self._moved_back(key)
         yield from filter(None, (one(key) for one in _IN_OTHER_WORDS))
         if key in self._ends:
             yield f"*.{key}"
@@ -69,6 +71,16 @@ class Words:
             yield known + text
         if text in self.kinds:
             yield f"type:{text}"
+
+    def _moved_back(self, key: str) -> Iterator[str]:
+        """Yield a key whose numbers in braces lie beyond the last with as many that end there."""
+        for found in _BRACED.finditer(key):
+            numbers = [int(word) for word in braced_words(found[2]) if word.isdecimal()]
+            known = numbers_under(self.slots, found[1])
+            if numbers and known and min(numbers) > known[-1]:
+                moved = [n - (max(numbers) - known[-1]) for n in sorted(numbers)]
+                kept = [n for n in moved if n in known]
+                yield f"{key[: found.start(2) - 1]}{_numbers(kept)}{key[found.end(2) + 1 :]}"
 
     def _misspelt(self, key: str) -> list[str]:
         words = re.findall(r"[^\W\d][\w-]*", key.partition(":")[2] or key)
@@ -91,6 +103,9 @@ class Words:
         ]
 
 
+_BRACED = re.compile(r"([^\W\d][\w-]*)\.\{([\d,. ]+)\}")
+
+
 def _as_regex(key: str) -> Iterator[str]:
     """Yield the regular expressions that a key may stand for."""
     if REGEX_SIGNS.search(key) and ":" not in key:
@@ -99,13 +114,17 @@ def _as_regex(key: str) -> Iterator[str]:
         yield from (f"{key}.*", f"re:.*{key[3:]}", f"re:.*{key[3:]}.*")
 
 
-def mended_entry(entry: Entry, words: Words) -> tuple[Entry, list[str]] | None:
+def mended_entry(
+    entry: Entry, words: Words, beside: Sequence[Entry] = ()
+) -> tuple[Entry, list[str]] | None:
     """Return a line whose keys match parameters, in place of one that matches none, and which.
 
     It is as its author wrote it but for the words of a key that the model spells in another way,
-    for two slips where one explains nothing.
+    for two slips where one explains nothing. ``beside`` are the lines of its table, with its own:
+    they may be the options of one scheme.
     """
-    for form in islice(_one_then_two(entry, words), affordable_forms(len(words.slots))):
+    forms = chain(_as_one_text(beside or (entry,)), _one_then_two(entry, words))
+    for form in islice(forms, affordable_forms(len(words.slots))):
         try:
             names = words.names_of([clause.matcher for clause in read_rules(form.table)])
         except ReadError:  # a form of it need not be a key
@@ -153,6 +172,13 @@ def _range(start: int, stop: int) -> str:
     return f"{{{start}..{stop - 1}}}" if start < stop - 1 else f"{start}"
 
 
+def _numbers(numbers: Sequence[int]) -> str:
+    """Return the glob of one of some numbers."""
+    if numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return _range(numbers[0], numbers[-1] + 1)
+    return f"{{{','.join(map(str, numbers))}}}"
+
+
 def _braced(key: str) -> str:
     key = re.sub(r"\{(\d+):(\d+)\}", lambda found: _range(*map(int, found.groups())), key)
     return re.sub(r"\{(\d+)-(\d+)\}", r"{\1..\2}", key)
@@ -163,6 +189,26 @@ def _below(key: str) -> str:
     return f"*{key}" if key.startswith(".") else key
 
 
+def _listed(key: str) -> str:
+    """Return the key of several names that stand in one text, in braces."""
+    names = re.split(r"\s*[,;|]\s*|\s+", key.strip())
+    several = len(names) > 1 and all(names) and "{" not in key and ":" not in key
+    return f"{{{','.join(names)}}}" if several else ""
+
+
+def _as_torch_says(key: str) -> str:
+    """Return a key that ends in what other libraries call a parameter as torch calls it."""
+    return re.sub(r"[A-Za-z]+$", lambda found: _NAMES_ELSEWHERE.get(found[0], found[0]), key)
+
+
+_NAMES_ELSEWHERE = {
+    **dict.fromkeys(("gamma", "kernel", "scale", "embedding", "embeddings", "weights"), "weight"),
+    **dict.fromkeys(("beta", "offset", "biases"), "bias"),
+    "w": "weight",
+    "W": "weight",
+    "b": "bias",
+}
+
 _IN_OTHER_WORDS: tuple[Callable[[str], str], ...] = (
     str.strip,
     _below,
@@ -170,6 +216,8 @@ _IN_OTHER_WORDS: tuple[Callable[[str], str], ...] = (
     _braced,
     _dotted,
     _without_wrapper,
+    _listed,
+    _as_torch_says,
 )
 """What a key may mean that is written as elsewhere: indexed, cut in another way, wrapped."""
 
@@ -188,6 +236,16 @@ def _of_kinds(entry: Entry, words: Words) -> Iterator[Entry]:
             yield Entry((*around, f"type:{kind}", own), entry.value)
 
 
+def _ends_of(entry: Entry) -> Iterator[Entry]:
+    """Yield a line in which the first or last layer of what is around it stands as a key does."""
+    for place, key in enumerate(entry.keys):
+        scope = entry.keys[place - 1] if place else None
+        if key in ("first", "last") and isinstance(scope, str):
+            is_class = scope.startswith("in:")
+            end = f"{scope}.{key}" if is_class else f"{key}:{scope}"
+            yield Entry((*entry.keys[: place - 1], end, *entry.keys[place + 1 :]), entry.value)
+
+
 def _forms(entry: Entry, words: Words) -> Iterator[Entry]:
     """Yield a line with a key changed, or the name or type of a rule that stands in it."""
     changes = words.forms
@@ -198,6 +256,7 @@ def _forms(entry: Entry, words: Words) -> Iterator[Entry]:
     for keys in changed(entry.keys, changes):
         yield Entry(keys, entry.value)
     yield from _of_kinds(entry, words)
+    yield from _ends_of(entry)
     if isinstance(rule := entry.value, Rule):
         for argument in rule.written.arguments:
             if argument.name in ("name", "type"):
@@ -215,6 +274,19 @@ def _without_scope(keys: Sequence[object]) -> Iterator[tuple[object, ...]]:
         if all(isinstance(key, str) for key in around[start:]):
             takes = compile_glob(".".join(map(str, around[start:])))
             yield from ((*around, rest) for path, rest in splits(last) if path and takes(path))
+
+
+def _as_one_text(lines: Sequence[Entry]) -> Iterator[Entry]:
+    """Yield the line of a scheme whose options stand in lines of their own, by their names."""
+    around = lines[0].keys[:-1]
+    options = {str(line.keys[-1]): line.value for line in lines if line.keys}
+    if around and all(isinstance(value, int | float) for value in options.values()):
+        named = [name for name in _PLAINEST if has_options(name, options)]
+        call = ", ".join(f"{option}={value}" for option, value in options.items())
+        yield from (Entry(around, f"{name}({call})") for name in named[:1])
+
+
+_PLAINEST = ("normal", "orthogonal", "trunc_normal", "uniform", "kaiming_normal", "constant")
 
 
 def _parts(slots: Sequence[Slot]) -> list[str]:

@@ -9,8 +9,6 @@ from functools import cached_property, partial
 from os import PathLike
 from typing import Any, TypeAlias, TypeVar
 
-from torch import Tensor
-
 from ..errors import InitkitError, RuleError, UnknownNameError, described, shown
 from ..numbers import Formula, IndexFormula, Layout, read_call
 from ..schemes import (
@@ -28,14 +26,16 @@ from ..wording import Entry, show
 from .alternatives import Alternatives
 from .base import Matcher
 from .catalog import list_recipes, recipe_named
+from .conditions import All
 from .in_file import InFile
-from .init_cfg import refuse_init_cfg
+from .init_cfg import refuse_init_cfg, refuse_pulled_apart
 from .keys import read_key
-from .matchers import All, Name, ParameterOf, Type
+from .matchers import Name, ParameterOf, Type
 from .mention import Mention
 from .recipe import SHOW_ALL, Recipe, describe_recipe, find_recipe, scheme_recipe
 from .row_range import RowRange
 from .rule import Rule
+from .slips import names_rules, refuse_values, turned
 
 Rules: TypeAlias = "Mapping[Any, Any] | Sequence[Any] | Rule | Recipe | Scheme | str"
 """What users write rules as."""
@@ -117,8 +117,12 @@ def read_rules(rules: Rules) -> list[Clause]:
     except InitkitError as error:
         for one in error.errors or (error,):
             if isinstance(one.entry, Entry) and one.shown is None:
-                show(one, one.entry, lambda entry: _read(entry.table))
+                show(one, one.entry, _read_line, turned)
         raise
+
+
+def _read_line(entry: Entry) -> list[Clause]:
+    return _read(entry.table)
 
 
 def _read(rules: Any) -> list[Clause]:
@@ -134,9 +138,7 @@ def _read(rules: Any) -> list[Clause]:
     if is_scheme_table(rules):
         return _read(read_scheme(rules))
     if isinstance(rules, Mapping):
-        refuse_init_cfg(rules)
-        _refuse_values(rules)
-        return _gathered(_read_entry, rules.items())
+        return _read_mapping(rules)
     if isinstance(rules, Sequence) and not isinstance(rules, bytes | bytearray):
         clauses = _gathered(lambda table: _read(as_table(table)), ((table,) for table in rules))
         if isinstance(rules, Shared):
@@ -152,16 +154,6 @@ def _read(rules: Any) -> list[Clause]:
     )
 
 
-def _refuse_values(table: Mapping[Any, Any]) -> None:
-    """Raise for a state_dict: what parameters hold, where rules say how they start."""
-    if len(table) > 1 and all(isinstance(v, Tensor) and v.numel() != 1 for v in table.values()):
-        raise RuleError(
-            f"this table of {len(table)} tensors is a state_dict and no rules: "
-            "model.load_state_dict() copies its values, and apply_init(state_dict, rules) starts "
-            "them"
-        )
-
-
 def as_table(entry: Any) -> Any:
     """Return an entry of a list of tables; a pair of key and value as the table that has it alone.
 
@@ -173,18 +165,9 @@ def as_table(entry: Any) -> Any:
     key, value = entry
     is_key = isinstance(key, type | re.Pattern | tuple) or (
         # Two tables in a row may open with a recipe's name; a number is no table.
-        isinstance(key, str) and (isinstance(value, float | int) or not _names_rules(key))
+        isinstance(key, str) and (isinstance(value, float | int) or not names_rules(key))
     )
     return {key: value} if is_key else entry
-
-
-def _names_rules(text: str) -> bool:
-    """Whether a text, as rules, is the name of a recipe or of a scheme."""
-    try:
-        name = read_call(text).name
-        return canonical_name(name) is not None or recipe_named(name) is not None
-    except RuleError:
-        return False
 
 
 def _gathered(read: Callable[..., list[Clause]], parts: Iterable[tuple[Any, ...]]) -> list[Clause]:
@@ -224,6 +207,16 @@ def together(errors: Sequence[InitkitError]) -> InitkitError:
     error = RuleError(f"{len(errors)} rules cannot be read{more}")
     error.errors = tuple(errors)
     return error
+
+
+def _read_mapping(table: Mapping[Any, Any]) -> list[Clause]:
+    try:
+        refuse_init_cfg(table)
+        refuse_values(table)
+    except RuleError as error:
+        error.entry = Entry((), table)
+        raise
+    return _gathered(_read_entry, table.items())
 
 
 def _read_entry(key: object, value: object) -> list[Clause]:
@@ -291,13 +284,7 @@ def _from_entry(key: object, value: object) -> list[Clause]:
     Its matcher knows what it matches and is a scope of; a type alone has a grammar of its own.
     """
     matcher = read_key(key)
-    if isinstance(value, tuple | list) and _is_pulled_apart(value):
-        raise RuleError(
-            f"the options of a scheme stand in one text with its name, as in 'normal(std=0.02)', "
-            f"not beside it: {shown(value)}"
-        )
-    if isinstance(value, Mapping):
-        refuse_init_cfg(value)
+    refuse_pulled_apart(value)
     if isinstance(matcher, Type):
         return _under_type(matcher, key, value)
     if not _is_table(value):
@@ -309,13 +296,6 @@ def _from_entry(key: object, value: object) -> list[Clause]:
     if key == "*" and not isinstance(value, Mapping | Rule):
         return _read_scoped(value)  # a recipe for all that is left, as if it stood alone
     return _scoped(_read_scoped(value), key, around)
-
-
-def _is_pulled_apart(value: Sequence[Any]) -> bool:
-    """Whether a list of tables is a scheme's name with numbers behind it instead."""
-    name, *options = value or (None,)
-    numbers = [one for one in options if isinstance(one, int | float)]
-    return bool(numbers) and isinstance(name, str) and _names_rules(name)
 
 
 def _scoped(

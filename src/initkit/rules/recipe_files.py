@@ -216,7 +216,7 @@ class _File:
         try:
             return Rule(value["scheme"], **options)
         except InitkitError as error:
-            wrong = [word for words in error.mends for word in words]
+            wrong = [word for mend in error.mends if isinstance(mend, Mapping) for word in mend]
             for option, text in value.items():
                 if isinstance(text, str) and any(word in text for word in wrong):
                     key, given = option, text

@@ -14,8 +14,9 @@ from ..numbers import Layout, Value, frozen
 from ..schemes import read_scheme_of
 from ..wording import Argument, Call, GivenCall, HasCall, show
 from .base import Matcher
+from .conditions import All, Where
 from .keys import read_name
-from .matchers import All, Name, Type, Where
+from .matchers import Name, Type
 from .row_range import RowRange
 
 

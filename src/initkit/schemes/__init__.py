@@ -18,7 +18,7 @@ from .chrono import Chrono
 from .composite import Blocks, Gates
 from .copied import CopyOf
 from .describe import SchemeInfo, describe_scheme, list_schemes
-from .elsewhere import meant_by, plain_name, unknown_scheme
+from .elsewhere import has_options, meant_by, plain_name, unknown_scheme
 from .fan_based import (
     KaimingNormal,
     KaimingUniform,
@@ -166,6 +166,7 @@ __all__ = [
     "check_name",
     "describe_scheme",
     "factory_of",
+    "has_options",
     "is_scheme_table",
     "list_schemes",
     "meant_by",

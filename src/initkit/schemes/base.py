@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack, get_arg
 
 from .. import distributions
 from ..numbers import Formula, Number, Value, frozen, read_number
+from ..python_text import Spelled
 from ..render import Table, html_page
-from ..wording import Spelled
 from .options import Option, option_error, options_of
 from .site import Site
 

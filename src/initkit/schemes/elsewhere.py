@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import Any, cast
 
 from ..errors import RuleError, UnknownNameError
-from .registry import canonical_name
+from .registry import AMBIGUOUS, canonical_name, defaults_of, factory_of
+
+_ON_THE_SPHERE = ("unit_norm", "unit_sphere", "sphere", "spherical", "unit_rows", "normalized")
+_LEFT = ("skip", "ignore", "leave", "freeze", "frozen", "null", "nil", "unchanged", "noop", "pass")
 
 # By what `plain_name` leaves of a name. Names that are synonyms here never get this far; of those
 # among them, only Keras's spelling does (GlorotNormal), and that library truncates.
@@ -15,8 +19,19 @@ _MEANT = {
     **dict.fromkeys(("gaussian", "gauss", "randn"), "Write normal."),
     "rand": "Write uniform(0, 1).",
     "random": "Write normal(std=...) or uniform(-0.1, 0.1).",
-    **dict.fromkeys(("skip", "ignore", "leave", "freeze", "none"), "Write keep."),
-    "default": "Write torch_default.",
+    **dict.fromkeys((*_LEFT, "none"), "Write keep."),
+    **dict.fromkeys(("default", "reset_parameters", "reset"), "Write torch_default."),
+    **dict.fromkeys(("const", "fill", "full", "full_like", "value"), "Write constant."),
+    **dict.fromkeys(
+        _ON_THE_SPHERE,
+        "No scheme here draws rows from the sphere: those of orthogonal have norm 1, and are at "
+        "right angles; those of normal(std=fan_in**-0.5) have about that norm.",
+    ),
+    **dict.fromkeys(
+        ("block_diagonal", "block_diag"),
+        "No scheme here writes blocks on the diagonal; register_scheme takes one of your own, and "
+        "a function that writes into its tensor is a value as it is.",
+    ),
     # what plans print
     "n": "Write normal.",
     "u": "Write uniform.",
@@ -56,6 +71,10 @@ _MEANT = {
 
 # What a name may stand for that says too little, as an answer above has it.
 _EITHER = {
+    **dict.fromkeys(
+        _ON_THE_SPHERE,
+        ("orthogonal", "normal(std=fan_in**-0.5)"),
+    ),
     "kaiming": ("kaiming_normal", "kaiming_uniform"),
     "xavier": ("xavier_normal", "xavier_uniform"),
     "lecun": ("lecun_normal", "lecun_uniform"),
@@ -64,6 +83,44 @@ _EITHER = {
     "glorot_normal": ("variance_scaling(mode='fan_avg')", "xavier_normal"),
     "lecun_normal": ("variance_scaling()", "lecun_normal"),
 }
+
+
+# What other libraries, and everyday words, call an option; the first of its names here that a
+# scheme has is meant.
+_OPTIONS = {
+    **dict.fromkeys(("stddev", "sigma", "sd", "scale", "std_dev", "initializer_range"), ("std",)),
+    **dict.fromkeys(("loc", "mu", "center"), ("mean",)),
+    **dict.fromkeys(("min", "minval", "lo", "from", "left", "start"), ("low",)),
+    **dict.fromkeys(("max", "maxval", "hi", "to", "right"), ("high",)),
+    **dict.fromkeys(("val", "fill_value", "fill"), ("value",)),
+    **dict.fromkeys(("slope", "negative_slope", "alpha"), ("a",)),
+    **dict.fromkeys(("activation", "act", "nonlin", "func"), ("nonlinearity",)),
+    **dict.fromkeys(("multiplier", "factor"), ("gain", "scale")),
+    **dict.fromkeys(("bound", "bounds", "n_std"), ("cutoff",)),
+    **dict.fromkeys(("prob", "prior", "prior_prob", "bias_prob"), ("p",)),
+    "sparseness": ("sparsity",),
+    "fan": ("mode", "fans"),
+}
+
+
+def option_elsewhere(name: str, known: Container[str]) -> str | None:
+    """Return which of a scheme's options another library's name is, or None.
+
+    >>> option_elsewhere("stddev", ["mean", "std"]), option_elsewhere("stddev", ["gain"])
+    ('std', None)
+    """
+    return next((one for one in _OPTIONS.get(name, ()) if one in known), None)
+
+
+def has_options(name: str, options: Iterable[object]) -> bool:
+    """Tell whether a scheme has options of all these names, or of those that are meant by them.
+
+    >>> has_options("normal", ["std"]), has_options("normal", ["stddev"]), has_options("ones", "*")
+    (True, True, False)
+    """
+    found = canonical_name(name) if name not in AMBIGUOUS else None
+    known = defaults_of(factory_of(found)) if found is not None else ()
+    return all(isinstance(o, str) and (o in known or option_elsewhere(o, known)) for o in options)
 
 
 def plain_name(name: str) -> str:
@@ -96,13 +153,21 @@ def unknown_scheme(kind: str, name: str, choices: Iterable[str], hint: str) -> U
     try:
         meant = meant_by(name)
     except RuleError as ambiguous:  # by its plain name, which need not be the word that is written
-        meanings = (one for words in ambiguous.either for one in words.values())
+        meanings = (m for words in ambiguous.either for m in dict(cast(Any, words)).values())
         ambiguous.either = tuple({name: one} for one in meanings)
         raise
     if meant:
         error = UnknownNameError(kind, name, (), meant)  # what is spelt alike would lead away
-        if ours := re.match(r"(?:Write|Keras's is) (\w+(?:\([^()]*\))?)\.$", meant):
-            error.mends = ({name: ours[1]},)
+        if ours := re.match(r"(?:Write|Keras's is) (\w+)(?:\(([^()]*)\))?\.$", meant):
+            error.mends = tuple(_in_place_of(name, ours[1], ours[2]))
         error.either = tuple({name: one} for one in _EITHER.get(plain_name(name), ()))
         return error
     return UnknownNameError(kind, name, choices, hint)
+
+
+def _in_place_of(name: str, ours: str, options: str | None) -> Iterator[Mapping[str, str]]:
+    """Yield what a name may be replaced by: with our options, and with those of its own it has."""
+    yield {name: f"{ours}({options})" if options else ours}
+    given = options.split(", ") if options else []
+    for left_out in range(len(given) + 1 if given else 0):  # what its author says goes first
+        yield {f"{name}(": f"{ours}({''.join(f'{one}, ' for one in given[left_out:])}"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import Field, fields
@@ -12,7 +13,7 @@ from operator import or_
 from types import NoneType, SimpleNamespace, UnionType
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-from ..errors import FormulaError, OptionError, UnknownNameError, shown
+from ..errors import FormulaError, Mend, OptionError, UnknownNameError, shown
 from ..numbers import Number, Value, frozen, gain, read_number
 
 
@@ -114,7 +115,9 @@ def _gain_or_text(text: str) -> float | str:
         return text  # a number or a formula, or to be refused as neither
 
 
-def _gains_meant(text: str) -> tuple[Mapping[str, str], ...]:
+def _gains_meant(text: str) -> tuple[Mend, ...]:
+    if found := re.fullmatch(r"(?:\w+\.)*calculate_gain\((.*)\)", text):
+        return ({text: found[1]},)
     try:
         gain(text)
     except UnknownNameError as error:

@@ -14,13 +14,14 @@ from typing import Any, Literal, TypeGuard, cast, get_args, get_origin
 import torch
 from torch import nn
 
-from ..errors import FormulaError, OptionError, RuleError, described
+from ..errors import FormulaError, OptionError, RuleError
 from ..numbers import Call, Formula, read_call
-from ..wording import checks_calls, python_text, unknown_option
+from ..wording import checks_calls, unknown_option
 from .base import Scheme
 from .basic import Constant, Function, PerModule
 from .composite import Blocks
-from .elsewhere import unknown_scheme
+from .elsewhere import option_elsewhere, unknown_scheme
+from .no_scheme import no_scheme, several_numbers, told
 from .options import options_of
 from .registry import (
     Factory,
@@ -52,22 +53,17 @@ def read_scheme(value: object) -> Scheme:
     if is_scheme_table(value):
         return _read_table(value)
     # Before numbers, since True is one in Python.
-    if value is None:
-        error = RuleError("None is no way to start a parameter; write a number or a scheme")
-        error.hint = ", or 'keep' to leave it as it is"
-        error.mends = ({"None": "keep"},)
-        raise error
-    if isinstance(value, bool):
-        raise RuleError(f"{value!r} is no way to start a parameter; write a number or a scheme")
+    if value is None or isinstance(value, bool):
+        raise no_scheme(value)
     # Tensors and arrays of one element are no Real, and convert to a float all the same.
     if isinstance(value, Real) or (hasattr(value, "__float__") and not callable(value)):
         return Constant(_number(value))
     if isinstance(value, type) and issubclass(value, Scheme):
-        return _make(value.name, value, (), {})
+        return _make(value.name, value, Call(value.name))
     # Modules can be called, too, and a table with a module for a value is a mistake.
     if callable(value) and not isinstance(value, type) and not hasattr(value, "named_parameters"):
         return _read_function(value)
-    raise RuleError(f"{_what(value)} is no way to start a parameter; {_way_out(value)}")
+    raise no_scheme(value)
 
 
 def read_scheme_call(call: Call) -> Scheme:
@@ -78,7 +74,7 @@ def read_scheme_call(call: Call) -> Scheme:
         if kind := kind_elsewhere(call.name):
             hint = f"It is a {kind}, which stands alone or under a module's path."
         raise unknown_scheme("scheme", call.name, scheme_names(), hint)
-    return _make(name, factory_of(name), call.args, call.kwargs)
+    return _make(name, factory_of(name), call)
 
 
 @checks_calls
@@ -136,7 +132,7 @@ def per_module(function: Callable[..., object], **options: Any) -> PerModule:
     """
     given: object = function
     if not callable(given) or isinstance(given, type) or hasattr(given, "named_parameters"):
-        raise RuleError(f"per_module takes a function of a module, not {_what(function)}")
+        raise RuleError(f"per_module takes a function of a module, not {told(function)}")
     if getattr(function, "__module__", "") == "torch.nn.init":
         name = getattr(function, "__name__", "")
         raise RuleError(f"per_module: {name} takes a tensor, so that a rule takes it as it is")
@@ -173,9 +169,7 @@ def _number(value: object) -> float:
         message = "an int beyond all floats (about 1.8e308) cannot start a parameter"
         raise RuleError(message) from None
     except (TypeError, ValueError):  # a tensor or an array of several
-        message = f"a {type(value).__name__} that is no single number cannot start a parameter"
-        ways = "a scheme such as 'normal(std=0.02)', or a function that copies it in"
-        raise RuleError(f"{message}; write {ways}") from None
+        raise several_numbers(value) from None
 
 
 def _read_text(text: str) -> Scheme:
@@ -208,31 +202,12 @@ def _formula(text: str) -> Formula | None:
         return None
 
 
-def _what(value: object) -> str:
-    if isinstance(value, type):
-        return f"the class {value.__name__}"
-    return f"a {type(value).__name__}" if isinstance(value, nn.Module) else described(value)
-
-
-def _way_out(value: object) -> str:
-    """Return what one writes in place of what starts no parameter."""
-    if isinstance(value, torch.dtype | torch.device):
-        return f"rules say how values start, and model.to({value}) what holds them"
-    if isinstance(value, type) and issubclass(value, nn.Module):
-        return f"a class is a key: {python_text(value)}: 'normal(std=0.02)'"
-    if isinstance(value, nn.Module):
-        return "load_state_dict() copies the values of a module; to start one, its path is a key"
-    return (
-        "write a number, a scheme's name such as 'normal(std=0.02)', a Scheme, or a function that "
-        "writes into the tensor it is given"
-    )
-
-
 # ------------------------------------------------------------------------ a name with its options
 
 
-def _make(name: str, factory: Factory, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Scheme:
+def _make(name: str, factory: Factory, call: Call) -> Scheme:
     """Return the scheme of a name, from options that are checked by name here."""
+    args, kwargs = call.args, call.kwargs
     if "generator" in kwargs:
         message = f"{name} takes no generator; give apply_init seed=g.initial_seed() instead"
         raise OptionError(message, owner=name, option="generator")
@@ -245,14 +220,17 @@ def _make(name: str, factory: Factory, args: Sequence[Any], kwargs: Mapping[str,
         return blocks(*args, **kwargs)
     defaults = defaults_of(factory)
     places = getattr(factory, "positional", ())
-    _check_places(name, factory, defaults, args)
+    _check_places(name, factory, defaults, call)
     # Fewer arguments than places is the usual case; more were refused above.
     options = dict(zip(places, args, strict=False))
     _add_by_name(options, name, getattr(factory, "synonyms", {}), defaults, kwargs)
     missing = [k for k, default in defaults.items() if default is MISSING and k not in options]
     if missing:
         message = f"{name} needs the option {missing[0]}: {name}({missing[0]}=...)"
-        raise OptionError(message, owner=name, option=missing[0])
+        error = OptionError(message, owner=name, option=missing[0])
+        if factory is Constant:  # it has no more than that, and these are what is asked for most
+            error.either = tuple({call.name: f"{call.name}({one})"} for one in (0, 1))
+        raise error
     # Of a class: a user's function may call an option `scheme` and mean something else.
     if isinstance(factory, type):
         known: Any = factory  # or mypy takes the hash of instances for that of the class
@@ -262,20 +240,18 @@ def _make(name: str, factory: Factory, args: Sequence[Any], kwargs: Mapping[str,
     return factory(**options)
 
 
-def _check_places(
-    name: str, factory: Factory, defaults: Mapping[str, Any], args: Sequence[Any]
-) -> None:
+def _check_places(name: str, factory: Factory, defaults: Mapping[str, Any], call: Call) -> None:
     """Raise where more options come without their names than may."""
-    places = getattr(factory, "positional", ())
+    args, places = call.args, getattr(factory, "positional", ())
     if len(args) <= len(places):
         return
-    given = f"not {name}{_in_brackets(args)}"
+    given = f"not {name}({', '.join(map(repr, args))})"
     free = [option for option in defaults if option not in places]
     if not free:
         takes = f"{name}({', '.join(places)})" if places else name
         error = OptionError(f"{name} takes no more than {takes}, {given}", owner=name)
-        kept = ", ".join(map(repr, args[: len(places)]))
-        error.mends = ({_in_brackets(args): f"({kept})" if kept else ""},)
+        kept = ", ".join(call.texts[: len(places)])
+        error.mends = ({call.options: f"({kept})" if kept else ""},)
         raise error
     needed = next((option for option in free if defaults[option] is MISSING), None)
     wanted = needed or ("std" if "std" in free else free[0])
@@ -288,13 +264,12 @@ def _check_places(
     # One alone is most often what a scheme is called for; of several torch's order tells.
     if len(args) == len(places) + 1:
         order = [*places, wanted] if len(args) == 1 or not order else order
-    if named := _named(factory, args[: len(defaults)], order):
-        error.mends = ({_in_brackets(args): f"({named})"},)
+    if named := _named(factory, call, order, len(defaults)):
+        beside = [f"{option}={value!r}" for option, value in call.kwargs.items()]
+        error.mends = ({call.options: f"({', '.join([*named, *beside])})"},)
+    if "==" in call.options:
+        error.mends += ({call.options: call.options.replace("==", "=")},)
     raise error
-
-
-def _in_brackets(args: Sequence[Any]) -> str:
-    return f"({', '.join(map(repr, args))})"
 
 
 def _in_torchs_order(name: str, defaults: Mapping[str, Any]) -> list[str]:
@@ -306,7 +281,7 @@ def _in_torchs_order(name: str, defaults: Mapping[str, Any]) -> list[str]:
     return [one if one in defaults else _TORCH_INIT_OPTIONS.get(one, one) for one in given]
 
 
-def _named(factory: Factory, args: Sequence[Any], order: Sequence[str]) -> str:
+def _named(factory: Factory, call: Call, order: Sequence[str], most: int) -> list[str]:
     """Return arguments with the names of options; a text is for the one that has it as a choice."""
     known: Any = factory  # as above
     declared = options_of(known) if isinstance(factory, type) else {}
@@ -316,19 +291,19 @@ def _named(factory: Factory, args: Sequence[Any], order: Sequence[str]) -> str:
         if get_origin(one.kind) is Literal
     }
     left = list(order)
-    found: list[tuple[str, Any]] = []
-    for value in args:
-        if isinstance(value, str):
+    found: dict[str, str] = {}
+    for value, text in zip(call.args[:most], call.texts, strict=False):
+        if isinstance(value, str) and (value.isidentifier() or text[0] in "'\""):  # no formula
             named = [one for one, texts in choices.items() if value in texts]
             open_ones = [one.name for one in declared.values() if one.kind is object]
             option = next(iter([*named, *open_ones]), None)
         else:
             option = next((one for one in left if one not in choices), None)
-        if option is None or any(option == other for other, _ in found):
-            return ""
+        if option is None or option in found:
+            return []
         left = left[left.index(option) + 1 :] if option in left else left
-        found.append((option, value))
-    return ", ".join(f"{option}={value!r}" for option, value in found)
+        found[option] = text
+    return [f"{option}={text}" for option, text in found.items()]
 
 
 def _add_by_name(
@@ -342,7 +317,7 @@ def _add_by_name(
         # Its own option first: `a` is the slope of kaiming_normal, and elsewhere a synonym.
         target = option if option in defaults else synonyms.get(option, option)
         if target not in defaults:
-            raise unknown_option(name, option, [*defaults])
+            raise unknown_option(name, option, [*defaults], option_elsewhere(option, defaults))
         if target in options:
             message = f"{name}: {target} is given twice"
             raise OptionError(message, owner=name, option=target)
@@ -375,4 +350,4 @@ def _from_torch(name: str, kwargs: Mapping[str, Any]) -> Scheme:
     if "fans" in known:
         # Whoever passes torch's function wants torch's std, which it reads off the shape alone.
         options["fans"] = "tensor"
-    return _make(name, factory, (), options)
+    return _make(name, factory, Call(name, (), options))

@@ -1,0 +1,152 @@
+"""Lines for users to paste, tried on the model before anybody sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MethodType
+from typing import Any, TypeVar
+
+from torch import Tensor, nn
+
+from ..errors import Correction, InitkitError, ReadError
+from ..model import ModelView
+from ..python_text import Code, python_text
+from ..rules import Clause, Rules, Words, mended_entry, read_rules
+from ..spelling import affordable_hints
+from ..wording import Entry, worth_showing
+from .matching import RuleTable, adapter_slots, to_the_letter
+from .resolve import Resolver
+from .startable import taken_by
+
+T = TypeVar("T")
+
+
+def starting(
+    line: Entry, view: ModelView, others: RuleTable, place: int | None, *, some: bool = False
+) -> Entry | None:
+    """Return a line that starts all that it takes, or None where none is known.
+
+    It stands among ``others`` in place of the one at ``place``; in front of all for None. With
+    ``some`` it is enough that it starts a part.
+    """
+    clauses = to_the_letter(read_rules(line.table), view.slots)
+    if len(clauses) != 1:  # a recipe's are its own affair
+        return line
+    before = others.clauses[:place] if place is not None else ()
+    behind = others.clauses[place + 1 :] if place is not None else others.clauses
+    table = RuleTable([*before, *clauses, *behind], adapter_slots(view.slots))
+    at, resolver = len(before), Resolver(view, table)
+    choices = [resolver.choice(slot, slot.name, at) for slot in taken_by(at, table, view.slots)]
+    errors = [choice.error for choice in choices if choice.error is not None]
+    if not errors or (some and len(errors) < len(choices)):
+        return line
+    forms = [error.shown.mended if error.shown is not None else None for error in errors]
+    first = forms[0]
+    # One line for all of them, as each would have of them alone.
+    return first if isinstance(first, Entry) and all(form is first for form in forms) else None
+
+
+def read_for(view: ModelView, rules: Rules) -> list[Clause]:
+    """Return the clauses of a rule table; errors speak of the model's modules by their names."""
+    try:
+        return read_rules(rules)
+    except InitkitError as error:
+        told = error.errors or (error,)
+        for one in told[: affordable_hints(len(view.slots))]:
+            if one.shown is not None and isinstance(one.shown.written, Entry):
+                one.shown = _shown_for(view, one.shown, one.shown.written)
+        raise
+
+
+def _shown_for(view: ModelView, shown: Correction, written: Entry) -> Correction:
+    """Return a line and its mended form as the model knows what they speak of."""
+    names = _Names(view)
+    named = names.told(written)
+    meant = names.meant(written)
+    forms = (shown.mended, *shown.others) if meant is None else (meant,)
+    some = meant is None  # rules beside it may be for what it cannot start
+    lines = [_tried(line, view, some) for line in forms if isinstance(line, Entry)]
+    first, *others = list(filter(None, lines)) or (None,)
+    if not worth_showing(named):
+        return shown
+    return replace(shown, written=named, mended=first, others=tuple(others))
+
+
+def _tried(line: Entry, view: ModelView, some: bool) -> Entry | None:
+    """Return a line that reads as it may be pasted: of one that matches nothing what is meant.
+
+    None where it could not start anything, or, unless ``some`` will do, all that it takes.
+    """
+    words = Words(view.slots)
+    try:
+        clauses = read_rules(line.table)
+        if len(clauses) != 1:
+            return line
+        if not words.names_of([clauses[0].matcher]):
+            found = mended_entry(line, words)
+            line = line if found is None else found[0]
+        return starting(line, view, RuleTable([]), None, some=some)
+    except ReadError:  # a form of it need not be a line
+        return None
+
+
+class _Names:
+    """What a program calls the modules and parameters of a model that it has as ``model``."""
+
+    def __init__(self, view: ModelView) -> None:
+        self.view = view
+        modules = view.root.named_modules() if view.root is not None else ()
+        self.modules = {id(module): path for path, module in modules}  # kept alive by the view
+        named = ((raw, slot.name) for slot in view.slots for raw in (slot.tensor, *slot.raw))
+        self.tensors = {id(raw): name for raw, name in named}
+
+    def told(self, part: T) -> T:
+        """Return what was written with what is of the model by its name in a program."""
+        found: Any = part
+        if isinstance(part, Entry):
+            found = Entry(tuple(map(self.told, part.keys)), self.told(part.value))
+        elif isinstance(part, nn.Module | Tensor):
+            path = self.path(part)
+            found = part if path is None else Code(_in_program(path))
+        elif isinstance(part, MethodType) and isinstance(part.__self__, nn.Module | Tensor):
+            found = Code(f"{python_text(self.told(part.__self__))}.{part.__name__}")
+        elif isinstance(part, Mapping):
+            found = {self.told(key): self.told(value) for key, value in part.items()}
+        elif type(part) in (tuple, list):
+            found = type(found)(map(self.told, found))
+        return found  # type: ignore[no-any-return]
+
+    def path(self, thing: nn.Module | Tensor) -> str | None:
+        """Return the path of a module, or the name of a tensor, in the model."""
+        return (self.modules if isinstance(thing, nn.Module) else self.tensors).get(id(thing))
+
+    def meant(self, entry: Entry) -> Entry | None:
+        """Return a line with modules and parameters by their names; None where it has none."""
+        if not any(isinstance(key, nn.Module | Tensor) for key in entry.keys):
+            return None
+        *around, last = entry.keys
+        keys = [key for one in around if (key := self._key(one, scope=True)) != ""]
+        key = self._key(last, scope=isinstance(entry.value, Mapping))
+        if key is None or None in keys:
+            return None
+        return Entry((*keys, *([key] if key != "" else [])), entry.value)
+
+    def _key(self, key: Any, *, scope: bool) -> Any:
+        """Return the key that stands for a part of the model; "" for the root as a scope."""
+        if not isinstance(key, nn.Module | Tensor):
+            return key
+        path = self.path(key)
+        if path is None:  # as all of its class
+            return type(key) if isinstance(key, nn.Module) else None
+        return path if scope or isinstance(key, Tensor) else f"{path}.*".removeprefix(".")
+
+
+def _in_program(path: str) -> str:
+    """Return the Python for a path in a model.
+
+    >>> _in_program("blocks.1.norm")
+    'model.blocks[1].norm'
+    """
+    parts = (f"[{part}]" if part.isdecimal() else f".{part}" for part in path.split("."))
+    return f"model{''.join(parts)}" if path else "model"

@@ -1,0 +1,50 @@
+"""What stands where rules would, and lines whose sides are exchanged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from ..errors import RuleError
+from ..numbers import read_call
+from ..schemes import canonical_name
+from ..wording import Entry
+from .catalog import recipe_named
+
+
+def names_rules(text: str) -> bool:
+    """Whether a text, as rules, is the name of a recipe or of a scheme."""
+    try:
+        name = read_call(text).name
+        return canonical_name(name) is not None or recipe_named(name) is not None
+    except RuleError:
+        return False
+
+
+def refuse_values(table: Mapping[Any, Any]) -> None:
+    """Raise for a state_dict: what parameters hold, where rules say how they start."""
+    if len(table) > 1 and all(isinstance(v, Tensor) and v.numel() != 1 for v in table.values()):
+        raise RuleError(
+            f"this table of {len(table)} tensors is a state_dict and no rules: "
+            "model.load_state_dict() copies its values, and apply_init(state_dict, rules) starts "
+            "them"
+        )
+
+
+def turned(entry: Entry) -> Entry | None:
+    """Return a line with its key and its value exchanged; None where the value is no key.
+
+    >>> print(turned(Entry(("xavier_uniform",), "*.weight")))
+    '*.weight': 'xavier_uniform'
+    """
+    *around, scheme = entry.keys or (None,)
+    key = entry.value
+    if isinstance(key, tuple | list) and all(isinstance(one, type) for one in key):
+        key = tuple(key)
+    elif not isinstance(key, re.Pattern | type):
+        named = isinstance(key, str) and re.search(r"[.*:]", key)
+        key = key if named else None
+    return None if key is None or scheme is None else Entry((*around, key), scheme)

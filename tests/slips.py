@@ -1,0 +1,252 @@
+"""Slips that users make, each with the line that errors show of it, and what runs such a line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from initkit import Rule, apply_init, find_tied_parameters, first, last, plan_init, schemes
+from initkit.errors import InitkitError
+
+
+class MLP(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(4, 8)
+        self.fc2 = nn.Linear(8, 4)
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.attn = nn.Linear(4, 4)
+        self.norm = nn.LayerNorm(4)
+        self.mlp = MLP()
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(8, 4)
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.blocks = nn.ModuleList([Block() for _ in range(4)])
+        self.fc = nn.Linear(4, 4)
+        self.head = nn.Linear(4, 2)
+
+
+class Style(Enum):
+    SMALL = "normal(std=0.02)"
+
+
+@dataclass
+class Options:
+    std: float = 0.02
+
+
+MODEL = Net()
+
+
+def plan(rules: Any, **options: Any) -> None:
+    """Plan rules for the model, or raise what is wrong."""
+    plan_init(MODEL, rules, **options).check()
+
+
+def start(*arguments: Any, **options: Any) -> None:
+    """Plan and write a copy of the model."""
+    apply_init(*arguments, **options)
+
+
+KNOWN = {
+    **{one.__name__: one for one in (Rule, first, last, partial, Path, Style, Options, plan)},
+    "apply_init": start,
+    "plan_init": plan_init,
+    "schemes": schemes,
+    "nn": nn,
+    "torch": torch,
+    "np": np,
+    "re": re,
+    "model": MODEL,
+    "find_tied_parameters": find_tied_parameters,
+    "PosixPath": Path,
+}
+
+
+class Slip(NamedTuple):
+    """A line of a program with a slip in it, what stands around it, and how errors show it."""
+
+    line: str
+    around: str = "plan({<>, '*': 'keep'})"
+    written: str = ""
+
+    def error(self, line: str, **known: Any) -> InitkitError | None:
+        """Return what is raised where a line stands in place of this one."""
+        try:
+            eval(self.around.replace("<>", line), {**KNOWN, **known})
+        except InitkitError as error:
+            return error
+        return None
+
+    def pasted(self, line: str) -> InitkitError | None:
+        """Return what is raised where a line to paste stands where its text says."""
+        ahead, _, how = line.partition("]  ")
+        if not how:
+            return self.error(line)
+        rules = eval(re.sub(r"^plan\(|\)$", "", self.around).replace("<>", self.line), KNOWN)
+        if how == "and drop the old line":
+            old = eval(f"{{{self.line}}}", KNOWN)
+            rules = {key: value for key, value in rules.items() if key not in old}
+        return Slip(f"{ahead}]", "plan(<>)").error(f"{ahead}]", rules=rules)
+
+
+_TOLD = re.compile(r"^\s*(?:to paste|or): +(.*)$", re.MULTILINE)
+
+
+def to_paste(error: InitkitError) -> list[str]:
+    """Return the lines that the text of an error offers."""
+    return _TOLD.findall(str(error))
+
+
+def trouble(slip: Slip) -> Iterator[str]:
+    """Yield what is wrong with the answer that a slip gets: nothing where it can be pasted."""
+    error = slip.error(slip.line)
+    if error is None:
+        yield "it is no slip"
+        return
+    written = f"as written:   {slip.written or slip.line}"
+    if not any(line.strip() == written for line in str(error).splitlines()):
+        yield f"the line is not shown as {written!r}:\n{error}"
+    lines = to_paste(error)
+    if not lines:
+        yield f"there is nothing to paste:\n{error}"
+    for line in lines:
+        left = slip.pasted(line)
+        if left is not None and not to_paste(left):
+            yield f"{line!r} leads to a question without an answer:\n{left}"
+        for further in to_paste(left) if left is not None else ():
+            if (last_one := slip.pasted(further)) is not None:
+                yield f"{line!r}, then {further!r} leads to\n{last_one}"
+
+
+ALONE = "plan([{<>}, {'*': 'keep'}])"
+SEEDED = "apply_init(model, {'*': 'keep'}, <>)"
+
+SLIPS = {
+    # ------------------------------------------------------------------ keys that are no names
+    "a module for its weights": Slip("'head': 'xavier_uniform'"),
+    "a module of modules": Slip("'blocks': 'orthogonal'"),
+    "a module for a constant": Slip("'head': 0"),
+    "a module as key": Slip("model.fc: 'xavier_uniform'"),
+    "a module as key of a constant": Slip("model.blocks[1].norm: 0"),
+    "a module as key of a table": Slip("model.fc: {'weight': 'normal'}"),
+    "a container as key": Slip("model.blocks: 'normal(std=0.02)'"),
+    "the model as key": Slip("model: 'normal(std=0.02)'", "plan({<>})"),
+    "a layer of no model": Slip(
+        "nn.Linear(2, 2): 'xavier_uniform'",
+        written="nn.Linear(in_features=2, out_features=2, bias=True): 'xavier_uniform'",
+    ),
+    "a parameter as key": Slip("model.fc.weight: nn.init.zeros_"),
+    "a module within a scope": Slip("'blocks': {model.blocks[0].norm: 0}"),
+    "names with a comma": Slip("'fc.weight, head.weight': 0"),
+    "names with semicolons": Slip("'fc.weight; head.weight; conv.weight': 0"),
+    "a tuple of names": Slip("('fc.weight', 'head.weight'): 'normal'"),
+    "a tuple of one name": Slip("('fc.weight',): 'normal'"),
+    "a class by its whole name": Slip("'type:torch.nn.Linear': 'normal'"),
+    "a scheme and its key exchanged": Slip("'xavier_uniform': '*.weight'"),
+    "options and their key exchanged": Slip("'normal(std=0.02)': 'fc.weight'"),
+    "a number and its key exchanged": Slip("0: '*.bias'"),
+    "a scheme and its class exchanged": Slip("'xavier_uniform': nn.Linear"),
+    "blocks beyond the last": Slip("'blocks.{4,5}.norm.bias': 0"),
+    "a range of blocks beyond the last": Slip("'blocks.{4..6}.norm.bias': 0"),
+    "the last layer under a class": Slip("'in:MLP': {'last': 0}"),
+    "the first layer's weight under a class": Slip("'in:MLP': {'first': {'weight': 0}}"),
+    "Keras's gamma": Slip("nn.LayerNorm: {'gamma': 1}"),
+    "Keras's beta": Slip("nn.LayerNorm: {'beta': 0}"),
+    "Flax's kernel": Slip("'*.kernel': 'lecun_normal'"),
+    "Flax's scale": Slip("'*.norm.scale': 1"),
+    # --------------------------------------------------------------- schemes that are pulled apart
+    "a tuple of a scheme": Slip("'fc.weight': ('normal', 0.02)"),
+    "a list of a scheme": Slip("'fc.weight': ['normal', 0.02]"),
+    "a scheme and a dict": Slip("'fc.weight': ('normal', {'std': 0.02})"),
+    "options alone": Slip("'fc.weight': {'std': 0.02}"),
+    "options without a name": Slip(
+        "'fc.weight': {'mean': 0.1, 'std': 0.02}", written="'fc.weight': {'mean': 0.1}"
+    ),
+    "a name and options": Slip("'fc.weight': {'name': 'normal', 'std': 0.02}"),
+    "a dict by the scheme's name": Slip("'fc.weight': {'normal': {'std': 0.02}}"),
+    "MMEngine's init_cfg": Slip("'fc.weight': {'type': 'Normal', 'std': 0.02}"),
+    "MMEngine's for a layer": Slip("'type': 'Kaiming', 'layer': 'Conv2d'", ALONE),
+    "AllenNLP's": Slip("'fc.weight': {'type': 'uniform', 'a': -1, 'b': 1}"),
+    "Hydra's": Slip("'fc.weight': {'_target_': 'torch.nn.init.normal_', 'std': 0.02}"),
+    # ------------------------------------------------------------------------- calls in texts
+    "no value": Slip("'fc.weight': 'constant'"),
+    "a decimal comma": Slip("'fc.weight': 'normal(std=0,02)'"),
+    "no parentheses": Slip("'fc.weight': 'normal std=0.02'"),
+    "a colon before options": Slip("'fc.weight': 'normal: std=0.02'"),
+    "a parenthesis too many": Slip("'fc.weight': 'normal(std=.02))'"),
+    "a parenthesis too few": Slip("'fc.weight': 'normal(std=.02'"),
+    "square brackets": Slip("'fc.weight': 'normal[std=.02]'"),
+    "braces": Slip("'fc.weight': 'normal{std=.02}'"),
+    "two equals": Slip("'fc.weight': 'normal(std==.02)'"),
+    "a semicolon between options": Slip("'fc.weight': 'normal(mean=0; std=.02)'"),
+    "nothing between options": Slip("'fc.weight': 'normal(mean=0 std=.02)'"),
+    "quotes within quotes": Slip("'fc.weight': '\"normal(std=.02)\"'"),
+    "one letter of an option": Slip("'fc.weight': 'trunc_normal(ztd=.02)'"),
+    "an option without its name": Slip("'fc.weight': 'normal(.02)'"),
+    "an option that is a formula": Slip("'fc.weight': 'orthogonal(sqrt(2))'"),
+    "C's float": Slip("'fc.weight': 'normal(std=2e-2f)'"),
+    "a root sign": Slip("'fc.weight': 'kaiming_uniform(a=√5)'"),
+    "a caret": Slip("'fc.weight': 'normal(std=fan_in^-0.5)'"),
+    "math's root": Slip("'fc.weight': 'normal(std=1/math.sqrt(fan_in))'"),
+    "math's root without a name": Slip("'fc.weight': 'kaiming_uniform(math.sqrt(5))'"),
+    "numpy's root": Slip("'fc.weight': 'normal(std=1/np.sqrt(fan_in))'"),
+    "calculate_gain": Slip("'fc.weight': 'orthogonal(gain=calculate_gain(\"relu\"))'"),
+    "a percentage": Slip("'fc.weight': 'normal(std=2%)'"),
+    "the layers of a head": Slip("'head.weight': 'normal(std=0.02/sqrt(n_layer))'"),
+    "the layers of blocks": Slip("'blocks.*.weight': 'normal(std=0.02/sqrt(n_layer))'"),
+    "the layers of anything": Slip("'*.attn.weight': 'normal(std=0.02/sqrt(2*num_layers))'"),
+    # ------------------------------------------------------------------ values that start nothing
+    "yes": Slip("'fc.weight': True"),
+    "no": Slip("'fc.bias': False"),
+    "None": Slip("'fc.bias': None"),
+    "a tensor": Slip("'fc.bias': torch.tensor([0., 0., 0., 1.])"),
+    "an array": Slip("'fc.bias': np.array([0, 0, 0, 1])"),
+    "an enum": Slip("'fc.weight': Style.SMALL"),
+    "a path": Slip("'fc.weight': Path('normal')", written="'fc.weight': PosixPath('normal')"),
+    "a partial with a slip": Slip("'fc.weight': partial(nn.init.trunc_normal_, ztd=0.02)"),
+    "a misspelt none": Slip("'fc.weight': 'null'"),
+    # ---------------------------------------------------------------------- names from elsewhere
+    "Keras's option": Slip("'fc.weight': 'normal(stddev=0.02)'"),
+    "Keras's class": Slip("'fc.weight': 'RandomNormal(mean=0., stddev=0.02)'"),
+    "Keras's truncated class": Slip("'fc.weight': 'TruncatedNormal(stddev=0.02)'"),
+    "a class with its options": Slip("'fc.weight': 'Normal(0, .02)'"),
+    "JAX's path": Slip("'fc.weight': 'jax.nn.initializers.normal(0.02)'"),
+    "JAX's variance_scaling": Slip(
+        "'fc.weight': 'variance_scaling(2.0, \"fan_in\", \"truncated_normal\")'"
+    ),
+    "scipy's options": Slip("'fc.weight': 'normal(loc=0, scale=.02)'"),
+    "a Greek letter": Slip("'fc.weight': 'normal(sigma=.02)'"),
+    "bounds of elsewhere": Slip("'fc.weight': 'uniform(minval=-1, maxval=1)'"),
+    "const": Slip("'fc.bias': 'const(0.1)'"),
+    "fill": Slip("'fc.bias': 'fill(0.1)'"),
+    "frozen": Slip("'fc.weight': 'frozen'"),
+    "rows on the sphere": Slip("'fc.weight': 'unit_norm'"),
+    # ------------------------------------------------------------------------ calls and options
+    "a seed as a text": Slip("seed='0'", SEEDED),
+    "a seed as a float": Slip("seed=1.5", SEEDED),
+    "a seed as a truth": Slip("seed=True", SEEDED),
+    "a seed as a tensor": Slip("seed=torch.tensor(1)", SEEDED),
+    "rules before the model": Slip("apply_init({'*': 'keep'}, model)", "<>"),
+    "a recipe before the model": Slip("plan_init('xavier_uniform', model)", "<>"),
+    "a prefix as a number": Slip("prefix=1", "apply_init(model, {'*': 'keep'}, seed=0, <>)"),
+    "strict as a number": Slip("strict=1", "plan({'*': 'keep'}, <>)"),
+    "strict as a text": Slip("strict='false'", "plan({'*': 'keep'}, <>)"),
+}  # fmt: skip
