@@ -45,7 +45,7 @@ setup(
             "initkit.check._pass",
             ["src/initkit/check/_pass.c"],
             extra_compile_args=FLAGS,
-            depends=[f"src/initkit/check/_pass_{part}.h" for part in ("body", "types")],
+            depends=[f"src/initkit/check/_pass_{part}.h" for part in ("body", "heads", "types")],
             define_macros=[("Py_LIMITED_API", "0x030b0000")] if STABLE else [],
             py_limited_api=STABLE,
             optional=True,

@@ -17,11 +17,12 @@ import torch
 from torch import nn
 
 from initkit import apply_init, check_init
-from initkit.check import duplicates, measure, norms
+from initkit.check import duplicates, followers, measure, norms, slices
 from initkit.check.native_pass import native
 
 RULES = ("normal(std=0.02)", "uniform(-0.05, 0.05)", "trunc_normal(std=0.02, cutoff=2)")
 MODELS = {
+    "2,000 of 16 x 16": (2000, 16),
     "100 of 16 x 16": (100, 16),
     "1 of 16 x 16": (1, 16),
     "1 of 256 x 256": (1, 256),
@@ -30,15 +31,18 @@ MODELS = {
 }
 
 
+WITH_C = (measure, norms, slices, duplicates, followers)
+
+
 @contextmanager
 def without_c() -> Iterator[None]:
     """Let checks find no extension."""
-    for module in (measure, norms, duplicates):
+    for module in WITH_C:
         vars(module)["native"] = lambda: None
     try:
         yield
     finally:
-        for module in (measure, norms, duplicates):
+        for module in WITH_C:
             vars(module)["native"] = native
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar
 
 import pytest
 import torch
 from torch import Tensor
 
-from initkit.check import duplicates, measure, native_pass, norms
+from initkit.check import duplicates, followers, measure, native_pass, norms, slices
 from initkit.check.expectation import expectation
-from initkit.distributions import Normal
+from initkit.distributions import Constant, Distribution, Normal
 
 T = TypeVar("T")
 SHAPES = [(1,), (7,), (16, 16), (33, 17), (3, 5, 7), (300, 811), (70_001,), (2, 140_000)]
@@ -22,7 +22,7 @@ needs_c = pytest.mark.skipif(native_pass.native() is None, reason="the extension
 
 def without_c(monkeypatch: pytest.MonkeyPatch, look: Callable[[], T]) -> T:
     with monkeypatch.context() as patch:
-        for module in (measure, norms, duplicates):
+        for module in (measure, norms, slices, duplicates, followers):
             patch.setattr(module, "native", lambda: None)
         return look()
 
@@ -52,21 +52,91 @@ def test_c_counts_what_torch_counts(shape, dtype, monkeypatch) -> None:
     seen, eager = look(), without_c(monkeypatch, look)
     assert seen.mean == pytest.approx(eager.mean, abs=1e-8)
     assert seen.second == pytest.approx(eager.second, rel=1e-5)
-    assert seen == replace(eager, mean=seen.mean, second=seen.second)
+    assert seen == eager._replace(mean=seen.mean, second=seen.second)
+
+
+MATRICES = [shape for shape in SHAPES if len(shape) > 1]
 
 
 @needs_c
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("shape", [s for s in SHAPES if len(s) > 1], ids=str)
-def test_c_sums_the_squares_of_rows_and_columns(shape, dtype, monkeypatch) -> None:
+@pytest.mark.parametrize("shape", MATRICES, ids=str)
+def test_c_finds_the_longest_and_the_shortest_rows_and_columns(shape, dtype, monkeypatch) -> None:
     x = values(shape, dtype)
 
-    def look() -> list[tuple[str, Tensor, int]]:
-        return list(norms._mean_squares(x, 0.001, 0.02))
+    def look() -> tuple[norms.Ends, norms.Ends]:
+        return norms._lengths(x, 0.001, 0.02)
 
-    for (what, seen, each), (_, eager, _) in zip(look(), without_c(monkeypatch, look), strict=True):
-        assert each * len(seen) == x.numel(), what
-        torch.testing.assert_close(seen, eager, rtol=1e-5, atol=0)
+    for seen, eager in zip(look(), without_c(monkeypatch, look), strict=True):
+        assert seen == pytest.approx(eager, rel=1e-5)
+
+
+@needs_c
+def test_c_reports_the_row_that_holds_nan_as_both_ends() -> None:
+    x = values((5, 9), torch.float32)
+    x[3, 4] = torch.nan
+    by_row, by_column = norms._lengths(x, 0.0, 0.02)
+    assert (by_row.shortest, by_row.longest) == (3, 3)
+    assert (by_column.shortest, by_column.longest) == (4, 4)
+
+
+@needs_c
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("shape", [(7,), (1, 9), (16, 16), (33, 17), (3, 5, 7)], ids=str)
+def test_c_tells_equal_slices_along_every_dimension(shape, dtype) -> None:
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(dtype)
+    module, where = native_pass.native(), native_pass.memory(x)
+    assert module is not None
+    assert where is not None
+    for dim, count in enumerate(shape):
+        outer = math.prod(shape[:dim])
+        assert module.distinct(*where, outer, count)
+        if count > 2:
+            moved, kept = x.movedim(dim, 0), x.clone()
+            moved[count - 1] = -moved[1]  # up to signs
+            assert not module.distinct(*where, outer, count)
+            x.copy_(kept)
+
+
+@needs_c
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("shape", [(300,), (8, 8), (33, 17), (3, 5, 7), (2, 4000)], ids=str)
+def test_c_finds_the_followers_that_torch_finds(shape, dtype, monkeypatch) -> None:
+    def draw(seed: int) -> Tensor:
+        return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+    made = [draw(0), draw(1), draw(0) + 0.1 * draw(2), 2 - draw(1) + 0.1 * draw(3), draw(4)]
+    made += [made[0].flatten().flip(0).view(shape) + 0.1 * draw(5)]
+    made += [made[1].mT.contiguous() + 0.1 * draw(6).mT] if len(shape) == 2 else []
+    made += [draw(4).mT + 0.1 * draw(7).mT] if len(shape) == 2 else []  # not in a row
+    tensors = [tensor.to(dtype) for tensor in made]
+    # Any of two may be drawn otherwise than one by one: then its own median is all there is.
+    laws: list[Distribution] = [Normal(0.0, 1.0)] * len(tensors)
+    laws[2] = Constant(0.0)
+
+    def look() -> list[followers.Follower]:
+        return followers.followers(tensors, laws)
+
+    seen = look()
+    assert seen == without_c(monkeypatch, look)
+    assert len(seen) >= (3 if math.prod(shape) >= 100 else 0)
+
+
+@needs_c
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("shape", [(7,), (65,), (16, 16), (12, 400), (400, 12), (3, 5, 7)], ids=str)
+def test_c_finds_the_duplicates_that_torch_finds(shape, dtype, monkeypatch) -> None:
+    x, y, z = values(shape, dtype), values(shape, dtype).flip(0), values(shape, dtype) * 3
+    fresh = torch.randn(shape, generator=torch.Generator().manual_seed(1)).to(dtype)
+    flat = torch.ones(shape, dtype=dtype)
+    tensors = [fresh, x, y, z, flat, -fresh, *((fresh.mT,) if len(shape) == 2 else ())]
+
+    def look() -> list[duplicates.Duplicate]:
+        return duplicates.duplicates(tensors)
+
+    seen = look()
+    assert seen == without_c(monkeypatch, look)
+    assert (5 in [found.second for found in seen]) == (fresh.numel() > 7)
 
 
 @needs_c
@@ -128,3 +198,29 @@ def test_memory_that_was_freed_is_refused() -> None:
     assert where is not None
     with pytest.raises(ValueError, match="the memory is too short"):
         module.runs(*where[:4], 31)
+
+
+def _calls(module, where) -> list[tuple[str, Callable[[], object]]]:
+    return [
+        ("the rows do not fit the values", lambda: module.lengths(*where, 0.0, 1.0, 3)),
+        ("the rows do not fit the values", lambda: module.lengths(*where, 0.0, 0.0, 2)),
+        ("the slices do not fit the values", lambda: module.distinct(*where, 2, 3)),
+        ("the columns do not fit the values", lambda: module.rises(*where, 3, False)),
+        ("the columns do not fit the values", lambda: module.sides(*where, 0, 0.0)),
+        (
+            "the samples do not fit each other",
+            lambda: module.following(bytes(64), bytes(8), bytes(64), bytes(8), 0, bytearray(1)),
+        ),
+        (
+            "the samples do not fit each other",
+            lambda: module.following(bytes(64), bytes(8), bytes(60), bytes(8), 0, bytearray(1)),
+        ),
+    ]
+
+
+@needs_c
+def test_what_does_not_fit_the_memory_is_refused() -> None:
+    where, module = native_pass.memory(torch.zeros(8)), native_pass.native()
+    for text, call in _calls(module, where):
+        with pytest.raises(ValueError, match=text):
+            call()

@@ -75,6 +75,15 @@ def test_values_that_went_through_bfloat16_are_remarked() -> None:
     assert report.rows[0][-1] == "ok, but its values have only the precision of bfloat16"
 
 
+def test_values_that_begin_with_zeros_are_not_said_to_have_gone_through_16_bits() -> None:
+    model, rules = nn.Linear(64, 128, bias=False), {"weight": "zero_mask_uniform"}
+    apply_init(model, rules, seed=0)
+    with torch.no_grad():
+        model.weight[:64] = 0
+    (row,) = check_init(model, rules).to_dict()["parameters"]
+    assert row["remark"] == ""
+
+
 def test_what_no_rule_writes_is_only_looked_at_for_garbage() -> None:
     model = net()
     rules = {"0.*": "keep", "1.weight": "normal(std=0.02)"}

@@ -30,7 +30,9 @@ from initkit.distributions import (
     from_dict,
     spans,
 )
+from initkit.distributions.base import CLASSES, derived
 from initkit.errors import OptionError, ReadError
+from initkit.numbers import frozen
 
 NORMAL, HALF = Normal(0.0, 1.0), Constant(0.5)
 CUT = TruncatedNormal(0.0, 1.0, -2.0, 2.0)
@@ -166,3 +168,26 @@ def test_sizes_are_asked_about_before_anything_is_reckoned_from_them() -> None:
     with pytest.raises(ReadError, match=r"of the shape \[2\]: it is of the shape"):
         from_dict(endless.to_dict(), (2,))
     assert from_dict(endless.to_dict(), endless.shape) == endless
+
+
+def test_a_trait_is_asked_for_once_and_a_subclass_still_overrides_it() -> None:
+    asked = []
+
+    @frozen
+    class Half(Normal):
+        @derived
+        def random(self) -> bool:
+            asked.append("random")
+            return True
+
+        @derived
+        def shows_in_part(self) -> bool:
+            return not super().shows_in_part
+
+    half = Half(0.0, 1.0)
+    assert half.iid and half.random and half.iid
+    assert asked == ["random"]
+    assert [half.shows_in_part, half.shows_in_part] == [False, False]
+    assert half == Half(0.0, 1.0)
+    assert hash(half) == hash(Half(0.0, 1.0))
+    del CLASSES["Half"]  # others are asked of every class

@@ -1,7 +1,8 @@
 /* The passes of check_init over contiguous memory: sums, counts, and runs of values.
 
    Each function looks at one chunk; what it returns is what the loops in plain torch beside its
-   callers return (measure.py, norms.py, duplicates.py), up to the rounding of sums. */
+   callers return (measure.py, norms.py, slices.py, duplicates.py, followers.py), up to the rounding
+   of sums. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -19,6 +20,10 @@
 
 enum { F32, F64, BF16, F16, N_DTYPES };
 enum { RUN = 16 }; /* as in duplicates.py, with the numbers of find_runs */
+enum { KEYS = 8 }; /* values that stand for a slice, as in slices.py */
+enum { WIDENED = 1 << 16 }; /* values of 16 bits that are widened at a time */
+enum { RISES = 64, FEWEST = 8 }; /* of a tensor's first elements, as in duplicates.py */
+enum { WORDS = 8, CLEAR = 60 }; /* of 64 bits, and twice what CERTAIN is, as in followers.py */
 enum { BLOCK = 2048 }; /* values that stay in the first cache while all is counted of them */
 
 typedef float F4 __attribute__((vector_size(16)));
@@ -43,6 +48,14 @@ static void add_sums(Sums *all, const Sums *part, int first)
     all->small += part->small;
 }
 
+/* Rows of bits as followers.py makes them, and how many of each count. */
+typedef struct {
+    Py_ssize_t count;
+    const uint64_t *drawn, *sides;
+    const int64_t *drawn_lengths, *lengths;
+    const uint8_t *known; /* which later ones need not be looked at any more */
+} Samples;
+
 static const uint64_t item_size[N_DTYPES] = {4, 8, 2, 2};
 
 /* Vectors pass between functions of this file alone, which are inlined: no convention of calls is
@@ -50,7 +63,7 @@ static const uint64_t item_size[N_DTYPES] = {4, 8, 2, 2};
 #pragma GCC diagnostic ignored "-Wpsabi"
 
 #if defined(__x86_64__)
-#define TARGET __attribute__((target("avx2")))
+#define TARGET __attribute__((target("avx2,popcnt")))
 #define SUFFIX(x) x##_avx2
 #include "_pass_types.h"
 #endif
@@ -96,7 +109,14 @@ static int read_chunk(PyObject *const *args, Chunk *chunk)
     if (ptr < base || ptr - base > bytes || a[2] > (bytes - (ptr - base)) / size)
         return bad("the memory is too short");
     *chunk = (Chunk){(int)a[0], a[2], (const void *)(uintptr_t)ptr, NULL};
-    if (size > 2) return 0;
+    return 0;
+}
+
+/* Read a chunk all of whose values are widened at once. */
+static int read_wide(PyObject *const *args, Chunk *chunk)
+{
+    if (read_chunk(args, chunk)) return -1;
+    if (item_size[chunk->dtype] > 2) return 0;
     chunk->scratch = malloc(4 * chunk->n);
     if (chunk->scratch == NULL) return PyErr_NoMemory(), -1;
     return 0;
@@ -128,7 +148,7 @@ static PyObject *py_tally(PyObject *self, PyObject *const *args, Py_ssize_t narg
     const double centre = PyFloat_AsDouble(args[5]);
     const long long taken = PyLong_AsLongLong(args[6]), middle = PyLong_AsLongLong(args[8]);
     const long long stride = PyLong_AsLongLong(args[9]);
-    if (PyErr_Occurred() || read_chunk(args, &chunk)) return NULL;
+    if (PyErr_Occurred() || read_wide(args, &chunk)) return NULL;
     if (PyObject_GetBuffer(args[7], &buffer, PyBUF_SIMPLE)) return free(chunk.scratch), NULL;
     const double *edges = buffer.buf;
     const Py_ssize_t count = buffer.len / 8;
@@ -167,39 +187,121 @@ done:
     return result;
 }
 
-/* squares(dtype, ptr, n, base, nbytes, mean, std, by_row, by_column): write sums of squares of
-   rows, add those of columns. */
-static PyObject *py_squares(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+/* The least and the greatest of some sums, each divided by `each`, and where they stand first. */
+static PyObject *ends_of(const double *sums, uint64_t count, uint64_t each)
+{
+    uint64_t low = 0, high = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        if (isnan(sums[i])) { /* it is neither less nor greater than any, and must not be missed */
+            low = high = i;
+            break;
+        }
+        if (sums[i] < sums[low]) low = i;
+        if (sums[i] > sums[high]) high = i;
+    }
+    const double n = (double)each;
+    return Py_BuildValue("(dKdK)", sums[low] / n, (unsigned long long)low, sums[high] / n,
+                         (unsigned long long)high);
+}
+
+/* lengths(dtype, ptr, n, base, nbytes, mean, std, rows): of the mean squares of rows and of those
+   of columns the least and its place, the greatest and its place. */
+static PyObject *py_lengths(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     Chunk chunk = {0};
-    Py_buffer rows = {0}, columns = {0};
-    PyObject *result = NULL;
     (void)self;
-    if (nargs != 9) return bad("squares takes 9 arguments"), NULL;
+    if (nargs != 8) return bad("lengths takes 8 arguments"), NULL;
     const double mean = PyFloat_AsDouble(args[5]), std = PyFloat_AsDouble(args[6]);
+    const long long r = PyLong_AsLongLong(args[7]);
     if (PyErr_Occurred() || read_chunk(args, &chunk)) return NULL;
-    if (PyObject_GetBuffer(args[7], &rows, PyBUF_WRITABLE)
-        || PyObject_GetBuffer(args[8], &columns, PyBUF_WRITABLE))
-        goto done;
-    const uint64_t r = (uint64_t)rows.len / 8, c = (uint64_t)columns.len / 8;
-    if (!r || !c || chunk.n / r != c || chunk.n % r || (uintptr_t)rows.buf % 8
-        || (uintptr_t)columns.buf % 8 || !(std > 0)) {
-        bad("the sums do not fit the values");
+    if (r < 1 || chunk.n % (uint64_t)r || !(std > 0))
+        return bad("the rows do not fit the values"), NULL;
+    const uint64_t rows = (uint64_t)r, columns = chunk.n / rows, size = item_size[chunk.dtype];
+    /* In blocks of rows, since values of 16 bits are widened first. */
+    const uint64_t fit = WIDENED / columns, block = fit < 1 ? 1 : fit < rows ? fit : rows;
+    float *wide = size > 2 ? NULL : malloc(4 * block * columns);
+    double *sums = calloc(rows + columns, sizeof *sums);
+    PyObject *result = NULL;
+    if (sums == NULL || (size <= 2 && wide == NULL)) {
+        PyErr_NoMemory();
         goto done;
     }
     Py_BEGIN_ALLOW_THREADS
-    widen(&chunk);
-    if (chunk.dtype == F64)
-        BEST(squares64, chunk.values, r, c, mean, 1 / std, rows.buf, columns.buf);
-    else
-        BEST(squares32, chunk.values, r, c, mean, 1 / std, rows.buf, columns.buf);
+    for (uint64_t row = 0; row < rows; row += block) {
+        const uint64_t some = rows - row < block ? rows - row : block;
+        const void *x = (const char *)chunk.values + row * columns * size;
+        if (wide != NULL) {
+            BEST(widen, x, some * columns, chunk.dtype == F16, wide);
+            x = wide;
+        }
+        if (chunk.dtype == F64)
+            BEST(squares64, x, some, columns, mean, 1 / std, sums + row, sums + rows);
+        else
+            BEST(squares32, x, some, columns, mean, 1 / std, sums + row, sums + rows);
+    }
     Py_END_ALLOW_THREADS
-    result = Py_NewRef(Py_None);
+    PyObject *by_row = ends_of(sums, rows, columns), *by_column = NULL;
+    if (by_row != NULL) by_column = ends_of(sums + rows, columns, rows);
+    if (by_column != NULL) result = PyTuple_Pack(2, by_row, by_column);
+    Py_XDECREF(by_row);
+    Py_XDECREF(by_column);
 done:
-    if (rows.obj != NULL) PyBuffer_Release(&rows);
-    if (columns.obj != NULL) PyBuffer_Release(&columns);
-    free(chunk.scratch);
+    free(sums);
+    free(wide);
     return result;
+}
+
+/* The bits of a value without its sign. */
+static uint64_t magnitude(const Chunk *chunk, uint64_t i)
+{
+    const uint64_t size = item_size[chunk->dtype];
+    const char *at = (const char *)chunk->values + i * size;
+    uint64_t wide;
+    uint32_t word;
+    uint16_t half;
+    if (size == 8) return memcpy(&wide, at, 8), wide & 0x7fffffffffffffffull;
+    if (size == 4) return memcpy(&word, at, 4), word & 0x7fffffffu;
+    return memcpy(&half, at, 2), half & 0x7fffu;
+}
+
+/* distinct(dtype, ptr, n, base, nbytes, outer, count): whether no two of so many slices, along the
+   dimension behind `outer` elements of those before it, agree in the few values that stand for
+   each, up to signs. */
+static PyObject *py_distinct(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    Chunk chunk = {0};
+    (void)self;
+    if (nargs != 7) return bad("distinct takes 7 arguments"), NULL;
+    const long long o = PyLong_AsLongLong(args[5]), c = PyLong_AsLongLong(args[6]);
+    if (PyErr_Occurred() || read_chunk(args, &chunk)) return NULL;
+    if (o < 1 || c < 1 || chunk.n % (uint64_t)o || chunk.n / (uint64_t)o % (uint64_t)c)
+        return bad("the slices do not fit the values"), NULL;
+    const uint64_t count = (uint64_t)c, inner = chunk.n / (uint64_t)o / count;
+    const uint64_t length = (uint64_t)o * inner, keys = length < KEYS ? length : KEYS;
+    uint64_t places[KEYS], slots = 2;
+    for (uint64_t k = 0; k < keys; k++) {
+        const uint64_t at = k * (length - 1) / (keys > 1 ? keys - 1 : 1);
+        places[k] = at / inner * count * inner + at % inner;
+    }
+    int bits = 1;
+    for (; slots < 2 * count; slots *= 2) bits++;
+    uint64_t *table = calloc(slots, sizeof *table);
+    if (table == NULL) return PyErr_NoMemory();
+    int distinct = 1;
+    Py_BEGIN_ALLOW_THREADS
+    for (uint64_t s = 0; s < count && distinct; s++) {
+        uint64_t key = 0;
+        for (uint64_t k = 0; k < keys; k++)
+            key = (key + magnitude(&chunk, places[k] + s * inner)) * 0x5851F42D4C957F2Dull;
+        key |= key == 0; /* which stands for none: two such slices are looked at, and no harm done */
+        uint64_t slot = (key * 0x9E3779B97F4A7C15ull) >> (64 - bits);
+        while (table[slot] && table[slot] != key) slot = (slot + 1) & (slots - 1);
+        distinct = table[slot] == 0;
+        table[slot] = key;
+    }
+    Py_END_ALLOW_THREADS
+    free(table);
+    return PyBool_FromLong(distinct);
 }
 
 /* runs(dtype, ptr, n, base, nbytes): the keys of the runs that begin here, and their places, each
@@ -209,7 +311,7 @@ static PyObject *py_runs(PyObject *self, PyObject *const *args, Py_ssize_t nargs
     Chunk chunk = {0};
     (void)self;
     if (nargs != 5) return bad("runs takes 5 arguments"), NULL;
-    if (read_chunk(args, &chunk)) return NULL;
+    if (read_wide(args, &chunk)) return NULL;
     float *narrowed = chunk.dtype == F64 ? malloc(4 * chunk.n) : NULL;
     uint64_t *keys = malloc(8 * chunk.n);
     int64_t *places = malloc(8 * chunk.n);
@@ -237,13 +339,23 @@ static PyObject *py_runs(PyObject *self, PyObject *const *args, Py_ssize_t nargs
     return result;
 }
 
+#include "_pass_heads.h"
+
 static PyMethodDef methods[] = {
     {"tally", (PyCFunction)(void (*)(void))py_tally, METH_FASTCALL,
      "tally(dtype, ptr, n, base, nbytes, centre, taken, edges, middle, stride)"},
-    {"squares", (PyCFunction)(void (*)(void))py_squares, METH_FASTCALL,
-     "squares(dtype, ptr, n, base, nbytes, mean, std, by_row, by_column)"},
+    {"lengths", (PyCFunction)(void (*)(void))py_lengths, METH_FASTCALL,
+     "lengths(dtype, ptr, n, base, nbytes, mean, std, rows)"},
+    {"distinct", (PyCFunction)(void (*)(void))py_distinct, METH_FASTCALL,
+     "distinct(dtype, ptr, n, base, nbytes, outer, count)"},
     {"runs", (PyCFunction)(void (*)(void))py_runs, METH_FASTCALL,
      "runs(dtype, ptr, n, base, nbytes)"},
+    {"rises", (PyCFunction)(void (*)(void))py_rises, METH_FASTCALL,
+     "rises(dtype, ptr, n, base, nbytes, columns, transposed)"},
+    {"sides", (PyCFunction)(void (*)(void))py_sides, METH_FASTCALL,
+     "sides(dtype, ptr, n, base, nbytes, columns, middle)"},
+    {"following", (PyCFunction)(void (*)(void))py_following, METH_FASTCALL,
+     "following(drawn, drawn_lengths, sides, lengths, place, known)"},
     {NULL, NULL, 0, NULL},
 };
 
@@ -258,11 +370,11 @@ PyMODINIT_FUNC PyInit__pass(void)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    has_avx2 = __builtin_cpu_supports("avx2");
+    has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt");
 #endif
     PyObject *made = PyModule_Create(&module);
     /* To be raised with the arguments or results of a function: Python asks for it. */
-    if (made != NULL && PyModule_AddIntConstant(made, "VERSION", 1)) Py_CLEAR(made);
+    if (made != NULL && PyModule_AddIntConstant(made, "VERSION", 2)) Py_CLEAR(made);
 #ifdef Py_GIL_DISABLED
     /* Safe without the GIL: nothing is shared but what this function has set. */
     if (made != NULL && PyUnstable_Module_SetGIL(made, Py_MOD_GIL_NOT_USED)) Py_CLEAR(made);

@@ -123,5 +123,50 @@ TARGET static uint64_t SUFFIX(find_runs)(const float *x, uint64_t n, int two, ui
     return count;
 }
 
+/* Count the bits in which two rows of so many words differ, `rest` of the last one. */
+TARGET static INLINE int SUFFIX(differing)(const uint64_t *a, const uint64_t *b, int words,
+                                           uint64_t rest)
+{
+    int count = __builtin_popcountll((a[words - 1] ^ b[words - 1]) & rest);
+    for (int w = 0; w < words - 1; w++) count += __builtin_popcountll(a[w] ^ b[w]);
+    return count;
+}
+
+/* Find the samples that go with one more than chance allows: which, and in how many elements each
+   agrees. */
+TARGET static INLINE Py_ssize_t SUFFIX(follow_in)(const Samples *all, Py_ssize_t place, int words,
+                                                  Py_ssize_t *which, int *agreeing)
+{
+    const uint64_t *one = all->drawn + place * WORDS, *sides = all->sides;
+    const int length = (int)all->drawn_lengths[place];
+    Py_ssize_t found = 0;
+    for (Py_ssize_t j = 0; j < all->count; j++, sides += WORDS) {
+        int n = length, differ;
+        if (j < place && all->drawn_lengths[j]) continue; /* compared from there: see followers.py */
+        if (all->lengths[j] >= length) {
+            differ = SUFFIX(differing)(one, sides, words, ~0ull >> (63 & -length));
+        } else {
+            if (all->lengths[j] <= 0) continue;
+            n = (int)all->lengths[j];
+            differ = SUFFIX(differing)(one, sides, (n + 63) / 64, ~0ull >> (63 & -n));
+        }
+        const int score = n - 2 * differ;
+        if (score * score <= CLEAR * n || j == place || all->known[j > place ? j : place]) continue;
+        which[found] = j;
+        agreeing[found++] = n - differ;
+    }
+    return found;
+}
+
+TARGET static Py_ssize_t SUFFIX(follow)(const Samples *all, Py_ssize_t place, Py_ssize_t *which,
+                                        int *agreeing)
+{
+    const int words = ((int)all->drawn_lengths[place] + 63) / 64;
+    /* Of most samples the words are as many as here, and need no loop. */
+    if (words == WORDS) return SUFFIX(follow_in)(all, place, WORDS, which, agreeing);
+    if (words == WORDS / 2) return SUFFIX(follow_in)(all, place, WORDS / 2, which, agreeing);
+    return SUFFIX(follow_in)(all, place, words, which, agreeing);
+}
+
 #undef TARGET
 #undef SUFFIX

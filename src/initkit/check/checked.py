@@ -36,27 +36,29 @@ class Checked:
     chances: tuple[tuple[float, float], ...] = ()
     dtype: torch.dtype | None = None
     names: tuple[str, ...] = ()
+    distribution: Distribution | None = field(init=False)
+    """What the plan draws its numbers from; None where it writes nothing.
+
+    Of complex numbers it is that of each part, since both are measured as real numbers.
+    """
+
+    def __post_init__(self) -> None:
+        planned = self.step.distribution if self.step is not None else None
+        if isinstance(planned, Rows):  # nothing is known of the others
+            planned = planned.part
+        self.distribution = planned
+        if planned is not None and self._is_complex:
+            self.distribution = planned.in_pairs
 
     @property
     def most(self) -> Tensor:
         """The longest piece: nearly all there is, where a padding row or two are left out."""
-        return max(self.pieces, key=Tensor.numel)
+        return self.pieces[0] if len(self.pieces) == 1 else max(self.pieces, key=Tensor.numel)
 
     @property
     def planned(self) -> str:
         """The distribution, as the plan prints it."""
         return self.step.start if self.step is not None else ""
-
-    @property
-    def distribution(self) -> Distribution | None:
-        """What the plan draws its numbers from; None where it writes nothing.
-
-        Of complex numbers it is that of each part, since both are measured as real numbers.
-        """
-        planned = self.step.distribution if self.step is not None else None
-        if isinstance(planned, Rows):  # nothing is known of the others
-            planned = planned.part
-        return planned.in_pairs if planned is not None and self._is_complex else planned
 
     @property
     def _is_complex(self) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from types import ModuleType
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -33,16 +34,20 @@ class Duplicate:
     p: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Oriented:
+class _Oriented(NamedTuple):
     """One of the tensors, or its transpose."""
 
     place: int
-    tensor: Tensor
+    upright: Tensor
     transposed: bool = False
 
+    @property
+    def tensor(self) -> Tensor:
+        """The tensor as it is compared."""
+        return self.upright.mT if self.transposed else self.upright
 
-_Key: TypeAlias = tuple[bool, ...]
+
+_Key: TypeAlias = tuple[int, ...]
 
 
 def duplicates(tensors: Sequence[Tensor]) -> list[Duplicate]:
@@ -59,7 +64,7 @@ def duplicates(tensors: Sequence[Tensor]) -> list[Duplicate]:
         groups.setdefault(key, []).append(oriented)
     # A transpose is only compared with what stands upright: it joins groups and begins none.
     transposed = [
-        _Oriented(place, t.mT, True)
+        _Oriented(place, t, True)
         for place, t in enumerate(tensors)
         if t.dim() == 2 and min(t.shape) > 1
     ]
@@ -81,6 +86,10 @@ def duplicates(tensors: Sequence[Tensor]) -> list[Duplicate]:
 
 def _keyed(tensors: Sequence[_Oriented]) -> list[tuple[_Key, _Oriented]]:
     """Return tensors with what scale and shift leave alike: where the first elements rise."""
+    module = native()
+    if module is not None:
+        keys = ((_key_in_c(module, oriented), oriented) for oriented in tensors)
+        return [(key, oriented) for key, oriented in keys if key is not None]
     by_length: dict[int, list[tuple[int, Tensor]]] = {}
     for at, oriented in enumerate(tensors):
         head = _head(oriented.tensor, _HEAD)
@@ -100,6 +109,23 @@ def _keyed(tensors: Sequence[_Oriented]) -> list[tuple[_Key, _Oriented]]:
             (at, tuple(row)) for (at, _), row, kept in zip(heads, rows, enough, strict=True) if kept
         ]
     return [(key, tensors[at]) for at, key in sorted(found)]
+
+
+def _key_in_c(module: ModuleType, oriented: _Oriented) -> _Key | None:
+    """Return how many elements stand for a tensor and a bit for each rise, or None for too few."""
+    tensor = oriented.upright
+    where, transposed = memory(tensor), oriented.transposed
+    columns = tensor.shape[-1] if tensor.dim() else 1
+    # What one look at the first elements is not enough for, where rows of constants come first.
+    each = tensor.shape[0] if transposed else math.prod(tensor.shape[1:])
+    if where is None or (tensor.dim() > 1 and each >= 4 * _HEAD):
+        head = _head(oriented.tensor, _HEAD).contiguous()
+        where, transposed, columns = memory(head), False, 1
+    length = min(where[2], _HEAD) if where is not None else 0
+    if where is None or length < _FEWEST:
+        return None
+    rises = module.rises(*where, columns, transposed)
+    return None if rises is None else (length, rises)
 
 
 def _head(tensor: Tensor, count: int) -> Tensor:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,11 +20,14 @@ from ..distributions import Distribution, curve
 from ..torch_compat import grain
 from .chernoff import MeanBound
 
+K = TypeVar("K")
+V = TypeVar("V")
 _SHARES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.05, 0.1, 0.2, 0.3, 0.4)
 _TARGETS = (*_SHARES, 0.5, *(1 - share for share in reversed(_SHARES)))
 _CLEAR = 0.02  # between probabilities that are one to the eye
 _GRID = 8192  # points that stand for a distribution where sums over it are needed
 _NEVER = 1e-14  # a share that a CDF in float64 tells from none
+QUIET = 2 * math.exp(-4.5)  # of three standard errors: no sensible level fails so probable a value
 _FINE = 1 << 17  # as many representable values are listed one by one
 
 
@@ -36,7 +40,41 @@ class Region(NamedTuple):
     high: float
 
 
-@dataclass(frozen=True)
+class Quiet:
+    """Numbers that are known to tell nothing: all between two that do not.
+
+    Of a test whose p-value falls to either side, so that it is asked but beyond those asked before.
+    """
+
+    __slots__ = ("high", "low")
+
+    def __init__(self) -> None:
+        self.low, self.high = math.inf, -math.inf
+
+    def __contains__(self, number: float) -> bool:
+        return self.low <= number <= self.high
+
+    def add(self, number: float) -> None:
+        """Remember a number that tells nothing."""
+        self.low, self.high = min(self.low, number), max(self.high, number)
+
+
+_Span: TypeAlias = tuple[int, int, float, float]  # two edges; how many lie between, least and most
+
+
+class Remembered(dict[K, V]):
+    """What was reckoned of each key, which is reckoned but once."""
+
+    def __init__(self, reckon: Callable[[K], V]) -> None:
+        super().__init__()
+        self._reckon = reckon
+
+    def __missing__(self, key: K) -> V:
+        value = self[key] = self._reckon(key)
+        return value
+
+
+@dataclass(frozen=True, eq=False)  # one of a kind, see `expectation`: told apart without a look
 class Expectation:
     """What a distribution says about values of one dtype."""
 
@@ -200,6 +238,58 @@ class Expectation:
         return [r._replace(low=max(r.low, 0.0), high=min(r.high, 1.0)) for r in found]
 
     @cached_property
+    def quiet_counts(self) -> dict[int, list[_Span]]:
+        """For each region how many of so many values lie in it that tell nothing.
+
+        An edge at -1 stands for none.
+        """
+
+        def spans(n: int) -> list[_Span]:
+            entropy = math.log(2 * len(self.regions) / QUIET) / n if self.regions else 0.0
+            edges = ((-1 if r.left is None else r.left, r.right) for r in self.regions)
+            hits = (_quiet_hits(n, r.low, r.high, entropy) for r in self.regions)
+            return [(*edge, *hit) for edge, hit in zip(edges, hits, strict=True)]
+
+        return Remembered(spans)
+
+    @cached_property
+    def quiet_pairs(self) -> dict[int, tuple[float, float]]:
+        """How many of so many pairs lie on one side of the middle and tell nothing."""
+        return Remembered(lambda n: _quiet_hits(n, *self.same_side, math.log(2 / QUIET) / n))
+
+    @cached_property
+    def kinds_of_ends(self) -> tuple[str, str]:
+        """What the smallest value tells of, and the largest: a bound, where one is near."""
+        mean, std, _ = self.moments
+        ends = self.distribution.low, self.distribution.high
+        low, high = ("bounds" if abs(end - mean) < 12 * std else "extremes" for end in ends)
+        return low, high
+
+    @cached_property
+    def quiet_ends(self) -> dict[int, tuple[Quiet, Quiet]]:
+        """The smallest and the largest of so many values that tell nothing, as far as known."""
+        return Remembered(lambda _: (Quiet(), Quiet()))
+
+    @cached_property
+    def quiet_lengths(self) -> dict[tuple[int, int], Quiet]:
+        """Which of so many mean squares of so many values tells nothing, as far as known."""
+        return Remembered(lambda _: Quiet())
+
+    @cached_property
+    def spread(self) -> float:
+        """The variance of a squared standardised value: its kurtosis less 1."""
+        return max(self.moments[2] - 1, 1e-6)
+
+    @cached_property
+    def same_side(self) -> tuple[float, float]:
+        """Between which probabilities two values lie on one side of the middle edge."""
+        assert self.middle is not None
+        low, high = self.windows[self.middle]
+        # Two values are on one side with p^2 + (1-p)^2 = 1/2 + 2 (p - 1/2)^2.
+        worst = max(abs(low - 0.5), abs(high - 0.5))
+        return 0.5 - 2 * worst - 1e-6, 0.5 + 2 * worst + 1e-6
+
+    @cached_property
     def middle(self) -> int | None:
         """The place of the edge that halves the distribution; None where none does."""
         for place, (low, high) in enumerate(self.windows):
@@ -263,6 +353,16 @@ def expectation(distribution: Distribution, dtype: torch.dtype) -> Expectation:
     dtype = dtype.to_real()  # a complex number is two values of half its size
     small = dtype.is_floating_point and dtype.itemsize <= 2
     return Expectation(distribution, dtype if small else torch.float32)
+
+
+def _quiet_hits(n: int, low: float, high: float, entropy: float) -> tuple[float, float]:
+    """Return the least and the most of n values that are no evidence against a chance within both.
+
+    The relative entropy is below (share - chance)^2 / (chance (1 - chance)), so that most counts
+    are spared its logarithms.
+    """
+    below, above = (math.sqrt(entropy * chance * (1 - chance)) for chance in (low, high))
+    return n * (low - below), n * (high + above)
 
 
 def _with_atoms(

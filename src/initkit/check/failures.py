@@ -150,17 +150,19 @@ def failed_tests(
     checked: Sequence[Checked], level: float, others: int = 0
 ) -> dict[int, list[Test]]:
     """Return the tests that fail by Holm's procedure, by tensor, beside so many ``others``."""
-    every = sorted(
-        ((test.p, place, test) for place, c in enumerate(checked) for test in c.tests),
+    count = sum(len(c.tests) for c in checked) + others
+    # None above the level fails, whatever its rank: most need no place in the order.
+    odd = sorted(
+        ((test.p, id(c), test) for c in checked for test in c.tests if test.p <= level),
         key=lambda entry: entry[0],
     )
     found: dict[int, list[Test]] = {}
     # Holm: the smallest of m p-values is compared with level / m, the next with level / (m - 1);
     # the first that passes ends it. The tests need not be independent.
-    for rank, (p, place, test) in enumerate(every):
-        if p > level / (len(every) + others - rank):
+    for rank, (p, which, test) in enumerate(odd):
+        if p > level / (count - rank):
             break
-        found.setdefault(id(checked[place]), []).append(test)
+        found.setdefault(which, []).append(test)
     return found
 
 

@@ -7,8 +7,11 @@ hundred of them tell a copy with a tenth of noise from chance, whatever its scal
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from types import ModuleType
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -16,12 +19,16 @@ from torch import Tensor
 from ..distributions import Distribution, binomial
 from .expectation import expectation
 from .measure import plain
+from .native_pass import memory, native
 from .slices import CERTAIN
 
 _ELEMENTS = 512  # of each sample that are compared
 _FEWEST = 64  # with fewer no agreement is certain
 _BLOCK = 4096  # samples that are compared with each other
-_WAYS = ("", ", reversed,", ", transposed,")
+_WAYS = ("", ", reversed,", ", transposed,")  # the order of the enum in _pass_heads.h
+_Middle: TypeAlias = tuple[float, float]  # a median, and how far from a half its chance may be
+_Rows: TypeAlias = tuple[bytes, bytes, bytes, bytes]
+_NO_ROWS: _Rows = (b"", b"", b"", b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +66,44 @@ def followers(tensors: Sequence[Tensor], distributions: Sequence[Distribution]) 
     return [found[place] for place in sorted(found)]
 
 
+class _Pair(NamedTuple):
+    """Two samples, the second turned in a way, with how many elements each and how many agree."""
+
+    way: str
+    first: int
+    second: int
+    length: int
+    agreeing: int
+
+
 def _followers(
     tensors: Sequence[Tensor], distributions: Sequence[Distribution], start: int
 ) -> Iterator[Follower]:
     if len(tensors) < 2:
         return
-    heads = _Heads([_head(tensor) for tensor in tensors])
     middles = [_middle(*pair) for pair in zip(distributions, tensors, strict=True)]
+    known = bytearray(len(tensors))  # of which samples it has been said that they follow one
+    module = native()
+    if module is not None:
+        pairs = _pairs_in_c(module, tensors, middles, known)
+    else:
+        pairs = _pairs(tensors, middles, known)
+    for way, i, j, n, agreeing in pairs:
+        middle = middles[i]
+        assert middle is not None
+        room = middle[1]
+        p = 2 * len(_WAYS) * len(tensors) ** 2 * binomial(agreeing, n, (0.5 - room, 0.5 + room))
+        if not p or math.log(p) < CERTAIN:
+            first, second = sorted((i, j))
+            known[second] = True
+            yield Follower(start + first, start + second, way, agreeing / n, min(p, 1.0))
+
+
+def _pairs(
+    tensors: Sequence[Tensor], middles: Sequence[_Middle | None], known: Sequence[int]
+) -> Iterator[_Pair]:
+    """Yield the pairs that go together more than chance lets them, and the second is not known."""
+    heads = _Heads([_head(tensor) for tensor in tensors])
     # The planned median, so that each element falls like a coin whatever the other sample is.
     drawn = heads.signs([middle[0] if middle else math.nan for middle in middles])
     for way in _WAYS:
@@ -74,20 +112,69 @@ def _followers(
         score = drawn @ sides.T
         count = drawn.abs() @ sides.abs().T
         likely = score.square() > -2 * CERTAIN * count
+        # What is drawn as the first was is compared with those behind it: whatever way the one is
+        # turned, the other is by the same.
+        likely &= (drawn.abs().sum(1) == 0) | torch.ones_like(likely).triu(1)
         for i, j in likely.nonzero().tolist():
-            middle = middles[i]
-            if i == j or middle is None:
-                continue
-            n = int(count[i, j])
-            agreeing = (n + int(score[i, j])) // 2
-            room = middle[1]
-            p = 2 * len(_WAYS) * len(tensors) ** 2 * binomial(agreeing, n, (0.5 - room, 0.5 + room))
-            if not p or math.log(p) < CERTAIN:
-                first, second = sorted((i, j))
-                yield Follower(start + first, start + second, way, agreeing / n, min(p, 1.0))
+            if i != j and not known[max(i, j)]:
+                n = int(count[i, j])
+                yield _Pair(way, i, j, n, (n + int(score[i, j])) // 2)
 
 
-def _middle(distribution: Distribution, tensor: Tensor) -> tuple[float, float] | None:
+def _pairs_in_c(
+    module: ModuleType,
+    tensors: Sequence[Tensor],
+    middles: Sequence[_Middle | None],
+    known: Sequence[int],
+) -> Iterator[_Pair]:
+    """Yield what :func:`_pairs` does, with a bit for each element."""
+    found: list[_Rows] = []
+    lengths = array("q")
+    for tensor, middle in zip(tensors, middles, strict=True):
+        length, rows = _sides(module, tensor, middle[0] if middle else math.nan)
+        found.append(rows)
+        lengths.append(length)
+    drawn, *sides = (_joined(rows, lengths) for rows in zip(*found, strict=True))
+    for way, turned in zip(_WAYS, sides, strict=True):
+        for i, length in enumerate(drawn[1]):
+            if length:
+                for j, agreeing in module.following(*drawn, *turned, i, known):
+                    if not known[max(i, j)]:
+                        yield _Pair(way, i, j, min(length, turned[1][j]), agreeing)
+
+
+def _sides(module: ModuleType, tensor: Tensor, middle: float) -> tuple[int, _Rows]:
+    """Return how many elements are compared, and on which side of a middle each of them lies.
+
+    Of the middle that was planned first, then, in each way, of their own median. There is no bit
+    where nearly all lie on one side, or the middle is NaN.
+    """
+    where, square = memory(tensor), tensor.dim() == 2
+    length = min(tensor.numel(), _ELEMENTS)
+    if where is not None and length >= _FEWEST:
+        first, own, reversed_, by_column = module.sides(
+            *where, tensor.shape[-1] if square else 1, middle
+        )
+        return length, (first, own, reversed_, by_column if square else b"")
+    if where is not None:
+        return 0, _NO_ROWS
+    heads = [_turned(tensor, way).contiguous() for way in _WAYS]
+    length = len(heads[0])
+    if length < _FEWEST:
+        return 0, _NO_ROWS
+    rows = [module.sides(*held, 1, middle)[:2] for head in heads if (held := memory(head))]
+    (first, own), (_, reversed_), *last = rows
+    return length, (first, own, reversed_, last[0][1] if last else b"")
+
+
+def _joined(rows: Sequence[bytes], lengths: Sequence[int]) -> tuple[bytes, array[int]]:
+    """Return bits of equal length a sample, and how many of them count."""
+    none = bytes(_ELEMENTS // 8)
+    counted = array("q", (n if row else 0 for row, n in zip(rows, lengths, strict=True)))
+    return b"".join(row or none for row in rows), counted
+
+
+def _middle(distribution: Distribution, tensor: Tensor) -> _Middle | None:
     """Return the median of what is drawn one by one, and how far from a half its chance may be."""
     if not distribution.iid:
         return None
@@ -133,7 +220,9 @@ def _head(tensor: Tensor) -> Tensor:
 
 
 def _turned(tensor: Tensor, way: str) -> Tensor:
-    """Return the first elements of a tensor that is read from its end, or by columns."""
+    """Return the first elements of a tensor that is read so, or from its end, or by columns."""
+    if not way:
+        return _head(tensor)
     if way == _WAYS[2]:
         return _head(tensor.mT) if tensor.dim() == 2 else tensor.new_empty(0).cpu()
     last = tensor[-_rows(tensor) :] if tensor.dim() > 1 else tensor

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..model import chunks
+from ..model import CHUNK, chunks
 from .native_pass import memory, native
 
 _WHOLLY = 1 << 19  # that many elements are sorted into cells, and one in _SHARE of the others
@@ -19,8 +20,7 @@ _FEW = 1 << 12
 TINY = 1e-30  # nearer to 0 than any starting value, but for 0 itself
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(NamedTuple):
     """What one pass saw of ``n`` elements.
 
     ``second`` is the mean square around ``centre``. Of the first ``sampled`` elements of every
@@ -92,6 +92,10 @@ def measure(
     (1,)
     """
     listed = [tensor for tensor in tensors if tensor.numel()]
+    if len(listed) == 1 and centre is not None:
+        found = _at_once(listed[0], centre, edges, middle, stride)
+        if found is not None:
+            return found
     total = sum(tensor.numel() * (2 if tensor.is_complex() else 1) for tensor in listed)
     if not total:
         return Measured(0, math.nan, math.nan, math.nan, math.nan, 0.0, 0)
@@ -108,7 +112,34 @@ def measure(
     if math.isfinite(found.low) and math.isfinite(found.high):
         return found
     nans, infinities = _non_finite(listed)
-    return replace(found, nans=nans, infinities=infinities)
+    return found._replace(nans=nans, infinities=infinities)
+
+
+def _at_once(
+    tensor: Tensor, centre: float, edges: Tensor | None, middle: int | None, stride: int
+) -> Measured | None:
+    """Measure what is a single chunk, in C; None where it is none, or not all is finite."""
+    module, where = native(), memory(tensor)
+    if module is None or where is None or where[2] > CHUNK:
+        return None
+    n = where[2]
+    taken = 0 if edges is None else n
+    place = -1 if edges is None or middle is None else middle
+    found = module.tally(*where, centre, taken, _as_doubles(edges), place, stride)
+    if found is None:
+        return None
+    low, high, total, squares, zeros, tiny, below, beside, apart = found
+    pairs: tuple[tuple[int, int], ...] = ()
+    if place >= 0 and n > 1:
+        pairs = ((n - 1, beside), (n - stride, apart)) if 1 < stride < n else ((n - 1, beside),)
+    mean = centre + total / n
+    return Measured(
+        *(n, low, high, mean, squares / n, centre, zeros),
+        sampled=taken,
+        below=below,
+        pairs=pairs,
+        tiny=tiny,
+    )
 
 
 def _held_once(tensor: Tensor) -> Tensor | None:
@@ -123,7 +154,7 @@ def _held_once(tensor: Tensor) -> Tensor | None:
 def _times(found: Measured, count: int) -> Measured:
     """Return what elements that come so many times are together."""
     counts = ("n", "zeros", "nans", "infinities", "tiny")
-    return replace(found, **{name: count * getattr(found, name) for name in counts})
+    return found._replace(**{name: count * getattr(found, name) for name in counts})
 
 
 def _non_finite(tensors: Sequence[Tensor]) -> tuple[int, int]:
@@ -230,6 +261,7 @@ class _Tally:
         if self.unread:
             rows += torch.stack(self.unread).cpu().double().tolist()  # not all have float64
         lows, highs, sums, squares, zeros, tiny = zip(*rows, strict=True)
+        counts = list(map(_listed, self.counts))
         centre = self.centre or 0.0
         pairs = tuple(
             (count, sum(map(int, same)))
@@ -245,7 +277,7 @@ class _Tally:
             centre,
             int(sum(zeros)),
             sampled=self.sampled,
-            below=tuple(map(sum, zip(*map(_listed, self.counts), strict=True))),
+            below=tuple(counts[0] if len(counts) == 1 else map(sum, zip(*counts, strict=True))),
             pairs=pairs,
             tiny=int(sum(tiny)),
         )
@@ -255,5 +287,6 @@ def _listed(counts: Tensor | Sequence[int]) -> Sequence[int]:
     return counts.tolist() if isinstance(counts, Tensor) else counts
 
 
+@lru_cache(maxsize=512)  # by identity; those of an expectation are measured at again and again
 def _as_doubles(edges: Tensor | None) -> array[float]:
     return array("d", () if edges is None else edges.tolist())

@@ -93,9 +93,10 @@ def _compare(
         distribution = beside_source(distribution, checked, index)
     pieces = _some(pieces, distribution, most)
     # `pieces` is the whole tensor itself unless a row was taken out.
-    rounded, incomplete = _rounded(distribution, pieces[0]), pieces[0] is not local
-    layout = _layout(step, checked)
-    sample = TensorSample(distribution, pieces, rounded, computed is not None, incomplete, layout)
+    incomplete, layout = pieces[0] is not local, _layout(step, checked)
+    sample = _as_rounded(
+        TensorSample(distribution, pieces, None, computed is not None, incomplete, layout)
+    )
     checked.pieces, checked.measured = pieces, sample.measured
     checked.tests += sanity_tests(sample.measured, values.dtype)
     if not distribution.known:
@@ -231,12 +232,21 @@ def _shows_in_any_part(distribution: Distribution) -> bool:
     return distribution.iid or distribution.constant is not None
 
 
-def _rounded(distribution: Distribution, tensor: Tensor) -> torch.dtype | None:
-    """Return the dtype of 16 bits that a sample in a wider one was rounded to; None for none."""
-    if tensor.dtype.to_real().itemsize < 4 or not (
-        distribution.elementwise and distribution.random
+def _as_rounded(sample: TensorSample) -> TensorSample:
+    """Return a sample as what its values were rounded to, where it was a dtype of 16 bits."""
+    if sample.dtype.to_real().itemsize < 4 or not (
+        sample.distribution.elementwise and sample.distribution.random
     ):
-        return None
+        return sample
+    # Nearly all samples are told by their smallest value, and are measured but once.
+    if _is_fine(sample.measured.low):
+        return sample
+    rounded = _rounded(sample.pieces[0])
+    return sample if rounded is None else replace(sample, rounded=rounded)
+
+
+def _rounded(tensor: Tensor) -> torch.dtype | None:
+    """Return the dtype of 16 bits that values in a wider one were rounded to; None for none."""
     some = plain(next(chunks(tensor, _PROBE))[0])
     if some.numel() < 16 or any(map(_is_fine, some[:16].tolist())):
         return None
@@ -249,7 +259,7 @@ def _rounded(distribution: Distribution, tensor: Tensor) -> torch.dtype | None:
 
 def _is_fine(value: float) -> bool:
     """Whether a value has more digits than any dtype of 16 bits holds."""
-    return not (math.frexp(value)[0] * (1 << 11)).is_integer()
+    return math.isfinite(value) and not (math.frexp(value)[0] * (1 << 11)).is_integer()
 
 
 def _without_padding(

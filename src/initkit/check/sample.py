@@ -23,7 +23,7 @@ from .undone import Undo, values_behind
 _COMPUTED = 4e-6  # of a value, which code may be off by that computes in float32
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen: there is one a tensor, and a guard costs as much as a test
 class TensorSample:
     """Pieces of a tensor along dimension 0 that may be drawn from a distribution.
 

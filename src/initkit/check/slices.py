@@ -16,6 +16,7 @@ from torch import Tensor
 from ..distributions import Distribution, Test
 from .expectation import expectation
 from .measure import plain
+from .native_pass import memory, native
 
 CERTAIN = -30.0  # log of a chance that need not be considered
 _KEYS = 8  # elements that stand for a slice
@@ -38,19 +39,41 @@ def slice_tests(tensor: Tensor, distribution: Distribution) -> Iterator[Test]:
     if not distribution.distinct_slices:
         return
     drawn, tensor = distribution.random_part(tensor)
-    # Beside values that the place decides they meet as they are drawn, or more often.
-    both = {distribution, drawn} if distribution.elementwise else {drawn}
-    meeting = max(log_chance_of_meeting(one, tensor.dtype) for one in both)
-    for view, dim in _views(tensor):
-        count = view.shape[dim]
-        length = view.numel() // count
-        # All pairs of slices, each of which agrees in every element.
-        log_p = 2 * math.log(count) + length * meeting
-        if log_p < CERTAIN and (pair := _alike(view, dim)) is not None:
+    meeting = log_chance_of_meeting(drawn, tensor.dtype)
+    if drawn is not distribution and distribution.elementwise:
+        # Beside values that the place decides they meet as they are drawn, or more often.
+        meeting = max(meeting, log_chance_of_meeting(distribution, tensor.dtype))
+    module, where = native(), memory(tensor)
+    for shape, dim, log_p in _ways(tuple(tensor.shape), meeting):
+        if (
+            module is not None
+            and where is not None
+            and module.distinct(*where, math.prod(shape[:dim]), shape[dim])
+        ):
+            continue
+        view = tensor.reshape(shape)
+        if (pair := _alike(view, dim)) is not None:
             yield _repeated(pair, view, dim, tensor.dim(), math.exp(log_p))
             return
 
 
+@lru_cache(maxsize=512)  # many tensors are of one shape
+def _ways(shape: tuple[int, ...], meeting: float) -> list[tuple[tuple[int, ...], int, float]]:
+    """Return the shapes, each with a dimension whose slices to compare and the log of a chance.
+
+    It is that of any two slices agreeing; those that may well are left out.
+    """
+    ways = []
+    for view, dim in _views(shape):
+        count = view[dim]
+        # All pairs of slices, each of which agrees in every element.
+        log_p = 2 * math.log(count) + math.prod(view) // count * meeting
+        if log_p < CERTAIN:
+            ways.append((view, dim, log_p))
+    return ways
+
+
+@lru_cache(maxsize=512)  # as many as expectations are kept of
 def log_chance_of_meeting(distribution: Distribution, dtype: torch.dtype) -> float:
     """Return the log of the chance that two elements agree up to sign."""
     if dtype.is_floating_point and dtype.itemsize <= 2 and distribution.elementwise:
@@ -64,18 +87,18 @@ def log_chance_of_meeting(distribution: Distribution, dtype: torch.dtype) -> flo
     return math.log(min(chance, 1.0))
 
 
-def _views(tensor: Tensor) -> Iterator[tuple[Tensor, int]]:
-    """Yield the tensor with each dimension whose slices to compare; a vector cut into shards."""
-    if tensor.dim() > 1:
-        for dim in range(tensor.dim()):
-            if tensor.shape[dim] > 1:
-                yield tensor, dim
+def _views(shape: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], int]]:
+    """Yield the shape with each dimension whose slices to compare; a vector cut into shards."""
+    if len(shape) > 1:
+        for dim, count in enumerate(shape):
+            if count > 1:
+                yield shape, dim
         return
-    n = tensor.numel()
+    n = math.prod(shape)
     # Usual numbers of gates, fused projections and ranks, each of which may hold a copy.
     for shards in (2, 3, 4, 6, 8, 12, 16, 24, 32, 64):
         if n % shards == 0 and n // shards > 1:
-            yield tensor.reshape(shards, -1), 0
+            yield (shards, n // shards), 0
 
 
 def _repeated(pair: tuple[int, int, int], view: Tensor, dim: int, dims: int, p: float) -> Test:

@@ -30,9 +30,17 @@ else:
 
         # Without __set__, so that the field of an instance comes first; property would hide it.
         def __get__(self, instance, owner):
+            name = self.function.__name__
             if instance is None:  # so that dataclass sees no default here
-                raise AttributeError(self.function.__name__)
-            return self.function(instance)
+                raise AttributeError(name)
+            value = self.function(instance)
+            # A trait follows from fields, which are frozen: what needs no memory is asked for once.
+            # Of what a subclass overrides nothing is kept, which would hide its own.
+            if type(value) in (bool, float, type(None)):
+                first = next(kind for kind in owner.__mro__ if name in vars(kind))
+                if vars(first)[name] is self:
+                    vars(instance)[name] = value
+            return value
 
 
 WRITTEN = "Written"

@@ -186,8 +186,11 @@ def storage_problem(tensor: Tensor) -> str:
         return ""
     if tensor.is_nested or tensor._is_zerotensor() or tensor.is_quantized:
         return ""
-    last = sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
-    need = (tensor.storage_offset() + last + 1) * tensor.element_size()
+    count = tensor.numel()
+    if not tensor.is_contiguous():
+        steps = zip(tensor.shape, tensor.stride(), strict=True)
+        count = 1 + sum((n - 1) * step for n, step in steps)
+    need = (tensor.storage_offset() + count) * tensor.element_size()
     held = tensor.untyped_storage().nbytes()
     return "" if held >= need else f"its memory was freed: {held:,} bytes are left of {need:,}"
 
