@@ -35,7 +35,7 @@ def starting(
         return line
     before = others.clauses[:place] if place is not None else ()
     behind = others.clauses[place + 1 :] if place is not None else others.clauses
-    table = RuleTable([*before, *clauses, *behind], adapter_slots(view.slots))
+    table = RuleTable([*before, *clauses, *behind], adapter_slots(view))
     at, resolver = len(before), Resolver(view, table)
     choices = [resolver.choice(slot, slot.name, at) for slot in taken_by(at, table, view.slots)]
     errors = [choice.error for choice in choices if choice.error is not None]
