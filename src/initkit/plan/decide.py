@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import TypeAlias
 
 import torch
@@ -30,6 +31,9 @@ from .step import KEEP, UNCOVERED, WRITE, Status, Step, Target
 Decision: TypeAlias = tuple[Step, Target]
 _Kind: TypeAlias = "tuple[int, type | None, str, torch.Size, torch.dtype, bool]"
 """The place of a rule, and what most tensors of one kind share: class, key, shape and dtype."""
+
+
+_ORDINARY = (Tensor, Parameter)  # by identity: a subclass may be sharded, or anything
 
 
 @dataclass(frozen=True)
@@ -68,15 +72,8 @@ class _Decider:
 
     def decide(self) -> list[Decision]:
         """Return a step for each piece of memory, in registration order."""
-        made: Iterator[Decision | None]
-        if self.untied:
-            made = map(self._alone, self.slots)
-        else:
-            made = (
-                self._alone(slots[0]) if group is None else self._together(slots, group)
-                for slots, group in memories(self.slots)
-            )
-        pairs = [pair for pair in made if pair is not None]
+        single = zip(zip(self.slots, strict=True), repeat(None), strict=False)
+        pairs = list(self._decisions(single if self.untied else memories(self.slots)))
         self.problems += _same_names([step for step, _ in pairs])
         if any(slot.literal for slot in self.slots):
             pairs = list(self._without_written_twice(pairs))
@@ -89,41 +86,53 @@ class _Decider:
             self.used.add(place)
         return place
 
-    # ---- one name, one memory: what nearly all tensors are
+    def _decisions(
+        self, pieces: Iterable[tuple[tuple[Slot, ...], TieGroup | None]]
+    ) -> Iterator[Decision]:
+        """Yield the step of each piece of memory; nearly all have one name, and are alike."""
+        first, by_kind, used, untied = self.table.first, self._by_kind, self.used, self.untied
+        for slots, group in pieces:
+            slot = slots[0]
+            tensor, owner = slot.tensor, slot.owner
+            place = None
+            one = group is None and slot.kind != "buffer"
+            if tensor is not None and one and (untied or not shape_problem(tensor)):
+                place = first(slot, slot.name, slot.canonicals[0])
+            found: Decision | None = None
+            if tensor is not None and place is not None:
+                used.add(place)
+                kind = kind_of(owner) if owner is not None else None
+                key = place, kind, slot.key, tensor.shape, tensor.dtype, tensor.requires_grad
+                step = by_kind.get(key) if slot.computed is None else None
+                if step is not None:
+                    found = self._renamed(step, slots)
+                else:
+                    found = self._like_another(slots, place, key)
+            if found is None:
+                found = self._together(slots, group)
+            if found is not None:
+                yield found
 
-    def _alone(self, slot: Slot) -> Decision | None:
-        """Return the step of a tensor that nothing is tied to; be quick."""
-        tensor, owner = slot.tensor, slot.owner
-        if tensor is None and slot.kind != "buffer":
-            self._first(slot)  # registered as None: a rule may match it, and is not idle then
-            return None
-        if tensor is None or slot.kind == "buffer" or (not self.untied and shape_problem(tensor)):
-            return self._together((slot,), None)
-        place = self.table.first(slot, slot.name, slot.canonicals[0])
-        if place is None:
-            return self._together((slot,), None)
-        self.used.add(place)
-        kind = kind_of(owner) if owner is not None else None
-        key = place, kind, slot.key, tensor.shape, tensor.dtype, tensor.requires_grad
-        step = self._by_kind.get(key)
-        if step is None or slot.computed is not None:
-            return self._like_another(slot, place, key) or self._together((slot,), None)
-        return self._renamed(step, slot)
+    # ---- one name, one memory
 
-    def _renamed(self, step: Step, slot: Slot) -> Decision:
+    def _renamed(self, step: Step, slots: tuple[Slot, ...]) -> Decision:
         """Return a step that takes all but its names from another."""
+        (slot,) = slots
         step = step.renamed(slot.paths, slot.canonicals[0])
         # All but the place is alike; what `plainly_untied` let pass is contiguous, if ordinary.
-        ordinary = self.untied and type(slot.tensor) in (Parameter, Tensor)
+        ordinary = self.untied and type(slot.tensor) in _ORDINARY
         if not ordinary and (text := place_problem(slot)):
             self._refuse(step, text)
         if step.padding is None:
-            return step, Target((slot,), slot)
-        return step, Target((slot,), slot, tuple((slot, row) for row in step.padding_rows))
+            return step, Target(slots, slot)
+        return step, Target(slots, slot, tuple((slot, row) for row in step.padding_rows))
 
-    def _like_another(self, slot: Slot, place: int, kind: _Kind) -> Decision | None:
-        """Return a step by what its module and formulas say, and note which others are alike."""
-        resolver, known = self.resolver, None
+    def _like_another(self, slots: tuple[Slot, ...], place: int, kind: _Kind) -> Decision | None:
+        """Return a step by what its module and formulas say, and note which others are alike.
+
+        None where a rule keeps it, or could not be resolved: the long way says which.
+        """
+        (slot,), resolver, known = slots, self.resolver, None
         row, by_shape = layout_row(slot.owner, slot.key)
         asked = not resolver.same_everywhere[place] or (len(slot.shape) > 1 and not by_shape)
         if asked:  # some is known from the module or its parents alone, and not from the row
@@ -132,13 +141,12 @@ class _Decider:
         key = *kind, id(row), id(known), resolver.values(place, slot, slot.name)
         alike = self._alike.get(key) if slot.computed is None else None
         if alike is not None:
-            return self._renamed(alike[0], slot)
+            return self._renamed(alike[0], slots)
         chosen = resolver.choice(slot, slot.name, place)
         self.used.update(chosen.places)
         if chosen.distribution is None:
-            # It keeps its value, or could not be resolved: the long way says which.
             return None
-        step, target = written_step((slot,), slot, chosen, None)
+        step, target = written_step(slots, slot, chosen, None)
         if text := memory_problem(slot, chosen.distribution):
             self._refuse(step, text)
         elif resolver.same_by_kind(place) and slot.computed is None:

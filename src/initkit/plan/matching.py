@@ -68,7 +68,7 @@ class RuleTable:
     def __init__(self, clauses: Sequence[Clause], adapters: Mapping[int, str] = {}) -> None:
         self.clauses = clauses
         self._takers: list[Callable[[Slot, str], bool]] = [
-            _beside(clause, adapters) if adapters else clause.matcher.matches for clause in clauses
+            _beside(clause, adapters) if adapters else clause.matcher.taker() for clause in clauses
         ]
         self._index = LandmarkIndex([clause.matcher.landmark for clause in clauses])
         # Many recipes have several rules for a name, each in modules of a class of its own.
@@ -79,7 +79,7 @@ class RuleTable:
         """Return the place of the first clause that takes the slot under this name, or None."""
         takers = self._takers
         if canonical is name:  # spelt out, since this is asked of every parameter
-            places = self._index.candidates(name)
+            places: Iterable[int] = self._index.few or self._index.candidates(name)
             if self._by_class:
                 places = filter(self._able_in(slot).__contains__, places)
             for place in places:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import ClassVar
 
 from ..errors import DuplicateNameError, RuleError
@@ -72,6 +72,10 @@ class Matcher(Value, Spelled, ABC):
     @abstractmethod
     def matches(self, slot: Slot, name: str) -> bool:
         """Tell whether this takes ``slot``, called ``name``."""
+
+    def taker(self) -> Callable[[Slot, str], bool]:
+        """Return :meth:`matches`, to be asked of thousands of slots."""
+        return self.matches
 
     @property
     def literal(self) -> bool:

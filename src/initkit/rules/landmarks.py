@@ -76,13 +76,14 @@ class LandmarkIndex:
     """
 
     def __init__(self, landmarks: Sequence[Landmark]) -> None:
-        self._few = len(landmarks) <= _FEW
-        self._any = list(range(len(landmarks))) if self._few else []
+        few = len(landmarks) <= _FEW
+        self.few = list(range(len(landmarks))) if few else None  # all, where none is looked up
+        self._any: list[int] = []
         self._whole: dict[str, list[int]] = {}
         self._heads: _Table = {}
         self._insides: _Table = {}
         self._tails: _Table = {}
-        if self._few:
+        if few:
             return
         tables = (self._heads, self._insides, self._tails)
         # Each stands under the one of its texts that the fewest others have.
@@ -99,8 +100,8 @@ class LandmarkIndex:
 
     def candidates(self, *names: str) -> Iterable[int]:
         """Return the places of all matchers that may take one of the names, in order."""
-        if self._few:
-            return self._any
+        if self.few is not None:
+            return self.few
         found = [self._any]
         for name in names:
             found += self._found(name)

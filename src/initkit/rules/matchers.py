@@ -65,6 +65,12 @@ class Name(Matcher):
         exactly = self.verbatim or slot.literal
         return name == self.glob if exactly else compile_glob(self.glob)(name)
 
+    def taker(self) -> Callable[[Slot, str], bool]:
+        if self.verbatim:
+            return self.matches
+        glob, takes = self.glob, compile_glob(self.glob)
+        return lambda slot, name: name == glob if slot.literal else takes(name)
+
     def to_the_letter(self, names: Collection[str]) -> Matcher:
         return replace(self, verbatim=True) if self.glob in names else self
 
