@@ -194,10 +194,10 @@ def _with_rules(words: Sequence[str], command: str, valued: Collection[str]) -> 
         for place, word in enumerate(words)
         if not word.startswith("-") and word != command and words[place - 1] not in valued
     ]
-    target = next((place for place in plain if _is_target(words[place])), *plain[:1] or [None])
+    target = next((p for p in plain if _is_target(words[p])), plain[0] if plain else -1)
     for place, word in enumerate(words):
         name = _near_rules(word) if place in plain and place != target else None
-        if name is not None and target is not None and place < target:
+        if name is not None and place < target:
             continue  # a target stands first
         yield from ("--rules", name) if name is not None else (word,)
         if place == target:
