@@ -143,8 +143,9 @@ class _File:
         written = lines[at - 1].strip()
         show(error, written, reread)
         if error.shown is not None and error.shown.mended is None:
-            first, *others = [*self._in_place_of(written, error.entry, reread)] or [None]
-            error.shown = Correction(written, first, others=tuple(others))
+            forms = [*self._in_place_of(written, error.entry, reread)]
+            first = forms[0] if forms else None
+            error.shown = Correction(written, first, others=tuple(forms[1:]))
 
     def _in_place_of(
         self, line: str, told: object, reread: Callable[[str], object]
