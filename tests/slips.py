@@ -16,6 +16,7 @@ from torch import nn
 
 from initkit import Rule, apply_init, find_tied_parameters, first, last, plan_init, schemes
 from initkit.errors import InitkitError
+from initkit.rules.recipe_files import load_recipe
 
 
 class MLP(nn.Module):
@@ -138,6 +139,78 @@ def trouble(slip: Slip) -> Iterator[str]:
 
 ALONE = "plan([{<>}, {'*': 'keep'}])"
 SEEDED = "apply_init(model, {'*': 'keep'}, <>)"
+
+FIRST = re.compile(r"  as the first of .*; drop the old line$")
+
+
+class FileSlip(NamedTuple):
+    """A line of a file of rules with a slip in it, and what stands around it."""
+
+    line: str
+    around: str = '[rules]\n<>\n"*" = "keep"\n'
+    suffix: str = ".toml"
+
+    def error(self, text: str, folder: Path) -> InitkitError | None:
+        """Return what is raised of a file that has this text."""
+        path = folder / f"rules{self.suffix}"
+        path.write_text(text)
+        try:
+            plan(load_recipe(path))
+        except InitkitError as error:
+            return error
+        return None
+
+    def trouble(self, folder: Path) -> Iterator[str]:
+        """Yield what is wrong with the answer that it gets."""
+        error = self.error(self.around.replace("<>", self.line), folder)
+        lines = to_paste(error) if error is not None else []
+        if not lines:
+            yield f"there is nothing to paste:\n{error}"
+        for line in lines:
+            text = self.around.replace("<>", line)
+            if (moved := FIRST.sub("", line)) != line:
+                head, end = ("[rules]\n", "\n") if self.suffix == ".toml" else ('{"rules": {', ", ")
+                others = self.around.removeprefix(head).replace(", <>", "").replace("<>", "")
+                text = f"{head}{moved}{end}{others}"
+            if (left := self.error(text, folder)) is not None:
+                yield f"{line!r} leads to\n{left}"
+
+
+LATE = '[rules]\n"*" = "keep"\n<>\n'
+JSON = '{"rules": {<>, "*": "keep"}}'
+
+FILE_SLIPS = {
+    "a quote that does not end": FileSlip('"*.weight" = "normal(std=0.02)'),
+    "a quote of a key that does not end": FileSlip('"*.weight = "normal(std=0.02)"'),
+    "a single quote that does not end": FileSlip("'*.weight' = 'normal(std=0.02)"),
+    "a glob without quotes": FileSlip('*.weight = "normal(std=0.02)"'),
+    "a colon": FileSlip('"fc.weight": "normal(std=0.02)"'),
+    "YAML": FileSlip("fc.weight: normal(std=0.02)"),
+    "a text without quotes": FileSlip('"fc.weight" = normal(std=0.02)'),
+    "a comma": FileSlip('"fc.weight" = "normal",'),
+    "Python's None": FileSlip('"fc.weight" = None'),
+    "Python's True": FileSlip('"fc.weight" = True'),
+    "a truth": FileSlip('"fc.weight" = true'),
+    "a point first": FileSlip('"fc.bias" = .1'),
+    "a bracket": FileSlip("[rules", '<>\n"*" = "keep"\n'),
+    "a section's name": FileSlip("[rule]", '<>\n"*" = "keep"\n'),
+    "a list of a scheme": FileSlip('"fc.weight" = ["normal", 0.02]'),
+    "a table of a scheme": FileSlip('"fc.weight" = {name = "normal", std = 0.02}'),
+    "options alone": FileSlip('"fc.weight" = { "std" = 0.02 }'),
+    "a name": FileSlip('"fc.wieght" = 0'),
+    "a rule below its match": FileSlip('"fc.weight" = 0', LATE),
+    "a table below its match": FileSlip("[rules.fc]\nweight = 0", LATE),
+    "JSON's last comma": FileSlip('"*": 0,', '{"rules": {\n<>\n}}', ".json"),
+    "JSON in single quotes": FileSlip("{'rules': {'fc.weight': 0}}", "<>", ".json"),
+    "JSON's None": FileSlip('"fc.weight": None,', '{"rules": {\n<>\n"*": 0}}', ".json"),
+    "JSON's quote": FileSlip('"fc.weight": "normal', '{"rules": {"*.bias": 0,\n<>\n}}', ".json"),
+    "a comment in JSON": FileSlip('"fc.bias": 0 // none', '{"rules": {\n<>\n}}', ".json"),
+    "no comma in JSON": FileSlip('"*.weight": 1', '{"rules": {\n<>\n"*": 0}}', ".json"),
+    "a rule of JSON below its match": FileSlip(
+        '"fc.bias": 0', '{"rules": {"*": "keep", <>}}', ".json"
+    ),
+    "a scheme in JSON": FileSlip('"fc.bias": "zerso",', '{"rules": {\n<>\n"*": 0}}', ".json"),
+}  # fmt: skip
 
 SLIPS = {
     # ------------------------------------------------------------------ keys that are no names

@@ -21,6 +21,19 @@ MEANT = {
     "show resnext": "describe resnext",
     "plan xavier_unifrm": "describe xavier_uniform",
     "plan cli_net:Nett": "plan cli_net:Net",
+    "plan zeros cli_net:Net": "plan cli_net:Net --rules zeros",
+    "plan --rules cli_net:Net zeros": "plan --rules zeros cli_net:Net",
+    "plan cli_net.Net --rules zeros": "plan cli_net:Net --rules zeros",
+    "suggest cli_net:Net --rules resnet": "suggest cli_net:Net",
+    "ties --full cli_net:Net": "ties cli_net:Net",
+    "recipes resnet": "describe resnet",
+    "schemes xavier_unifrm": "describe xavier_uniform",
+    "summary cli_net:Net": "show cli_net:Net",
+    "help": "--help",
+    "apply cli_net:Net --rules zeros --seed 1.5 --out a.pt": (
+        "apply cli_net:Net --rules zeros --seed 1 --out a.pt"
+    ),
+    "apply cli_net:Net zeros": "apply cli_net:Net --rules zeros --seed 0 --out weights.pt",
 }
 
 
@@ -40,6 +53,38 @@ def test_a_slip_is_shown_mended(typed: str, run: Run) -> None:
 def test_what_is_near_nothing_has_no_line_to_paste(typed: str, run: Run) -> None:
     code, _, err = run(*shlex.split(typed))
     assert code == 2 and "to paste" not in err
+
+
+def test_a_command_that_may_mean_two_shows_both(run: Run) -> None:
+    _, _, err = run("list")
+    assert err.endswith("to paste:     initkit recipes\n  or:           initkit schemes\n")
+
+
+def test_a_key_of_rules_is_not_taken_for_the_name_of_a_recipe(run: Run) -> None:
+    for key in ("*.weight", "type:Linear", "nn.Linear", "fc.bias"):
+        assert run("describe", key) == (
+            2,
+            "",
+            (
+                f"initkit: describe takes the name of a scheme or a recipe, and {key!r} is a key "
+                "of rules: a plan by them says what it matches\n"
+            ),
+        )
+
+
+def test_a_file_of_rules_is_described_and_a_plan_shown_as_a_tree(run: Run, tmp_path: Path) -> None:
+    (path := tmp_path / "mine.toml").write_text("[rules]\n'*' = 0\n")
+    assert run("describe", str(path))[1] == "mine\n  *  0\n"
+    _, out, _ = run("plan", "cli_net:Net", "--rules", str(path), "--tree")
+    assert "(model)  constant 0" in out
+
+
+def test_a_callable_of_this_folder_is_found_by_its_name(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("nets.py").write_text("def Model(): ...\n")
+    assert run("plan", "Model")[2].endswith("to paste:     initkit plan nets.py:Model\n")
 
 
 def test_a_name_of_two_meanings_is_described(run: Run) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import re
+import sys
 from typing import Any
 
 import pytest
@@ -125,3 +127,21 @@ def test_a_folding_that_is_no_truth_value_is_refused() -> None:
 def test_a_text_fits_the_narrowest_width() -> None:
     plan = plan_init(nn.Linear(2, 2), {"*": 0})
     assert plan.text(1).startswith("Linear")
+
+
+def test_what_is_printed_holds_no_sign_that_the_output_cannot_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = nn.Sequential(*[nn.Linear(4, 4) for _ in range(3)])
+    model.add_module("kopf_für_x", nn.Linear(4, 2))
+    kinds = (nn.Linear, nn.Conv1d, nn.Embedding)
+    plan = plan_init(model, {kinds: "normal(std=1/sqrt(fan_in))", "*": 0})
+    assert "|…" in str(plan) and "kopf_für_x" in str(plan)
+    for encoding, name in (("ascii", r"kopf_f\xfcr_x"), ("latin-1", "kopf_für_x")):
+        out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        monkeypatch.setattr(sys, "stdout", out)
+        print(plan)
+        plan.show()
+        out.flush()
+        told = out.buffer.getvalue().decode(encoding)
+        assert told.count("|...") > 1 and told.count(name) > 1

@@ -73,7 +73,7 @@ def test_a_file_initialises_as_the_rules_that_it_was_made_of(tmp_path: Path) -> 
 
 
 BAD: dict[str, tuple[str, str]] = {
-    "broken": ("[rules\n", r"bad.toml: Expected .*line 1"),
+    "broken": ("[rules\n", r"bad.toml:1: Expected .*line 1"),
     "no rules": ("name = 'x'\n", "bad.toml: there are no rules: put them under"),
     "an unknown key": ("\nnmae = 'x'\n[rules]\n", r"bad.toml:2: unknown key 'nmae'"),
     "a bad text": ("name = 3\n[rules]\n", "bad.toml:1: name must be a text, not 3"),

@@ -20,11 +20,11 @@ import torch
 from .._version import __version__
 from ..access import Summary, summary
 from ..check.check import check_init
-from ..errors import InitkitError, OptionError
+from ..errors import InitkitError, OptionError, RuleError
 from ..files import read_text
 from ..plan import DEFAULTS, UNEXPLAINED, Plan, PlanOptions, of_kind, plan_init
 from ..record import recording
-from ..render import fold, lines_of, terminal_width
+from ..render import Line, fold, lines_of, terminal_width
 from ..rules import (
     Recipe,
     Rules,
@@ -136,7 +136,7 @@ def _parser() -> tuple[Parser, Commands]:
     _command(commands, _schemes, "schemes", "list all schemes")
     _command(commands, _recipes, "recipes", "list all recipes")
     describe = _command(commands, _describe, "describe", "show a scheme or a recipe")
-    describe.add_argument("name", metavar="NAME")
+    describe.add_argument("name", metavar="NAME|FILE")
     show = _command(commands, _show, "show", "show what a model has, and what its list misses")
     show.add_argument("target", metavar="TARGET")
     show.add_argument("name", metavar="NAME", nargs="?", help="a name, a glob or a module's path")
@@ -146,6 +146,7 @@ def _parser() -> tuple[Parser, Commands]:
     plan = _command(commands, _plan, "plan", what)
     _takes_rules(plan, required=False)
     _folds(plan)
+    plan.add_argument("--tree", action="store_true", help="show the tree of the modules")
     record = _command(commands, _record, "record", "watch a model's own code start it")
     record.add_argument("target", metavar="TARGET")
     _folds(record)
@@ -254,10 +255,14 @@ def _recipes(_: argparse.Namespace) -> Output:
 def _describe(options: argparse.Namespace) -> Output:
     name = options.name
     # A recipe goes first, as in rules; its options may be given: "convnext(layer_scale=1)".
-    if recipe_named(name.partition("(")[0]) is not None:
-        recipe = describe_recipe(name)
+    in_file = name.endswith((".toml", ".json"))
+    if in_file or recipe_named(name.partition("(")[0]) is not None:
+        recipe = load_recipe(name) if in_file else describe_recipe(name)
         data = _recipe_data(recipe) | {"rules": recipe.rows}
         return Output(data, lambda: recipe_text(recipe))
+    if re.search(r"[*?\[:]|^nn\.|\.(weight|bias)$", name):
+        message = f"describe takes the name of a scheme or a recipe, and {name!r} is a key of rules"
+        raise RuleError(f"{message}: a plan by them says what it matches")
     if canonical_name(name) is None:
         choices = [*list_schemes(), *list_recipes()]
         raise unknown_scheme("scheme or recipe", name, choices, "")
@@ -287,9 +292,15 @@ def _plan(options: argparse.Namespace) -> Output:
         problem.respelled(shell_text)
     return Output(
         plan_data(plan),
-        lambda: plan.lines(_width(options), fold=not options.full),
+        lambda: _plan_lines(plan, options),
         ok=not plan.problems,
     )
+
+
+def _plan_lines(plan: Plan, options: argparse.Namespace) -> list[Line]:
+    if getattr(options, "tree", False):
+        return plan.tree(depth=None if options.full else 3).lines(_width(options))
+    return plan.lines(_width(options), fold=not options.full)
 
 
 def _record(options: argparse.Namespace) -> Output:
@@ -312,7 +323,7 @@ def _record(options: argparse.Namespace) -> Output:
         save_recipe(plan.to_recipe(Path(options.out).stem), options.out)
     return Output(
         plan_data(plan),
-        lambda: plan.lines(_width(options), fold=not options.full),
+        lambda: _plan_lines(plan, options),
         ok=not plan.with_status(UNEXPLAINED),
     )
 

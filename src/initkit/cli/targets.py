@@ -53,7 +53,11 @@ def _no_target(text: str) -> TargetError:
     if file.endswith((".toml", ".json")):
         return TargetError(f"{text!r} is no target, and rules go behind --rules: give {_FORMS}")
     if not file.endswith(".py"):
-        return TargetError(f"{text!r} is no target: give {_FORMS}")
+        error = TargetError(f"{text!r} is no target: give {_FORMS}")
+        error.either = tuple(
+            {text: f"{place}:{text.rpartition('.')[2]}"} for place in _places(text)
+        )
+        return error
     if not os.path.isfile(file):
         return _missing(file)
     names = _defined(file)
@@ -65,6 +69,18 @@ def _no_target(text: str) -> TargetError:
     return error
 
 
+def _places(text: str) -> list[str]:
+    """Return where a callable of a dotted name, or of one in this folder, is defined."""
+    package, _, name = text.rpartition(".")
+    if package:
+        with suppress(ImportError, ValueError):  # of a package that cannot be imported
+            return [package] if importlib.util.find_spec(package) is not None else []
+        return []
+    files = sorted(Path().glob("*.py"))[:_FILES]
+    return [str(file) for file in files if name in _defined(str(file))][:_MOST]
+
+
+_FILES = 50  # files of a folder that are looked through
 _MOST = 4  # callables of a file that are shown as a command
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from ..errors import FileError
 from ..spelling import clearly_nearest
+from .slips import forms_of_json, forms_of_toml, misled_by
 
 DEEPEST = 100
 """How many tables and lists may stand in each other."""
@@ -76,7 +79,9 @@ def parse_json(text: str) -> Any:
     initkit.errors.FileError: the key 'std' stands twice in one table
     """
     hooks: dict[str, Any] = {"parse_float": _number, "parse_constant": _number}
-    return _checked(lambda: json.loads(text, object_pairs_hook=_table, **hooks))
+    return _checked(
+        lambda: json.loads(text, object_pairs_hook=_table, **hooks), text, forms_of_json
+    )
 
 
 def parse_toml(text: str) -> dict[str, Any]:
@@ -87,21 +92,38 @@ def parse_toml(text: str) -> dict[str, Any]:
     """
     import tomllib  # here: who reads no file need not pay for it
 
-    data: dict[str, Any] = _checked(lambda: tomllib.loads(text, parse_float=_number))
+    read = partial(tomllib.loads, text, parse_float=_number)
+    data: dict[str, Any] = _checked(read, text, lambda line, _: forms_of_toml(line))
     return data
 
 
-def _checked(read: Callable[[], Any]) -> Any:
+def _checked(read: Callable[[], Any], text: str, forms: Callable[[str, int], Iterable[str]]) -> Any:
     try:
         data = read()
     except FileError:
         raise
-    except ValueError as error:  # both decoders' errors name the line
-        raise FileError(str(error), path="") from None
+    except ValueError as error:
+        raise _undecoded(error, text, forms) from None
     except RecursionError:
         raise FileError(_TOO_DEEP, path="") from None
     _refuse_depth(data)
     return data
+
+
+def _undecoded(
+    error: ValueError, text: str, forms: Callable[[str, int], Iterable[str]]
+) -> FileError:
+    """Return what a decoder says, with the line that it names and what that may mean."""
+    found = re.search(r"line (\d+),? column (\d+)", str(error))  # both decoders say so
+    line, column = map(int, found.groups()) if found is not None else (0, 0)
+    line, column = misled_by(text, line, column)
+    told = FileError(str(error), path="", line=line)
+    lines = text.splitlines()
+    if 0 < line <= len(lines):
+        written = lines[line - 1]
+        ahead = len(written) - len(written.lstrip())
+        told.mends = tuple({written.strip(): f} for f in forms(written.strip(), column - ahead))
+    return told
 
 
 def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from ..errors import Correction, Problem
@@ -43,6 +44,10 @@ def as_in_file(problem: P, clause: Clause) -> P:
         return problem
     from ..rules.recipe_files import file_text  # late: most programs read no file
 
+    if problem.shown is not None and isinstance(problem.shown.mended, InFront):
+        first = "  as the first of " + ("[rules]" if path.endswith(".toml") else '"rules"')
+        moved = "; drop the old line" if problem.shown.behind == MOVED else ""
+        problem.shown = replace(problem.shown, behind=f"{first}{moved}")
     return problem.respelled(lambda line: file_text(line, path))
 
 

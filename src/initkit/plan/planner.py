@@ -85,7 +85,8 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
     unused = [*unused_rules(table, decided.used, view, settings), *checkpoints.problems]
     idle_words: list[str] = []  # of rules that are not idle themselves
     if settings["idle"] == "error":
-        problems += unused
+        # First: what a rule for nothing should have taken, others took, and may not start.
+        problems = [*unused, *problems]
         idle_words += remark_idle_words(clauses, decided.used, view.slots)
     whole: InitOptions = {**settings, "only": None, "protect": None, "strict": False}
     replan = partial(plan_view, view, settings=whole)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import shutil
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypeVar, cast
@@ -54,8 +55,28 @@ def terminal_width() -> int:
     return console.width if console is not None else shutil.get_terminal_size((80, 24)).columns
 
 
+def writable(text: str) -> str:
+    """Return a text as standard output can write it, in whatever encoding it has.
+
+    Our own signs have a plain form there; other characters, as of names, their escapes.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        plain = text.translate(_PLAIN)
+        return plain.encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
+
+_PLAIN = str.maketrans(
+    {"…": "...", "±": "+-", "·": ".", **dict(zip("▁▂▃▄▅▆▇█", "12345678", strict=True))}
+)
+
+
 def show(lines: Sequence[Line]) -> None:
     """Print lines; in colours where the terminal has them and wants them."""
+    lines = [Line(writable(line.text), line.tone) for line in lines]
     console = _console()
     if console is None:
         print("\n".join(line.text for line in lines))
@@ -112,7 +133,7 @@ class Shown(ABC):
         return "\n".join(line.text for line in self.lines(width))
 
     def __str__(self) -> str:
-        return self.text(terminal_width())
+        return writable(self.text(terminal_width()))
 
     def show(self) -> None:
         """Print it; in colours, where rich is installed and the terminal wants them.

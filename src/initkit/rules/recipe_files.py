@@ -14,15 +14,17 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import FileError, InitkitError, ReadError, RuleError
+from ..errors import Correction, FileError, InitkitError, ReadError, RuleError
 from ..files import as_path, parse_json, parse_toml, read_text, write_text
 from ..numbers import Formula
 from ..schemes import Constant, Function, Scheme, is_scheme_table, read_scheme
 from ..wording import Entry, checks_calls, show
 from .catalog import recipe_named
+from .init_cfg import refuse_pulled_apart
 from .keys import read_key, read_name
 from .matchers import Type
 from .read import Rules, as_table, each, read_rules, together
@@ -126,6 +128,8 @@ class _File:
         if not isinstance(error, FileError) or not error.line:
             return
         lines, at = self.text.splitlines(), error.line
+        if at > len(lines):  # of an empty file, or after line breaks that no decoder counts
+            return
 
         def reread(line: str) -> None:
             text = "\n".join([*lines[: at - 1], line, *lines[at:]])
@@ -136,7 +140,31 @@ class _File:
                     if not isinstance(one, FileError) or one.line in (0, at):
                         raise one from None
 
-        show(error, lines[at - 1].strip(), reread)
+        written = lines[at - 1].strip()
+        show(error, written, reread)
+        if error.shown is not None and error.shown.mended is None:
+            forms = [*self._in_place_of(written, error.entry, reread)]
+            first = forms[0] if forms else None
+            error.shown = Correction(written, first, others=tuple(forms[1:]))
+
+    def _in_place_of(
+        self, line: str, told: object, reread: Callable[[str], object]
+    ) -> Iterator[str]:
+        """Yield the lines for what would do in place of an entry that has a line for itself."""
+        if not isinstance(told, Correction) or not isinstance(told.written, Entry):
+            return
+        comma = "," if line.endswith(",") else ""
+        with suppress(FileError):  # it holds a part of the entry, or more than that
+            table = _PARSERS[self.path.suffix](
+                line if self.path.suffix == ".toml" else f"{{{line.removesuffix(',')}}}"
+            )
+            if list(table) != [told.written.keys[-1]]:
+                return
+            for form in (told.mended, *told.others):
+                text = file_text(form, self.path.suffix)
+                text = f"{text[0] if isinstance(text, list) else text}{comma}"
+                reread(text)
+                yield text
 
     def parse(self) -> dict[str, Any]:
         parse = _PARSERS.get(self.path.suffix)
@@ -145,7 +173,7 @@ class _File:
         try:
             data = parse(self.text)
         except FileError as error:
-            raise self.error(str(error), error.key) from None
+            raise self.error(str(error), error.key, line=error.line).instead_of(error) from None
         if not isinstance(data, dict):
             raise self.error("a recipe is a table with the key 'rules'")
         return data
@@ -171,8 +199,8 @@ class _File:
         if not isinstance(data.get("padding", True), bool):
             raise self.error(f"padding must be true or false, not {data['padding']!r}", "padding")
 
-    def error(self, what: str, key: str = "", value: object = "") -> FileError:
-        line = self._line(key, value) if key else 0
+    def error(self, what: str, key: str = "", value: object = "", line: int = 0) -> FileError:
+        line = self._line(key, value) if key else line
         place = f"{self.path}:{line}" if line else str(self.path)
         return FileError(f"{place}: {what}", path=self.path, key=key, line=line)
 
@@ -225,7 +253,7 @@ class _File:
 
     def _entry(self, key: str, value: Any) -> Any:
         """Check one entry of a table; a table under a key is a scope of its own."""
-        if isinstance(value, dict | list) and not _is_options(value):
+        if isinstance(value, dict | list) and not _is_options(value) and not _is_apart(value):
             value = self.rules(value)
         return self._checked({key: value}, key, value)
 
@@ -233,10 +261,13 @@ class _File:
         try:
             read_rules(table)  # read again when the recipe is used: a recipe holds rules as written
         except InitkitError as error:
-            raise together(
-                [self.error(e.message, key, value).instead_of(e) for e in error.errors or (error,)]
-            ) from None
+            raise together([self._told(e, key, value) for e in error.errors or (error,)]) from None
         return value
+
+    def _told(self, error: InitkitError, key: str, value: object) -> FileError:
+        told = self.error(error.message, key, value).instead_of(error)
+        told.entry = error.shown  # what would do in its place, for who knows the line
+        return told
 
 
 def _is_options(value: Any) -> bool:
@@ -245,6 +276,15 @@ def _is_options(value: Any) -> bool:
     A rule has more than a scheme in it: a name, a type, a layout.
     """
     return is_scheme_table(value) and (len(value) == 1 or not set(value) <= _RULE_KEYS)
+
+
+def _is_apart(value: Any) -> bool:
+    """Whether a list or table under a key is a scheme with its options beside its name."""
+    try:
+        refuse_pulled_apart(value)
+    except RuleError:
+        return True
+    return False
 
 
 def file_text(line: object, path: str) -> object:
