@@ -90,14 +90,20 @@ def test_everything_is_escaped() -> None:
 
 
 def test_a_cell_may_carry_a_bar_a_tone_and_a_sort_key() -> None:
-    cells = [Cell("0.05", bar=0.5, order=0.05), Cell("frozen", tone="warning"), 1e-6, "x"]
+    cells = [Cell("4x3", bar=0.5, order=12), Cell("frozen", tone="warning"), 1e-6, "x"]
     attributes = Reader(html_table(list("abcd"), [cells], align="lrr")).with_tag("td")
     assert attributes == [
-        {"data-o": "0.05", "style": "--b:50%"},
+        {"data-o": "12", "style": "--b:50%"},
         {"class": "r warning"},
-        {"class": "r", "data-o": "1e-06"},
+        {"class": "r"},
         {},
     ]
+
+
+def test_a_number_that_is_shown_sorts_by_its_text() -> None:
+    cells = [Cell("0.5774", order=3**-0.5), Cell("1,024", order=1024), Cell("a", order="b")]
+    attributes = Reader(html_table(list("abc"), [cells])).with_tag("td")
+    assert attributes == [{}, {"data-o": "1024"}, {"data-o": "b"}]
 
 
 def test_bars_stay_within_the_cell() -> None:
@@ -178,7 +184,7 @@ def test_names_are_a_list_that_a_notebook_shows_as_a_table() -> None:
         assert names == sorted(names) and repr(names) == repr(sorted(names))
         assert copy.deepcopy(names) == pickle.loads(pickle.dumps(names)) == names
         page: str = names._repr_html_()  # type: ignore[attr-defined]
-        assert page.count("<tr>") == len(names) + 1
+        assert page.count("<tr><t") == len(names) + 1
         assert all(f"<tr><td>{name}</td>" in page for name in names if len(name) < 20)
 
 
@@ -187,10 +193,11 @@ def test_prose_breaks_its_lines_and_a_rule_behind_its_bars() -> None:
     assert "<th scope=col class=p>b</th>" in page and '<td class="p">long prose</td>' in page
     rule = html_page("", [Table(["rule"], [["gpt2/transformers: *LayerNorm|*RMSNorm"]])])
     assert "gpt2/<wbr>transformers: *LayerNorm|<wbr>*RMSNorm" in rule
+    name = html_page("", [Table(["name"], [["layers.{0..3}.{gate,up}_proj.weight"]])])
+    assert "layers.<wbr>{0..3}.<wbr>{gate,<wbr>up}_proj.<wbr>weight" in name
 
 
 def test_a_table_of_many_columns_has_names_in_lines_of_their_own_where_it_is_narrow() -> None:
     page = html_page("T", [Table(list("abcdef"), [range(6)]), Table(["a"], [[1]])])
     assert page.count('<table class=wide style="--n:5">') == 1 and page.count("<table>") == 1
     assert ".wide{display:grid;grid-template-columns:repeat(var(--n),auto)}" in page
-    assert ".wide tr[hidden]{display:none}" in page  # what a search leaves out stays out

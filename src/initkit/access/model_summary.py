@@ -271,7 +271,7 @@ class Summary(Shown):
         names = [f"{one.label}: {', '.join(one.names)}" for one in lines if len(one) > 1]
         sections: list[Table | Notes | str] = [
             Notes(self.problems, "Problems", "error"),
-            column_html(columns_for(self.rows), lines, "Parameters"),
+            column_html(columns_for(self.rows), lines, "Parameters", None, ".table(fold=False)"),
             Notes(self.notes, "Worth knowing"),
             Notes(names, "Names that one line stands for"),
         ]

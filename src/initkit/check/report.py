@@ -264,7 +264,7 @@ class CheckReport(Shown):
             self.verdict,
             Notes(self.failure_texts(), "Failures", "warning" if self.trained else "error"),
             *self.pictures(),
-            column_html(_FOLDED, self.folds, mark=_mark),
+            column_html(_FOLDED, self.folds, mark=_mark, printed=".table(fold=False)"),
         ]
         return html_page(f"Check of {self.title}", sections, whole=whole)
 

@@ -89,7 +89,7 @@ class Diff(Shown):
         """Return the two plans side by side: a self-contained document, or a piece of one."""
         count = len(self.changes)
         told = f"{count:,} difference{'s' * (count != 1)}" if count else "no difference"
-        sections = [column_html(_COLUMNS, self.folds)] if count else []
+        sections = [column_html(_COLUMNS, self.folds, printed=".text(fold=False)")] if count else []
         return html_page(f"Two plans: {told}", sections, whole=whole)
 
     def _repr_html_(self) -> str:

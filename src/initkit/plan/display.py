@@ -46,7 +46,7 @@ from .folding import (
     usual_dtype,
     why_apart,
 )
-from .page import mark, opener, page_folds
+from .page import mark, opener
 from .step import EMPTY, KEEP, LEFT_OUT, PROTECTED, UNCOVERED, UNEXPLAINED, WRITE, Step
 
 _TOTALS = (
@@ -247,6 +247,7 @@ def totals(steps: Sequence[Step], *, done: bool = False) -> list[str]:
     return lines
 
 
+@no_collecting()
 def plan_page(
     title: str,
     steps: Sequence[Step],
@@ -260,8 +261,7 @@ def plan_page(
 
     ``kinds`` are the classes of the modules by the names of their parameters.
     """
-    with no_collecting():
-        folds = page_folds(steps)
+    folds = fold_steps(steps)
     named, *others = with_reasons(COLUMNS, folds)
     columns = [replace(named, inside=opener(folds)), *others]
     frozen = labels(step for step in steps if step.frozen and step.status == WRITE)
@@ -274,6 +274,6 @@ def plan_page(
         Notes(tie_labels(steps), "Tied: one memory under several names"),
         # Under the notes' own heading.
         *(replace(picture, title="") for picture in tied_pictures(steps)),
-        column_html(columns, folds, "Parameters", mark(folds, kinds or {})),
+        column_html(columns, folds, "Parameters", mark(folds, kinds or {}), ".table(fold=False)"),
     ]
     return html_page(title, sections, whole=whole)

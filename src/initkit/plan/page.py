@@ -3,39 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ..distributions import Joint
 from ..render import Fold, Grid, Mark
-from .folding import fold_steps, traits, variants
+from .folding import variants
 from .step import UNCOVERED, UNEXPLAINED, WRITE, Step
 
-_MOST_LINES = 2_000  # of a page that opens at once
 _MOST_LETTERS = 2_500_000  # of names on a page that stays below five megabytes
 _MOST_SEARCHED = 300  # lines whose globs are compared with all names
-
-
-def page_folds(steps: Sequence[Step]) -> list[Fold[Step]]:
-    """Return the lines of a page; of very many, those that start alike are one."""
-    folds = fold_steps(steps)
-    if len(folds) <= _MOST_LINES:
-        return folds
-    groups: dict[Hashable, list[Step]] = {}
-    for fold in folds:
-        groups.setdefault(traits(fold.first), []).extend(fold.rows)
-    return [
-        Fold(
-            (f"{rows[0].name} and {len(rows) - 1:,} more" * (len(rows) > 1) or rows[0].name,),
-            ((),),
-            tuple(rows),
-        )
-        for rows in groups.values()
-    ]
-
-
-def _gathered(fold: Fold[Step]) -> bool:
-    """Whether a line's parameters merely start alike: no key takes them alone."""
-    return len(fold) > 1 and not any(fold.grids[0])
 
 
 def opener(folds: Sequence[Fold[Step]]) -> Callable[[Fold[Step]], Sequence[str]]:
@@ -72,19 +48,23 @@ def mark(folds: Sequence[Fold[Step]], kinds: Mapping[str, str]) -> Callable[[Fol
         return Mark(
             kinds.get(step.name) or step.name.rpartition(".")[2],
             [state for state, holds in states.items() if holds],
-            _copied(fold, searched),
+            *_copied(fold, searched),
         )
 
     return told
 
 
-def _copied(fold: Fold[Step], names: str | None) -> str:
-    """Return the rule that starts what a line of a page stands for; "" where none can."""
+def _copied(fold: Fold[Step], names: str | None) -> tuple[str, str]:
+    """Return the value of the rule that starts what a line of a page stands for, and its key.
+
+    The key is "" where it is the name in quotes; both are where no rule can.
+    """
     step = fold.first
     if isinstance(step.distribution, Joint):
         # A rule over several starts all of them, or none.
-        return "" if ": " in step.rule else f"{step.rule!r}: {_value(step)},"
-    return "" if _gathered(fold) else f"{key_of(fold, names)!r}: {_value(step)},"
+        return ("", "") if ": " in step.rule else (_value(step), repr(step.rule))
+    key = repr(key_of(fold, names))
+    return _value(step), "" if key == f"'{fold.label}'" else key
 
 
 def key_of(fold: Fold[Step], names: str | None) -> str:

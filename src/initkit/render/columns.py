@@ -185,16 +185,19 @@ def column_html(
     rows: Sequence[R],
     title: str = "",
     mark: Callable[[R], Mark] | None = None,
+    printed: str = ".text()",
 ) -> Table:
     """Return the section of a page that shows rows, without the columns that say nothing.
 
-    ``mark`` says of a row by which filters it is found, and which rule it copies as.
+    ``mark`` says of a row by which filters it is found, and which rule it copies as; ``printed`` is
+    what prints all rows.
     """
-    kept, cells = _saying([c for c in columns if c.only != "text"], rows)
-    drawn = [_drawn(c, rows, texts) for c, texts in zip(kept, cells, strict=True)]
+    kept, said = _saying([c for c in columns if c.only != "text"], rows)
+    drawn = [_drawn(c, rows, texts) for c, texts in zip(kept, said, strict=True)]
     align = "".join(column.html_align or column.align for column in kept)
     marks = [mark(row) for row in rows] if mark is not None else ()
-    return Table([c.header for c in kept], list(zip(*drawn, strict=True)), align, title, marks)
+    headers, cells = [c.header for c in kept], list(zip(*drawn, strict=True))
+    return Table(headers, cells, align, title, marks, printed)
 
 
 def _urgent(columns: Sequence[Column[R]], row: R) -> Tone:

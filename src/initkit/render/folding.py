@@ -49,7 +49,7 @@ class Fold(Generic[R]):
 
     @cached_property
     def label(self) -> str:
-        """The names in one text, such as ``h.{0..47}.attn.{1,3}.weight``.
+        """The names in one text, such as ``h.{0..47}.attn.{1,3}.weight``; of many words a few.
 
         Of several grids the numbers of the first gap that differs; those behind it depend on it,
         and are ``*``.
@@ -58,7 +58,7 @@ class Fold(Generic[R]):
         first = next((i for i, gap in enumerate(gaps) if len(gap) > 1), len(gaps))
         return self._joined(
             [
-                "*" if len(gap) > 1 and i > first else _span(_union(gap))
+                "*" if len(gap) > 1 and i > first else _span(_union(gap), _MOST_TOLD)
                 for i, gap in enumerate(gaps)
             ]
         )
@@ -359,13 +359,20 @@ def _union(gaps: Iterable[Gap]) -> Gap:
     return tuple(sorted(numbers)) if numbers else tuple(str(part) for part in parts)
 
 
-def _span(gap: Gap) -> str:
-    """Return what stands in a gap as a label shows it: ``7``, ``{0..3,5}``, ``{q,k}_proj``."""
+_MOST_TOLD = 16  # words, or runs of numbers, between the braces of a label
+
+
+def _span(gap: Gap, most: int | None = None) -> str:
+    """Return what stands in a gap as a label shows it: ``7``, ``{0..3,5}``, ``{q,k}_proj``.
+
+    >>> _span((0, 2, 4, 6, 7, 8), 3), _span(("ant", "bee", "cat"), 2)
+    ('{0,2,4,\u2026}', '{ant,bee,\u2026}')
+    """
     if len(gap) == 1:
         return str(gap[0])
     numbers = [part for part in gap if isinstance(part, int)]
     if not numbers:
-        return _any_word([str(part) for part in gap])
+        return _any_word([str(part) for part in gap], most)
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][-1] + 1:
@@ -373,19 +380,24 @@ def _span(gap: Gap) -> str:
         else:
             runs.append([number])
     shown = (f"{run[0]}..{run[-1]}" if len(run) > 2 else ",".join(map(str, run)) for run in runs)
-    return "{" + ",".join(shown) + "}"
+    return _braced(list(shown), most)
 
 
-def _any_word(words: Sequence[str]) -> str:
+def _braced(words: Sequence[str], most: int | None) -> str:
+    few = words if most is None or len(words) <= most else [*words[:most], "\u2026"]
+    return "{" + ",".join(few) + "}"
+
+
+def _any_word(words: Sequence[str], most: int | None) -> str:
     """Return words as one, with what all begin and end with outside of the braces."""
     pieces = [_PIECES.findall(word) for word in words]
     start = _same(pieces)
     end = _same([piece[start:][::-1] for piece in pieces])
     if any(len(piece) == start + end for piece in pieces):  # nothing would be left of a word
         start = end = 0
-    between = ("".join(piece[start : len(piece) - end]) for piece in pieces)
+    between = ["".join(piece[start : len(piece) - end]) for piece in pieces]
     before, behind = pieces[0][:start], pieces[0][len(pieces[0]) - end :]
-    return "".join([*before, "{", ",".join(between), "}", *behind])
+    return "".join([*before, _braced(between, most), *behind])
 
 
 _PIECES = re.compile(r"[0-9]+|_+|[^_0-9]+")

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..errors import visible_lines
-from .style import PAGE, SCRIPT, STYLE
+from .packed import pack
+from .script import SCRIPT
+from .style import PAGE, STYLE
 from .svg import Picture
 from .terminal import Tone
 from .text import Row, check_widths
@@ -45,12 +47,18 @@ class Mark:
     """What a row is found by: its kind, its states (such as ``tied``), and the rule it copies as.
 
     A page offers a filter for each kind and state that some row has, and a button that copies the
-    rules of the rows that were clicked, or of those in sight.
+    rules of the rows that were clicked, or of those in sight. ``rule`` is the value of a rule as it
+    is written, ``key`` its key, where that is another than the row's name in quotes.
     """
 
     kind: str = ""
     states: Sequence[str] = ()
     rule: str = ""
+    key: str = ""
+
+    def told(self) -> dict[str, str]:
+        """Return it as the page's script reads it, from attributes or from what is packed."""
+        return {"k": self.kind, "s": " ".join(self.states), "r": self.rule, "q": self.key}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,9 @@ class Table:
     """A section of a page: a table under its title.
 
     ``align`` has one letter a column, ``l`` or ``r``, ``p`` for prose, which breaks its lines, or
-    ``t`` for a tree, whose indents are kept; ``marks`` are none, or one a row.
+    ``t`` for a tree, whose indents are kept; ``marks`` are none, or one a row. Of very many rows
+    the page holds the first as HTML and all as data; ``printed`` is what prints them all, which a
+    page without its script names.
     """
 
     headers: Sequence[str]
@@ -66,6 +76,7 @@ class Table:
     align: str = ""
     title: str = ""
     marks: Sequence[Mark] = ()
+    printed: str = ".text()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +115,7 @@ def html_table(
     """
     body = [list(row) for row in rows]
     check_widths(len(headers), body)
-    # A class of the style sheet's; what is left-aligned needs none.
-    sides = ["" if side == "l" else side for side in align.ljust(len(headers), "l")]
+    sides = _sides(headers, align)
     head = "".join(
         f"<th scope=col{f' class={side}' if side else ''}>{_escaped(str(header))}</th>"
         for header, side in zip(headers, sides, strict=False)
@@ -120,12 +130,18 @@ def html_table(
     return f"<table{wide}><thead><tr>{head}</tr></thead><tbody>{''.join(trs)}</tbody></table>"
 
 
+def _sides(headers: Sequence[str], align: str) -> list[str]:
+    """Return a class of the style sheet's for each column; what is left-aligned needs none."""
+    return ["" if side == "l" else side for side in align.ljust(len(headers), "l")]
+
+
 def html_page(title: str, sections: Iterable[Section], *, whole: bool = False) -> str:
     """Write sections as one self-contained piece of HTML, warnings and errors first.
 
     A string is a paragraph. The piece fits into a notebook (``_repr_html_``) or, with
     ``whole=True``, is a document of its own. Tables sort and search by a small inline script and
-    read well without it; colours follow light and dark. Nothing is loaded from anywhere.
+    read well without it; of more than 2,000 rows it draws those that one scrolls to. Colours follow
+    light and dark. Nothing is loaded from anywhere.
 
     >>> page = html_page("Plan", ["2 parameters", Table(["name"], [["fc.weight"]])])
     >>> "fc.weight" in page, page.startswith("<!doctype")
@@ -164,8 +180,7 @@ def _escaped(text: str) -> str:
 
 
 def _tr(mark: Mark) -> str:
-    told = {"k": mark.kind, "s": " ".join(mark.states), "r": mark.rule}
-    marks = (f' data-{key}="{_escaped(text)}"' for key, text in told.items() if text)
+    marks = (f' data-{key}="{_escaped(text)}"' for key, text in mark.told().items() if text)
     return f"<tr{''.join(marks)}>"
 
 
@@ -173,13 +188,11 @@ def _td(value: object, side: str) -> str:
     cell = value if isinstance(value, Cell) else Cell(value)
     kinds = " ".join(filter(None, (side, cell.tone)))
     marks = f' class="{kinds}"' if kinds else ""
-    # A number sorts as itself; a text that shows one brings it along as its order.
-    order = value if isinstance(value, (int, float)) else cell.order
-    if order is not None:
-        marks += f' data-o="{_escaped(str(order))}"'
-    if cell.bar is not None:
-        marks += f' style="--b:{100 * min(max(cell.bar, 0.0), 1.0):.4g}%"'
     shown = str(cell)
+    if order := _order(cell.order, shown):
+        marks += f' data-o="{_escaped(order)}"'
+    if cell.bar is not None:
+        marks += f' style="--b:{100 * min(max(cell.bar, 0.0), 1.0):.0f}%"'
     if cell.hover:
         marks += f' title="{_escaped(cell.hover)}"'
     if not cell.inside:
@@ -187,6 +200,17 @@ def _td(value: object, side: str) -> str:
         return f"<td{marks}>{_breakable(shown)}{below}</td>"
     lines = _escaped("\n".join(cell.inside))
     return f"<td{marks}><details><summary>{_breakable(shown)}</summary>{lines}</details></td>"
+
+
+def _order(order: float | str | None, shown: str) -> str:
+    """Return what a cell is sorted by; nothing where its text shows that number, or is it."""
+    if order is None or isinstance(order, str):
+        return order or ""
+    try:
+        told = math.isclose(float(shown), order, rel_tol=1e-3)
+    except ValueError:
+        told = False
+    return "" if told else f"{order:.7g}"
 
 
 def _breakable(text: str) -> str:
@@ -199,8 +223,8 @@ _LONG = 24  # letters of a name that may take several lines
 
 
 # A dot between what are no digits, or the one that a number of a module's path ends with; what
-# stands between a library's name and a recipe's, and between classes.
-_BREAK = re.compile(r"\.(?=[A-Za-z_{*])|[/|](?=[\w*])")
+# stands between a library's name and a recipe's, between classes, and between braces.
+_BREAK = re.compile(r"\.(?=[A-Za-z_{*])|[/|](?=[\w*])|,(?=\w)")
 
 
 def _urgency(section: Section) -> int:
@@ -218,16 +242,42 @@ def _section(section: Section) -> str:
         # without a value, and would leave the picture's words as a heap of text.
         return f"<figure hidden=hidden>{title}{section.svg}</figure>"
     if isinstance(section, Table):
-        table = html_table(section.headers, section.rows, section.align, section.marks)
-        return f"<section>{title}<div class=scroll>{table}</div></section>"
+        return f"<section>{title}{_long_table(section)}</section>"
     if not section.lines:
         return ""
-    lines = "".join(f"<li>{_escaped(line)}</li>" for line in section.lines)
-    listed = f"<ul>{lines}</ul>"
+    if len(section.lines) > _MOST_ROWS:
+        listed = _section(Table([section.title], [[line] for line in section.lines], "p"))
+    else:
+        lines = "".join(f"<li>{_escaped(line)}</li>" for line in section.lines)
+        listed = f"<ul>{lines}</ul>"
     # Folded away rather than cut: the page is often the only thing that is kept.
     if len(section.lines) > _MANY:
-        listed = f"<details><summary>{len(section.lines)} of them</summary>{listed}</details>"
+        listed = f"<details><summary>{len(section.lines):,} of them</summary>{listed}</details>"
     return f'<section class="{section.tone or "notes"}">{title}{listed}</section>'
 
 
 _MANY = 12  # lines that may push the table down
+_MOST_ROWS = 2_000  # that a page opens with at once
+_FIRST_ROWS = 500  # of more, that are HTML; the page's script draws as many at a time
+
+
+def _long_table(table: Table) -> str:
+    """Return a table; of one that is too long for a page its begin, and the whole as data."""
+    count = len(table.rows)
+    first = slice(count if count <= _MOST_ROWS else _FIRST_ROWS)
+    shown = html_table(table.headers, table.rows[first], table.align, table.marks[first])
+    shown = f"<div class=scroll>{shown}</div>"
+    if count <= _MOST_ROWS:
+        return shown
+    sides = _sides(table.headers, table.align)
+    cells = [
+        [_td(cell, side) for cell in column]
+        for column, side in zip(zip(*table.rows, strict=True), sides, strict=True)
+    ]
+    told = [mark.told() for mark in table.marks] or [Mark().told()] * count
+    data = pack(cells, {key: [one[key] for one in told] for key in told[0]})
+    rest = (
+        f"{count - _FIRST_ROWS:,} of {count:,} rows are drawn by this page's script, which did not "
+        f"run here; {table.printed}, printed, has all of them"
+    )
+    return f"{shown}<p class=rest>{_escaped(rest)}</p><script type=text/plain>{data}</script>"

@@ -1,4 +1,4 @@
-"""What pages look like: colours for light and dark, and the script that sorts and searches."""
+"""What pages look like: colours for light and dark, in notebooks and by themselves."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ border:1px solid var(--line);padding:.2em .5em}
 @@ td.p{white-space:normal;overflow-wrap:anywhere;min-width:9em}
 @@ td[style]{background:linear-gradient(90deg,var(--bar) var(--b),transparent var(--b))
 bottom/100% 3px no-repeat}
-@@ .muted{color:var(--dim)}@@ .warning{color:var(--warn)}@@ .error{color:var(--bad)}
+@@ .muted,@@ .rest{color:var(--dim)}@@ .warning{color:var(--warn)}@@ .error{color:var(--bad)}
 @@ section.warning,@@ section.error{border-left:4px solid;padding-left:.8em}
 @@ figure{display:inline-block;vertical-align:top;margin:.3em 1.4em .6em 0}
 @@ svg{max-width:100%;height:auto;display:block;font-size:11px;fill:var(--dim)}
@@ -95,7 +95,7 @@ overflow-wrap:anywhere}}
 @supports(grid-template-columns:subgrid){@container(max-width:1200px){
 @@ .wide{display:grid;grid-template-columns:repeat(var(--n),auto)}
 @@ .wide :is(thead,tbody,tr){display:grid;grid-column:1/-1;grid-template-columns:subgrid}
-@@ .wide tr{padding:0;border-bottom:1px solid var(--line)}@@ .wide tr[hidden]{display:none}
+@@ .wide tr{padding:0;border-bottom:1px solid var(--line)}
 @@ .wide :is(th,td){min-width:0;border:0;white-space:normal}@@ .wide .r{white-space:nowrap}
 @@ .wide :is(th,td):first-child{grid-column:1/-1}@@ .wide th:first-child{padding-bottom:0}
 @@ .wide thead{position:sticky;top:0;z-index:1}@@ .wide small{max-width:14em}}}
@@ -109,114 +109,3 @@ _WORDS = {
     "%SAYS_DARK": _SAYS_DARK,
 }
 STYLE = re.sub("|".join(_WORDS), lambda found: _WORDS[found[0]], _TEMPLATE)
-
-
-# A notebook may run it from elsewhere, so it looks for pieces that are not alive yet.
-SCRIPT = """
-document.querySelectorAll(".initkit:not([data-live]) table").forEach(function (table) {
-  var body = table.tBodies[0], heads = Array.from(table.tHead.rows[0].cells);
-  var rows = Array.from(body.rows), filters = [], tools = make("div");
-  tools.className = "tools";
-  table.parentNode.parentNode.insertBefore(tools, table.parentNode);
-  function make(tag, text) {
-    var made = document.createElement(tag);
-    if (text) made.textContent = text;
-    return made;
-  }
-  function offer(node, wants) { filters.push(wants); tools.appendChild(node); }
-  function refresh() {
-    rows.forEach(function (row) {
-      row.hidden = !filters.every(function (wants) { return wants(row); });
-    });
-  }
-  var box = make("input");
-  box.type = "search";
-  box.placeholder = "search " + rows.length + " rows";
-  box.setAttribute("aria-label", "search this table");
-  box.oninput = refresh;
-  offer(box, function (row) {
-    return !box.value || row.textContent.toLowerCase().indexOf(box.value.toLowerCase()) >= 0;
-  });
-  function told(key) {
-    var found = {};
-    rows.forEach(function (row) {
-      (row.dataset[key] || "").split(" ").forEach(function (word) { if (word) found[word] = 1; });
-    });
-    return Object.keys(found).sort();
-  }
-  if (told("k").length > 1) {
-    var kinds = make("select");
-    kinds.setAttribute("aria-label", "show one kind");
-    kinds.appendChild(new Option("every kind", ""));
-    told("k").forEach(function (kind) { kinds.appendChild(new Option(kind)); });
-    kinds.onchange = refresh;
-    offer(kinds, function (row) { return !kinds.value || row.dataset.k === kinds.value; });
-  }
-  told("s").forEach(function (state) {
-    var label = make("label"), tick = make("input");
-    tick.type = "checkbox";
-    tick.style.minWidth = 0;
-    tick.onchange = refresh;
-    label.append(tick, " " + state);
-    offer(label, function (row) {
-      return !tick.checked || (row.dataset.s || "").split(" ").indexOf(state) >= 0;
-    });
-  });
-  function rules(row) {
-    var rule = row.dataset.r, inside = row.querySelector("details"), colon = rule.indexOf("': ");
-    var names = inside ? inside.lastChild.textContent.split("\\n") : [];
-    var word = box.value.toLowerCase();
-    var found = names.filter(function (name) { return name.toLowerCase().indexOf(word) >= 0; });
-    var some = word && found.length && found.length < names.length;
-    // What was looked for is one layer of many: its names, and not the glob of all; but a rule
-    // over several parameters, whose key lists them in braces, starts them as one.
-    if (!some || /[ {]/.test(found.join("") + rule.slice(0, colon))) return [rule];
-    return found.map(function (name) { return "'" + name + rule.slice(colon); });
-  }
-  if (rows.some(function (row) { return row.dataset.r; })) {
-    var copy = make("button", "copy rules");
-    copy.title = "rules for the rows that you clicked, or for all in sight";
-    copy.onclick = function () {
-      var seen = rows.filter(function (row) { return !row.hidden; });
-      var picked = seen.filter(function (row) { return row.ariaSelected === "true"; });
-      var lines = (picked.length ? picked : seen).filter(function (row) { return row.dataset.r; })
-        .reduce(function (all, row) { return all.concat(rules(row)); }, [])
-        .filter(function (line, i, all) { return all.indexOf(line) === i; });
-      var text = "{\\n    " + lines.join("\\n    ") + "\\n}\\n";
-      function done() { copy.textContent = "copied " + lines.length; }
-      function byHand() { window.prompt("copy", text); }
-      if (navigator.clipboard) navigator.clipboard.writeText(text).then(done, byHand);
-      else byHand();
-    };
-    tools.appendChild(copy);
-    body.addEventListener("click", function (event) {
-      var row = event.target.closest("tr");
-      if (!row || event.target.closest("summary")) return;
-      row.ariaSelected = row.ariaSelected === "true" ? "false" : "true";
-    });
-  }
-  heads.forEach(function (head, i) {
-    function key(row) {
-      var cell = row.cells[i];
-      return cell.dataset.o === undefined ? cell.textContent : cell.dataset.o;
-    }
-    function order(one, two) {
-      var a = key(one), b = key(two), difference = a - b;
-      var numbers = a !== "" && b !== "" && difference === difference;
-      return numbers ? difference : a.localeCompare(b, "en", {numeric: true});
-    }
-    function sort() {
-      var sign = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
-      heads.forEach(function (other) { other.setAttribute("aria-sort", "none"); });
-      head.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
-      rows.sort(function (one, two) { return sign * order(one, two); })
-        .forEach(function (row) { body.appendChild(row); });
-    }
-    head.tabIndex = 0;
-    head.setAttribute("aria-sort", "none");
-    head.onclick = sort;
-    head.onkeydown = function (event) { if (event.key === "Enter") sort(); };
-  });
-});
-document.querySelectorAll(".initkit").forEach(function (piece) { piece.dataset.live = ""; });
-"""

@@ -7,15 +7,17 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from ..errors import visible
 from .style import PICTURE
 
 Ink: TypeAlias = Literal["one", "two", "three", "four", "five", "dim"]
+S = TypeVar("S")
 _WIDTH, _WIDE, _HEIGHT = 560.0, 760.0, 240.0
 _INKS: tuple[Ink, ...] = ("one", "two", "three", "four", "five")
 _MOST_ARCS = 60  # names that a picture has room for
+_MOST_MARKS = 2_000  # of one picture, or more where they lie apart
 _LETTER = 6.4  # how wide a letter is, at most
 _LINE = 16.0  # how tall a line of a legend is
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 12.0, 24.0, 40.0
@@ -124,8 +126,8 @@ def scatter(
 ) -> str:
     """Draw marks in the colours of their groups, heights as logarithms, before the guide's dashes.
 
-    ``guide`` has a label, and a height for some places. Marks that would lie on one another are
-    drawn once, so that a picture of very many stays small.
+    ``guide`` has a label, and a height for some places. Of marks that would lie on one another the
+    first is drawn, so that a picture of very many stays small.
 
     >>> scatter([Spot(0, 0.02, 0, "fc")], [("Linear", "one")], ("law", {0: 0.1}), x="x", y="y")[:5]
     '<svg '
@@ -138,12 +140,11 @@ def scatter(
     place = _Places(low, high, max(count, 2), _WIDE, 14.0)
     half = min(12.0, max(0.6, 0.4 * (_WIDE - _LEFT - _RIGHT) / place.count))
     parts = [*_grid(place, True), *_marks(place, count, ()), *_axes(x, y, _WIDE)]
-    paths = dict.fromkeys(
-        f"M{place.x(i) - half:.0f} {place.y(h):.0f}h{2 * half:.1f}" for i, h in dashes
-    )
-    parts.append(f'<path class="line ink-dim" stroke-opacity=".55" d="{"".join(paths)}"/>')
-    marks = {(round(place.x(s.place)), round(place.y(h)), s.group): s for s, h in reversed(drawn)}
-    for (cx, cy, group), spot in reversed(marks.items()):
+    lines = _thinned(((place.x(i) - half, place.y(h), 0), "") for i, h in dashes)
+    path = "".join(f"M{cx} {cy}h{2 * half:.1f}" for (cx, cy, _), _ in lines)
+    parts.append(f'<path class="line ink-dim" stroke-opacity=".55" d="{path}"/>')
+    marks = _thinned(((place.x(s.place), place.y(h), s.group), s) for s, h in drawn)
+    for (cx, cy, group), spot in marks:
         said = f"<title>{_escape(spot.says)}</title>" if spot.says else ""
         parts.append(
             f'<circle class="ink-{groups[group][1]}" cx="{cx}" cy="{cy}" r="3">{said}</circle>'
@@ -151,6 +152,26 @@ def scatter(
     keys = [Series(name, (), ink) for name, ink in groups]
     legend = [*keys, Series(label, (), "dim")]
     return _under_legend(legend, parts, _WIDE, _HEIGHT, f"{y} against {x}")
+
+
+_Mark: TypeAlias = tuple[float, float, int]
+
+
+def _thinned(marks: Iterable[tuple[_Mark, S]]) -> list[tuple[tuple[int, int, int], S]]:
+    """Return marks on whole pixels; of those of one group that lie on one another the first.
+
+    Few are those that share a pixel; where they are many, those that a mark covers in part.
+    """
+    placed = [((round(x), round(y), group), what) for (x, y, group), what in marks]
+    for step in (1, 2, 4, 6):
+        found: dict[_Mark, tuple[tuple[int, int, int], S]] = {}
+        for mark in placed:
+            cx, cy, group = mark[0]
+            found.setdefault((cx // step, cy // step, group), mark)
+        placed = list(found.values())
+        if len(placed) <= _MOST_MARKS:
+            break
+    return placed
 
 
 def tie_pictures(groups: Sequence[Sequence[str]]) -> list[Picture]:

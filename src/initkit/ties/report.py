@@ -137,7 +137,7 @@ class TieReport(Shown):
         yield self._head()
         if self.groups:
             yield from self.pictures()
-            yield column_html(COLUMNS, self._rows())
+            yield column_html(COLUMNS, self._rows(), printed=".text(fold=False)")
             yield Notes(self._meanings(), "what follows")
         if self.reused is not None:
             yield self._reused_head()
