@@ -231,7 +231,7 @@ _ALL: tuple[Column[TreeRow], ...] = (
     ),
     Column("starts as", lambda row: row.starts, brief=_brief_laws),
     Column("std", _std, "r", order=lambda row: row.std),
-    Column("rule", lambda row: row.common(lambda step: short_rule(step.rule))),
+    Column("rule", lambda row: row.common(lambda step: short_rule(step.rule, step.classes))),
     Column("dtype", lambda row: row.common(_dtype)),
     Column("status", lambda row: row.common(lambda step: step.status)),
     Column("frozen", lambda row: _frozen(row) or "", "r"),
