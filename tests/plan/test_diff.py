@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from torch import nn
 
@@ -34,7 +36,28 @@ def test_equal_plans_have_no_difference() -> None:
 
 def test_a_page_sets_both_side_by_side() -> None:
     page = ONE.diff(OTHER).to_html()
-    assert "<td>N(0, 0.02), 4x4</td><td>constant 0, 4x4</td>" in page
+    mine, other = "N(0, 0.02), 4x4<small>*</small>", "constant 0, 4x4<small>3.weight</small>"
+    assert f"<td>{mine}</td><td>{other}</td>" in page
+
+
+def test_a_page_says_besides_what_neither_side_shows() -> None:
+    one, other = nn.Linear(2, 2), nn.Linear(2, 2)
+    other.weight.requires_grad_(False)
+    mine, theirs = (
+        {"weight": "normal(std=0.02)", "bias": 0},
+        {"weight": "normal(std=0.01)", "bias": 1},
+    )
+    page = plan_init(one, mine).diff(plan_init(other, theirs)).to_html()
+    assert re.findall("<th scope[^>]*>(.*?)</th>", page) == [
+        "name",
+        "this plan",
+        "the other",
+        "change",
+    ]
+    assert "<td>std x0.5, frozen</td></tr>" in page and "<td></td></tr>" in page
+    other.requires_grad_(True)
+    page = plan_init(one, {"*": 0}).diff(plan_init(other, {"*": 1})).to_html()
+    assert re.findall("<th scope[^>]*>(.*?)</th>", page) == ["name", "this plan", "the other"]
 
 
 def test_each_sign_has_its_colour() -> None:

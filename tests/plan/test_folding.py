@@ -186,7 +186,10 @@ def test_what_is_uncovered_frozen_and_tied_comes_first() -> None:
 def test_long_lists_of_classes_are_short_and_whole_on_a_page() -> None:
     assert short_rule("a/b: Conv1d|Conv2d|Conv3d.weight") == "a/b: Conv*.weight"
     kinds = (nn.Linear, nn.Bilinear, nn.Conv2d)
-    page = plan_init(gpt(), {kinds: {"weight": 0, "bias": 0}}).to_html()
+    plan = plan_init(gpt(), {kinds: {"weight": 0, "bias": 0}})
+    # The class that matched; a plan that was read from a file does not know it.
+    assert 'title="Linear|Bilinear|Conv2d.weight">Linear</td>' in plan.to_html()
+    page = Plan.from_json(plan.to_json()).to_html()
     assert 'title="Linear|Bilinear|Conv2d.weight">Linear|…</td>' in page
 
 

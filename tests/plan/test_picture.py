@@ -6,9 +6,10 @@ import re
 import sys
 
 import pytest
+import torch
 from torch import nn
 
-from initkit import OptionError, Plan, deferred, plan_init
+from initkit import OptionError, Plan, Rule, deferred, plan_init
 
 RULES = {
     "4.weight": "normal(std=0.5)",
@@ -88,3 +89,18 @@ def test_what_is_tied_is_an_arc_on_the_page_of_a_plan() -> None:
     assert picture.title == "Ties" and "embed.weight" in picture.svg
     assert picture.svg in plan.to_html()
     assert "Ties" not in {one.title for one in plan_init(nn.Linear(2, 2), {"*": 0}).pictures()}
+
+
+def test_the_picture_says_of_which_tensors_no_fans_are_known() -> None:
+    class Experts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.up, self.scale = nn.Parameter(torch.zeros(4, 8, 2)), nn.Parameter(torch.zeros(8))
+
+    model = nn.Sequential(nn.Linear(8, 8), Experts())
+    svg = plan_init(model, {"*": "normal(std=0.02)"}).pictures()[0].svg
+    assert ">1/sqrt(fan_in), unknown for 1 of 4<" in svg  # vectors have none
+    assert "1.up: N(0, 0.02), std 0.02; fans unknown, layout= in its rule would tell<" in svg
+    rule = Rule("normal(std=0.02)", name="1.up", layout="E in out")
+    svg = plan_init(model, [rule, {"*": "normal(std=0.02)"}]).pictures()[0].svg
+    assert ">1/sqrt(fan_in)<" in svg and "fans unknown" not in svg

@@ -113,7 +113,7 @@ def test_a_tree_tells_dtypes_frozen_and_tied_parameters_apart() -> None:
         "{1,4}": "",
         "2": "1 of 2 float16",
         "3": "frozen",
-        "5": "",
+        "5": "weight = 0.weight",
     }
 
 
@@ -125,3 +125,59 @@ def test_a_tree_of_parameters_that_are_alike_has_no_remarks() -> None:
 def test_one_column_may_be_given_as_a_text() -> None:
     plan = plan_init(nn.Linear(2, 2), {"*": 0})
     assert str(plan.tree(columns="std")) == str(plan.tree(columns=["std"]))
+
+
+def test_a_module_all_of_whose_parameters_are_tied_has_a_line_that_says_to_what() -> None:
+    model = nn.ModuleDict({"emb": nn.Embedding(8, 4), "head": nn.Linear(4, 8, bias=False)})
+    model["head"].weight = model["emb"].weight
+    tree = plan_init(model, {"*": "normal(std=0.02)"}).tree()
+    assert str(tree).splitlines()[1:] == [
+        "module   starts as      std  elements  tensors  type       remarks",
+        "-------  ------------  ----  --------  -------  ---------  -------",
+        "(model)  N(0, 0.02)    0.02        32        1             tied",
+        "  emb    N(0, 0.02)    0.02        32        1  Embedding  tied",
+        "  head   = emb.weight                           Linear",
+    ]
+
+
+def test_shared_modules_are_one_line_and_those_tied_in_step_another() -> None:
+    shared = nn.ModuleDict({"in": nn.Linear(4, 4), "out": nn.Linear(4, 4)})
+    model = nn.ModuleDict(
+        {
+            "a": nn.ModuleList(nn.Linear(4, 4) for _ in range(3)),
+            "b": nn.ModuleList(nn.Linear(4, 4, bias=False) for _ in range(3)),
+            "c": nn.ModuleList([shared] * 3),
+            "d": nn.Linear(4, 4),
+            "e": nn.ModuleList(nn.Linear(4, 4) for _ in range(4)),
+            "f": nn.ModuleList(nn.Linear(4, 4, bias=False) for _ in range(3)),
+        }
+    )
+    for place in range(3):
+        model["b"][place].weight = model["a"][place].weight
+        model["f"][place].weight = model["e"][place + 1].weight
+    model["d"].weight = shared["in"].weight
+    tree = plan_init(model, {"*": 0}).tree()
+    found = {row.label: (row.count, row.starts) for row in tree.rows}
+    assert found["b"] == (1, "= a")
+    assert found["{1,2}"] == (2, "= c.0")
+    assert found["f.{0..2}"] == (3, "= e.{1..3}.weight")
+    assert {row["module"]: row["remarks"] for row in tree.to_dict()}[
+        "d"
+    ] == "weight = c.0.in.weight"
+
+
+def test_a_module_tied_to_parameters_of_several_others_names_each() -> None:
+    model = nn.ModuleDict({name: nn.Linear(4, 4) for name in "abc"})
+    model["c"].weight, model["c"].bias = model["a"].weight, model["b"].bias
+    (row,) = [row for row in plan_init(model, {"*": 0}).tree().rows if row.label == "c"]
+    assert row.starts == "weight = a.weight, bias = b.bias"
+
+
+def test_where_it_is_narrow_what_a_module_is_tied_to_is_told_by_the_end_of_its_name() -> None:
+    model = nn.ModuleDict({"transformer": nn.ModuleDict({"embedding": nn.Embedding(8, 4)})})
+    model["head"] = nn.Linear(4, 8, bias=False)
+    model["head"].weight = model["transformer"]["embedding"].weight
+    tree = plan_init(model, {"*": 0}).tree(columns=("starts as", "type"))
+    told = [tree.text(width).splitlines()[-1].split() for width in (80, 64)]
+    assert told[0] == ["head", "=", "transformer.embedding.weight", "Linear"]
+    assert told[1] == ["head", "=", "\u2026embedding.weight", "Linear"]

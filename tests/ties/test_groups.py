@@ -296,3 +296,22 @@ def test_the_glance_says_untied_only_of_plain_memory_of_its_own(name: str) -> No
     slots: list[Slot] = walk(build())
     assert plainly_untied(slots) == expected
     assert not (expected and tie_slots(slots))
+
+
+def test_what_is_found_is_a_list_that_prints_a_line_for_each_tie() -> None:
+    one, other = nn.PReLU(), nn.PReLU()
+    ties = find_tied_parameters(nn.ModuleList([one, other, one, other]))
+    assert isinstance(ties, list) and ties == [["0.weight", "2.weight"], ["1.weight", "3.weight"]]
+    assert str(ties) == "2 ties\nmodule: 0.weight = 2.weight\nmodule: 1.weight = 3.weight"
+    assert repr(ties) == (
+        "[TieGroup(module: 0.weight = 2.weight),\n TieGroup(module: 1.weight = 3.weight)]"
+    )
+    assert str(find_tied_parameters(nn.PReLU())) == "no ties"
+
+
+def test_many_ties_in_step_print_as_one_line() -> None:
+    layers = [nn.PReLU() for _ in range(8)]
+    model = nn.ModuleDict({"a": nn.ModuleList(layers), "b": nn.ModuleList(layers)})
+    assert str(find_tied_parameters(model)) == (
+        "8 ties\nmodule: a.{0..7}.weight = b.{0..7}.weight  x8"
+    )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from ..distributions import short
 from ..errors import visible
 from ..render import (
     Column,
@@ -21,7 +22,8 @@ from ..render import (
     lines_of,
     spanned,
 )
-from .step import Step, changes
+from .display import std_of
+from .step import Step, changes, changes_beside
 
 _TONES: Final[Mapping[str, Tone]] = {"-": "error", "+": "good", "~": "warning"}
 
@@ -113,7 +115,7 @@ def _new(here: Mapping[str, Step], there: Mapping[str, Step]) -> Iterator[Change
         if name not in here:
             yield Change("+", name, step.start, None, step)
         elif changed := changes(here[name], step):
-            yield Change("~", name, changed, here[name], step)
+            yield Change("~", name, ", ".join(changed), here[name], step)
 
 
 def _name(change: Change) -> str:
@@ -133,6 +135,23 @@ def _side(steps: Sequence[Step | None]) -> str:
     return spanned([f"{s.start}, {format_shape(s.shape)}" if s is not None else "" for s in steps])
 
 
+def _why(steps: Sequence[Step | None]) -> str:
+    """Return the rule that decides how steps start, where one does."""
+    first, *others = dict.fromkeys(step.rule if step is not None else "" for step in steps)
+    return "" if others else first
+
+
+def _beside(change: Change) -> str:
+    """Return what the two sides do not show: how the std changes, and another dtype or padding."""
+    mine, other = change.mine, change.other
+    if mine is None or other is None:
+        return ""
+    one, another = std_of(mine), std_of(other)
+    factor = another / one if one and another else 1.0
+    told = [f"std x{short(factor)}"] if short(factor) != "1" else []
+    return ", ".join([*told, *changes_beside(mine, other)])
+
+
 _COLUMNS: tuple[Column[Fold[Change]], ...] = (
     Column(
         "name",
@@ -141,7 +160,15 @@ _COLUMNS: tuple[Column[Fold[Change]], ...] = (
         tone=lambda fold: _TONES[fold.first.sign],
     ),
     Column("count", lambda f: f"x{len(f)}" if len(f) > 1 else "", order=lambda f: float(len(f))),
-    Column("this plan", lambda fold: _side([change.mine for change in fold.rows])),
-    Column("the other", lambda fold: _side([change.other for change in fold.rows])),
-    Column("change", lambda fold: spanned([change.text for change in fold.rows])),
+    Column(
+        "this plan",
+        lambda fold: _side([change.mine for change in fold.rows]),
+        under=lambda fold: _why([change.mine for change in fold.rows]),
+    ),
+    Column(
+        "the other",
+        lambda fold: _side([change.other for change in fold.rows]),
+        under=lambda fold: _why([change.other for change in fold.rows]),
+    ),
+    Column("change", lambda fold: spanned([_beside(change) for change in fold.rows])),
 )

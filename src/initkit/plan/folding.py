@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from functools import partial
 
 import torch
 
@@ -116,23 +118,37 @@ def rule(fold: Fold[Step]) -> str:
     return "" if others else first
 
 
-def short_rule(rule: str) -> str:
-    """Return a rule as a narrow column shows it: many classes as what their names begin with.
+def short_rule(rule: str, classes: Iterable[str] = ()) -> str:
+    """Return a rule as a narrow column shows it: of several classes the one that matched.
+
+    ``classes`` are the names of that. Where none is known, many are told by what they begin with.
 
     >>> short_rule("mine: Conv1d|Conv2d|Conv3d.weight"), short_rule("Linear|Conv1d|Bilinear.bias")
     ('mine: Conv*.weight', 'Linear|….bias')
+    >>> short_rule("*LayerNorm|*RMSNorm.weight", ["MixtralRMSNorm", "Module"])
+    '*RMSNorm.weight'
     """
-    return _CLASSES.sub(_begin, rule)
+    return _CLASSES.sub(partial(_begin, classes=classes), rule)
 
 
 # Names of classes, which may be globs, between bars.
-_CLASSES = re.compile(r"[\w*]+(?:\|[\w*]+){2,}")
+_CLASSES = re.compile(r"[\w*]+(?:\|[\w*]+)+")
 
 
-def _begin(found: re.Match[str]) -> str:
-    first, *others = found[0].split("|")
-    same = len(common_start([first, *others]))
-    return f"{first[:same]}*" if same > 2 else f"{first}|…"
+def _begin(found: re.Match[str], classes: Iterable[str]) -> str:
+    named = found[0].split("|")
+    matched = (one for one in named for name in classes if fnmatchcase(name, one))
+    if one := next(matched, ""):
+        return one
+    same = len(common_start(named))
+    few = len(named) == 2
+    return found[0] if few else f"{named[0][:same]}*" if same > 2 else f"{named[0]}|…"
+
+
+def rule_told(fold: Fold[Step]) -> str:
+    """Return the rule of a line's steps, shortened to the class that they have in common."""
+    classes = {step.classes for step in fold.rows}
+    return short_rule(rule(fold), classes.pop() if len(classes) == 1 else ())
 
 
 def brief_starts(folds: Sequence[Fold[Step]]) -> tuple[str, Sequence[str]]:
@@ -178,10 +194,10 @@ def brief_rules(folds: Sequence[Fold[Step]]) -> tuple[str, Sequence[str]]:
 
 def rule_word(fold: Fold[Step]) -> str:
     """Return the recipe of a line's rule, and its word: without what the name ends with, too."""
-    whole = rule(fold)
+    whole = rule_told(fold)
     recipe, colon, key = whole.partition(": ") if ": " in whole else ("", "", whole)
     end = f".{fold.first.name.rpartition('.')[2]}"
-    word = short_rule(key).removeprefix("every ")
+    word = key.removeprefix("every ")
     return recipe + colon + (word.removesuffix(end) or word if word != f"*{end}" else word)
 
 

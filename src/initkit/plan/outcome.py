@@ -72,6 +72,7 @@ def written_step(
         note=_note(chosen, writer),
         frozen=is_frozen(next((slot for slot in held if slot.kind != "buffer"), writer)),
         tie_kind=group.kind if group is not None else "",
+        classes=tuple(one.__name__ for one in type(chosen.slot.owner).__mro__),
     )
     return step, Target(held, writer, padded)
 

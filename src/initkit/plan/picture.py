@@ -30,7 +30,8 @@ def depth_pictures(steps: Sequence[Step], kinds: Mapping[str, str]) -> list[Pict
         Spot(i, std, numbers.get(_kind(step, kinds), len(groups) - 1), _said(step, std))
         for i, (step, std) in enumerate(drawn)
     ]
-    svg = scatter(spots, groups, (_GUIDE, _guide(drawn)), x="random tensors in order", y="std")
+    guide = _guide_label(drawn), _guide(drawn)
+    svg = scatter(spots, groups, guide, x="random tensors in order", y="std")
     return [Picture(svg, "Std against depth")]
 
 
@@ -40,7 +41,11 @@ def plot_depth(steps: Sequence[Step], kinds: Mapping[str, str], title: str) -> A
     axis, drawn = axes[0][0], _drawn(steps)
     guide = _guide(drawn)
     axis.scatter(
-        [i + 1 for i in guide], list(guide.values()), marker="_", color="0.6", label=_GUIDE
+        [i + 1 for i in guide],
+        list(guide.values()),
+        marker="_",
+        color="0.6",
+        label=_guide_label(drawn),
     )
     groups = _groups(drawn, kinds)
     named = {name for name, _ in groups}
@@ -67,6 +72,17 @@ def _guide(drawn: Sequence[tuple[Step, float]]) -> dict[int, float]:
     return {i: fan.fan_in**-0.5 for i, fan in fans if fan is not None and fan.fan_in}
 
 
+def _guide_label(drawn: Sequence[tuple[Step, float]]) -> str:
+    """Return what the dashes are, and of how many matrices no fans are known."""
+    unknown = sum(_bare(step) for step, _ in drawn)
+    return f"{_GUIDE}, unknown for {unknown:,} of {len(drawn):,}" if unknown else _GUIDE
+
+
+def _bare(step: Step) -> bool:
+    """Whether a tensor that has fans has none that are known: a vector has none."""
+    return len(step.shape) > 1 and step.fans is None
+
+
 def _groups(drawn: Sequence[tuple[Step, float]], kinds: Mapping[str, str]) -> list[tuple[str, Ink]]:
     """Return the most common kinds with a colour each, and one for all others."""
     counts = Counter(_kind(step, kinds) for step, _ in drawn)
@@ -80,4 +96,5 @@ def _kind(step: Step, kinds: Mapping[str, str]) -> str:
 
 
 def _said(step: Step, std: float) -> str:
-    return f"{step.name}: {step.start}, std {short(std)}"
+    about = "; fans unknown, layout= in its rule would tell" if _bare(step) else ""
+    return f"{step.name}: {step.start}, std {short(std)}{about}"

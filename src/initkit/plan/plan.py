@@ -221,7 +221,7 @@ class Plan(Shown):
             )
         return compared(self.steps, list(_as_named(other.steps, rename)))
 
-    def tree(self, *, columns: Sequence[str] = DEFAULT_COLUMNS, depth: int | None = 3) -> Tree:
+    def tree(self, *, columns: Sequence[str] = DEFAULT_COLUMNS, depth: int | None = 4) -> Tree:
         """Return the module tree: what each module holds, and how that starts, in ``columns``.
 
         Modules that are alike are one line; ``depth`` says how deep the tree goes, None to the
@@ -379,13 +379,14 @@ class Plan(Shown):
         return plot_depth(self.steps, self._kinds(), self.title)
 
     def _kinds(self) -> dict[str, str]:
-        """Return the class of each parameter's module; a plan without a model knows none."""
+        """Return the class of the module of each name; a plan without a model knows none."""
         found = {}
         for step, target in zip(self.steps, self.targets, strict=False):
             # Of tied ones the module that has the name: it need not be the one written through.
-            named = next((slot for slot in target.slots if step.name in slot.paths), target.writer)
-            if named.owner is not None:
-                found[step.name] = type(named.owner).__name__
+            owners = {path: slot.owner for slot in target.slots for path in slot.paths}
+            for name in step.names:
+                if (owner := owners.get(name, target.writer.owner)) is not None:
+                    found[name] = type(owner).__name__
         return found
 
     def _repr_html_(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
 import torch
@@ -41,7 +41,8 @@ class Step:
     ``write``, ``keep``, ``uncovered``, ``unexplained``, ``not in only``, ``protected`` and
     ``empty``, ``padding`` the row that ends zero (several where embeddings over one memory have
     their own), ``tie_kind`` that of the group that its names form, if they are several.
-    ``history`` are the writes that a recorded model's code made, in order.
+    ``history`` are the writes that a recorded model's code made, in order; ``classes`` the names of
+    the class of the module that the rule matched, and of those it is made of; no file keeps them.
 
     >>> from torch import nn
     >>> step = plan_init(nn.Linear(3, 4), {"weight": "xavier_normal", "bias": 0})["weight"]
@@ -64,6 +65,7 @@ class Step:
     frozen: bool = False
     tie_kind: TieKind | Literal[""] = ""
     history: tuple[Write, ...] = ()
+    classes: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -117,6 +119,7 @@ class Step:
             self.padding,
             self.note,
             self.frozen,
+            classes=self.classes,
         )
 
     def scaled(self, name: str, factor: float) -> Step:
@@ -219,8 +222,8 @@ def _starts_apart(mine: Step, other: Step) -> str:
     return f"{one} -> {another}"
 
 
-def changes(mine: Step, other: Step) -> str:
-    """Return what ``other`` does differently to the same parameter; empty where nothing."""
+def changes(mine: Step, other: Step) -> list[str]:
+    """Return what ``other`` does differently to the same parameter; nothing where all is alike."""
     parts = []
     if mine.shape != other.shape:
         parts.append(f"shape {list(mine.shape)} -> {list(other.shape)}")
@@ -230,6 +233,12 @@ def changes(mine: Step, other: Step) -> str:
         or mine.status != other.status
     ):
         parts.append(_starts_apart(mine, other))
+    return [*parts, *changes_beside(mine, other)]
+
+
+def changes_beside(mine: Step, other: Step) -> list[str]:
+    """Return what ``other`` has otherwise but for its shape and how it starts."""
+    parts = []
     if mine.dtype != other.dtype:
         names = (str(step.dtype).removeprefix("torch.") for step in (mine, other))
         parts.append(f"dtype {' -> '.join(names)}")
@@ -239,7 +248,7 @@ def changes(mine: Step, other: Step) -> str:
         parts.append(f"padding row {mine.padding} -> {other.padding}")
     if sorted(mine.names) != sorted(other.names):
         parts.append(f"names {', '.join(mine.names)} -> {', '.join(other.names)}")
-    return ", ".join(parts)
+    return parts
 
 
 def distributions_of(steps: Iterable[Step]) -> list[Distribution]:

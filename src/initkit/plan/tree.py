@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -22,8 +22,10 @@ from ..render import (
     column_html,
     column_lines,
     fold_alike,
+    fold_rows,
     html_page,
     lines_of,
+    split_name,
 )
 from ..spelling import did_you_mean
 from .folding import short_rule, usual_dtype
@@ -42,6 +44,7 @@ class _Module:
     path: str = ""
     kind: str = ""
     own: list[Step] = field(default_factory=list)
+    tied: list[_Tie] = field(default_factory=list)
     inner: dict[str, _Module] = field(default_factory=dict)
 
     def steps(self) -> Iterator[Step]:
@@ -50,6 +53,12 @@ class _Module:
         for module in self.inner.values():
             yield from module.steps()
 
+    def ties(self) -> Iterator[_Tie]:
+        """Yield the names in the module of what is in the tree under another."""
+        yield from self.tied
+        for module in self.inner.values():
+            yield from module.ties()
+
     def alike(self) -> Hashable:
         """Return all that modules of one line have in common."""
         skip = len(self.path)
@@ -57,12 +66,34 @@ class _Module:
             (s.name[skip:], s.shape, s.dtype, s.start, s.rule, s.frozen, s.tie_kind)
             for s in self.steps()
         )
-        return (self.kind, *about)
+        ties = ((tie.name[skip:], tie.alike) for tie in self.ties())
+        return (self.kind, *about, *ties)
+
+
+class _Tie(NamedTuple):
+    """A name of a parameter, and the ``other`` by which the tree has it.
+
+    Modules of one line are tied ``alike``: all to one of several, or each of a pair in step.
+    """
+
+    name: str
+    other: str
+    alike: Hashable
+
+    @classmethod
+    def of(cls, name: str, step: Step) -> _Tie:
+        texts, numbers = split_name(step.name)
+        mine = split_name(name)[1]
+        ahead = tuple(n - m for n, m in zip(reversed(numbers), reversed(mine), strict=False))
+        return cls(name, step.name, step.name if len(step.names) > 2 else (texts, ahead))
 
 
 @dataclass(frozen=True, slots=True)
 class TreeRow:
-    """One line of a tree: modules that are alike, ``depth`` deep, and the steps in them."""
+    """One line of a tree: modules that are alike, ``depth`` deep, and the steps in them.
+
+    ``tied`` tells which names in them are other names of parameters that stand elsewhere.
+    """
 
     label: str
     depth: int
@@ -70,6 +101,7 @@ class TreeRow:
     kind: str
     steps: tuple[Step, ...]
     usual: torch.dtype | None = None  # which most of the model has
+    tied: str = ""
 
     @property
     def elements(self) -> int:
@@ -78,7 +110,12 @@ class TreeRow:
 
     @property
     def starts(self) -> str:
-        """How they start: the laws of most elements, and how many more there are."""
+        """How they start: the laws of most elements, and how many more there are.
+
+        Of modules all of whose parameters are tied to others: to which.
+        """
+        if not self.steps:
+            return self.tied
         laws = self._laws()
         more = len(laws) - _MOST_LAWS
         return ", ".join(laws[:_MOST_LAWS]) + (f", {more} more" if more > 0 else "")
@@ -86,6 +123,10 @@ class TreeRow:
     @property
     def first_start(self) -> str:
         """How most elements start, and how many other ways there are."""
+        if not self.steps:
+            # What says most of a name is its end.
+            _, dot, module = self.tied.rpartition(".")[0].rpartition(".")
+            return f"= \u2026{module}.{self.tied.rpartition('.')[2]}" if dot else self.tied
         first, *others = self._laws() or [""]
         return f"{first} +{len(others)}" if others else first
 
@@ -120,7 +161,7 @@ class TreeRow:
     def common(self, told: Callable[[Step], str]) -> str:
         """Return what all steps say, or how many different things."""
         said = dict.fromkeys(map(told, self.steps))
-        return next(iter(said)) if len(said) == 1 else f"{len(said)} different"
+        return next(iter(said), "") if len(said) < 2 else f"{len(said)} different"
 
 
 def _brief_laws(rows: Sequence[TreeRow]) -> tuple[str, Sequence[str]]:
@@ -128,7 +169,7 @@ def _brief_laws(rows: Sequence[TreeRow]) -> tuple[str, Sequence[str]]:
 
 
 def _brief_elements(rows: Sequence[TreeRow]) -> tuple[str, Sequence[str]]:
-    return "elements", [_rounded(row.elements) for row in rows]
+    return "elements", [_rounded(row.elements) if row.steps else "" for row in rows]
 
 
 def _rounded(count: int) -> str:
@@ -159,11 +200,12 @@ def _remarks(row: TreeRow) -> str:
         told["frozen"] += step.frozen
         told["tied"] += len(step.names) > 1
     total = len(row.steps)
-    return ", ".join(
+    said = [
         what if count == total else f"{count} of {total} {what}"
         for what, count in told.items()
         if count
-    )
+    ]
+    return ", ".join([*said, row.tied] if row.steps and row.tied else said)
 
 
 def _frozen(row: TreeRow) -> int:
@@ -173,10 +215,15 @@ def _frozen(row: TreeRow) -> int:
 _COUNT: Column[TreeRow] = Column("", lambda r: f"x{r.count}" if r.count > 1 else "", "r")
 _ALL: tuple[Column[TreeRow], ...] = (
     Column("type", lambda row: row.kind, loose="cut"),
-    Column("tensors", lambda r: f"{len(r.steps):,}", "r", order=lambda r: float(len(r.steps))),
+    Column(
+        "tensors",
+        lambda row: f"{len(row.steps):,}" if row.steps else "",
+        "r",
+        order=lambda row: float(len(row.steps)),
+    ),
     Column(
         "elements",
-        lambda row: f"{row.elements:,}",
+        lambda row: f"{row.elements:,}" if row.steps else "",
         "r",
         order=lambda row: float(row.elements),
         bar=True,
@@ -184,7 +231,7 @@ _ALL: tuple[Column[TreeRow], ...] = (
     ),
     Column("starts as", lambda row: row.starts, brief=_brief_laws),
     Column("std", _std, "r", order=lambda row: row.std),
-    Column("rule", lambda row: row.common(lambda step: short_rule(step.rule))),
+    Column("rule", lambda row: row.common(lambda step: short_rule(step.rule, step.classes))),
     Column("dtype", lambda row: row.common(_dtype)),
     Column("status", lambda row: row.common(lambda step: step.status)),
     Column("frozen", lambda row: _frozen(row) or "", "r"),
@@ -259,24 +306,27 @@ def make_tree(
 ) -> Tree:
     """Return the tree of the modules that hold these steps.
 
-    ``kinds`` are the classes of the modules by the names of their parameters.
+    ``kinds`` are the classes of the modules by all names of their parameters.
     """
     check_count("depth", depth, "levels")
     root = _Module("")
     for step in steps:
-        _place(root, step, kinds)
+        _module_of(root, step.name, kinds).own.append(step)
+        for name in step.names:
+            if name != step.name:
+                _module_of(root, name, kinds).tied.append(_Tie.of(name, step))
     usual = usual_dtype(steps)
     rows = (replace(row, usual=usual) for row in _rows([root], _ROOT, 0, depth))
     return Tree(title, list(rows), columns)
 
 
-def _place(root: _Module, step: Step, kinds: Mapping[str, str]) -> None:
+def _module_of(root: _Module, name: str, kinds: Mapping[str, str]) -> _Module:
     module = root
-    for part in step.name.split(".")[:-1]:
+    for part in name.split(".")[:-1]:
         path = f"{module.path}{part}."
         module = module.inner.setdefault(part, _Module(part, path))
-    module.own.append(step)
-    module.kind = kinds.get(step.name, "")
+    module.kind = kinds.get(name, "")
+    return module
 
 
 def _rows(
@@ -284,14 +334,19 @@ def _rows(
 ) -> Iterator[TreeRow]:
     """Yield the line of modules that are alike, and those of what the first of them holds."""
     steps = tuple(step for module in modules for step in module.steps())
+    others = [] if steps else [_tied_to(module) for module in modules]
+    if others and (all(others) or not modules[0].inner):
+        tied = f"= {_told_once(others)}" if all(others) else _own_ties(modules)
+        yield TreeRow(label, depth, len(modules), modules[0].kind, steps, tied=tied)
+        return
     folds = _within(modules[0])
-    if len(folds) == 1 and not modules[0].own:
+    if len(folds) == 1 and not modules[0].own and not modules[0].tied:
         # A container that holds nothing else has no line of its own.
         inner = [one for module in modules for one in _within(module)[0].rows]
         inner_label = _label(folds[0]) if label == _ROOT else f"{label}.{_label(folds[0])}"
         yield from _rows(inner, inner_label, depth, deepest)
         return
-    yield TreeRow(label, depth, len(modules), modules[0].kind, steps)
+    yield TreeRow(label, depth, len(modules), modules[0].kind, steps, tied=_own_ties(modules))
     if deepest is not None and depth >= deepest:
         return
     for fold in folds:
@@ -299,6 +354,35 @@ def _rows(
         names = dict.fromkeys(module.name for module in fold.rows)
         inner = [one for module in modules for name in names for one in _named(module, name)]
         yield from _rows(inner, _label(fold), depth + 1, deepest)
+
+
+def _tied_to(module: _Module) -> str:
+    """Return what all names in a module are other names of: one parameter, one module, or ""."""
+    ties = list(module.ties())
+    if len(ties) == 1:
+        return ties[0].other
+    ends = [f".{tie.name[len(module.path) :]}" for tie in ties]
+    found = {
+        tie.other.removesuffix(end) if tie.other.endswith(end) else ""
+        for tie, end in zip(ties, ends, strict=True)
+    }
+    return found.pop() if len(found) == 1 else ""
+
+
+def _told_once(names: Sequence[str]) -> str:
+    """Return names of what modules of one line are tied to, folded."""
+    different = list(dict.fromkeys(names))
+    folds = fold_rows(different, name=str, key=lambda _: None, ragged=True)
+    return ", ".join(fold.label for fold in folds)
+
+
+def _own_ties(modules: Sequence[_Module]) -> str:
+    """Return which of the modules' own names are other names of which parameters."""
+    columns = zip(*(module.tied for module in modules), strict=True)
+    return ", ".join(
+        f"{column[0].name.rpartition('.')[2]} = {_told_once([tie.other for tie in column])}"
+        for column in columns
+    )
 
 
 def _within(module: _Module) -> list[Fold[_Module]]:

@@ -229,6 +229,6 @@ _COLUMNS: tuple[Column[Suggestion], ...] = (
     Column("covers", lambda one: _percent(one.covers), "r"),
     Column("agrees", lambda one: "" if one.agrees is None else one.verdict, tone=_tone),
     Column("what speaks for it", lambda one: one.why),
-    Column("", lambda one: one.summary),
+    Column("what it is", lambda one: one.summary),
 )
 """What a suggestion says, the most important first."""

@@ -26,6 +26,7 @@ from ..model import (
     is_sharded,
     local_part,
 )
+from ..render import TieFold, fold_ties, one_place_a_name
 from ..wording import checks_calls
 from .byte_regions import Region, contains
 from .grouping import KINDS, Node, TieKind, connected, geometry, plainly_contiguous
@@ -35,6 +36,7 @@ from .storage import regions, self_overlapping, spanning
 __all__ = ["KINDS", "TieGroup", "find_tied_parameters", "memories", "plainly_untied", "tie_slots"]
 
 _ONE_OBJECT = KINDS[:2]
+FEW = 6  # ties that are read at a glance: folding them would only hide names
 
 
 class TieGroup(Sequence[str]):
@@ -160,6 +162,38 @@ class TieGroup(Sequence[str]):
         return f"TieGroup({self.kind}: {' = '.join(map(visible, self.names))})"
 
 
+class Ties(list[TieGroup]):
+    """Ties in registration order: a list, which prints a line for each, or for several in step.
+
+    >>> from torch import nn
+    >>> wide, deep = nn.Linear(1, 1, bias=False), nn.PReLU()
+    >>> print(find_tied_parameters(nn.ModuleList([wide, deep, wide, deep])))
+    2 ties
+    module: 0.weight = 2.weight
+    module: 1.weight = 3.weight
+    """
+
+    def __repr__(self) -> str:
+        return "[" + ",\n ".join(map(repr, self)) + "]"
+
+    def __str__(self) -> str:
+        if not self:
+            return "no ties"
+        alone = len(self) <= FEW
+        several = [[group] for group in self] if alone else [self]
+        folds = [fold for groups in several for fold in _in_step(groups)]
+        return "\n".join([f"{len(self)} tie{'s' * (len(self) > 1)}", *map(_line, folds)])
+
+
+def _in_step(groups: Sequence[TieGroup]) -> list[TieFold[TieGroup]]:
+    return fold_ties(groups, places=one_place_a_name, key=lambda group: group.kind)
+
+
+def _line(fold: TieFold[TieGroup]) -> str:
+    count = f"  x{len(fold.rows)}" * (len(fold.rows) > 1)
+    return f"{fold.first.kind}: {visible(' = '.join(fold.labels))}{count}"
+
+
 def _stand_in(first: Slot, slots: Sequence[Slot]) -> Slot | None:
     """Return a slot made up to write overlaps of which none holds the others."""
     weights = [slot.computed for slot in slots if slot.computed is not None]
@@ -191,7 +225,8 @@ def find_tied_parameters(
     Names are those of ``named_parameters``: of a parametrized weight its raw tensors'. A buffer
     that shares memory with a parameter is listed with it; ``include_buffers`` adds groups of
     buffers alone. ``kinds`` keeps groups of those kinds. A state_dict is welcome too. No value is
-    read. Raises `TargetError` for what is no model and `UnknownNameError` for an unknown kind.
+    read. The list prints a line for each. Raises `TargetError` for what is no model and
+    `UnknownNameError` for an unknown kind.
 
     >>> from torch import nn
     >>> linear = nn.Linear(1, 1, bias=False)
@@ -199,12 +234,12 @@ def find_tied_parameters(
     [TieGroup(module: 0.weight = 1.weight)]
     """
     wanted = _kinds(kinds)
-    return [
+    return Ties(
         group
         for group in tie_slots(ModelView(model).raw_slots)
         if group.kind in wanted
         and (include_buffers or any(slot.kind != "buffer" for slot in group.slots))
-    ]
+    )
 
 
 def _kinds(kinds: str | Iterable[str] | None) -> set[str]:

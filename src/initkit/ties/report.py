@@ -32,11 +32,10 @@ from ..render import (
     tie_pictures,
 )
 from ..wording import checks_calls
-from .groups import KINDS, TieGroup, find_tied_parameters
+from .groups import FEW, KINDS, TieGroup, find_tied_parameters
 from .reuse import Reuse, find_reused_parameters
 from .storage import self_overlapping, unique_bytes
 
-_FEW = 6  # ties that are read at a glance: folding them would only hide names
 _MOST_MEMBERS = 4  # names of one tie that have a line each
 MEANING: Mapping[str, str] = {
     "module": "one module under several names: one parameter, one gradient; nothing unties it "
@@ -265,7 +264,7 @@ _TOP, _SIDE, _BOTTOM, _ALONE = "\u250c", "\u2502", "\u2514", "\u2576"
 
 def _fold_groups(groups: Sequence[TieGroup]) -> list[TieFold[TieGroup]]:
     """Fold groups whose members are alike, and whose names differ in numbers alone, in step."""
-    if len(groups) <= _FEW:
+    if len(groups) <= FEW:
         return list(map(_one_group, groups))
     return fold_ties(groups, places=_places, key=_alike)
 
