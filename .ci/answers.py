@@ -44,8 +44,25 @@ def answers(kernel: Any, passes: Any, case: dict[str, Any]) -> list[str]:
     if case["floating"]:
         edges = array("d", (-1e9, 0.0, 1e9))
         found.append(str(passes.tally(case["dtype"], *where, 0.01, 0, edges, 0, 1)))
-        found.append(str(passes.runs(case["dtype"], *where)))
+        found += map(str, looked_at(passes, case["dtype"], where))
     return found
+
+
+def looked_at(passes: Any, dtype: int, where: tuple[int, ...]) -> list[Any]:
+    """Return what the passes that take no thresholds find of some values."""
+    count = where[1]
+    columns = 3 if count % 3 == 0 else 1
+    sides = passes.sides(dtype, *where, columns, 0.01)
+    rows = b"".join(row or bytes(64) for row in (*sides, sides[0]))
+    lengths = array("q", [min(count, 512)] * 5)
+    return [
+        passes.runs(dtype, *where),
+        passes.lengths(dtype, *where, 0.01, 0.5, columns),
+        passes.distinct(dtype, *where, columns, count // columns),
+        passes.rises(dtype, *where, columns, True),
+        sides,
+        passes.following(rows, lengths, rows, lengths, 0, bytearray(5)),
+    ]
 
 
 def main(folder: Path) -> None:

@@ -36,6 +36,7 @@ from .slots import (
     WRAPPERS,
     Slot,
     is_wrapper_segment,
+    require_module,
     walk,
     walk_state_dict,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "rank_count",
     "reading_problem",
     "register_layout",
+    "require_module",
     "same_bits",
     "shape_problem",
     "untraced",

@@ -163,9 +163,14 @@ def walk(model: nn.Module, *, buffers: bool = False, raw: bool = False) -> list[
     >>> [slot.name for slot in walk(nn.Sequential(nn.Linear(2, 2), nn.PReLU()))]
     ['0.weight', '0.bias', '1.weight']
     """
+    require_module(model)
+    return walk_modules(model, buffers=buffers, raw=raw)[0]
+
+
+def require_module(model: object) -> None:
+    """Raise `TargetError` for what is no module."""
     if not isinstance(model, nn.Module):
         raise TargetError(f"a model is an nn.Module; this is a {type(model).__name__}")
-    return walk_modules(model, buffers=buffers, raw=raw)[0]
 
 
 def walk_modules(

@@ -2,8 +2,8 @@
 
 A family's file defines ``RECIPES`` and may define ``ALIASES`` (other name -> recipe); its file
 name is the part of the recipe's name before the slash. Families that take no more than a few lines
-each stand together, in the ``COLLECTIONS`` of their library; there a family's name alone means its
-first recipe.
+each stand together, in the ``COLLECTIONS`` of their library, listed in ``_names``; there a family's
+name alone means its first recipe.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from functools import lru_cache
 from importlib import import_module
 
 from ..rules import add_recipes
+from ._names import NAMES
 
 
 @lru_cache(maxsize=1)
@@ -23,17 +24,19 @@ def families() -> frozenset[str]:
     return frozenset(name for name in files if not name.startswith("_"))
 
 
-COLLECTIONS = (
-    "_library",
-    "_diffusers",
-    "_timm_convnets",
-    "_timm_transformers",
-    "_torch_geometric",
-    "_torchvision",
-)
-"""Files of many families: all are loaded with the first name that has no file of its own."""
+COLLECTIONS = tuple(name for name in NAMES if name.startswith("_"))
+"""Files of many families, each loaded with the first name that is looked for in it."""
 _loaded: set[str] = set()
-_named: set[str] = set()  # families of collections: of two libraries, the first gives the bare name
+
+
+@lru_cache(maxsize=1)
+def _homes() -> dict[str, list[str]]:
+    """Return the files that each family is in that has none of its name, in order."""
+    found: dict[str, list[str]] = {}
+    for file, names in NAMES.items():
+        for family in names.split():
+            found.setdefault(family, []).append(file)
+    return found
 
 
 def _load_family(family: str) -> None:
@@ -43,20 +46,23 @@ def _load_family(family: str) -> None:
     module = import_module(f"{__name__}.{family}")
     aliases: dict[str, str] = getattr(module, "ALIASES", {})
     if family in COLLECTIONS:
-        aliases = _bare_names({r.name: r.name for r in module.RECIPES} | aliases) | aliases
+        own = {r.name: r.name for r in module.RECIPES}
+        aliases = _bare_names(family, own | aliases) | aliases
     add_recipes(module.RECIPES, aliases)
     for target in aliases.values():  # which may be recipes of another family
         load(target)
 
 
-def _bare_names(names: Mapping[str, str]) -> dict[str, str]:
-    """Return what families' names alone mean; of a family with a file, that is for it to say."""
+def _bare_names(collection: str, names: Mapping[str, str]) -> dict[str, str]:
+    """Return what families' names alone mean; of a family with a file, that is for it to say.
+
+    Of several libraries the first gives the bare name, whichever is loaded first.
+    """
     mine: dict[str, str] = {}
     for name, recipe in names.items():
         family = name.partition("/")[0]
-        if family not in families() | _named:
+        if family not in families() and _homes()[family][0] == collection:
             mine.setdefault(family, recipe)
-    _named.update(mine)
     return mine
 
 
@@ -71,5 +77,5 @@ def load(name: str | None) -> None:
     head = name.partition("/")[0]
     spelled = dict.fromkeys((head, head.partition("-")[0], head.replace("-", "")))
     found = [family for family in spelled if family in families()]
-    for family in found or COLLECTIONS:
+    for family in [*found, *_homes().get(head, ())]:
         _load_family(family)

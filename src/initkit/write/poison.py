@@ -19,7 +19,7 @@ class PoisonedWrites(Writes):
             for slot, tensor in held_tensors(model):
                 bits = _bits(tensor)
                 if slot.kind == "buffer":
-                    self.kept[slot.name] = tensor.clone()
+                    self.kept[slot.name] = tensor.detach().clone()
                 if bits is not None:
                     bits.fill_(_POISON[bits.element_size()])
 
@@ -45,6 +45,7 @@ def _bits(tensor: Tensor) -> Tensor | None:
     """Return a tensor's memory as integers; None where no bit pattern is to spare, or no memory."""
     if tensor.is_meta or tensor.layout is not torch.strided or tensor.is_conj() or tensor.is_neg():
         return None
+    tensor = tensor.detach()
     real = torch.view_as_real(tensor) if tensor.is_complex() else tensor
     wide = _INTEGERS.get(real.element_size())
     return None if wide is None else real.view(wide)

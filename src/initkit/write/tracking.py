@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 
 from ..model import Slot, is_sharded, local_shard
 from ..wording import checks_calls
-from .coverage import Coverage, Writes, count_written, held_tensors
+from .coverage import Coverage, Writes, count_written, tensors_of
 from .fill import observers
 from .poison import PoisonedWrites
 
@@ -104,14 +104,13 @@ class _OperationWrites(Writes):
     def __init__(self, model: nn.Module) -> None:
         super().__init__(model)
         self.known: dict[int, _StorageMask] = {}
-        for _, tensor in held_tensors(model):
+        for tensor in tensors_of(model):
             self.add(tensor)
 
     def add(self, tensor: Tensor) -> None:
-        if tensor.layout is torch.strided:
+        if tensor.layout is torch.strided and self.find(tensor) is None:
             storage = tensor.untyped_storage()
-            if self.find(tensor) is None:
-                self.known[storage._cdata] = _StorageMask(storage, tensor.element_size())
+            self.known[storage._cdata] = _StorageMask(storage, tensor.element_size())
 
     def find(self, tensor: Tensor) -> _StorageMask | None:
         if tensor.layout is not torch.strided:

@@ -8,6 +8,7 @@
 
 typedef uint32_t NAME(lanes) __attribute__((vector_size(WIDTH)));
 typedef float NAME(floats) __attribute__((vector_size(WIDTH)));
+typedef uint64_t NAME(doublewords) __attribute__((vector_size(WIDTH)));
 
 /* By whole bytes a shuffle rotates alone; else it takes two shifts and a union. */
 #define BYTES(a, b, c, d)                                                                          \
@@ -25,6 +26,15 @@ TARGET INLINE NAME(lanes) NAME(high_product)(NAME(lanes) w, NAME(lanes) span)
     const __m256i even = _mm256_srli_epi64(_mm256_mul_epu32(x, y), 32);
     const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), y);
     return (NAME(lanes))_mm256_blend_epi32(even, odd, 0xaa);
+}
+
+TARGET INLINE NAME(doublewords) NAME(add_products)(
+    NAME(doublewords) sums, NAME(lanes) x, NAME(lanes) y)
+{
+    const __m256i upper_x = _mm256_srli_epi64((__m256i)x, 32);
+    const __m256i upper_y = _mm256_srli_epi64((__m256i)y, 32);
+    sums += (NAME(doublewords))_mm256_mul_epu32((__m256i)x, (__m256i)y);
+    return sums + (NAME(doublewords))_mm256_mul_epu32(upper_x, upper_y);
 }
 
 TARGET INLINE NAME(floats) NAME(clamped)(NAME(floats) x, NAME(floats) low, NAME(floats) high)

@@ -9,6 +9,7 @@
 
 typedef uint32_t NAME(lanes) __attribute__((vector_size(WIDTH)));
 typedef float NAME(floats) __attribute__((vector_size(WIDTH)));
+typedef uint64_t NAME(doublewords) __attribute__((vector_size(WIDTH)));
 
 TARGET INLINE NAME(lanes) NAME(high_product)(NAME(lanes) w, NAME(lanes) span)
 {
@@ -16,6 +17,15 @@ TARGET INLINE NAME(lanes) NAME(high_product)(NAME(lanes) w, NAME(lanes) span)
     const __m512i even = _mm512_srli_epi64(_mm512_mul_epu32(x, y), 32);
     const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(x, 32), y);
     return (NAME(lanes))_mm512_mask_blend_epi32(0xaaaa, even, odd);
+}
+
+TARGET INLINE NAME(doublewords) NAME(add_products)(
+    NAME(doublewords) sums, NAME(lanes) x, NAME(lanes) y)
+{
+    const __m512i upper_x = _mm512_srli_epi64((__m512i)x, 32);
+    const __m512i upper_y = _mm512_srli_epi64((__m512i)y, 32);
+    sums += (NAME(doublewords))_mm512_mul_epu32((__m512i)x, (__m512i)y);
+    return sums + (NAME(doublewords))_mm512_mul_epu32(upper_x, upper_y);
 }
 
 TARGET INLINE NAME(floats) NAME(clamped)(NAME(floats) x, NAME(floats) low, NAME(floats) high)

@@ -9,12 +9,21 @@
 
 typedef uint32_t NAME(lanes) __attribute__((vector_size(WIDTH)));
 typedef float NAME(floats) __attribute__((vector_size(WIDTH)));
+typedef uint64_t NAME(doublewords) __attribute__((vector_size(WIDTH)));
 
 INLINE NAME(lanes) NAME(high_product)(NAME(lanes) w, NAME(lanes) span)
 {
     const uint32x4_t x = (uint32x4_t)w, y = (uint32x4_t)span;
     const uint32x2_t lower = vshrn_n_u64(vmull_u32(vget_low_u32(x), vget_low_u32(y)), 32);
     return (NAME(lanes))vshrn_high_n_u64(lower, vmull_high_u32(x, y), 32);
+}
+
+INLINE NAME(doublewords) NAME(add_products)(
+    NAME(doublewords) sums, NAME(lanes) x, NAME(lanes) y)
+{
+    const uint32x4_t a = (uint32x4_t)x, b = (uint32x4_t)y;
+    const uint64x2_t lower = vmlal_u32((uint64x2_t)sums, vget_low_u32(a), vget_low_u32(b));
+    return (NAME(doublewords))vmlal_high_u32(lower, a, b);
 }
 
 /* By comparison: its own maximum takes 0 for more than -0. */

@@ -9,12 +9,22 @@
 
 typedef uint32_t NAME(lanes) __attribute__((vector_size(WIDTH)));
 typedef float NAME(floats) __attribute__((vector_size(WIDTH)));
+typedef uint64_t NAME(doublewords) __attribute__((vector_size(WIDTH)));
 
 INLINE NAME(lanes) NAME(high_product)(NAME(lanes) w, NAME(lanes) span)
 {
     const __m128i x = (__m128i)w, y = (__m128i)span, odd = _mm_set1_epi64x(-(1LL << 32));
     const __m128i even = _mm_srli_epi64(_mm_mul_epu32(x, y), 32);
     return (NAME(lanes))(even | (_mm_mul_epu32(_mm_srli_epi64(x, 32), y) & odd));
+}
+
+INLINE NAME(doublewords) NAME(add_products)(
+    NAME(doublewords) sums, NAME(lanes) x, NAME(lanes) y)
+{
+    const __m128i upper_x = _mm_srli_epi64((__m128i)x, 32);
+    const __m128i upper_y = _mm_srli_epi64((__m128i)y, 32);
+    sums += (NAME(doublewords))_mm_mul_epu32((__m128i)x, (__m128i)y);
+    return sums + (NAME(doublewords))_mm_mul_epu32(upper_x, upper_y);
 }
 
 INLINE NAME(floats) NAME(clamped)(NAME(floats) x, NAME(floats) low, NAME(floats) high)

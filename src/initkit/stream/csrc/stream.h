@@ -167,7 +167,7 @@ static Sum path_sum(int path)
 #elif HAVE_NEON
     return path == BASELINE ? sum_neon : NULL;
 #else
-    return path == BASELINE ? add_sums : NULL;
+    return path == BASELINE ? sum_plain : NULL;
 #endif
 }
 

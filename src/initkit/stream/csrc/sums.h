@@ -31,8 +31,7 @@ INLINE uint64_t block_factor(uint64_t block, int j)
     return scattered((block + 1) << 2 | (uint64_t)j) | 1;
 }
 
-/* Inlined, so that each path uses its own vectors. */
-INLINE void block_sums(uint64_t *h, const char *data)
+static inline void block_sums_plain(uint64_t *h, const char *data)
 {
     uint64_t a = 0, b = 0, c = 0, d = 0;
     for (int p = 0; p < SUM_WORDS; p++) {
@@ -49,8 +48,10 @@ INLINE void block_sums(uint64_t *h, const char *data)
     h[3] = d;
 }
 
-/* Add the sums of `n` bytes, of which the first is the `start`-th of all. */
-INLINE void add_sums(uint64_t *sums, const char *data, uint64_t start, uint64_t n)
+/* Add the sums of `n` bytes, of which the first is the `start`-th of all. Inlined, so that each path
+   takes blocks by its own vectors. */
+INLINE void add_sums(void (*block_sums)(uint64_t *, const char *), uint64_t *sums,
+    const char *data, uint64_t start, uint64_t n)
 {
     while (n > 0) {
         const uint64_t block = start / SUM_BYTES, from = start % SUM_BYTES;
@@ -68,6 +69,11 @@ INLINE void add_sums(uint64_t *sums, const char *data, uint64_t start, uint64_t 
         start += length;
         n -= length;
     }
+}
+
+static inline void sum_plain(uint64_t *sums, const char *data, uint64_t start, uint64_t n)
+{
+    add_sums(block_sums_plain, sums, data, start, n);
 }
 
 #endif
