@@ -132,7 +132,9 @@ def test_a_text_fits_the_narrowest_width() -> None:
 def test_what_is_printed_holds_no_sign_that_the_output_cannot_write(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    model = nn.Sequential(*[nn.Linear(4, 4) for _ in range(3)])
+    class Projection(nn.Linear): ...
+
+    model = nn.Sequential(nn.Linear(4, 4), Projection(4, 4), nn.Linear(4, 4))
     model.add_module("kopf_für_x", nn.Linear(4, 2))
     kinds = (nn.Linear, nn.Conv1d, nn.Embedding)
     plan = plan_init(model, {kinds: "normal(std=1/sqrt(fan_in))", "*": 0})
