@@ -29,8 +29,8 @@ from .resolve import Choice, Resolver, slot_info
 from .step import KEEP, UNCOVERED, WRITE, Status, Step, Target
 
 Decision: TypeAlias = tuple[Step, Target]
-_Kind: TypeAlias = "tuple[int, type | None, str, torch.Size, torch.dtype, bool]"
-"""The place of a rule, and what most tensors of one kind share: class, key, shape and dtype."""
+_Kind: TypeAlias = "tuple[int | None, type | None, str, torch.Size, torch.dtype, bool]"
+"""The place of a rule or None, and what tensors of one kind share: class, key, shape, dtype."""
 
 
 _ORDINARY = (Tensor, Parameter)  # by identity: a subclass may be sharded, or anything
@@ -94,13 +94,12 @@ class _Decider:
         for slots, group in pieces:
             slot = slots[0]
             tensor, owner = slot.tensor, slot.owner
-            place = None
-            one = group is None and slot.kind != "buffer"
+            found: Decision | None = None
+            one = group is None and slot.kind != "buffer" and not slot.literal
             if tensor is not None and one and (untied or not shape_problem(tensor)):
                 place = first(slot, slot.name, slot.canonicals[0])
-            found: Decision | None = None
-            if tensor is not None and place is not None:
-                used.add(place)
+                if place is not None:
+                    used.add(place)
                 kind = kind_of(owner) if owner is not None else None
                 key = place, kind, slot.key, tensor.shape, tensor.dtype, tensor.requires_grad
                 step = by_kind.get(key) if slot.computed is None else None
@@ -120,19 +119,27 @@ class _Decider:
         (slot,) = slots
         step = step.renamed(slot.paths, slot.canonicals[0])
         # All but the place is alike; what `plainly_untied` let pass is contiguous, if ordinary.
-        ordinary = self.untied and type(slot.tensor) in _ORDINARY
-        if not ordinary and (text := place_problem(slot)):
+        fine = step.distribution is None or (self.untied and type(slot.tensor) in _ORDINARY)
+        if not fine and (text := place_problem(slot)):
             self._refuse(step, text)
         if step.padding is None:
             return step, Target(slots, slot)
         return step, Target(slots, slot, tuple((slot, row) for row in step.padding_rows))
 
-    def _like_another(self, slots: tuple[Slot, ...], place: int, kind: _Kind) -> Decision | None:
+    def _like_another(
+        self, slots: tuple[Slot, ...], place: int | None, kind: _Kind
+    ) -> Decision | None:
         """Return a step by what its module and formulas say, and note which others are alike.
 
-        None where a rule keeps it, or could not be resolved: the long way says which.
+        None where the rule could not be resolved: the long way says why.
         """
         (slot,), resolver, known = slots, self.resolver, None
+        if place is None or self.table.clauses[place].keeps:
+            chosen = None if place is None else resolver.choice(slot, slot.name, place)
+            step, target = kept_step(slots, slot, chosen, None)
+            if slot.computed is None:
+                self._by_kind[kind] = step
+            return step, target
         row, by_shape = layout_row(slot.owner, slot.key)
         asked = not resolver.same_everywhere[place] or (len(slot.shape) > 1 and not by_shape)
         if asked:  # some is known from the module or its parents alone, and not from the row
