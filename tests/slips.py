@@ -77,7 +77,6 @@ KNOWN = {
     "re": re,
     "model": MODEL,
     "find_tied_parameters": find_tied_parameters,
-    "PosixPath": Path,
 }
 
 
@@ -293,7 +292,7 @@ SLIPS = {
     "a tensor": Slip("'fc.bias': torch.tensor([0., 0., 0., 1.])"),
     "an array": Slip("'fc.bias': np.array([0, 0, 0, 1])"),
     "an enum": Slip("'fc.weight': Style.SMALL"),
-    "a path": Slip("'fc.weight': Path('normal')", written="'fc.weight': PosixPath('normal')"),
+    "a path": Slip("'fc.weight': Path('normal')"),
     "a partial with a slip": Slip("'fc.weight': partial(nn.init.trunc_normal_, ztd=0.02)"),
     "a misspelt none": Slip("'fc.weight': 'null'"),
     # ---------------------------------------------------------------------- names from elsewhere

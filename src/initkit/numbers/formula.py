@@ -346,6 +346,10 @@ def _raise_unknown(node: ast.expr, formula: Formula) -> NoReturn:
             error.meaning(path[0], _ATTRIBUTES)
             if last in (*language.functions, *_CONSTANTS):
                 error.mends += ({".".join([*path, last]): last},)
+        case ast.Subscript(value=ast.Name(id=("size" | "dim") as word)):
+            error.mends = ({f"{word}[": "shape["},)
+        case ast.Attribute(value=ast.Attribute(value=ast.Name(id=("self" | "model") as word))):
+            error.mends = ({f"{word}.": ""},)
         case ast.BinOp(op=ast.BitXor()):
             error.mends = ({"^": "**"},)
     raise error
@@ -379,7 +383,18 @@ def _check_name(name: str, formula: Formula) -> None:
     others = f"; names are {', '.join(known)}, and the model's own: config.{name}, around.{name}"
     message = f"the formula {formula.text!r} has an unknown name {name!r}"
     error = FormulaError(message, formula=formula.text)
-    raise error.or_rather(name, (*known, *language.functions), others)
+    if name in _NAMES_ELSEWHERE:
+        error.mends = ({name: _NAMES_ELSEWHERE[name]},)
+    error.or_rather(name, (*known, *language.functions), others)
+    if not error.mends:  # whoever knows the model knows which of them has it
+        error.either = tuple({name: f"{head}.{name}"} for head in ("config", "owner", "around"))
+    raise error
+
+
+_NAMES_ELSEWHERE = {
+    **dict.fromkeys(("layer_id", "layer_idx", "layer_index", "block_id"), "layer"),
+    **dict.fromkeys(("depth", "num_layers", "num_hidden_layers", "n_blocks"), "n_layers"),
+}
 
 
 def value_of(node: ast.expr, lookup: Callable[[str], Any], language: Language) -> Any:

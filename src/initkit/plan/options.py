@@ -198,7 +198,9 @@ def _check_option(
     if choices is not None and value not in choices:
         listed = ", ".join(map(repr, choices))
         error = OptionError(f"{option} must be one of {listed}, not {shown(value)}", option=option)
-        raise error.meaning(value, choices) if isinstance(value, str) else error
+        near = error.meaning(value, choices).mends if isinstance(value, str) else ()
+        error.either = () if near else tuple((value, choice) for choice in choices)
+        raise error
 
 
 K = TypeVar("K")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from enum import Enum
+from os import PathLike, fspath
 from typing import Any
 
 from torch import nn
 
-from ..errors import RuleError, shown
+from ..errors import Mend, RuleError, shown
 from . import roles  # noqa: F401  defined, so that their prefixes are known
 from .alternatives import Alternatives
 from .base import BY_PREFIX, Matcher
@@ -31,7 +34,21 @@ def read_key(key: object) -> Matcher:
         "expressions, and module classes or tuples of them"
     )
     error.hint = _way_out(key)
+    with suppress(ValueError):  # bytes that are no text
+        error.mends = _meant(key)
     raise error
+
+
+def _meant(key: object) -> tuple[Mend, ...]:
+    """Return the text that stands for what holds one."""
+    match key:
+        case Enum():
+            return ((key, key.value),)
+        case PathLike():
+            return ((key, fspath(key)),)
+        case bytes():
+            return ((key, key.decode()),)
+    return ()
 
 
 def _way_out(key: object) -> str:

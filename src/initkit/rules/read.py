@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from os import PathLike
 from typing import Any, TypeAlias, TypeVar
 
-from ..errors import InitkitError, RuleError, UnknownNameError, described, shown
+from ..errors import InitkitError, RuleError, UnknownNameError, shown
 from ..numbers import Formula, IndexFormula, Layout, read_call
 from ..schemes import (
     Keep,
@@ -35,7 +35,7 @@ from .mention import Mention
 from .recipe import SHOW_ALL, Recipe, describe_recipe, find_recipe, scheme_recipe
 from .row_range import RowRange
 from .rule import Rule
-from .slips import names_rules, refuse_values, turned
+from .slips import names_rules, no_rules, refuse_values, turned
 
 Rules: TypeAlias = "Mapping[Any, Any] | Sequence[Any] | Rule | Recipe | Scheme | str"
 """What users write rules as."""
@@ -148,10 +148,7 @@ def _read(rules: Any) -> list[Clause]:
         raise RuleError(
             f"{rules} is a path: load_recipe({shown(str(rules))}) reads rules in a file"
         )
-    raise RuleError(
-        f"cannot read rules from {described(rules)}; rules are a dict, a list of dicts, a Rule, a "
-        "Recipe, or the name of a recipe or scheme"
-    )
+    raise no_rules(rules)
 
 
 def as_table(entry: Any) -> Any:
