@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MethodType
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from torch import Tensor, nn
 
-from ..errors import Correction, InitkitError, ReadError
+from ..errors import Correction, InitkitError, OptionError, ReadError
 from ..model import ModelView
 from ..python_text import Code, python_text
 from ..rules import Clause, Rules, Words, mended_entry, read_rules
 from ..spelling import affordable_hints
-from ..wording import Entry, worth_showing
+from ..wording import Argument, Entry, worth_showing
 from .matching import RuleTable, adapter_slots, to_the_letter
+from .options import Selection
 from .resolve import Resolver
+from .selection import Entry as Selected
+from .selection import read_selection
 from .startable import taken_by
 
 T = TypeVar("T")
@@ -57,6 +60,24 @@ def read_for(view: ModelView, rules: Rules) -> list[Clause]:
             if one.shown is not None and isinstance(one.shown.written, Entry):
                 one.shown = _shown_for(view, one.shown, one.shown.written)
         raise
+
+
+def selection_for(view: ModelView, option: str, value: Selection) -> list[Selected] | None:
+    """Return the entries of ``only`` or ``protect``; an error names those of the model."""
+    try:
+        return read_selection(option, value)
+    except OptionError as error:
+        names = _Names(view)
+        parts: list[Any] = [*value] if isinstance(value, tuple | list) else [value]
+        found = [names.path(each) if _is_part(each) else each for each in parts]
+        if any(map(_is_part, parts)) and None not in found:
+            meant = Argument(option, found if isinstance(value, tuple | list) else found[0])
+            error.shown = Correction(Argument(option, names.told(value)), meant)
+        raise
+
+
+def _is_part(thing: object) -> TypeGuard[nn.Module | Tensor]:
+    return isinstance(thing, nn.Module | Tensor)
 
 
 def _shown_for(view: ModelView, shown: Correction, written: Entry) -> Correction:

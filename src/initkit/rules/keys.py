@@ -58,7 +58,7 @@ def _way_out(key: object) -> str:
     return "; a predicate stands in a rule: Rule(scheme, where=...)" if callable(key) else ""
 
 
-def read_name(name: str | re.Pattern[str]) -> Matcher:
+def read_name(name: object) -> Matcher:
     """Return the matcher that a glob, a compiled regex or a text with a prefix stands for."""
     if isinstance(name, re.Pattern):
         pattern: Any = name.pattern
@@ -66,9 +66,12 @@ def read_name(name: str | re.Pattern[str]) -> Matcher:
             raise RuleError(f"{name!r} matches bytes, and names are text: compile a str")
         return Regex(name)
     if not isinstance(name, str):
-        raise RuleError(
+        error = RuleError(
             f"{name!r} is no name: write a glob such as '*.weight', or a compiled regex"
         )
+        if isinstance(name, tuple | list) and all(isinstance(one, str) for one in name):
+            error.mends = ((name, f"{{{','.join(name)}}}"),)
+        raise error
     # Every prefix ends in a colon; what has a colon behind another word is a name all the same.
     head, colon, text = name.partition(":")
     kind = BY_PREFIX.get(head + colon)

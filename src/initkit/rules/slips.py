@@ -46,7 +46,7 @@ def no_rules(value: object) -> RuleError:
     if getattr(value, "__module__", "") == "torch.nn.init" and canonical_name(name) is not None:
         error.mends = ((value, name),)
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        error.mends = ((value, {"*": value}),)
+        error.mends = ((value, [{"*": value}]),)
     return error
 
 
