@@ -147,6 +147,11 @@ def _keys(members: Sequence[Slot], value: object) -> Iterator[dict[Any, Any]]:
         yield {role: value}
     if first.owner is not None:
         yield {f"type:{kind_of(first.owner).__name__}": {first.key: value}}
+    if 1 < len(members) <= _FEW:
+        yield {f"{{{','.join(slot.name for slot in members)}}}": value}
+
+
+_FEW = 4  # names that a key lists
 
 
 def _common(names: Sequence[Sequence[str]]) -> str:

@@ -47,6 +47,8 @@ class Words:
             yield f"{key}.*"
         if key in self._module_ends:
             yield f"*.{key}.*"
+        if key in self._modules:
+            yield f"{key}.weight"  # where others are for the rest of it
         yield from _as_regex(key)
         yield from self._prefixed(key)
         if (found := out_of_range(self.slots, key)) is not None:
@@ -114,14 +116,14 @@ def _as_regex(key: str) -> Iterator[str]:
         yield from (f"{key}.*", f"re:.*{key[3:]}", f"re:.*{key[3:]}.*")
 
 
-def mended_entry(
+def mended_entries(
     entry: Entry, words: Words, beside: Sequence[Entry] = ()
-) -> tuple[Entry, list[str]] | None:
-    """Return a line whose keys match parameters, in place of one that matches none, and which.
+) -> Iterator[tuple[Entry, list[str]]]:
+    """Yield lines whose keys match parameters, in place of one that matches none, and which.
 
-    It is as its author wrote it but for the words of a key that the model spells in another way,
-    for two slips where one explains nothing. ``beside`` are the lines of its table, with its own:
-    they may be the options of one scheme.
+    They are as their author wrote them but for the words of a key that the model spells in another
+    way, for two slips where one explains nothing. ``beside`` are the lines of its table, with its
+    own: they may be the options of one scheme.
     """
     forms = chain(_as_one_text(beside or (entry,)), _one_then_two(entry, words))
     for form in islice(forms, affordable_forms(len(words.slots))):
@@ -130,8 +132,7 @@ def mended_entry(
         except ReadError:  # a form of it need not be a key
             continue
         if names:
-            return form, names
-    return None
+            yield form, names
 
 
 def affordable_forms(names: int) -> int:
