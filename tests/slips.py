@@ -218,6 +218,8 @@ SLIPS = {
     "a module for its weights": Slip("'head': 'xavier_uniform'"),
     "a module of modules": Slip("'blocks': 'orthogonal'"),
     "a module for a constant": Slip("'head': 0"),
+    "a module for another's scheme": Slip("'head': 'dirac'"),
+    "a scheme of other matrices": Slip("'conv.*': 'eye'"),
     "a module as key": Slip("model.fc: 'xavier_uniform'"),
     "a module as key of a constant": Slip("model.blocks[1].norm: 0"),
     "a module as key of a table": Slip("model.fc: {'weight': 'normal'}"),

@@ -53,13 +53,18 @@ def startable(
     *around, key = entry.keys
     used = _keys_beside(entry, table)
     lines: dict[Any, Any] = {}
+    rest = entry.value
+    if len(started) == len(taken):  # or the line itself would have nothing left
+        first = next(iter(instead))
+        rest = _value(first)
+        del instead[first]
     for scheme, members in instead.items():
         found = _lines(entry, _value(scheme), members, below)
         # Of two lines with one key in a table, the second alone would count.
         if found is None or not used.isdisjoint(found):
             return None
         lines |= found
-    return Startable(Entry(tuple(around), {**lines, key: entry.value}), started)
+    return Startable(Entry(tuple(around), {**lines, key: rest}), started)
 
 
 def _keys_beside(entry: Entry, table: RuleTable) -> set[Any]:
