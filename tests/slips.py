@@ -262,7 +262,12 @@ SLIPS = {
     "MMEngine's for a layer": Slip("'type': 'Kaiming', 'layer': 'Conv2d'", ALONE),
     "AllenNLP's": Slip("'fc.weight': {'type': 'uniform', 'a': -1, 'b': 1}"),
     "Hydra's": Slip("'fc.weight': {'_target_': 'torch.nn.init.normal_', 'std': 0.02}"),
+    "schemes in a list": Slip("'fc.weight': ['normal', 'zeros']"),
     # ------------------------------------------------------------------------- calls in texts
+    "a variance": Slip("'fc.weight': 'normal(mean=1, var=0.1)'"),
+    "a bound": Slip("'fc.weight': 'uniform(bound=0.1)'"),
+    "the std of a uniform law": Slip("'fc.weight': 'uniform(std=1/sqrt(3))'"),
+    "a blank in a number": Slip("'fc.weight': 'normal(std=1e -3)'"),
     "no value": Slip("'fc.weight': 'constant'"),
     "a decimal comma": Slip("'fc.weight': 'normal(std=0,02)'"),
     "no parentheses": Slip("'fc.weight': 'normal std=0.02'"),

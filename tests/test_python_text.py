@@ -49,7 +49,6 @@ class Options:
         (Code("model.fc"), "model.fc"),
         ({nn.Linear: {"weight": (1, [None, True])}}, "{nn.Linear: {'weight': (1, [None, True])}}"),
     ],
-    ids=str,
 )  # fmt: skip
 def test_a_value_is_shown_as_python(value: Any, text: str) -> None:
     assert python_text(value) == text

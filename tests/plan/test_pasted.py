@@ -61,7 +61,6 @@ def told(rules: Any, model: Any = MODEL) -> list[str]:
         ),
         ({"fc.weight": MODEL.head}, ["'fc.weight': model.head"]),
     ],
-    ids=str,
 )
 def test_modules_and_parameters_are_told_by_their_names_in_the_model(
     rules: Any, lines: list[str]

@@ -187,7 +187,8 @@ def _check_option(
     if option not in known:
         if option in _MEANT:
             raise OptionError(f"{owner} {_MEANT[option]}", owner=owner, option=option)
-        raise unknown_option(owner, option, proposed)
+        error = unknown_option(owner, option, proposed)
+        raise error if error.mends else error.meaning(option, known)
     if option in _TRUTHS and not isinstance(value, bool):
         message = f"{option} must be True or False, not {shown(value)}"
         error = OptionError(message, owner=owner, option=option)

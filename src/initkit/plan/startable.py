@@ -53,7 +53,7 @@ def startable(
     *around, key = entry.keys
     used = _keys_beside(entry, table)
     lines: dict[Any, Any] = {}
-    rest = entry.value
+    rest: object = entry.value
     if len(started) == len(taken):  # or the line itself would have nothing left
         first = next(iter(instead))
         rest = _value(first)

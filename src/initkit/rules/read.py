@@ -388,6 +388,8 @@ def _from_line(entry: Entry, matcher: Matcher) -> Clause:
     except UnknownNameError as error:
         if error.kind != "scheme" or recipe_named(error.name) is not None:
             raise
+        if "/" in error.name:  # as recipes alone are called
+            find_recipe(read_call(entry.value))
         # Made anew, so that recipes are among the choices, and what is near of them.
         choices = [*error.choices, *list_recipes()]
         raise unknown_scheme("scheme or recipe", error.name, choices, SHOW_ALL) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from ..errors import RuleError, UnknownNameError
@@ -88,6 +88,29 @@ _EITHER = {
     "glorot_normal": ("variance_scaling(mode='fan_avg')", "xavier_normal"),
     "lecun_normal": ("variance_scaling()", "lecun_normal"),
 }
+
+
+# What an option says that a scheme has not, in those that it has, of which one is named first.
+_BY_FORMULA = {
+    **dict.fromkeys(("var", "variance"), ("std", "std=sqrt({0})")),
+    **dict.fromkeys(("bound", "limit", "half_width"), ("low", "low=-{0}, high={0}")),
+    "std": ("low", "low=-sqrt(3)*{0}, high=sqrt(3)*{0}"),
+}
+
+
+def option_by_formula(
+    name: str, written: str, known: Container[str]
+) -> Iterator[Mapping[str, str]]:
+    """Yield the options, as they were written, with a formula in place of one that there is not.
+
+    >>> list(option_by_formula("var", "(var=2)", ["std"]))
+    [{'(var=2)': '(std=sqrt(2))'}]
+    """
+    needs, formula = _BY_FORMULA.get(name, ("", ""))
+    value = r"((?:[^,()]|\([^()]*\))+)"
+    if needs in known and (found := re.search(rf"\b{name}\s*=\s*{value}", written)) is not None:
+        number = found[1] if re.fullmatch(r"[\w.]+", found[1]) else f"({found[1]})"
+        yield {written: written.replace(found[0], formula.format(number))}
 
 
 # The plainest scheme that has an option is meant by the option alone.
