@@ -77,7 +77,6 @@ KNOWN = {
     "re": re,
     "model": MODEL,
     "find_tied_parameters": find_tied_parameters,
-    "PosixPath": Path,
 }
 
 
@@ -138,6 +137,8 @@ def trouble(slip: Slip) -> Iterator[str]:
 
 
 ALONE = "plan([{<>}, {'*': 'keep'}])"
+OPTION = "plan({'*': 'keep'}, <>)"
+RULE = "plan([<>, {'*': 'keep'}])"
 SEEDED = "apply_init(model, {'*': 'keep'}, <>)"
 
 FIRST = re.compile(r"  as the first of .*; drop the old line$")
@@ -217,6 +218,8 @@ SLIPS = {
     "a module for its weights": Slip("'head': 'xavier_uniform'"),
     "a module of modules": Slip("'blocks': 'orthogonal'"),
     "a module for a constant": Slip("'head': 0"),
+    "a module for another's scheme": Slip("'head': 'dirac'"),
+    "a scheme of other matrices": Slip("'conv.*': 'eye'"),
     "a module as key": Slip("model.fc: 'xavier_uniform'"),
     "a module as key of a constant": Slip("model.blocks[1].norm: 0"),
     "a module as key of a table": Slip("model.fc: {'weight': 'normal'}"),
@@ -259,7 +262,12 @@ SLIPS = {
     "MMEngine's for a layer": Slip("'type': 'Kaiming', 'layer': 'Conv2d'", ALONE),
     "AllenNLP's": Slip("'fc.weight': {'type': 'uniform', 'a': -1, 'b': 1}"),
     "Hydra's": Slip("'fc.weight': {'_target_': 'torch.nn.init.normal_', 'std': 0.02}"),
+    "schemes in a list": Slip("'fc.weight': ['normal', 'zeros']"),
     # ------------------------------------------------------------------------- calls in texts
+    "a variance": Slip("'fc.weight': 'normal(mean=1, var=0.1)'"),
+    "a bound": Slip("'fc.weight': 'uniform(bound=0.1)'"),
+    "the std of a uniform law": Slip("'fc.weight': 'uniform(std=1/sqrt(3))'"),
+    "a blank in a number": Slip("'fc.weight': 'normal(std=1e -3)'"),
     "no value": Slip("'fc.weight': 'constant'"),
     "a decimal comma": Slip("'fc.weight': 'normal(std=0,02)'"),
     "no parentheses": Slip("'fc.weight': 'normal std=0.02'"),
@@ -293,7 +301,7 @@ SLIPS = {
     "a tensor": Slip("'fc.bias': torch.tensor([0., 0., 0., 1.])"),
     "an array": Slip("'fc.bias': np.array([0, 0, 0, 1])"),
     "an enum": Slip("'fc.weight': Style.SMALL"),
-    "a path": Slip("'fc.weight': Path('normal')", written="'fc.weight': PosixPath('normal')"),
+    "a path": Slip("'fc.weight': Path('normal')"),
     "a partial with a slip": Slip("'fc.weight': partial(nn.init.trunc_normal_, ztd=0.02)"),
     "a misspelt none": Slip("'fc.weight': 'null'"),
     # ---------------------------------------------------------------------- names from elsewhere
@@ -320,6 +328,75 @@ SLIPS = {
     "rules before the model": Slip("apply_init({'*': 'keep'}, model)", "<>"),
     "a recipe before the model": Slip("plan_init('xavier_uniform', model)", "<>"),
     "a prefix as a number": Slip("prefix=1", "apply_init(model, {'*': 'keep'}, seed=0, <>)"),
-    "strict as a number": Slip("strict=1", "plan({'*': 'keep'}, <>)"),
-    "strict as a text": Slip("strict='false'", "plan({'*': 'keep'}, <>)"),
+    "strict as a number": Slip("strict=1", OPTION),
+    "strict as a text": Slip("strict='false'", OPTION),
+    # --------------------------------------------------------------------------- of many kinds
+    "AllenNLP's regular expression": Slip("'.*attn.*weight': 'normal'"),
+    "anchors": Slip("'^blocks.*bias$': 0"),
+    "a backslash": Slip(r"r'blocks\.\d+\.norm\.bias': 0"),
+    "a pattern that is searched": Slip("re.compile('norm'): 0"),
+    "a dot at the end": Slip("'blocks.0.': 0"),
+    "slashes": Slip("'blocks/*/norm/bias': 0"),
+    "capitals": Slip("'Blocks.*.norm.bias': 0"),
+    "a capital at the end": Slip("'fc.Weight': 0"),
+    "a name of self": Slip("'self.fc.weight': 0"),
+    "a name of the model": Slip("'model.blocks[0].norm.bias': 0"),
+    "a wrapper's name": Slip("'module.fc.weight': 0"),
+    "the name of a checkpoint's table": Slip("'state_dict.fc.weight': 0"),
+    "a class's name": Slip("'Linear': 'xavier_uniform'"),
+    "a class's name in torch": Slip("'nn.Linear': 'xavier_uniform'"),
+    "a class's whole name": Slip("'torch.nn.Linear': 'xavier_uniform'"),
+    "a class's parameter": Slip("'nn.Linear.bias': 0"),
+    "bytes": Slip("b'fc.weight': 0"),
+    "a path as key": Slip("Path('fc.weight'): 0"),
+    "blanks": Slip("' fc.weight ': 'normal'"),
+    "a line break": Slip(r"'fc.weight\n': 'normal'"),
+    "a distribution of torch": Slip(
+        "'fc.weight': torch.distributions.Normal(0, 0.02)", written="'fc.weight': Normal(...)"
+    ),
+    "options under a class": Slip("nn.Linear: {'weight': {'std': 0.02}}"),
+    "a mode without its name": Slip("'fc.weight': 'kaiming_normal(fan_out)'"),
+    "a nonlinearity without its name": Slip("'fc.weight': 'kaiming_normal(relu)'"),
+    "a gain without quotes": Slip("'fc.weight': 'xavier_uniform(gain=rellu)'"),
+    "a fraction without its name": Slip("'fc.weight': 'xavier_uniform(5/3)'"),
+    "a layer's number": Slip("'blocks.*.attn.weight': 'normal(std=0.02/sqrt(layer_id+1))'"),
+    "a depth": Slip("'blocks.*.attn.weight': 'normal(std=0.02/sqrt(2*depth))'"),
+    "a length": Slip("'blocks.*.attn.weight': 'normal(std=0.02/sqrt(len(blocks)))'"),
+    "fans without a line": Slip("'fc.weight': 'normal(std=1/sqrt(fanin))'"),
+    "an attribute of the layer": Slip("'fc.weight': 'normal(std=1/sqrt(in_features))'"),
+    "a size": Slip("'fc.weight': 'normal(std=1/sqrt(size[1]))'"),
+    "a shape in parentheses": Slip("'fc.weight': 'normal(std=1/sqrt(shape(1)))'"),
+    "a power": Slip("'fc.weight': 'normal(std=pow(fan_in, -0.5))'"),
+    "ten to a power": Slip("'fc.weight': 'normal(std=2*10^-2)'"),
+    "Megatron's": Slip("'fc.weight': 'init_method_normal(0.02)'"),
+    "Keras's initializer": Slip("'fc.weight': 'he_uniform_initializer'"),
+    "Keras's VarianceScaling": Slip(
+        "'fc.weight': \"VarianceScaling(scale=2., distribution='normal')\""
+    ),
+    "Flax's": Slip("'fc.weight': 'nn.initializers.lecun_normal()'"),
+    "Flax's zeros": Slip("'fc.bias': 'zeros_init()'"),
+    "TensorFlow's": Slip("'fc.weight': 'tf.keras.initializers.GlorotUniform()'"),
+    "Paddle's": Slip("'fc.weight': 'XavierInitializer()'"),
+    "MMCV's": Slip("'fc.weight': 'xavier_init'"),
+    "a printer's minus": Slip("'fc.weight': 'uniform(\N{MINUS SIGN}0.1, 0.1)'"),
+    "a printer's quotes": Slip(
+        "'fc.weight': 'kaiming_normal(mode=\N{LEFT DOUBLE QUOTATION MARK}fan_out"
+        "\N{RIGHT DOUBLE QUOTATION MARK})'"
+    ),
+    "a rule by init": Slip("Rule(name='fc.weight', init='normal')", RULE),
+    "a rule by names": Slip("Rule('normal', names='fc.weight')", RULE),
+    "a rule by pattern": Slip("Rule('normal', pattern='fc.weight')", RULE),
+    "a rule by cls": Slip("Rule('normal', cls=nn.Linear)", RULE),
+    "a rule of two names": Slip("Rule('normal', name=['fc.weight', 'head.weight'])", RULE),
+    "a rule of a class's name in torch": Slip("Rule('normal', type='nn.Linear')", RULE),
+    "an answer to a tie": Slip("on_tie_conflict='frist'", OPTION),
+    "a choice that there is not": Slip("idle='warn'", OPTION),
+    "a misspelt name in only": Slip("only='fc.wieght'", OPTION),
+    "a class in only": Slip("only='Linear'", OPTION),
+    "a parameter in only": Slip("only=model.fc.weight", OPTION),
+    "parameters in protect": Slip("protect=[model.fc.weight, model.fc.bias]", OPTION),
+    "scikit-learn's seed": Slip("random_state=0", SEEDED),
+    "another device": Slip("device='gpu'", "apply_init(model, {'*': 'keep'}, seed=0, <>)"),
+    "a function for all": Slip("nn.init.xavier_uniform_", "plan(<>)"),
+    "a number for all": Slip("0.1", "plan(<>)"),
 }  # fmt: skip

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import partial
+from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -145,6 +146,7 @@ _TEXTS: tuple[tuple[Any, Callable[[Any], str]], ...] = (
     (Mapping, _mapping),
     (tuple | list, _row),
     (re.Pattern, lambda value: f"re.compile({text_in_quotes(str(value.pattern))})"),
+    (PurePath, lambda value: f"Path({str(value)!r})"),
     (Spelled, _spelled),
     (partial, _call),
     (MethodType, _method),

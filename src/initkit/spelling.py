@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from difflib import SequenceMatcher, get_close_matches
 
 
@@ -71,6 +71,42 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """Return ``"; did you mean 'a' or 'b'?"``, or nothing where nothing is near."""
     near = nearest(name, choices)
     return "; did you mean " + " or ".join(map(repr, near)) + "?" if near else ""
+
+
+# What other libraries, and everyday words, call an option: the first of these that is one is meant.
+_ELSEWHERE = {
+    # of schemes
+    **dict.fromkeys(("stddev", "sigma", "sd", "scale", "std_dev", "initializer_range"), ("std",)),
+    **dict.fromkeys(("loc", "mu", "center"), ("mean",)),
+    **dict.fromkeys(("min", "minval", "lo", "from", "left", "start"), ("low",)),
+    **dict.fromkeys(("max", "maxval", "hi", "to", "right"), ("high",)),
+    **dict.fromkeys(("val", "fill_value", "fill"), ("value",)),
+    **dict.fromkeys(("slope", "negative_slope", "alpha"), ("a",)),
+    **dict.fromkeys(("activation", "act", "nonlin", "func"), ("nonlinearity",)),
+    **dict.fromkeys(("multiplier", "factor"), ("gain", "scale")),
+    **dict.fromkeys(("n_std", "num_std"), ("cutoff",)),
+    **dict.fromkeys(("prob", "prior", "prior_prob", "bias_prob"), ("p",)),
+    "sparseness": ("sparsity",),
+    "fan": ("mode", "fans"),
+    # of rules, of planning and writing
+    **dict.fromkeys(("init", "initializer", "init_fn", "distribution", "fn"), ("scheme",)),
+    **dict.fromkeys(("pattern", "glob", "regex", "names", "path", "key"), ("name", "only")),
+    **dict.fromkeys(("cls", "kind", "module_type", "layer", "types", "module"), ("type",)),
+    **dict.fromkeys(("predicate", "filter", "condition", "cond"), ("where",)),
+    **dict.fromkeys(("exclude", "freeze", "skip", "ignore", "keep", "frozen"), ("protect",)),
+    **dict.fromkeys(("include", "select", "params", "parameters"), ("only",)),
+    **dict.fromkeys(("random_state", "random_seed", "manual_seed", "rng"), ("seed",)),
+    **dict.fromkeys(("verbose", "show_progress"), ("progress",)),
+}
+
+
+def option_elsewhere(name: str, known: Container[str]) -> str | None:
+    """Return which of the options that are ``known`` another library's name is, or None.
+
+    >>> option_elsewhere("stddev", ["mean", "std"]), option_elsewhere("stddev", ["gain"])
+    ('std', None)
+    """
+    return next((one for one in _ELSEWHERE.get(name, ()) if one in known), None)
 
 
 class Fact(str):

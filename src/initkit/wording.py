@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from .errors import Correction, InitkitError, Mend, OptionError, RuleError
 from .python_text import Spelled, python_text
-from .spelling import nearest
+from .spelling import nearest, option_elsewhere
 
 Changes = Callable[[str], Iterator[str]]
 """What yields the forms that a text may have been meant to have."""
@@ -340,15 +340,10 @@ def _show_argument(error: OptionError, argument: Argument, known: Sequence[str])
     show(error, argument, read)
 
 
-def unknown_option(
-    owner: str, name: str, known: Sequence[str], meant: str | None = None
-) -> OptionError:
-    """Return the error that a call has an argument of a name that is none of the ``known``.
-
-    ``meant`` is the one that it clearly stands for, where somebody knows that.
-    """
+def unknown_option(owner: str, name: str, known: Sequence[str]) -> OptionError:
+    """Return the error that a call has an argument of a name that is none of the ``known``."""
     error = OptionError(f"{owner} has no option {name!r}", owner=owner, option=name)
-    if meant is None:
+    if (meant := option_elsewhere(name, known)) is None:
         error.or_rather(name, known, f"; it takes {', '.join(known) or 'none'}")
         # Of so few names the only one that is near is meant.
         near = nearest(name, known)

@@ -523,3 +523,17 @@ def test_a_weight_without_values_has_no_principal_part() -> None:
         FillError, match="it follows from what the model holds, which cannot be read"
     ):
         apply_init(model, {"{base,down,up}.weight": "pissa"}, device="cpu")
+
+
+@pytest.mark.usefixtures("pair")
+def test_a_key_that_names_another_number_of_tensors_than_a_function_has_is_told_so() -> None:
+    model = nn.ModuleDict({name: nn.Linear(3, 3, bias=False) for name in "abc"})
+    with pytest.raises(OptionError) as caught:
+        plan_init(model, {"{a,b,c}.weight": "test_pair"})
+    assert caught.value.message == "test_pair starts 2 tensors as one (a, b), and its key names 3"
+    with pytest.raises(OptionError) as caught:
+        plan_init(model, {"a.weight": "test_pair", "*": 0})
+    assert str(caught.value).startswith(
+        "test_pair needs the option b: test_pair(b=...); or, of a scheme over several tensors, a "
+        "key names them: '{a,b}'\n"
+    )

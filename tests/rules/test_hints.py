@@ -182,7 +182,7 @@ IDLE: dict[str, tuple[Any, str]] = {
         {"body": {"0": {"wieght": 1}}},
         "; did you mean 'body.0.weight' or 'body.2.weight' or 'body.0.bias'?",
     ),
-    "a type in a scope": ({"body": {nn.Conv2d: 1}}, "; did you mean 'weight'?"),
+    "a type in a scope": ({"body": {nn.Conv2d: 1}}, f"{HERE}Linear"),
     "a scope like none": ({"zz": {"*": 1}}, "; there is no module at 'zz'"),
     "a type and a name": ([Rule(1, type="Linear", name="zz")], f"{HERE}Linear"),
     "a predicate": ([Rule(1, where=never)], "the rule 'never' matches no parameter"),

@@ -764,6 +764,9 @@ def test_a_value_in_the_words_of_torch_or_of_a_plan_is_mended(written: str, mean
 def test_the_name_of_a_checkpoint_means_its_family(written: str, family: str) -> None:
     error = error_of(written)
     assert error is not None and error.told().endswith(f"to paste:     {family!r}")
+    if "/" in written:  # as recipes alone are called, wherever they stand
+        error = error_of({"blocks": written})
+        assert error is not None and error.told().endswith(f"to paste:     'blocks': {family!r}")
 
 
 def test_a_file_for_rules_is_told_to_be_loaded() -> None:

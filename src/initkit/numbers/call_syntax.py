@@ -124,6 +124,9 @@ _SLIPS = (
     (r"(?<=\d),(?=\d)", "."),  # a decimal comma
     (r";", ","),
     (r"(\d)\s*%", r"\1/100"),
+    (r"(\d)e\s+(-?\d)", r"\1e\2"),
+    (r"[−–]", "-"),  # typographers' signs
+    (r"[“”‘’]", "'"),
     (r"√\s*(\d+|\w+)", r"sqrt(\1)"),
     (r"(?<=\d)f\b", ""),  # C's suffix of a float
     (r"(?<=[\w.'\"])\s+(?=\w+\s*=)", ", "),  # no comma between two

@@ -25,6 +25,7 @@ from typing import Any, ClassVar, NoReturn, TypeAlias
 
 from ..errors import FormulaError
 from ..wording import checks_calls
+from .formula_slips import NAMES_ELSEWHERE, in_other_words
 
 Lookup: TypeAlias = Callable[[str], float]
 """From a name such as ``fan_in``, ``shape[0]`` or ``config.d_model`` to its value here.
@@ -341,13 +342,9 @@ def _raise_unknown(node: ast.expr, formula: Formula) -> NoReturn:
     match node:
         case ast.Call(func=ast.Name(id=function)):
             error.meaning(function, (*language.functions, "count"))
-        case ast.Call(func=ast.Attribute() as function) | (ast.Attribute() as function):
-            *path, last = ast.unparse(function).split(".")  # such as math.sqrt and np.pi
-            error.meaning(path[0], _ATTRIBUTES)
-            if last in (*language.functions, *_CONSTANTS):
-                error.mends += ({".".join([*path, last]): last},)
-        case ast.BinOp(op=ast.BitXor()):
-            error.mends = ({"^": "**"},)
+        case ast.Attribute(value=ast.Name(id=head)):
+            error.meaning(head, _ATTRIBUTES)
+    error.mends = (*in_other_words(node, formula.text.strip(), language.functions), *error.mends)
     raise error
 
 
@@ -379,7 +376,12 @@ def _check_name(name: str, formula: Formula) -> None:
     others = f"; names are {', '.join(known)}, and the model's own: config.{name}, around.{name}"
     message = f"the formula {formula.text!r} has an unknown name {name!r}"
     error = FormulaError(message, formula=formula.text)
-    raise error.or_rather(name, (*known, *language.functions), others)
+    if name in NAMES_ELSEWHERE:
+        error.mends = ({name: NAMES_ELSEWHERE[name]},)
+    error.or_rather(name, (*known, *language.functions), others)
+    if not error.mends:  # whoever knows the model knows which of them has it
+        error.either = tuple({name: f"{head}.{name}"} for head in ("config", "owner", "around"))
+    raise error
 
 
 def value_of(node: ast.expr, lookup: Callable[[str], Any], language: Language) -> Any:

@@ -187,7 +187,8 @@ def _check_option(
     if option not in known:
         if option in _MEANT:
             raise OptionError(f"{owner} {_MEANT[option]}", owner=owner, option=option)
-        raise unknown_option(owner, option, proposed)
+        error = unknown_option(owner, option, proposed)
+        raise error if error.mends else error.meaning(option, known)
     if option in _TRUTHS and not isinstance(value, bool):
         message = f"{option} must be True or False, not {shown(value)}"
         error = OptionError(message, owner=owner, option=option)
@@ -198,7 +199,9 @@ def _check_option(
     if choices is not None and value not in choices:
         listed = ", ".join(map(repr, choices))
         error = OptionError(f"{option} must be one of {listed}, not {shown(value)}", option=option)
-        raise error.meaning(value, choices) if isinstance(value, str) else error
+        near = error.meaning(value, choices).mends if isinstance(value, str) else ()
+        error.either = () if near else tuple((value, choice) for choice in choices)
+        raise error
 
 
 K = TypeVar("K")

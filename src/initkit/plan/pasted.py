@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MethodType
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from torch import Tensor, nn
 
-from ..errors import Correction, InitkitError, ReadError
+from ..errors import Correction, InitkitError, OptionError
 from ..model import ModelView
 from ..python_text import Code, python_text
-from ..rules import Clause, Rules, Words, mended_entry, read_rules
+from ..rules import Clause, Rules, Words, mended_entries, read_rules
 from ..spelling import affordable_hints
-from ..wording import Entry, worth_showing
+from ..wording import Argument, Entry, mended, worth_showing
 from .matching import RuleTable, adapter_slots, to_the_letter
+from .options import Selection
 from .resolve import Resolver
+from .selection import Entry as Selected
+from .selection import read_selection
 from .startable import taken_by
 
 T = TypeVar("T")
@@ -59,6 +62,24 @@ def read_for(view: ModelView, rules: Rules) -> list[Clause]:
         raise
 
 
+def selection_for(view: ModelView, option: str, value: Selection) -> list[Selected] | None:
+    """Return the entries of ``only`` or ``protect``; an error names those of the model."""
+    try:
+        return read_selection(option, value)
+    except OptionError as error:
+        names = _Names(view)
+        parts: list[Any] = [*value] if isinstance(value, tuple | list) else [value]
+        found = [names.path(each) if _is_part(each) else each for each in parts]
+        if any(map(_is_part, parts)) and None not in found:
+            meant = Argument(option, found if isinstance(value, tuple | list) else found[0])
+            error.shown = Correction(Argument(option, names.told(value)), meant)
+        raise
+
+
+def _is_part(thing: object) -> TypeGuard[nn.Module | Tensor]:
+    return isinstance(thing, nn.Module | Tensor)
+
+
 def _shown_for(view: ModelView, shown: Correction, written: Entry) -> Correction:
     """Return a line and its mended form as the model knows what they speak of."""
     names = _Names(view)
@@ -74,21 +95,28 @@ def _shown_for(view: ModelView, shown: Correction, written: Entry) -> Correction
 
 
 def _tried(line: Entry, view: ModelView, some: bool) -> Entry | None:
-    """Return a line that reads as it may be pasted: of one that matches nothing what is meant.
+    """Return a line as it may be pasted: of one that matches nothing what is meant.
 
     None where it could not start anything, or, unless ``some`` will do, all that it takes.
     """
     words = Words(view.slots)
-    try:
-        clauses = read_rules(line.table)
-        if len(clauses) != 1:
-            return line
-        if not words.names_of([clauses[0].matcher]):
-            found = mended_entry(line, words)
-            line = line if found is None else found[0]
-        return starting(line, view, RuleTable([]), None, some=some)
-    except ReadError:  # a form of it need not be a line
+    if (sound := _readable(line)) is None:
         return None
+    (clause, *others) = read_rules(sound.table)
+    if others or clause.entry is None:
+        return sound
+    if not words.names_of([clause.matcher]):
+        sound, _ = next(mended_entries(clause.entry, words), (sound, []))
+    return starting(sound, view, RuleTable([]), None, some=some)
+
+
+def _readable(line: Entry) -> Entry | None:
+    """Return a line that reads, with what else is wrong in it mended; None where it cannot be."""
+    try:
+        read_rules(line.table)
+    except InitkitError as error:
+        return mended(line, error, lambda form: read_rules(form.table))
+    return line
 
 
 class _Names:
@@ -123,23 +151,36 @@ class _Names:
 
     def meant(self, entry: Entry) -> Entry | None:
         """Return a line with modules and parameters by their names; None where it has none."""
-        if not any(isinstance(key, nn.Module | Tensor) for key in entry.keys):
+        *around, last = entry.keys or (None,)
+        if not any(map(_is_part, (*around, last))):
             return None
-        *around, last = entry.keys
-        keys = [key for one in around if (key := self._key(one, scope=True)) != ""]
-        key = self._key(last, scope=isinstance(entry.value, Mapping))
+        keys = [self._scope(key) for key in around]
+        if _is_part(last):
+            path = self.path(last)
+            if path is None:  # as all of its class
+                key: Any = type(last) if isinstance(last, nn.Module) else None
+            else:
+                within = isinstance(last, nn.Module) and not _is_table(entry.value)
+                key = f"{path}.*".removeprefix(".") if within else path
+                keys = []  # a path of the whole model stands in no scope
+        else:
+            key = last
         if key is None or None in keys:
             return None
-        return Entry((*keys, *([key] if key != "" else [])), entry.value)
+        return Entry(tuple(each for each in (*keys, key) if each != ""), entry.value)
 
-    def _key(self, key: Any, *, scope: bool) -> Any:
-        """Return the key that stands for a part of the model; "" for the root as a scope."""
-        if not isinstance(key, nn.Module | Tensor):
-            return key
-        path = self.path(key)
-        if path is None:  # as all of its class
-            return type(key) if isinstance(key, nn.Module) else None
-        return path if scope or isinstance(key, Tensor) else f"{path}.*".removeprefix(".")
+    def _scope(self, key: Any) -> Any:
+        return self.path(key) if _is_part(key) else key
+
+
+def _is_table(value: Any) -> bool:
+    """Whether a value is for the names in a module: a table, or the name of a recipe."""
+    if not isinstance(value, str):
+        return isinstance(value, Mapping)
+    try:
+        return any(clause.mention is not None for clause in read_rules({"*.": value}))
+    except InitkitError:  # to be told where it is read as a scheme
+        return False
 
 
 def _in_program(path: str) -> str:

@@ -31,10 +31,10 @@ from .matching import RuleTable, adapter_slots, to_the_letter
 from .options import DEFAULTS, InitOptions, PlanOptions, takes
 from .overridden import remark_overridden
 from .own_lines import with_own_lines
-from .pasted import read_for
+from .pasted import read_for, selection_for
 from .plan import Plan
 from .resolve import Resolver
-from .selection import listed_buffers, read_selection, select
+from .selection import listed_buffers, select
 from .step import EMPTY, KEEP, UNCOVERED, WRITE, Step
 from .unused import types_in_state_dict, unused_rules
 
@@ -63,8 +63,8 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
     """Plan a model that is walked already."""
     if isinstance(rules, Plan):
         raise RuleError("a plan holds decisions, not rules: plan.apply(model, seed=...) writes it")
-    wanted = read_selection("only", settings["only"])
-    guarded = read_selection("protect", settings["protect"])
+    wanted = selection_for(view, "only", settings["only"])
+    guarded = selection_for(view, "protect", settings["protect"])
     clauses = to_the_letter(read_for(view, rules), view.slots)
     table = RuleTable(clauses, adapter_slots(view))
     resolver = Resolver(view, table)

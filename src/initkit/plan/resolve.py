@@ -14,7 +14,7 @@ from ..errors import Correction, FormulaError, InitkitError, Problem, SchemeMism
 from ..model import ModelView, ParameterInfo, Slot, kind_of, parameter_info
 from ..numbers import Layout
 from ..rules import Clause, read_rules
-from ..schemes import CopyOf, FansOf, Pretrained, Scheme, Site, needs_of, resolve
+from ..schemes import CopyOf, FansOf, Joint, Pretrained, Scheme, Site, needs_of, resolve
 from ..wording import Entry, mended
 from .copies import tied_names, with_copy
 from .formula_names import FormulaNames
@@ -229,7 +229,7 @@ class Resolver:
     def _mended_line(self, entry: Entry, error: Exception, choice: Choice) -> Startable | None:
         """Return a user's own rule, mended, where that gives the parameter a distribution."""
         place, clause = choice.place, choice.clause
-        if not isinstance(error, InitkitError) or clause.rows or clause.matcher.members > 1:
+        if not isinstance(error, InitkitError) or clause.rows or isinstance(clause.scheme, Joint):
             return None
         if place not in self._mended:  # many parameters may fail by one rule
             taken = taken_by(place, self.table, self._view.slots)

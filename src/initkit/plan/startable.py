@@ -53,13 +53,18 @@ def startable(
     *around, key = entry.keys
     used = _keys_beside(entry, table)
     lines: dict[Any, Any] = {}
+    rest: object = entry.value
+    if len(started) == len(taken):  # or the line itself would have nothing left
+        first = next(iter(instead))
+        rest = _value(first)
+        del instead[first]
     for scheme, members in instead.items():
         found = _lines(entry, _value(scheme), members, below)
         # Of two lines with one key in a table, the second alone would count.
         if found is None or not used.isdisjoint(found):
             return None
         lines |= found
-    return Startable(Entry(tuple(around), {**lines, key: entry.value}), started)
+    return Startable(Entry(tuple(around), {**lines, key: rest}), started)
 
 
 def _keys_beside(entry: Entry, table: RuleTable) -> set[Any]:
@@ -147,6 +152,11 @@ def _keys(members: Sequence[Slot], value: object) -> Iterator[dict[Any, Any]]:
         yield {role: value}
     if first.owner is not None:
         yield {f"type:{kind_of(first.owner).__name__}": {first.key: value}}
+    if 1 < len(members) <= _FEW:
+        yield {f"{{{','.join(slot.name for slot in members)}}}": value}
+
+
+_FEW = 4  # names that a key lists
 
 
 def _common(names: Sequence[Sequence[str]]) -> str:

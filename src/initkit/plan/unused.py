@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 
 from ..errors import Correction, IdleRule, Problem
 from ..model import ModelView, Slot, named_unregistered
@@ -16,7 +17,7 @@ from ..rules import (
     Scope,
     Words,
     hint_module,
-    mended_entry,
+    mended_entries,
 )
 from ..schemes import canonical_name
 from ..spelling import affordable_hints
@@ -169,16 +170,23 @@ def _unmatched(place: int, clause: Clause, hinter: _Hinter) -> IdleRule:
 
 def _mended_line(place: int, entry: Entry, hinter: _Hinter) -> Correction:
     """Return a line that decides nothing as written, and as it would decide something."""
-    if (found := mended_entry(entry, hinter.words, hinter.beside(entry))) is None:
-        return Correction(entry)
-    line, names = found
-    own = line.keys not in hinter.lines - {entry.keys}
-    where = standing(hinter.table, place, {*names}, hinter.slots) if own else ""
-    ahead = where != "here"
-    form = starting(line, hinter.view, hinter.table, None if ahead else place) if where else None
-    if form is None:
-        return Correction(entry, matches=_listed(names))
-    return Correction(entry, InFront(form) if ahead else form, _listed(names), MOVED * ahead)
+    own = hinter.lines - {entry.keys}
+    matches = ""
+    for line, names in islice(mended_entries(entry, hinter.words, hinter.beside(entry)), _TRIED):
+        matches = matches or _listed(names)
+        where = (
+            standing(hinter.table, place, {*names}, hinter.slots) if line.keys not in own else ""
+        )
+        ahead = where != "here"
+        at = None if ahead else place
+        form = starting(line, hinter.view, hinter.table, at) if where else None
+        if form is not None:
+            told = InFront(form) if ahead else form
+            return Correction(entry, told, _listed(names), MOVED * ahead)
+    return Correction(entry, matches=matches)
+
+
+_TRIED = 4  # forms of a line that match something, of which the first that may stand is pasted
 
 
 def _takers(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import RuleError, shown
+from ..numbers import read_call
 from ..python_text import python_text
 from ..schemes import canonical_name, has_options, meant_by, plain_name
 from .slips import names_rules
@@ -51,9 +52,28 @@ def refuse_pulled_apart(value: object) -> None:
     """Raise, with the text to write instead, for a scheme whose options stand beside its name."""
     if isinstance(value, Mapping):
         refuse_init_cfg(value)
+    if isinstance(value, tuple | list) and len(value) > 1 and all(map(_is_scheme, value)):
+        raise _several(value)
     for name, options in _apart(value):
         if isinstance(name, str) and (texts := _texts(name, options)):
             raise _pulled_apart(value, f"{name}({', '.join(texts)})")
+
+
+def _is_scheme(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        return canonical_name(read_call(value).name) is not None
+    except RuleError:
+        return False
+
+
+def _several(value: Sequence[str]) -> RuleError:
+    error = RuleError(f"a rule has one scheme, not several: {shown(value)}")
+    parts = ", ".join(repr(one) for one in value)
+    error.hint = f"; blocks({parts}) starts equal parts of a tensor by one each"
+    error.either = ((value, value[0]), (value, f"blocks({parts})"))
+    return error
 
 
 def _apart(value: object) -> Iterator[tuple[object, object]]:

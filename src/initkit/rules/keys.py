@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from enum import Enum
+from os import PathLike, fspath
 from typing import Any
 
 from torch import nn
 
-from ..errors import RuleError, shown
+from ..errors import Mend, RuleError, shown
 from . import roles  # noqa: F401  defined, so that their prefixes are known
 from .alternatives import Alternatives
 from .base import BY_PREFIX, Matcher
@@ -31,7 +34,21 @@ def read_key(key: object) -> Matcher:
         "expressions, and module classes or tuples of them"
     )
     error.hint = _way_out(key)
+    with suppress(ValueError):  # bytes that are no text
+        error.mends = _meant(key)
     raise error
+
+
+def _meant(key: object) -> tuple[Mend, ...]:
+    """Return the text that stands for what holds one."""
+    match key:
+        case Enum():
+            return ((key, key.value),)
+        case PathLike():
+            return ((key, fspath(key)),)
+        case bytes():
+            return ((key, key.decode()),)
+    return ()
 
 
 def _way_out(key: object) -> str:
@@ -41,7 +58,7 @@ def _way_out(key: object) -> str:
     return "; a predicate stands in a rule: Rule(scheme, where=...)" if callable(key) else ""
 
 
-def read_name(name: str | re.Pattern[str]) -> Matcher:
+def read_name(name: object) -> Matcher:
     """Return the matcher that a glob, a compiled regex or a text with a prefix stands for."""
     if isinstance(name, re.Pattern):
         pattern: Any = name.pattern
@@ -49,9 +66,12 @@ def read_name(name: str | re.Pattern[str]) -> Matcher:
             raise RuleError(f"{name!r} matches bytes, and names are text: compile a str")
         return Regex(name)
     if not isinstance(name, str):
-        raise RuleError(
+        error = RuleError(
             f"{name!r} is no name: write a glob such as '*.weight', or a compiled regex"
         )
+        if isinstance(name, tuple | list) and all(isinstance(one, str) for one in name):
+            error.mends = ((name, f"{{{','.join(name)}}}"),)
+        raise error
     # Every prefix ends in a colon; what has a colon behind another word is a name all the same.
     head, colon, text = name.partition(":")
     kind = BY_PREFIX.get(head + colon)

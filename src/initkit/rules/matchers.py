@@ -333,6 +333,9 @@ class Scope(Relative):
         path = scope + self.path
         # the innermost of nested scopes asks for the whole path, so that what is near is, too
         missing = "" if isinstance(self.inner, Scope) else hint_module(slots, path)
+        if not missing and self.inner.typed:  # classes that the model has elsewhere are none here
+            takes = compile_glob(path)
+            slots = [slot for slot in slots if any(map(takes, paths_above(slot.name)))]
         return missing or self.inner.hint(slots, f"{path}.")
 
     def __str__(self) -> str:

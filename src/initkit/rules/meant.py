@@ -12,7 +12,7 @@ from torch import nn
 
 from ..errors import ReadError
 from ..model import Slot
-from ..schemes import has_options
+from ..schemes import scheme_with
 from ..spelling import clearly_nearest
 from ..wording import Entry, changed
 from .base import BY_PREFIX, Matcher
@@ -47,6 +47,8 @@ class Words:
             yield f"{key}.*"
         if key in self._module_ends:
             yield f"*.{key}.*"
+        if key in self._modules:
+            yield f"{key}.weight"  # where others are for the rest of it
         yield from _as_regex(key)
         yield from self._prefixed(key)
         if (found := out_of_range(self.slots, key)) is not None:
@@ -114,14 +116,14 @@ def _as_regex(key: str) -> Iterator[str]:
         yield from (f"{key}.*", f"re:.*{key[3:]}", f"re:.*{key[3:]}.*")
 
 
-def mended_entry(
+def mended_entries(
     entry: Entry, words: Words, beside: Sequence[Entry] = ()
-) -> tuple[Entry, list[str]] | None:
-    """Return a line whose keys match parameters, in place of one that matches none, and which.
+) -> Iterator[tuple[Entry, list[str]]]:
+    """Yield lines whose keys match parameters, in place of one that matches none, and which.
 
-    It is as its author wrote it but for the words of a key that the model spells in another way,
-    for two slips where one explains nothing. ``beside`` are the lines of its table, with its own:
-    they may be the options of one scheme.
+    They are as their author wrote them but for the words of a key that the model spells in another
+    way, for two slips where one explains nothing. ``beside`` are the lines of its table, with its
+    own: they may be the options of one scheme.
     """
     forms = chain(_as_one_text(beside or (entry,)), _one_then_two(entry, words))
     for form in islice(forms, affordable_forms(len(words.slots))):
@@ -130,8 +132,7 @@ def mended_entry(
         except ReadError:  # a form of it need not be a key
             continue
         if names:
-            return form, names
-    return None
+            yield form, names
 
 
 def affordable_forms(names: int) -> int:
@@ -150,7 +151,7 @@ def _one_then_two(entry: Entry, words: Words) -> Iterator[Entry]:
 
 def _without_wrapper(key: str) -> str:
     """Return a key without the name of what holds a model in programs."""
-    return re.sub(r"^((model|module|net|self|_orig_mod)\.)+(?=.)", "", key)
+    return re.sub(r"^((model|module|net|self|_orig_mod|state_dict|params)\.)+(?=.)", "", key)
 
 
 def _dotted(key: str) -> str:
@@ -185,8 +186,8 @@ def _braced(key: str) -> str:
 
 
 def _below(key: str) -> str:
-    """Return the key of an end that begins with a dot, in whatever module it is."""
-    return f"*{key}" if key.startswith(".") else key
+    """Return the key of an end that begins with a dot, or of a start that ends with one."""
+    return f"*{key}" if key.startswith(".") else f"{key}*" if key.endswith(".") else key
 
 
 def _listed(key: str) -> str:
@@ -240,10 +241,12 @@ def _ends_of(entry: Entry) -> Iterator[Entry]:
     """Yield a line in which the first or last layer of what is around it stands as a key does."""
     for place, key in enumerate(entry.keys):
         scope = entry.keys[place - 1] if place else None
-        if key in ("first", "last") and isinstance(scope, str):
-            is_class = scope.startswith("in:")
-            end = f"{scope}.{key}" if is_class else f"{key}:{scope}"
-            yield Entry((*entry.keys[: place - 1], end, *entry.keys[place + 1 :]), entry.value)
+        found = re.fullmatch(r"(first|last)(?:\.(.+))?", key) if isinstance(key, str) else None
+        if found is not None and isinstance(scope, str):
+            end, own = found.groups()
+            end = f"{scope}.{end}" if scope.startswith("in:") else f"{end}:{scope}"
+            inner = ((own,) if own else ()) + entry.keys[place + 1 :]
+            yield Entry((*entry.keys[: place - 1], end, *inner), entry.value)
 
 
 def _forms(entry: Entry, words: Words) -> Iterator[Entry]:
@@ -279,14 +282,9 @@ def _without_scope(keys: Sequence[object]) -> Iterator[tuple[object, ...]]:
 def _as_one_text(lines: Sequence[Entry]) -> Iterator[Entry]:
     """Yield the line of a scheme whose options stand in lines of their own, by their names."""
     around = lines[0].keys[:-1]
-    options = {str(line.keys[-1]): line.value for line in lines if line.keys}
-    if around and all(isinstance(value, int | float) for value in options.values()):
-        named = [name for name in _PLAINEST if has_options(name, options)]
-        call = ", ".join(f"{option}={value}" for option, value in options.items())
-        yield from (Entry(around, f"{name}({call})") for name in named[:1])
-
-
-_PLAINEST = ("normal", "orthogonal", "trunc_normal", "uniform", "kaiming_normal", "constant")
+    call = scheme_with({str(line.keys[-1]): line.value for line in lines if line.keys})
+    if around and call is not None:
+        yield Entry(around, call)
 
 
 def _parts(slots: Sequence[Slot]) -> list[str]:

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from os import PathLike
 from typing import Any, TypeAlias, TypeVar
 
-from ..errors import InitkitError, RuleError, UnknownNameError, described, shown
+from ..errors import InitkitError, RuleError, UnknownNameError, shown
 from ..numbers import Formula, IndexFormula, Layout, read_call
 from ..schemes import (
     Keep,
@@ -35,7 +35,7 @@ from .mention import Mention
 from .recipe import SHOW_ALL, Recipe, describe_recipe, find_recipe, scheme_recipe
 from .row_range import RowRange
 from .rule import Rule
-from .slips import names_rules, refuse_values, turned
+from .slips import names_rules, no_rules, refuse_values, turned
 
 Rules: TypeAlias = "Mapping[Any, Any] | Sequence[Any] | Rule | Recipe | Scheme | str"
 """What users write rules as."""
@@ -148,10 +148,7 @@ def _read(rules: Any) -> list[Clause]:
         raise RuleError(
             f"{rules} is a path: load_recipe({shown(str(rules))}) reads rules in a file"
         )
-    raise RuleError(
-        f"cannot read rules from {described(rules)}; rules are a dict, a list of dicts, a Rule, a "
-        "Recipe, or the name of a recipe or scheme"
-    )
+    raise no_rules(rules)
 
 
 def as_table(entry: Any) -> Any:
@@ -391,6 +388,8 @@ def _from_line(entry: Entry, matcher: Matcher) -> Clause:
     except UnknownNameError as error:
         if error.kind != "scheme" or recipe_named(error.name) is not None:
             raise
+        if "/" in error.name:  # as recipes alone are called
+            find_recipe(read_call(entry.value))
         # Made anew, so that recipes are among the choices, and what is near of them.
         choices = [*error.choices, *list_recipes()]
         raise unknown_scheme("scheme or recipe", error.name, choices, SHOW_ALL) from None

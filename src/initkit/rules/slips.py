@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..errors import RuleError
+from ..errors import RuleError, described
 from ..numbers import read_call
 from ..schemes import canonical_name
 from ..wording import Entry
@@ -32,6 +32,22 @@ def refuse_values(table: Mapping[Any, Any]) -> None:
             "model.load_state_dict() copies its values, and apply_init(state_dict, rules) starts "
             "them"
         )
+
+
+def no_rules(value: object) -> RuleError:
+    """Return the error that a value is no rules: for all parameters, where it starts any."""
+    error = RuleError(
+        f"cannot read rules from {described(value)}; rules are a dict, a list of dicts, a Rule, a "
+        "Recipe, or the name of a recipe or scheme"
+    )
+    if value is not None:
+        error.entry = Entry((), value)
+    name = getattr(value, "__name__", "").rstrip("_")
+    if getattr(value, "__module__", "") == "torch.nn.init" and canonical_name(name) is not None:
+        error.mends = ((value, name),)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        error.mends = ((value, [{"*": value}]),)
+    return error
 
 
 def turned(entry: Entry) -> Entry | None:

@@ -18,7 +18,7 @@ from .chrono import Chrono
 from .composite import Blocks, Gates
 from .copied import CopyOf
 from .describe import SchemeInfo, describe_scheme, list_schemes
-from .elsewhere import has_options, meant_by, plain_name, unknown_scheme
+from .elsewhere import has_options, meant_by, plain_name, scheme_with, unknown_scheme
 from .fan_based import (
     KaimingNormal,
     KaimingUniform,
@@ -181,6 +181,7 @@ __all__ = [
     "renamed",
     "resolve",
     "scheme_names",
+    "scheme_with",
     "unknown_scheme",
     "unregister_scheme",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from ..errors import RuleError, UnknownNameError
+from ..spelling import option_elsewhere
 from .registry import AMBIGUOUS, canonical_name, defaults_of, factory_of
 
 _ON_THE_SPHERE = ("unit_norm", "unit_sphere", "sphere", "spherical", "unit_rows", "normalized")
@@ -62,6 +63,10 @@ _MEANT = {
     "c2_msra": "Write kaiming_normal(mode='fan_out', nonlinearity='relu').",
     "bias_init_with_prob": "Write prior_bias(p=...).",
     "trunc_normal_tf": "Write trunc_normal(std=..., cutoff=2).",
+    # Megatron, torchtitan
+    "init_method_normal": "Write normal.",
+    "init_weights": "A function of modules is a value within per_module, and what "
+    "torch's own constructors do is torch_default.",
     # AllenNLP
     "lstm_hidden_bias": "Write gates(forget=1).",
     "block_orthogonal": "Write blocks('orthogonal', 'orthogonal'), one part for each block.",
@@ -85,31 +90,44 @@ _EITHER = {
 }
 
 
-# What other libraries, and everyday words, call an option; the first of its names here that a
-# scheme has is meant.
-_OPTIONS = {
-    **dict.fromkeys(("stddev", "sigma", "sd", "scale", "std_dev", "initializer_range"), ("std",)),
-    **dict.fromkeys(("loc", "mu", "center"), ("mean",)),
-    **dict.fromkeys(("min", "minval", "lo", "from", "left", "start"), ("low",)),
-    **dict.fromkeys(("max", "maxval", "hi", "to", "right"), ("high",)),
-    **dict.fromkeys(("val", "fill_value", "fill"), ("value",)),
-    **dict.fromkeys(("slope", "negative_slope", "alpha"), ("a",)),
-    **dict.fromkeys(("activation", "act", "nonlin", "func"), ("nonlinearity",)),
-    **dict.fromkeys(("multiplier", "factor"), ("gain", "scale")),
-    **dict.fromkeys(("bound", "bounds", "n_std"), ("cutoff",)),
-    **dict.fromkeys(("prob", "prior", "prior_prob", "bias_prob"), ("p",)),
-    "sparseness": ("sparsity",),
-    "fan": ("mode", "fans"),
+# What an option says that a scheme has not, in those that it has, of which one is named first.
+_BY_FORMULA = {
+    **dict.fromkeys(("var", "variance"), ("std", "std=sqrt({0})")),
+    **dict.fromkeys(("bound", "limit", "half_width"), ("low", "low=-{0}, high={0}")),
+    "std": ("low", "low=-sqrt(3)*{0}, high=sqrt(3)*{0}"),
 }
 
 
-def option_elsewhere(name: str, known: Container[str]) -> str | None:
-    """Return which of a scheme's options another library's name is, or None.
+def option_by_formula(
+    name: str, written: str, known: Container[str]
+) -> Iterator[Mapping[str, str]]:
+    """Yield the options, as they were written, with a formula in place of one that there is not.
 
-    >>> option_elsewhere("stddev", ["mean", "std"]), option_elsewhere("stddev", ["gain"])
-    ('std', None)
+    >>> list(option_by_formula("var", "(var=2)", ["std"]))
+    [{'(var=2)': '(std=sqrt(2))'}]
     """
-    return next((one for one in _OPTIONS.get(name, ()) if one in known), None)
+    needs, formula = _BY_FORMULA.get(name, ("", ""))
+    value = r"((?:[^,()]|\([^()]*\))+)"
+    if needs in known and (found := re.search(rf"\b{name}\s*=\s*{value}", written)) is not None:
+        number = found[1] if re.fullmatch(r"[\w.]+", found[1]) else f"({found[1]})"
+        yield {written: written.replace(found[0], formula.format(number))}
+
+
+# The plainest scheme that has an option is meant by the option alone.
+_PLAINEST = ("normal", "orthogonal", "trunc_normal", "uniform", "kaiming_normal", "constant")
+
+
+def scheme_with(options: Mapping[str, object]) -> str | None:
+    """Return the call of the plainest scheme that has all these options, numbers; None for none.
+
+    >>> scheme_with({"std": 0.02}), scheme_with({"weight": 0})
+    ('normal(std=0.02)', None)
+    """
+    if not options or not all(isinstance(value, int | float) for value in options.values()):
+        return None
+    name = next((name for name in _PLAINEST if has_options(name, options)), None)
+    call = ", ".join(f"{option}={value}" for option, value in options.items())
+    return None if name is None else f"{name}({call})"
 
 
 def has_options(name: str, options: Iterable[object]) -> bool:
@@ -160,7 +178,8 @@ def unknown_scheme(kind: str, name: str, choices: Iterable[str], hint: str) -> U
         error = UnknownNameError(kind, name, (), meant)  # what is spelt alike would lead away
         if ours := re.match(r"(?:Write|Keras's is) (\w+)(?:\(([^()]*)\))?\.$", meant):
             error.mends = tuple(_in_place_of(name, ours[1], ours[2]))
-        error.either = tuple({name: one} for one in _EITHER.get(plain_name(name), ()))
+        either = _EITHER.get(plain_name(name), ())
+        error.either = tuple({f"{name}()": one, name: one} for one in either)
         return error
     return UnknownNameError(kind, name, choices, hint)
 

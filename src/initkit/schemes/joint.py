@@ -9,7 +9,7 @@ from dataclasses import field
 from typing import Any, ClassVar, Literal
 
 from .. import distributions
-from ..errors import RuleError
+from ..errors import OptionError, RuleError
 from ..numbers import Formula, Number, frozen, read_call
 from .base import Scheme, option_text
 from .basic import Keep
@@ -250,9 +250,16 @@ def _registered(text: str, count: int) -> Scheme | None:
     except RuleError:
         return None  # to be refused where it is read as a scheme
     factory = factory_of(name) if name is not None else None
-    if not isinstance(factory, RegisteredFunction) or _tensors(factory.function) != count:
+    if not isinstance(factory, RegisteredFunction):
         return None
-    options = read_options(factory, call, _needed(factory.function))
+    needed = _needed(factory.function)
+    if len(needed) != count:
+        if len(needed) > 1 and call.kwargs.keys().isdisjoint(needed):
+            many = f"starts {len(needed)} tensors as one ({', '.join(needed)})"
+            message = f"{factory.name} {many}, and its key names {count}"
+            raise OptionError(message, owner=factory.name)
+        return None
+    options = read_options(factory, call, needed)
     return FunctionOfSeveral(factory.function, options, factory.name)
 
 

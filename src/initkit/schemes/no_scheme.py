@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from os import PathLike, fspath
 from typing import Any
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from ..errors import Mend, RuleError, described
 from ..python_text import Spelled, python_text
+from .elsewhere import scheme_with
 
 _SHOULD_BE = "write a number or a scheme"
 
@@ -79,6 +81,12 @@ def _meant(value: object) -> tuple[Mend, ...]:
             return ((value, value.value),)
         case PathLike():
             return ((value, fspath(value)),)
+        case Mapping() if (call := scheme_with(value)) is not None:
+            return ((value, call),)
+        case torch.distributions.Normal(loc=Tensor() as mean, scale=Tensor() as std):
+            return ((value, f"normal(mean={float(mean):.6g}, std={float(std):.6g})"),)
+        case torch.distributions.Uniform(low=Tensor() as low, high=Tensor() as high):
+            return ((value, f"uniform({float(low):.6g}, {float(high):.6g})"),)
     return ()
 
 

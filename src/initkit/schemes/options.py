@@ -99,6 +99,8 @@ def _number(option: Option, owner: str, value: object) -> Number:
         said.instead_of(error)
         if option.limits.gain and isinstance(value, str):
             said.mends += _gains_meant(value)
+        if said.mends:
+            said.either = ()
         raise said from None
     if isinstance(number, float):
         option.check(owner, number)

@@ -20,11 +20,12 @@ from ..wording import checks_calls, unknown_option
 from .base import Scheme
 from .basic import Constant, Function, PerModule
 from .composite import Blocks
-from .elsewhere import option_elsewhere, unknown_scheme
+from .elsewhere import option_by_formula, unknown_scheme
 from .no_scheme import no_scheme, several_numbers, told
 from .options import options_of
 from .registry import (
     Factory,
+    RegisteredFunction,
     canonical_name,
     defaults_of,
     factory_of,
@@ -223,11 +224,15 @@ def _make(name: str, factory: Factory, call: Call) -> Scheme:
     _check_places(name, factory, defaults, call)
     # Fewer arguments than places is the usual case; more were refused above.
     options = dict(zip(places, args, strict=False))
-    _add_by_name(options, name, getattr(factory, "synonyms", {}), defaults, kwargs)
+    _add_by_name(options, name, getattr(factory, "synonyms", {}), defaults, kwargs, call.options)
     missing = [k for k, default in defaults.items() if default is MISSING and k not in options]
     if missing:
         message = f"{name} needs the option {missing[0]}: {name}({missing[0]}=...)"
         error = OptionError(message, owner=name, option=missing[0])
+        if isinstance(factory, RegisteredFunction):
+            first = next(iter(signature(factory.function).parameters))
+            names = ",".join([first, *missing])
+            error.hint = f"; or, of a scheme over several tensors, a key names them: '{{{names}}}'"
         if factory is Constant:  # it has no more than that, and these are what is asked for most
             error.either = tuple({call.name: f"{call.name}({one})"} for one in (0, 1))
         raise error
@@ -312,12 +317,15 @@ def _add_by_name(
     synonyms: Mapping[str, str],
     defaults: Mapping[str, Any],
     kwargs: Mapping[str, Any],
+    written: str,
 ) -> None:
     for option, value in kwargs.items():
         # Its own option first: `a` is the slope of kaiming_normal, and elsewhere a synonym.
         target = option if option in defaults else synonyms.get(option, option)
         if target not in defaults:
-            raise unknown_option(name, option, [*defaults], option_elsewhere(option, defaults))
+            error = unknown_option(name, option, [*defaults])
+            error.mends = (*option_by_formula(option, written, defaults), *error.mends)
+            raise error
         if target in options:
             message = f"{name}: {target} is given twice"
             raise OptionError(message, owner=name, option=target)
