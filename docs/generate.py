@@ -193,8 +193,9 @@ def write_all(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     for make in (schemes, gains):
         (folder / f"{make.__name__}.md").write_text(make())
-    for page in ("signal", "gallery"):
-        for name, picture in pictures(Path(__file__).parent / f"{page}.md"):
+    here = Path(__file__).parent
+    for page in (here / "signal.md", *sorted((here / "gallery").glob("*.md"))):
+        for name, picture in pictures(page):
             (folder / name).write_text(picture)
     for example in ("quickstart", "tutorial"):
         (folder / f"{example}.txt").write_text(printed(f"{example}.py"))

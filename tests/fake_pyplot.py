@@ -14,6 +14,7 @@ class Axis:
 
     def __init__(self) -> None:
         self.drawn: list[tuple[str, Any, Any]] = []
+        self.transAxes = object()
 
     def __getattr__(self, name: str) -> Any:
         return lambda *args, **kwargs: self.drawn.append((name, args, kwargs))

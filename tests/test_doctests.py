@@ -18,7 +18,8 @@ from initkit import list_schemes
 from initkit.schemes import unregister_scheme
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.glob("*.md"), *DOCS.glob("gallery/*.md"), ROOT / "README.md"])
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 # Started, compiled, a script, or for what is not installed here.
 OWN = re.compile(r"\.(__main__|_\w+|make_\w+|triton_kernel)$")

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src/initkit"
 BASES = (ROOT, PACKAGE)
 NOTEBOOKS = sorted((ROOT / "docs/notebooks").glob("*.ipynb"))
+GALLERY = sorted((ROOT / "docs/gallery").glob("*.md"))
 README = (ROOT / "README.md").read_text()
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
 
@@ -95,14 +96,23 @@ def test_the_picture_in_the_readme_is_what_its_script_draws(
     assert drawn == (ROOT / "docs/images/odd-layer.svg").read_text(), "python docs/pictures.py"
 
 
-@pytest.mark.parametrize("name", ["gallery", "signal"])
+@pytest.mark.parametrize(
+    "page", [ROOT / "docs/signal.md", *GALLERY], ids=lambda path: str(path.stem)
+)
 def test_the_pictures_of_a_page_are_drawn_by_its_own_code(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
     monkeypatch.chdir(tmp_path)
-    drawn = dict(importlib.import_module("generate").pictures(ROOT / f"docs/{name}.md"))
-    assert len(drawn) >= 4 and all("<svg" in picture for picture in drawn.values())
+    drawn = dict(importlib.import_module("generate").pictures(page))
+    assert drawn and all("<svg" in picture for picture in drawn.values())
+
+
+def test_the_gallery_lists_each_of_its_pages() -> None:
+    index = (ROOT / "docs/gallery.md").read_text()
+    listed = re.findall(r"\]\(gallery/(\w+)\.md\)", index)
+    assert sorted(listed) == [page.stem for page in GALLERY]
+    assert listed == re.findall(r"^gallery/(\w+)$", index, re.MULTILINE)
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)

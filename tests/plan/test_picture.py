@@ -75,6 +75,28 @@ def test_a_figure_has_the_same_marks(pyplot: None) -> None:
     assert drawn["1/sqrt(fan_in)"][1][1:] == [0.25] * 4
 
 
+def test_a_figure_has_round_numbers_on_its_logarithms(pyplot: None) -> None:
+    axis = plan().plot().axes[0][0]
+    ((ticks, labels), _), *_ = [(args, k) for name, args, k in axis.drawn if name == "set_yticks"]
+    assert labels == ["0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1"]
+    assert ticks == pytest.approx(list(map(float, labels)))
+
+
+def test_a_figure_of_nothing_random_says_so(pyplot: None) -> None:
+    axis = plan_init(nn.Linear(4, 4), {"*": 0}).plot().axes[0][0]
+    assert [args[2] for name, args, _ in axis.drawn if name == "text"] == [
+        "Linear: nothing is drawn at random"
+    ]
+
+
+def test_a_real_matplotlib_draws_it() -> None:
+    pytest.importorskip("matplotlib").use("Agg")
+    figure = plan().plot()
+    figure.canvas.draw()
+    (axis,) = figure.axes
+    assert axis.get_yscale() == "log" and len(axis.collections) == 3
+
+
 def test_without_matplotlib_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(OptionError, match=r"plot\(\) needs matplotlib: pip install"):

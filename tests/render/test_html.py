@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import json
 import math
 import pickle
 import re
+import zlib
 from html.parser import HTMLParser
 
 import pytest
@@ -201,3 +204,13 @@ def test_a_table_of_many_columns_has_names_in_lines_of_their_own_where_it_is_nar
     page = html_page("T", [Table(list("abcdef"), [range(6)]), Table(["a"], [[1]])])
     assert page.count('<table class=wide style="--n:5">') == 1 and page.count("<table>") == 1
     assert ".wide{display:grid;grid-template-columns:repeat(var(--n),auto)}" in page
+
+
+def test_in_a_long_table_what_is_equal_and_reads_otherwise_stays_apart() -> None:
+    values = [1, True, 1.0, 0.0, -0.0, "1"]
+    page = html_page("", [Table(["a"], [[value] for value in values] * 400)])
+    (text,) = re.findall("<script type=text/plain>(.*?)</script>", page)
+    data = json.loads(zlib.decompress(base64.b64decode(text)))
+    (column,) = data["cells"]
+    told = [column["texts"][place] for place in column["at"][: len(values)]]
+    assert told == [f"<td>{value}</td>" for value in values]

@@ -142,10 +142,29 @@ def test_a_figure_has_the_same_pictures(pyplot, probe) -> None:
     forward = [args for name, args, _ in figure.axes[0][0].drawn if name == "plot"]
     assert forward[0][1] == list(probe.trunk.signal) and len(forward) == 2
     assert figure.title == "Sequential: 2 problems: 25 points, train mode"
-    assert [name for name, *_ in figure.axes[1][1].drawn] == ["set", "imshow"]
+    # No residual sums, so no panel of them; the place that is left stays empty.
+    assert [name for name, *_ in figure.axes[1][0].drawn] == ["set", "set_yticks", "imshow"]
+    assert [name for name, *_ in figure.axes[1][1].drawn] == ["set_axis_off", "text"]
     figure = probe_init(residual(3, 16), X).plot()
     assert {k["label"] for n, _, k in figure.axes[1][0].drawn if n == "plot"} == {"trunk", "branch"}
-    assert len(check().plot().axes[0]) == 2
+    titles = [
+        told.get("title")
+        for axis in check().plot().axes[0]
+        for n, _, told in axis.drawn
+        if n == "set"
+    ]
+    assert [title for title in titles if title] == [
+        "mean |x| after 0 steps",
+        "mean |x - x0| after 1 step",
+    ]
+
+
+def test_a_real_matplotlib_draws_all_of_it(probe) -> None:
+    pytest.importorskip("matplotlib").use("Agg")
+    for found in (probe, probe_init(residual(3, 16), X), probe_init(nn.Linear(16, 4), X), check()):
+        figure = found.plot()
+        figure.canvas.draw()
+        assert figure.axes
 
 
 def test_without_matplotlib_it_says_what_to_install(monkeypatch, probe) -> None:

@@ -7,7 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..distributions import short
-from ..render import Ink, Picture, Spot, figure, scatter
+from ..render import (
+    Ink,
+    Picture,
+    Spot,
+    count_decades,
+    count_whole,
+    figure,
+    say_nothing,
+    scatter,
+)
 from .display import std_of
 from .step import Step
 
@@ -39,6 +48,9 @@ def plot_depth(steps: Sequence[Step], kinds: Mapping[str, str], title: str) -> A
     """Return the same strip as a figure of matplotlib."""
     made, axes = figure(1, 1, width=8.0)
     axis, drawn = axes[0][0], _drawn(steps)
+    if not drawn:
+        say_nothing(axis, f"{title}: nothing is drawn at random")
+        return made
     guide = _guide(drawn)
     axis.scatter(
         [i + 1 for i in guide],
@@ -56,7 +68,9 @@ def plot_depth(steps: Sequence[Step], kinds: Mapping[str, str], title: str) -> A
             if (kind if (kind := _kind(step, kinds)) in named else _OTHER[0]) == name
         ]
         axis.scatter([number for number, _ in found], [std for _, std in found], s=12, label=name)
-    axis.set(yscale="log", xlabel="random tensors in order", ylabel="std", title=title)
+    axis.set(xlabel="random tensors in order", ylabel="std", title=title)
+    count_decades(axis, [*guide.values(), *(std for _, std in drawn)])
+    count_whole(axis)
     axis.legend()
     return made
 

@@ -3,7 +3,7 @@
 from .columns import Column, column_html, column_lines, column_table
 from .folding import Fold, Grid, Traits, brief_names, fold_alike, fold_rows, split_name
 from .html import Mark, Names, Notes, Section, Table, html_page
-from .plots import figure
+from .plots import count_decades, count_whole, figure, say_nothing
 from .ranges import common_start, spanned, template
 from .svg import (
     Density,
@@ -46,6 +46,8 @@ __all__ = [
     "column_lines",
     "column_table",
     "common_start",
+    "count_decades",
+    "count_whole",
     "densities",
     "figure",
     "fold",
@@ -58,6 +60,7 @@ __all__ = [
     "lines_of",
     "lines_of_each",
     "one_place_a_name",
+    "say_nothing",
     "scatter",
     "show",
     "spanned",

@@ -227,7 +227,7 @@ def _drawn(column: Column[R], rows: Sequence[R], texts: Sequence[object]) -> lis
             order,
             column.hover(row) if column.hover else "",
             column.under(row) if column.under else "",
-            column.inside(row) if column.inside else (),
+            tuple(column.inside(row)) if column.inside else (),
         )
         for text, bar, order, row in zip(texts, lengths, orders, rows, strict=True)
     ]

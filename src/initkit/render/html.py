@@ -36,7 +36,7 @@ class Cell:
     order: float | str | None = None
     hover: str = ""
     under: str = ""
-    inside: Sequence[str] = ()
+    inside: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return "" if self.text is None else str(self.text)
@@ -184,6 +184,18 @@ def _tr(mark: Mark) -> str:
     return f"<tr{''.join(marks)}>"
 
 
+def _tds(column: Sequence[object], side: str) -> list[str]:
+    """Return the cells of a column, each of those that are equal made once."""
+    made: dict[object, str] = {}
+    found = []
+    for cell in column:
+        key = cell, str(cell)  # 1 equals True, and does not read like it
+        if (html_of := made.get(key)) is None:
+            html_of = made[key] = _td(cell, side)
+        found.append(html_of)
+    return found
+
+
 def _td(value: object, side: str) -> str:
     cell = value if isinstance(value, Cell) else Cell(value)
     kinds = " ".join(filter(None, (side, cell.tone)))
@@ -270,10 +282,8 @@ def _long_table(table: Table) -> str:
     if count <= _MOST_ROWS:
         return shown
     sides = _sides(table.headers, table.align)
-    cells = [
-        [_td(cell, side) for cell in column]
-        for column, side in zip(zip(*table.rows, strict=True), sides, strict=True)
-    ]
+    columns = zip(zip(*table.rows, strict=True), sides, strict=True)
+    cells = [_tds(column, side) for column, side in columns]
     told = [mark.told() for mark in table.marks] or [Mark().told()] * count
     data = pack(cells, {key: [one[key] for one in told] for key in told[0]})
     rest = (

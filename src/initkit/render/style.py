@@ -74,6 +74,8 @@ border:1px solid var(--line);padding:.2em .5em}
 @@ th[aria-sort=ascending]:after{content:" \\2191"}
 @@ th[aria-sort=descending]:after{content:" \\2193"}
 @@ .r{text-align:right}@@ td.t,@@ td.t summary{white-space:pre-wrap}
+@@ td.t summary{list-style:none}@@ td.t summary:after{content:" \\25b8"}
+@@ td.t [open] summary:after{content:" \\25be"}
 @@ td.p{white-space:normal;overflow-wrap:anywhere;min-width:9em}
 @@ td[style]{background:linear-gradient(90deg,var(--bar) var(--b),transparent var(--b))
 bottom/100% 3px no-repeat}

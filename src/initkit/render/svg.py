@@ -69,7 +69,7 @@ def line_chart(
     """
     heights = [_height(v, log) for one in series for v in one.ys]
     held = [h for h in heights if h is not None]
-    low, high = _range(held, log)
+    low, high = heights_of(held, log)
     count = max((len(one.ys) for one in series), default=1)
     place = _Places(low, high, max(count, 2))
     parts = [*_grid(place, log), *_marks(place, count, marks), *_axes(x, y)]
@@ -135,7 +135,7 @@ def scatter(
     label, heights = guide
     drawn = [(s, h) for s in spots if (h := _height(s.height, True)) is not None]
     dashes = [(i, h) for i, v in heights.items() if (h := _height(v, True)) is not None]
-    low, high = _range([h for _, h in (*drawn, *dashes)], True)
+    low, high = heights_of([h for _, h in (*drawn, *dashes)], True)
     count = max((s.place for s in spots), default=0) + 1
     place = _Places(low, high, max(count, 2), _WIDE, 14.0)
     half = min(12.0, max(0.6, 0.4 * (_WIDE - _LEFT - _RIGHT) / place.count))
@@ -288,7 +288,7 @@ def _height(value: float | None, log: bool) -> float | None:
     return math.log10(value) if log else value
 
 
-def _range(held: Sequence[float], log: bool) -> tuple[float, float]:
+def heights_of(held: Sequence[float], log: bool) -> tuple[float, float]:
     """Return the lowest and the highest of an axis: whole decades, where they are logarithms."""
     if not held:
         return 0.0, 1.0
@@ -301,7 +301,7 @@ def _range(held: Sequence[float], log: bool) -> tuple[float, float]:
 
 
 def _grid(place: _Places, log: bool) -> Iterable[str]:
-    for tick in _decades(place.low, place.high) if log else _ticks(place.low, place.high):
+    for tick in decades(place.low, place.high) if log else _ticks(place.low, place.high):
         y = place.y(tick)
         yield f'<path class="grid" d="M{_LEFT} {y:.1f}H{place.width - _RIGHT}"/>'
         yield _text(_LEFT - 6, y + 4, f"{10**tick:.4g}" if log else f"{tick:.3g}", "end")
@@ -314,7 +314,7 @@ def _marks(place: _Places, count: int, marks: Sequence[str]) -> Iterable[str]:
         yield _text(place.x(i), _HEIGHT - _BOTTOM + 16, text, "middle")
 
 
-def _decades(low: float, high: float) -> list[float]:
+def decades(low: float, high: float) -> list[float]:
     """Return the logarithms of round numbers: 1, 2 and 5 where decades are few, else some of 1."""
     if high - low <= 2:
         several = (math.log10(n) + d for d in range(round(low), round(high) + 1) for n in (1, 2, 5))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -279,11 +279,13 @@ class Coordinates(Shown):
 
     def pictures(self) -> list[Picture]:
         """Return a picture of every step: its size at the start, then how much it has changed."""
-        return [
-            Picture(self._chart(step, what), f"mean {text} after {step} step{'s' * (step != 1)}")
-            for step in sorted({row.step for row in self.rows})
-            for what, text in [("change", "|x - x0|") if step else ("size", "|x|")]
-        ]
+        return [Picture(self._chart(step, what), title) for step, what, title in self._drawn()]
+
+    def _drawn(self) -> Iterator[tuple[int, str, str]]:
+        """Yield each step, what is drawn of it, and what that is called."""
+        for step in sorted({row.step for row in self.rows}):
+            what, text = ("change", "|x - x0|") if step else ("size", "|x|")
+            yield step, what, f"mean {text} after {step} step{'s' * (step != 1)}"
 
     def _chart(self, step: int, what: str) -> str:
         names = list(dict.fromkeys(row.name for row in self.rows))
@@ -300,14 +302,13 @@ class Coordinates(Shown):
         from .plots import plot_lines
 
         panels = []
-        for step in sorted({row.step for row in self.rows}):
-            what = "change" if step else "size"
+        for step, what, title in self._drawn():
             lines = {
                 name or "(model)": (list(map(float, self.widths)), list(values))
                 for (name, at, which), values in self._means.items()
                 if at == step and which == what
             }
-            panels.append((f"step {step}", "width", lines))
+            panels.append((title, "width", lines))
         return plot_lines(panels)
 
     def _repr_html_(self) -> str:
