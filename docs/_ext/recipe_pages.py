@@ -54,11 +54,11 @@ def page(recipe: initkit.Recipe, siblings: Sequence[str]) -> str:
     parts.append(f'```python\ninitkit.apply_init(model, "{recipe.name}", seed=0)\n```')
     if recipe.notes:
         parts += ["## How paper and code differ, and what to know", f"{_sentence(recipe.notes)}"]
-    if recipe.options:
+    if options := recipe.options:  # once: all rules are read for them
         figures = recipe.config_figures
         rows = [
             [code(name), "the config's" if name in figures else _default(value)]
-            for name, value in recipe.options.items()
+            for name, value in options.items()
         ]
         parts += ["## Options", table(["Option", "Default"], rows)]
     return "\n\n".join([*parts, *_rules(recipe)]) + "\n"

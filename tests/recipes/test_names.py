@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from importlib import import_module
 
-import pytest
-
-from initkit import list_recipes
-from initkit.recipes import COLLECTIONS, families
+from initkit.recipes import COLLECTIONS, families, files_of
 from initkit.recipes._names import NAMES
 from initkit.rules import aliases
 
@@ -31,58 +27,40 @@ def test_the_index_has_every_name_that_stands_in_a_file_of_another_name() -> Non
     assert set(said) == set(named)
 
 
+def test_each_name_is_looked_for_in_the_file_that_has_it() -> None:
+    for file in [*COLLECTIONS, *families()]:
+        module = import_module(f"initkit.recipes.{file}")
+        for name in (*(recipe.name for recipe in module.RECIPES), *getattr(module, "ALIASES", {})):
+            assert file in files_of(name), name
+            if file in COLLECTIONS:  # a family's name alone means its first recipe
+                assert aliases()[name.partition("/")[0]], name
+
+
 FRESH = """
-import json, sys
-import initkit
+import sys, initkit
 from initkit import recipes
 from initkit.rules import catalog
-found = {}
-for name in json.loads(sys.stdin.read()):
+
+def loaded(prefix):
+    return [m for m in sys.modules if m.startswith(f"initkit.recipes.{prefix}")]
+
+initkit.register_scheme("a_name_of_my_own")(lambda tensor: tensor.zero_())
+print(*loaded(""))
+for name in ("a_name_of_nobody", "normal", "resnet", "geometric"):
+    catalog.recipe_named(name)
+print(*(m for m in loaded("_") if m.rpartition(".")[2] in recipes.COLLECTIONS))
+for name in sys.argv[1:]:
     for known in (catalog._RECIPES, catalog._ALIASES, recipes._loaded):
         known.clear()
-    recipe = catalog.recipe_named(name)
-    found[name] = recipe and recipe.name
-print(json.dumps(found))
+    print(name, catalog.recipe_named(name).name)
 """
 
 
-def test_every_name_alone_gives_what_it_gives_among_all() -> None:
-    wanted = {name: aliases().get(name, name) for name in list_recipes() if name in _own()}
-    done = subprocess.run(
-        [sys.executable, "-c", FRESH], input=json.dumps(list(wanted)), capture_output=True,
-        text=True, check=True,
-    )  # fmt: skip
-    assert json.loads(done.stdout) == wanted
-
-
-def _own() -> set[str]:
-    """Return the names that this library gives, whatever other tests have registered."""
-    found = set()
-    for file in [*COLLECTIONS, *families()]:
-        module = import_module(f"initkit.recipes.{file}")
-        names = [*(recipe.name for recipe in module.RECIPES), *getattr(module, "ALIASES", {})]
-        found |= set(names)
-        found |= {name.partition("/")[0] for name in names if file in COLLECTIONS}
-    return found
-
-
-@pytest.mark.parametrize("name", ["a_name_of_my_own", "normal", "resnet", "geometric"])
-def test_a_name_loads_no_collection_that_does_not_have_it(name: str) -> None:
-    code = (
-        "import sys, initkit; from initkit.rules import recipe_named\n"
-        f"recipe_named({name!r})\n"
-        "print(*[m for m in sys.modules if m.startswith('initkit.recipes._')])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = {module.rpartition(".")[2] for module in done.stdout.split()}
-    assert not loaded & set(COLLECTIONS)
-
-
-def test_registering_a_scheme_loads_no_recipe() -> None:
-    code = (
-        "import sys, initkit\n"
-        "initkit.register_scheme('a_name_of_my_own')(lambda tensor: tensor.zero_())\n"
-        "print(*[m for m in sys.modules if m.startswith('initkit.recipes.')])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["initkit.recipes._names"]
+def test_a_name_loads_no_file_that_does_not_have_it_and_is_found_whatever_was_loaded() -> None:
+    names = ["geometric", "dit/diffusers", "coat", "coat/timm", "bart", "t-fixup", "mask_rcnn"]
+    command = [sys.executable, "-c", FRESH, *names]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    by_scheme, by_names, *found = done.stdout.splitlines()
+    assert by_scheme == "initkit.recipes._names"
+    assert by_names == ""
+    assert found == [f"{name} {aliases().get(name, name)}" for name in names]

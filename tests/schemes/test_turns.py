@@ -20,6 +20,7 @@ from initkit import (
     save_recipe,
     verify_report,
 )
+from initkit.distributions import quaternion
 
 QUATERNION = "*.{r,i,j,k}.weight"
 
@@ -189,3 +190,16 @@ def test_some_rows_of_a_larger_matrix_are_pairs_of_their_own() -> None:
     model = {"w": torch.zeros(6, 4)}
     apply_init(model, Rule("skew_pairs('uniform(1, 2)')", name="w", rows="2:"), seed=0)
     assert not model["w"][:2].any() and torch.equal(model["w"][2:], -model["w"][2:].mT)
+
+
+def test_the_cdf_of_an_imaginary_part_is_that_of_all_sizes_of_its_direction() -> None:
+    generator = torch.Generator().manual_seed(0)
+    near = torch.randn(4000, generator=generator, dtype=torch.float64)
+    ends = torch.tensor([0.0, 38.4, 38.5, 1e300, torch.inf], dtype=torch.float64)
+    x = torch.cat([near, 1e-3 * near, 1e-6 * near, 3 * near, ends, -ends]).sort().values
+    sides, shares = quaternion._sides()
+    expected = quaternion._turned_cdf(x[:, None] / sides) @ shares
+    found = quaternion._imaginary_cdf(x)
+    assert float((found - expected).abs().max()) < 1e-7
+    assert bool((found.diff() >= 0).all())
+    assert found[0] == 0 and found[-1] == 1

@@ -68,14 +68,16 @@ def _bare_names(collection: str, names: Mapping[str, str]) -> dict[str, str]:
 
 def load(name: str | None) -> None:
     """Register the family of ``name``, or with None every family."""
+    for file in files_of(name):
+        _load_family(file)
+
+
+def files_of(name: str | None) -> list[str]:
+    """Return the files that may have a name, or with None all."""
     if name is None:
-        for family in [*sorted(families()), *COLLECTIONS]:
-            _load_family(family)
-        return
+        return [*sorted(families()), *COLLECTIONS]
     # A family is a file, whose name has no dash: a recipe's is looked for under the word before the
     # slash, under what stands before its dash, and with the dash left out.
     head = name.partition("/")[0]
     spelled = dict.fromkeys((head, head.partition("-")[0], head.replace("-", "")))
-    found = [family for family in spelled if family in families()]
-    for family in [*found, *_homes().get(head, ())]:
-        _load_family(family)
+    return [*(family for family in spelled if family in families()), *_homes().get(head, ())]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeGuard
 from weakref import WeakSet
 
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from ..model import find_computed_weights
 
@@ -62,24 +62,25 @@ class CopyWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         """Run an operation, and note what it takes from which storages."""
         kwargs = kwargs or {}
-        name = func.overloadpacket.__name__
+        name, takes_form, places = _known(func)
         # A fill of what holds no values does nothing, for which torch takes half a millisecond.
         filled = args[0] if name in _FILLS and args and _counts(args[0]) else None
         result = func(*args, **kwargs) if filled is None else filled
-        if name in _FORMS or name == "set_":
+        if takes_form:
             return result
-        written = [t for t in _written(func, args, kwargs) if _counts(t)]
-        read = [
-            t
-            for t in tree_leaves((args, kwargs))
-            if _counts(t) and not any(t is out for out in written)
-        ]
+        given = (args[at] if at < len(args) else kwargs.get(key) for at, key in places)
+        written = _deferred(given)
+        read = _deferred((*args, *kwargs.values()))
+        if written:
+            read = [t for t in read if not any(t is out for out in written)]
         for tensor in written:
             self._note_write(tensor, name, read)
-        old = {self._key(t) for t in (*read, *written)}
-        for tensor in tree_leaves(result):
-            if _counts(tensor) and self._key(tensor) not in old:
-                self._marks[self._key(tensor)] = self._of(read) or self._fresh(tensor)
+        made = _deferred((result,))
+        if made and (read or written):
+            old = {self._key(t) for t in (*read, *written)}
+            made = [tensor for tensor in made if self._key(tensor) not in old]
+        for tensor in made:
+            self._marks[self._key(tensor)] = self._of(read) or self._fresh(tensor)
         return result
 
     def _note_write(self, tensor: Tensor, name: str, read: Sequence[Tensor]) -> None:
@@ -177,9 +178,24 @@ def _counts(thing: object) -> TypeGuard[Tensor]:
     return isinstance(thing, Tensor) and type(thing) in (Tensor, nn.Parameter) and thing.is_meta
 
 
-def _written(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[object]:
-    """Yield the arguments that an operation writes, as its schema says."""
-    for place, argument in enumerate(func._schema.arguments):
-        if argument.alias_info is not None and argument.alias_info.is_write:
-            given = args[place] if place < len(args) else kwargs.get(argument.name)
-            yield from tree_leaves(given)
+def _deferred(things: Iterable[object]) -> list[Tensor]:
+    """Return the tensors among operands that count; an operation takes no deeper than lists."""
+    found: list[Tensor] = []
+    for thing in things:
+        if _counts(thing):
+            found.append(thing)
+        elif isinstance(thing, list | tuple):
+            found += _deferred(thing)
+    return found
+
+
+@cache  # there are few operations, and reading a schema takes longer than a small one runs
+def _known(func: Any) -> tuple[str, bool, tuple[tuple[int, str], ...]]:
+    """Return an operation's name, whether it takes no values, and the arguments that it writes."""
+    name: str = func.overloadpacket.__name__
+    written = tuple(
+        (place, argument.name)
+        for place, argument in enumerate(func._schema.arguments)
+        if argument.alias_info is not None and argument.alias_info.is_write
+    )
+    return name, name in _FORMS or name == "set_", written
