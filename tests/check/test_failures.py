@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import get_args
 
 import torch
@@ -37,6 +38,12 @@ def test_holm_compares_the_smallest_with_the_level_over_all_tests() -> None:
     one, two = (Checked(n, (), tests=[finding("std", p)]) for n, p in (("a", 0.04), ("b", 0.02)))
     assert set(failed_tests([one, two], 0.05)) == {id(one), id(two)}
     assert not failed_tests([one, two], 0.03)
+
+
+def test_a_probability_that_is_no_number_passes_nothing() -> None:
+    """Nor does it keep what is smaller from being found behind it."""
+    one, two = (Checked(n, (), tests=[finding("std", p)]) for n, p in (("a", math.nan), ("b", 0.0)))
+    assert set(failed_tests([one, two], 1e-6)) == {id(one), id(two)}
 
 
 def test_what_differs_a_little_is_told_in_as_many_digits_as_make_it_differ() -> None:

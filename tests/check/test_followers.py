@@ -83,3 +83,27 @@ def test_a_stack_of_copied_members_is_called_so_first(noise: float) -> None:
     failure = only_failure(model, rules)
     assert failure.kind == "repeated"
     assert failure.text.startswith("slice")
+
+
+PARTS = {
+    "rows of the transpose": ((96, 80), lambda x: x.T[:16]),
+    "columns, transposed": ((96, 80), lambda x: x[:, :16].T),
+    "the end, reversed": ((96, 80), lambda x: x.flip((0, 1))[:32]),
+    "a few rows": ((96, 80), lambda x: x[:16]),
+}
+
+
+@pytest.mark.parametrize("turn", PARTS)
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+@pytest.mark.parametrize("without_c", [False, True])
+def test_a_turned_part_follows_whichever_of_the_two_comes_first(
+    turn: str, noise: float, without_c: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if without_c:
+        monkeypatch.setattr("initkit.check.followers.native", lambda: None)
+    shape, part = PARTS[turn]
+    whole = draw(*shape)
+    copy = part(whole) + noise * draw(*part(whole).shape, seed=1)
+    for pair in ([whole, copy], [copy, whole]):
+        (found,) = followers(pair, [GAUSS] * 2)
+        assert (found.first, found.second) == (0, 1)

@@ -209,11 +209,15 @@ def _calls(module, where) -> list[tuple[str, Callable[[], object]]]:
         ("the columns do not fit the values", lambda: module.sides(*where, 0, 0.0)),
         (
             "the samples do not fit each other",
-            lambda: module.following(bytes(64), bytes(8), bytes(64), bytes(8), 0, bytearray(1)),
+            lambda: module.following(
+                bytes(64), bytes(8), bytes(64), bytes(8), 0, bytearray(1), True
+            ),
         ),
         (
             "the samples do not fit each other",
-            lambda: module.following(bytes(64), bytes(8), bytes(60), bytes(8), 0, bytearray(1)),
+            lambda: module.following(
+                bytes(64), bytes(8), bytes(60), bytes(8), 0, bytearray(1), True
+            ),
         ),
     ]
 

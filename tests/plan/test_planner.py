@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from bags import Bag
 from hypothesis import given
 from hypothesis import strategies as st
 from models import tied_lm
@@ -455,6 +456,22 @@ def test_a_shared_layer_has_the_number_of_each_of_its_places() -> None:
     assert plan["1.weight"].start == "N(0, 0.25)"
     plan = plan_init(net, {"*": "normal(std=1/sqrt(n_layers))"})
     assert plan["1.weight"].start == "N(0, 0.5)"
+
+
+@pytest.mark.parametrize("head_first", [False, True])
+def test_a_layer_that_also_stands_outside_has_a_number_in_its_container_alone(
+    head_first: bool,
+) -> None:
+    shared = nn.Linear(4, 4, bias=False)
+    net = Bag()
+    blocks = nn.ModuleList([shared, nn.Linear(4, 4, bias=False)])
+    for name, part in [("head", shared), ("blocks", blocks)][:: 1 if head_first else -1]:
+        net.add_module(name, part)
+    text = problem(net, {"head.weight": "normal(std=1/n_layers)", "*": 0}, SchemeMismatch)
+    assert "n_layers has no value for 'head.weight', which stands in no ModuleList" in text
+    assert (
+        plan_init(net, {"blocks.*": "normal(std=1/n_layers)"})["head.weight"].start == "N(0, 0.5)"
+    )
 
 
 def test_parameters_of_one_module_and_shape_keep_their_own_fans(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
 from initkit import Scheme, plan_init
@@ -48,6 +49,15 @@ def test_what_reads_the_shape_is_resolved_once_for_slots_that_are_alike() -> Non
     resolved.clear()
     assert starts(ByShape())["b.weight"] == "constant 6"
     assert resolved == [(4,), (6,), (4,)]  # of LayerNorms of two sizes, and of an RMSNorm
+
+
+def test_parameters_of_a_list_are_alike_though_each_has_a_key_of_its_own() -> None:
+    resolved.clear()
+    several = nn.ParameterList([nn.Parameter(torch.zeros(3, 2)) for _ in range(60)])
+    plan = plan_init(several, {"*": ByShape()})
+    assert resolved == [(3, 2)]
+    assert len({id(step.distribution) for step in plan}) == 1
+    assert len(plan.to_json()) < 60 * 100  # each says its name, and which it is like
 
 
 @pytest.mark.parametrize(

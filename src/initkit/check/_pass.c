@@ -54,6 +54,7 @@ typedef struct {
     const uint64_t *drawn, *sides;
     const int64_t *drawn_lengths, *lengths;
     const uint8_t *known; /* which later ones need not be looked at any more */
+    int plain; /* whether the sides are those of the samples as they are, and not turned */
 } Samples;
 
 static const uint64_t item_size[N_DTYPES] = {4, 8, 2, 2};
@@ -355,7 +356,7 @@ static PyMethodDef methods[] = {
     {"sides", (PyCFunction)(void (*)(void))py_sides, METH_FASTCALL,
      "sides(dtype, ptr, n, base, nbytes, columns, middle)"},
     {"following", (PyCFunction)(void (*)(void))py_following, METH_FASTCALL,
-     "following(drawn, drawn_lengths, sides, lengths, place, known)"},
+     "following(drawn, drawn_lengths, sides, lengths, place, known, plain)"},
     {NULL, NULL, 0, NULL},
 };
 
@@ -374,7 +375,7 @@ PyMODINIT_FUNC PyInit__pass(void)
 #endif
     PyObject *made = PyModule_Create(&module);
     /* To be raised with the arguments or results of a function: Python asks for it. */
-    if (made != NULL && PyModule_AddIntConstant(made, "VERSION", 2)) Py_CLEAR(made);
+    if (made != NULL && PyModule_AddIntConstant(made, "VERSION", 3)) Py_CLEAR(made);
 #ifdef Py_GIL_DISABLED
     /* Safe without the GIL: nothing is shared but what this function has set. */
     if (made != NULL && PyUnstable_Module_SetGIL(made, Py_MOD_GIL_NOT_USED)) Py_CLEAR(made);

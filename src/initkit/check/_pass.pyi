@@ -35,5 +35,6 @@ def following(
     lengths: Buffer,
     place: int,
     known: Buffer,
+    plain: bool,
     /,
 ) -> list[tuple[int, int]]: ...

@@ -130,7 +130,7 @@ static PyObject *py_rises(PyObject *self, PyObject *const *args, Py_ssize_t narg
     return PyLong_FromUnsignedLongLong(up);
 }
 
-/* following(drawn, drawn_lengths, sides, lengths, place, known): the samples whose sides go with
+/* following(drawn, drawn_lengths, sides, lengths, place, known, plain): the samples whose sides go with
    those that were drawn at a place, each with the number of elements in which they agree. */
 static PyObject *py_following(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
@@ -139,13 +139,14 @@ static PyObject *py_following(PyObject *self, PyObject *const *args, Py_ssize_t 
     Py_ssize_t *which = NULL;
     int *agreeing = NULL, got = 0;
     (void)self;
-    if (nargs != 6) return bad("following takes 6 arguments"), NULL;
+    if (nargs != 7) return bad("following takes 7 arguments"), NULL;
     const Py_ssize_t place = PyLong_AsSsize_t(args[4]);
+    const int plain = PyObject_IsTrue(args[6]);
     if (PyErr_Occurred()) return NULL;
     for (; got < 5; got++)
         if (PyObject_GetBuffer(args[got < 4 ? got : 5], &given[got], PyBUF_SIMPLE)) goto done;
     const Samples all = {given[1].len / 8, given[0].buf, given[2].buf,
-                         given[1].buf,     given[3].buf, given[4].buf};
+                         given[1].buf,     given[3].buf, given[4].buf, plain};
     int fits = place >= 0 && place < all.count;
     for (int b = 0; b < 5; b++) {
         const Py_ssize_t each = b == 4 ? 1 : b % 2 ? 8 : 8 * WORDS;

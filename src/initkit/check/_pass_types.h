@@ -142,7 +142,7 @@ TARGET static INLINE Py_ssize_t SUFFIX(follow_in)(const Samples *all, Py_ssize_t
     Py_ssize_t found = 0;
     for (Py_ssize_t j = 0; j < all->count; j++, sides += WORDS) {
         int n = length, differ;
-        if (j < place && all->drawn_lengths[j]) continue; /* compared from there: see followers.py */
+        if (all->plain && j < place && all->drawn_lengths[j]) continue; /* see followers.py */
         if (all->lengths[j] >= length) {
             differ = SUFFIX(differing)(one, sides, words, ~0ull >> (63 & -length));
         } else {

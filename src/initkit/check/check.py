@@ -48,7 +48,8 @@ def check_init(
     independence whose power grows with the number of elements, and like ones together, in case all
     are off by as little as shows in none; also found are ties that differ, repeated slices, tensors
     with the same values, and memory never written. A model that is as planned fails with
-    probability ``level`` at most, however large it is. Without rules it measures every tensor and
+    probability ``level`` at most, however large it is; levels above 0.02 find no more than that
+    one. Without rules it measures every tensor and
     lists what is wrong by itself.
 
     The report has ``.ok``, ``.failures`` and ``.verdict``, and prints itself. Raises

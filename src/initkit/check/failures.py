@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -151,10 +152,11 @@ def failed_tests(
 ) -> dict[int, list[Test]]:
     """Return the tests that fail by Holm's procedure, by tensor, beside so many ``others``."""
     count = sum(len(c.tests) for c in checked) + others
-    # None above the level fails, whatever its rank: most need no place in the order.
+    # None above the level fails, whatever its rank: most need no place in the order. One that is
+    # no number is above nothing, and passes nowhere.
     odd = sorted(
-        ((test.p, id(c), test) for c in checked for test in c.tests if test.p <= level),
-        key=lambda entry: entry[0],
+        ((test.p, id(c), test) for c in checked for test in c.tests if not test.p > level),
+        key=lambda entry: -1.0 if math.isnan(entry[0]) else entry[0],
     )
     found: dict[int, list[Test]] = {}
     # Holm: the smallest of m p-values is compared with level / m, the next with level / (m - 1);

@@ -112,9 +112,10 @@ def _pairs(
         score = drawn @ sides.T
         count = drawn.abs() @ sides.abs().T
         likely = score.square() > -2 * CERTAIN * count
-        # What is drawn as the first was is compared with those behind it: whatever way the one is
-        # turned, the other is by the same.
-        likely &= (drawn.abs().sum(1) == 0) | torch.ones_like(likely).triu(1)
+        # As they are, two that are both drawn are compared once. Turned, the one may go with the
+        # other and not the other way round: the first rows of a transpose are no whole one.
+        if not way:
+            likely &= (drawn.abs().sum(1) == 0) | torch.ones_like(likely).triu(1)
         for i, j in likely.nonzero().tolist():
             if i != j and not known[max(i, j)]:
                 n = int(count[i, j])
@@ -138,7 +139,7 @@ def _pairs_in_c(
     for way, turned in zip(_WAYS, sides, strict=True):
         for i, length in enumerate(drawn[1]):
             if length:
-                for j, agreeing in module.following(*drawn, *turned, i, known):
+                for j, agreeing in module.following(*drawn, *turned, i, known, not way):
                     if not known[max(i, j)]:
                         yield _Pair(way, i, j, min(length, turned[1][j]), agreeing)
 

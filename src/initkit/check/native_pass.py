@@ -25,7 +25,7 @@ def native() -> ModuleType | None:
         module = import_module("initkit.check._pass")
     except ImportError:
         return None
-    return module if module.VERSION == 2 else None
+    return module if module.VERSION == 3 else None
 
 
 def memory(tensor: Tensor) -> Memory | None:

@@ -51,7 +51,7 @@ class SlotIndex(SlotLookup):
     def tie_tests(self, step: Step) -> Iterator[Test]:
         """Yield where the names of a step share memory otherwise than planned."""
         present = [name for name in step.names if name in self.by_name]
-        missing = [name for name in step.names if name not in present]
+        missing = [name for name in step.names if name not in self.by_name]
         if missing and present:
             text = f"{', '.join(missing)} should share its memory and is not in the model"
             yield Test("tie", 0.0, f"tied to {', '.join(missing)}", "not there", text)

@@ -8,7 +8,7 @@ once and shows several names. Nothing here reads a value.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -122,12 +122,11 @@ class _Visit:
     ) -> Slot:
         """Make a slot of this module; most have one path, and no wrapper on it."""
         prefixes, short, layer = self.prefixes, self.canonicals, (self.layer, self.n_layers)
-        own: Layer = layer
+        others: Sequence[Layer] = self.layers or ()
         if key.isdecimal() and isinstance(module := self.module, nn.ParameterList):
-            own = int(key), len(module)  # which counts what is its
-        if layer[0] is None:
-            layer = own
-        others: tuple[Layer, ...] = ()
+            own = int(key), len(module)  # which counts what is its, where nothing around it counts
+            layer = own if layer[0] is None else layer
+            others = [own if each[0] is None else each for each in others]
         if short is prefixes and len(prefixes) == 1:
             paths: tuple[str, ...] = (prefixes[0] + key,)
             canonicals = paths
@@ -135,7 +134,6 @@ class _Visit:
             paths = canonicals = tuple([prefix + key for prefix in prefixes])
             if short is not prefixes:
                 canonicals = tuple([prefix + key for prefix in short])
-            others = tuple([own if each[0] is None else each for each in self.layers or ()])
         return Slot(
             paths[0],
             paths,
@@ -149,7 +147,7 @@ class _Visit:
             computed,
             literal,
             visits,
-            others,
+            tuple(others),
         )
 
 

@@ -145,7 +145,11 @@ class _Decider:
         if asked:  # some is known from the module or its parents alone, and not from the row
             known = slot_info(slot)
         by_kind = not asked or (by_shape and not resolver.drawn_anew)
-        key = *kind, id(row), id(known), resolver.values(place, slot, slot.name)
+        # By the row, and by all that a note says of the key: parameters of a list have keys of
+        # their own, and are alike.
+        _, owner, name, *about = kind
+        told = id(row), id(known), "bias" in name, resolver.values(place, slot, slot.name)
+        key = place, owner, *about, *told
         alike = self._alike.get(key) if slot.computed is None else None
         if alike is not None:
             return self._renamed(alike[0], slots)
