@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from initkit import plan_init
-from initkit.errors import InitkitError, PlanError
+from initkit.errors import InitkitError, PlanError, RuleError
 
 
 class Block(nn.Module):
@@ -127,3 +127,10 @@ def test_what_matches_nothing_is_told_before_what_it_leaves_to_others() -> None:
     first, second = (str(problem) for problem in plan_init(MODEL, rules).problems[:2])
     assert first.startswith("the rule '*.norm.wieght' matches no parameter")
     assert second.startswith("blocks.0.norm.weight: xavier_uniform cannot start it")
+
+
+def test_a_line_of_no_rules_is_offered_to_nobody() -> None:
+    for rules in ({b"x": []}, {b"x": {}}, [{nn.Linear(2, 2): {}}]):
+        with pytest.raises(RuleError, match="is no key of a rule table") as caught:
+            plan_init(nn.Linear(2, 2), rules)  # type: ignore[arg-type]
+        assert "to paste" not in str(caught.value)

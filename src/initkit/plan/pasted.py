@@ -102,7 +102,10 @@ def _tried(line: Entry, view: ModelView, some: bool) -> Entry | None:
     words = Words(view.slots)
     if (sound := _readable(line)) is None:
         return None
-    (clause, *others) = read_rules(sound.table)
+    clauses = read_rules(sound.table)
+    if not clauses:  # a line of no rules
+        return None
+    clause, *others = clauses
     if others or clause.entry is None:
         return sound
     if not words.names_of([clause.matcher]):
