@@ -114,11 +114,11 @@ class Correction:
     @property
     def lines(self) -> tuple[str, ...]:
         """The lines that an error shows below its message."""
-        told: list[tuple[str, list[object]]] = [
+        forms = [("to paste:", self.mended), *(("or:", other) for other in self.others)]
+        told: list[tuple[str, Sequence[object]]] = [
             ("as written:", _texts(self.written)),
             ("would match:", _texts(self.matches)),
-            ("to paste:", [f"{text}{self.behind}" for text in _texts(self.mended)]),
-            *(("or:", _texts(other)) for other in self.others),
+            *((what, [f"{text}{self.behind}" for text in _texts(form)]) for what, form in forms),
         ]
         return tuple(
             f"{'' if i else what:<14}{text}" for what, texts in told for i, text in enumerate(texts)

@@ -27,7 +27,7 @@ IDLE: dict[str, tuple[Any, str]] = {
     ),
     "a misspelt tail": (
         {"*.wieght": 1},
-        "; did you mean 'bn1.weight' or 'head.weight' or 'conv1.weight'?",
+        "; did you mean 'body.*.weight' or 'bn1.weight' or 'head.weight'?",
     ),
     "a name like none": ({"*zzz": 1}, "; names here are like 'conv1.weight'"),
     "a module": (
@@ -225,6 +225,6 @@ def test_a_number_that_is_mended_is_told_to_lie_beyond_the_last(net: nn.Module) 
     )
     assert lines == [
         r"  as written:   r're:body\.3\..*': 1",
-        "  would match:  body.2.weight, body.2.bias",
+        "  would match:  body.2.weight",
         r"  to paste:     r're:body\.2\..*': 1",
     ]

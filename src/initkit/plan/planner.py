@@ -36,7 +36,7 @@ from .plan import Plan
 from .resolve import Resolver
 from .selection import listed_buffers, select
 from .step import EMPTY, KEEP, UNCOVERED, WRITE, Step
-from .unused import types_in_state_dict, unused_rules
+from .unused import remark_absent, types_in_state_dict, unused_rules
 
 
 @takes(PlanOptions)
@@ -88,6 +88,7 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
         # First: what a rule for nothing should have taken, others took, and may not start.
         problems = [*unused, *problems]
         idle_words += remark_idle_words(clauses, decided.used, view.slots)
+        idle_words += remark_absent(clauses, decided.absent)
     whole: InitOptions = {**settings, "only": None, "protect": None, "strict": False}
     replan = partial(plan_view, view, settings=whole)
     misfits = list(find_misfits(clauses, decided.used, steps, view, replan))

@@ -12,6 +12,7 @@ from ..model import Slot, kind_of
 from ..python_text import text_in_quotes
 from ..spelling import Fact, clearly_nearest, did_you_mean, nearest
 from .globs import compile_glob, has_wildcard, paths_above, splits
+from .segments import shape_of
 
 # Each hint continues the sentence "the rule ... matches no parameter"; where nothing can be said,
 # it is empty.
@@ -49,9 +50,11 @@ def hint_name(slots: Sequence[Slot], glob: str, scope: str = "") -> str:
         return other
     if scope and any(path and compile_glob(scope[:-1])(path) for path, _ in splits(glob)):
         return f"; names under {scope[:-1]!r} begin below it"
-    tails = sorted({name.rsplit(".", 1)[-1] for name in names})
-    tail = full.rsplit(".", 1)[-1].strip("*")
-    return did_you_mean(full, names) or did_you_mean(tail, tails) or hint_example(slots)
+    if has_wildcard(full) or "{" in full:  # for many layers: no one of them is meant
+        names = list(dict.fromkeys(".".join(shape_of(name)) for name in names))
+    ends = sorted({f"*.{name.rpartition('.')[2]}" for name in names})
+    end = "*." + full.rpartition(".")[2].strip("*")
+    return did_you_mean(full, names) or did_you_mean(end, ends) or hint_example(slots)
 
 
 def hint_other_kind(slots: Sequence[Slot], key: str, scope: str = "") -> str:
