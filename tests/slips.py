@@ -465,6 +465,8 @@ SLIPS = {
     "a projection that is packed": Slip("'*q_proj_wieght': 'xavier_uniform'", ON_ENCODER),
     "a projection's weight": Slip("'*.q_proj.weight': 'xavier_uniform'", ON_ENCODER),
     "a packed projection's weight": Slip("'*.in_proj.weight': 0", ON_ENCODER),
+    "a recipe for one parameter": Slip("'head.weight': 'vit'"),
+    "a recipe for a bias": Slip("'fc.bias': 'resnet'"),
     "a rule by a name without its prefix": Slip(
         "Rule('normal', name='layers.*.attn.q_proj.weight')",
         "plan([<>, {'*': 'keep'}], LLAMA)",

@@ -194,13 +194,13 @@ def test_a_rule_that_matches_nothing_is_a_problem_with_a_way_out(case: str, net:
     rules, text = IDLE[case]
     (problem,) = plan_init(net, [rules, {"*": "keep"}]).problems
     assert type(problem) is IdleRule
-    assert str(problem).endswith(text)
+    assert problem.sentence.endswith(text)
 
 
 def test_a_recipe_under_a_misspelt_path_is_answered_with_near_paths(net: nn.Module) -> None:
     (problem,) = plan_init(net, {"boddy": "resnext", "*": "keep"}).problems
     hint = "decides anything under 'boddy'; did you mean 'body' or 'body.2' or 'body.0'?"
-    assert str(problem).endswith(hint)
+    assert problem.sentence.endswith(hint)
 
 
 def test_where_nothing_can_be_near_the_hint_says_what_there_is() -> None:
@@ -211,7 +211,7 @@ def test_where_nothing_can_be_near_the_hint_says_what_there_is() -> None:
 
 def test_a_class_is_nothing_that_a_state_dict_has(net: nn.Module) -> None:
     (problem,) = plan_init(net.state_dict(), [{"Linear": 0}, {"*": 1}]).problems
-    assert str(problem).endswith(
+    assert problem.sentence.endswith(
         "'Linear' is a class, and a state_dict has none; match names instead"
     )
 

@@ -43,7 +43,9 @@ def test_of_two_that_are_as_near_both_are_offered() -> None:
     assert nearest_globs("h.*.core.weight", shapes) == ["h.*.attn.weight", "h.*.mlp.weight"]
 
 
-@pytest.mark.parametrize("glob", ["model.layers.*.foo.weight", "foo.*.weight", "x.y.z", "*.bias"])
+@pytest.mark.parametrize(
+    "glob", ["model.layers.*.foo.weight", "foo.*.weight", "x.y.z", "*.bias", "", "."]
+)
 def test_what_is_near_nothing_means_nothing(glob: str) -> None:
     assert nearest_globs(glob, SHAPES) == []
 

@@ -105,7 +105,7 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
         steps,
         with_own_lines(_that_matter(problems, steps), clauses),
         title=f"{view.title} by {rules}" if isinstance(rules, str) else view.title,
-        idle=[str(p) for p in unused] if settings["idle"] == "ignore" else (),
+        idle=[p.sentence for p in unused] if settings["idle"] == "ignore" else (),
         rules=[str(clause) for clause in clauses],
         targets=targets,
         notes=[

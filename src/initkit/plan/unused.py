@@ -19,6 +19,7 @@ from ..rules import (
     Words,
     hint_module,
     mended_entries,
+    read_rules,
 )
 from ..schemes import canonical_name
 from ..spelling import affordable_hints
@@ -28,6 +29,7 @@ from .options import InitOptions
 from .own_lines import MOVED, InFront, as_in_file, own_line
 from .pasted import starting
 from .placing import standing
+from .startable import scheme_value
 
 
 def unused_rules(
@@ -287,7 +289,26 @@ def _idle_recipe(place: int, clause: Clause, hinter: _Hinter) -> Problem:
     problem.hint = hint
     if (entry := clause.mention.entry).keys and hinter.left >= 0 and worth_showing(entry):
         problem.shown = _mended_line(place, entry, hinter)
+        if problem.shown.mended is None:
+            problem.shown = _of_one(place, entry, recipe, hinter) or problem.shown
     return problem
+
+
+def _of_one(place: int, entry: Entry, recipe: Recipe, hinter: _Hinter) -> Correction | None:
+    """Return the line of a recipe under a parameter's name with the scheme that it has for that."""
+    matchers = [clause.matcher for clause in read_rules(Entry(entry.keys, "keep").table)]
+    names = hinter.words.names_of(matchers)
+    table, taken = RuleTable(read_rules(recipe)), set(names)
+    slots = [slot for slot in hinter.slots if taken.intersection(slot.paths)]
+    firsts = {table.first(slot, slot.name, slot.canonicals[0]) for slot in slots}
+    schemes = {table.clauses[at].scheme for at in firsts if at is not None}
+    if len(schemes) != 1 or None in firsts:
+        return None
+    form = Entry(entry.keys, scheme_value(schemes.pop()))
+    placed = _placed(place, entry, Meant(form, names), hinter)
+    if placed is None or isinstance(placed, InFront):
+        return None
+    return Correction(entry, placed, _listed(names))
 
 
 def _fits(recipe: Recipe) -> str:

@@ -47,6 +47,8 @@ def nearest_globs(glob: str, shapes: Iterable[Shape]) -> list[str]:
     ['layer1.*.attn.weight']
     """
     wanted = segments_of(glob)
+    if not wanted:  # of a text without a word in it
+        return []
     shapes = list(islice(shapes, _SHAPES))
     known = list(islice(dict.fromkeys(part for shape in shapes for part in shape), _WORDS))
     ending = f"_{wanted[-1]}"  # "in_proj.weight" may be one name, "in_proj_weight"
