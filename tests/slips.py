@@ -14,7 +14,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from initkit import Rule, apply_init, find_tied_parameters, first, last, plan_init, schemes
+from initkit import (
+    Rule,
+    apply_init,
+    describe_recipe,
+    find_tied_parameters,
+    first,
+    last,
+    plan_init,
+    schemes,
+)
 from initkit.errors import InitkitError
 from initkit.rules.globs import spelt_out
 from initkit.rules.recipe_files import load_recipe
@@ -98,6 +107,9 @@ KNOWN = {
     **{one.__name__: one for one in (Rule, first, last, partial, Path, Style, Options, plan)},
     "apply_init": start,
     "plan_init": plan_init,
+    "Net": Net,
+    "load_recipe": load_recipe,
+    "describe_recipe": describe_recipe,
     "schemes": schemes,
     "nn": nn,
     "torch": torch,
@@ -108,6 +120,7 @@ KNOWN = {
     "LLAMA": LLAMA,
     "RESNET": RESNET,
     "ENCODER": ENCODER,
+    "BUFFERED": nn.ModuleDict({"norm": nn.BatchNorm1d(4)}),
     "find_tied_parameters": find_tied_parameters,
 }
 
@@ -129,6 +142,8 @@ class Slip(NamedTuple):
 
     def pasted(self, line: str) -> InitkitError | None:
         """Return what is raised where a line to paste stands where its text says."""
+        if (option := line.removesuffix("  with your rules as they are")) != line:
+            return Slip(self.line, f"{self.around[:-1]}, {option})").error(self.line)
         ahead, _, how = line.partition("]  ")
         if not how:
             return self.error(line)
@@ -467,6 +482,15 @@ SLIPS = {
     "a packed projection's weight": Slip("'*.in_proj.weight': 0", ON_ENCODER),
     "a recipe for one parameter": Slip("'head.weight': 'vit'"),
     "a recipe for a bias": Slip("'fc.bias': 'resnet'"),
+    "a class that is here in other dimensions": Slip("nn.Conv1d: 'kaiming_normal'"),
+    "a seed without its name": Slip("0", SEEDED),
+    "a pair for rules": Slip("['{fc,head}.weight', 'xavier_uniform']", "plan(<>)"),
+    "a class for a model": Slip(
+        "apply_init(Net, {'*': 'keep'}, seed=0)", "<>", "apply_init(Net, {'*': 'keep'}, seed=0)"
+    ),
+    "a buffer": Slip("'norm.running_mean': 0", "plan({<>, '*': 'keep'}, BUFFERED)"),
+    "a recipe for a file": Slip("load_recipe('resnet')", "<>"),
+    "a misspelt step": Slip("plan['head.wieght']", "[plan := plan_init(model, {'*': 0}), <>]"),
     "a rule by a name without its prefix": Slip(
         "Rule('normal', name='layers.*.attn.q_proj.weight')",
         "plan([<>, {'*': 'keep'}], LLAMA)",

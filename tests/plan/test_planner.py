@@ -55,6 +55,26 @@ def problem(model: Any, rules: Any, kind: type[InitkitError], **options: Any) ->
     return found[0].sentence
 
 
+def test_lines_that_cannot_be_read_and_lines_that_decide_nothing_are_one_error() -> None:
+    rules = {"head.weigth": "normal(sdt=1)", "haed.bias": 0, "head": {"wieght": 1, "bias": "zerso"}}
+    with pytest.raises(RuleError) as caught:
+        plan_init(nn.ModuleDict({"head": nn.Linear(2, 2)}), [rules, {"*": "keep"}])
+    assert (
+        str(caught.value).splitlines()[0] == "2 rules cannot be read, and 2 others decide nothing"
+    )
+    pasted = [
+        line.split(":  ")[1].strip() for line in str(caught.value).splitlines() if "to p" in line
+    ]
+    assert pasted == [
+        "'head.weight': 'normal(std=1)'",
+        "'head': {'bias': 'zero'}",
+        "'head.bias': 0",
+        "'head': {'weight': 1}",
+    ]
+    with pytest.raises(OptionError):  # alone: the others are told to be idle where that matters
+        plan_init(nn.Linear(2, 2), {"weight": "normal(sdt=1)", "typo": 0}, idle="ignore")
+
+
 # ---------------------------------------------------------------------------- which rule decides
 
 

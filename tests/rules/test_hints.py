@@ -39,7 +39,7 @@ IDLE: dict[str, tuple[Any, str]] = {
         "; 'bn1.running_mean' is a buffer: buffers=True initialises those, too",
     ),
     "a regex": ({re.compile("conv.*?x"): 1}, "; names here are like 'conv1.weight'"),
-    "a type that is near one here": ({nn.Conv1d: 1}, f"{HERE}Conv2d"),
+    "a type that is near one here": ({nn.Conv1d: 1}, f"{HERE}BatchNorm2d, Conv2d, Linear"),
     "a misspelt type": ({"type:conv2d": "eye"}, "; did you mean 'type:Conv2d'?"),
     "a type that is near none": ({nn.LSTM: 1}, f"{HERE}BatchNorm2d, Conv2d, Linear"),
     "types": ({"type:Linaer|LSTM": 1}, "; did you mean 'type:Linear'?"),
@@ -184,7 +184,10 @@ IDLE: dict[str, tuple[Any, str]] = {
     ),
     "a type in a scope": ({"body": {nn.Conv2d: 1}}, f"{HERE}Linear"),
     "a scope like none": ({"zz": {"*": 1}}, "; there is no module at 'zz'"),
-    "a type and a name": ([Rule(1, type="Linear", name="zz")], f"{HERE}Linear"),
+    "a type and a name": (
+        [Rule(1, type="Linear", name="zz")],
+        f"{HERE}BatchNorm2d, Conv2d, Linear",
+    ),
     "a predicate": ([Rule(1, where=never)], "the rule 'never' matches no parameter"),
 }
 

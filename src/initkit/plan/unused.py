@@ -23,10 +23,10 @@ from ..rules import (
 )
 from ..schemes import canonical_name
 from ..spelling import affordable_hints
-from ..wording import Entry, worth_showing
+from ..wording import Argument, Entry, worth_showing
 from .matching import RuleTable
 from .options import InitOptions
-from .own_lines import MOVED, InFront, as_in_file, own_line
+from .own_lines import IN_FRONT, MOVED, InFront, as_in_file, own_line
 from .pasted import starting
 from .placing import standing
 from .startable import scheme_value
@@ -182,9 +182,19 @@ def _unmatched(place: int, clause: Clause, hinter: _Hinter) -> IdleRule:
         problem.hint = beside
         return problem
     problem.hint = hinter.ask(matcher.hint)
-    if (entry := hinter.line_of(clause)) is not None:
-        problem.shown = _mended_line(place, entry, hinter) if problem.hint else Correction(entry)
+    if (entry := hinter.line_of(clause)) is None:
+        return problem
+    held = [slot.name for slot in hinter.slots if _is_buffer_of(clause, slot)]
+    if held and clause.recipe is None:
+        problem.shown = Correction(entry, Argument("buffers", True), _listed(held), IN_FRONT)
+        return problem
+    problem.shown = _mended_line(place, entry, hinter) if problem.hint else Correction(entry)
     return as_in_file(problem, clause)
+
+
+def _is_buffer_of(clause: Clause, slot: Slot) -> bool:
+    takes = clause.matcher.matches
+    return slot.kind == "buffer" and any(takes(slot, name) for name in slot.paths)
 
 
 def _mended_line(place: int, entry: Entry, hinter: _Hinter) -> Correction:

@@ -162,16 +162,12 @@ def _hint_number(slots: Sequence[Slot], key: str) -> str:
 # ------------------------------------------------------------------------------------- classes
 
 
-def hint_type(slots: Sequence[Slot], rule: str) -> str:
-    """Return which classes own parameters here: those near the one that a rule opens with, or all.
-
-    ``rule`` is printed as ``Conv1d|Conv2d.weight``.
-    """
+def hint_type(slots: Sequence[Slot]) -> str:
+    """Return which classes own parameters here."""
     kinds = owners(slots)
     if not kinds:
         return "; a state_dict has no module types" if slots else hint_example(slots)
-    near = nearest(re.split(r"[.|]", rule, maxsplit=1)[0], kinds)
-    return f"; module types with parameters here are {', '.join((near or kinds)[:12])}"
+    return f"; module types with parameters here are {', '.join(kinds[:12])}"
 
 
 def hint_class(slots: Sequence[Slot], name: str) -> str:
@@ -188,7 +184,7 @@ def hint_class(slots: Sequence[Slot], name: str) -> str:
         return ""
     if not kinds:
         return f"; {name!r} is a class, and a state_dict has none; match names instead"
-    return f"; {name!r} is a class, written {written} or 'type:{kind}'" + hint_type(slots, kind)
+    return f"; {name!r} is a class, written {written} or 'type:{kind}'" + hint_type(slots)
 
 
 def hint_class_name(slots: Sequence[Slot], prefix: str, kinds: Sequence[object]) -> str:

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from torch import nn
 
 from ..errors import ReadError
-from ..model import Slot
+from ..model import Slot, kind_of
 from ..schemes import scheme_with
-from ..spelling import clearly_nearest
+from ..spelling import clearly_nearest, nearest
 from ..wording import Entry, changed
 from .base import BY_PREFIX, Matcher
 from .globs import braced_words, compile_glob, numbers_glob, paths_above, range_glob, splits
@@ -40,6 +40,11 @@ class Words:
         # What names and modules' paths end with, from any dot on.
         self._ends = {end for path in paths for end in _ends(path)}
         self._module_ends = {end for path in self._modules for end in _ends(path)}
+
+    @property
+    def owners(self) -> list[nn.Module]:
+        """The modules that own what a rule may start."""
+        return [slot.owner for slot in self.slots if slot.owner is not None]
 
     @cached_property
     def shapes(self) -> list[Shape]:
@@ -275,6 +280,15 @@ def _of_kinds(entry: Entry, words: Words) -> Iterator[Entry]:
             yield Entry((*around, f"type:{kind}", own), entry.value)
 
 
+def _of_other_class(entry: Entry, words: Words) -> Iterator[Entry]:
+    """Yield a line for the class that the model has and that is called most like the line's."""
+    known = {kind.__name__: kind for kind in map(kind_of, words.owners)}
+    for place, key in enumerate(entry.keys):
+        for name in nearest(key.__name__, known, n=1) if isinstance(key, type) else ():
+            keys = (*entry.keys[:place], known[name], *entry.keys[place + 1 :])
+            yield Entry(keys, entry.value)
+
+
 def _ends_of(entry: Entry) -> Iterator[Entry]:
     """Yield a line in which the first or last layer of what is around it stands as a key does."""
     for place, key in enumerate(entry.keys):
@@ -297,6 +311,7 @@ def _forms(entry: Entry, words: Words) -> Iterator[Entry]:
     for keys in changed(entry.keys, changes):
         yield Entry(keys, entry.value)
     yield from _of_kinds(entry, words)
+    yield from _of_other_class(entry, words)
     yield from _ends_of(entry)
     if isinstance(rule := entry.value, Rule):
         for argument in rule.written.arguments:

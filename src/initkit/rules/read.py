@@ -35,7 +35,7 @@ from .mention import Mention
 from .recipe import SHOW_ALL, Recipe, describe_recipe, find_recipe, scheme_recipe
 from .row_range import RowRange
 from .rule import Rule
-from .slips import names_rules, no_rules, refuse_values, turned
+from .slips import names_rules, no_rules, refuse_pair, refuse_values, turned
 
 Rules: TypeAlias = "Mapping[Any, Any] | Sequence[Any] | Rule | Recipe | Scheme | str"
 """What users write rules as."""
@@ -140,6 +140,7 @@ def _read(rules: Any) -> list[Clause]:
     if isinstance(rules, Mapping):
         return _read_mapping(rules)
     if isinstance(rules, Sequence) and not isinstance(rules, bytes | bytearray):
+        refuse_pair(rules)
         clauses = _gathered(lambda table: _read(as_table(table)), ((table,) for table in rules))
         if isinstance(rules, Shared):
             return [replace(clause, shared=True) for clause in clauses]
