@@ -14,8 +14,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from initkit import Rule, apply_init, find_tied_parameters, first, last, plan_init, schemes
+from initkit import (
+    Rule,
+    apply_init,
+    describe_recipe,
+    find_tied_parameters,
+    first,
+    last,
+    plan_init,
+    schemes,
+)
 from initkit.errors import InitkitError
+from initkit.rules.globs import spelt_out
 from initkit.rules.recipe_files import load_recipe
 
 
@@ -44,6 +54,33 @@ class Net(nn.Module):
         self.head = nn.Linear(4, 2)
 
 
+def model_of(*globs: str) -> nn.Module:
+    """Return a model with a layer at each of these paths, called as published models call theirs.
+
+    Layers called norm, bn or ln have one dimension.
+    """
+    root = nn.Module()
+    for path in (path for glob in globs for path in spelt_out(glob)):
+        *around, own = path.split(".")
+        module = root
+        for part in around:
+            if not hasattr(module, part):
+                module.add_module(part, nn.Module())
+            module = getattr(module, part)
+        norm = re.match("norm|bn|ln", own) is not None
+        module.add_module(own, nn.LayerNorm(4) if norm else nn.Linear(4, 4))
+    return root
+
+
+GPT2 = model_of("transformer.h.{0..11}.{attn.c_attn,attn.c_proj,mlp.c_proj,ln_1}", "lm_head")
+LLAMA = model_of(
+    "model.layers.{0..3}.self_attn.{q,k,v,o}_proj",
+    "model.layers.{0..3}.{mlp.up_proj,mlp.down_proj,norm}",
+)
+RESNET = model_of("{conv1,bn1}", "layer{1..4}.{0,1}.{conv1,bn1,conv2,bn2}", "fc")
+ENCODER = nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8, batch_first=True), 4)
+
+
 class Style(Enum):
     SMALL = "normal(std=0.02)"
 
@@ -56,9 +93,9 @@ class Options:
 MODEL = Net()
 
 
-def plan(rules: Any, **options: Any) -> None:
+def plan(rules: Any, model: nn.Module = MODEL, **options: Any) -> None:
     """Plan rules for the model, or raise what is wrong."""
-    plan_init(MODEL, rules, **options).check()
+    plan_init(model, rules, **options).check()
 
 
 def start(*arguments: Any, **options: Any) -> None:
@@ -70,12 +107,20 @@ KNOWN = {
     **{one.__name__: one for one in (Rule, first, last, partial, Path, Style, Options, plan)},
     "apply_init": start,
     "plan_init": plan_init,
+    "Net": Net,
+    "load_recipe": load_recipe,
+    "describe_recipe": describe_recipe,
     "schemes": schemes,
     "nn": nn,
     "torch": torch,
     "np": np,
     "re": re,
     "model": MODEL,
+    "GPT2": GPT2,
+    "LLAMA": LLAMA,
+    "RESNET": RESNET,
+    "ENCODER": ENCODER,
+    "BUFFERED": nn.ModuleDict({"norm": nn.BatchNorm1d(4)}),
     "find_tied_parameters": find_tied_parameters,
 }
 
@@ -97,14 +142,20 @@ class Slip(NamedTuple):
 
     def pasted(self, line: str) -> InitkitError | None:
         """Return what is raised where a line to paste stands where its text says."""
+        if (option := line.removesuffix("  with your rules as they are")) != line:
+            return Slip(self.line, f"{self.around[:-1]}, {option})").error(self.line)
         ahead, _, how = line.partition("]  ")
         if not how:
             return self.error(line)
-        rules = eval(re.sub(r"^plan\(|\)$", "", self.around).replace("<>", self.line), KNOWN)
+        rules = eval(
+            re.sub(r"^plan\(|(, [A-Z]\w+)?\)$", "", self.around).replace("<>", self.line), KNOWN
+        )
         if how == "and drop the old line":
             old = eval(f"{{{self.line}}}", KNOWN)
             rules = {key: value for key, value in rules.items() if key not in old}
-        return Slip(f"{ahead}]", "plan(<>)").error(f"{ahead}]", rules=rules)
+        on = re.search(r", ([A-Z]\w+)\)$", self.around)
+        around = f"plan(<>, {on[1]})" if on else "plan(<>)"
+        return Slip(f"{ahead}]", around).error(f"{ahead}]", rules=rules)
 
 
 _TOLD = re.compile(r"^\s*(?:to paste|or): +(.*)$", re.MULTILINE)
@@ -140,6 +191,11 @@ ALONE = "plan([{<>}, {'*': 'keep'}])"
 OPTION = "plan({'*': 'keep'}, <>)"
 RULE = "plan([<>, {'*': 'keep'}])"
 SEEDED = "apply_init(model, {'*': 'keep'}, <>)"
+
+ON_GPT2 = "plan({<>, '*': 'keep'}, GPT2)"
+ON_LLAMA = "plan({<>, '*': 'keep'}, LLAMA)"
+ON_RESNET = "plan({<>, '*': 'keep'}, RESNET)"
+ON_ENCODER = "plan({<>, '*': 'keep'}, ENCODER)"
 
 FIRST = re.compile(r"  as the first of .*; drop the old line$")
 
@@ -399,4 +455,44 @@ SLIPS = {
     "another device": Slip("device='gpu'", "apply_init(model, {'*': 'keep'}, seed=0, <>)"),
     "a function for all": Slip("nn.init.xavier_uniform_", "plan(<>)"),
     "a number for all": Slip("0.1", "plan(<>)"),
+    # -------------------------------------------------------- globs with a segment that is amiss
+    "a prefix left out": Slip("'h.*.attn.c_proj.weight': 'normal'", ON_GPT2),
+    "a module's other name": Slip("'transformer.h.*.attention.c_proj.weight': 0", ON_GPT2),
+    "a projection's other name": Slip("'transformer.h.*.attn.out_proj.weight': 0", ON_GPT2),
+    "a prefix too much": Slip("'model.decoder.layers.*.mlp.up_proj.weight': 0", ON_LLAMA),
+    "a prefix of layers left out": Slip("'layers.*.self_attn.q_proj.weight': 0", ON_LLAMA),
+    "an attention's other name": Slip("'model.layers.*.attn.q_proj.weight': 0", ON_LLAMA),
+    "a prefix of a range left out": Slip("'layers.{0..3}.mlp.down_proj.weight': 0", ON_LLAMA),
+    "a prefix and a name": Slip("'layers.0.attn.q_proj.weight': 0", ON_LLAMA),
+    "a name under a scope": Slip("'model.layers.*': {'attn.q_proj.weight': 0}", ON_LLAMA),
+    "a scope without its prefix": Slip("'layers.*': {'self_attn.q_proj.weight': 0}", ON_LLAMA),
+    "a number's word": Slip("'layers.*.conv1.weight': 0", ON_RESNET),
+    "a word's number": Slip("'layer5.*.weight': 0", ON_RESNET),
+    "another's number": Slip("'layer1.*.conv3.weight': 0", ON_RESNET),
+    "words without their numbers": Slip("'layer*.conv.weight': 0", ON_RESNET),
+    "a model around": Slip("'backbone.layer1.*.conv1.weight': 0", ON_RESNET),
+    "a word cut short": Slip("'layers.*.lin1.weight': 0", ON_ENCODER),
+    "a word in full": Slip("'*.attention.out_proj.weight': 0", ON_ENCODER),
+    "a container's other name": Slip("'encoder.*.linear1.weight': 0", ON_ENCODER),
+    "a parameter cut short": Slip("'layers.*.linear1.wt': 0", ON_ENCODER),
+    "a module that there is not": Slip("'layers.*.ffn.linear1.weight': 0", ON_ENCODER),
+    "a norm without its number": Slip("'layers.*.norm.weight': 0", ON_ENCODER),
+    "a projection that is packed": Slip("'*q_proj_wieght': 'xavier_uniform'", ON_ENCODER),
+    "a projection's weight": Slip("'*.q_proj.weight': 'xavier_uniform'", ON_ENCODER),
+    "a packed projection's weight": Slip("'*.in_proj.weight': 0", ON_ENCODER),
+    "a recipe for one parameter": Slip("'head.weight': 'vit'"),
+    "a recipe for a bias": Slip("'fc.bias': 'resnet'"),
+    "a class that is here in other dimensions": Slip("nn.Conv1d: 'kaiming_normal'"),
+    "a seed without its name": Slip("0", SEEDED),
+    "a pair for rules": Slip("['{fc,head}.weight', 'xavier_uniform']", "plan(<>)"),
+    "a class for a model": Slip(
+        "apply_init(Net, {'*': 'keep'}, seed=0)", "<>", "apply_init(Net, {'*': 'keep'}, seed=0)"
+    ),
+    "a buffer": Slip("'norm.running_mean': 0", "plan({<>, '*': 'keep'}, BUFFERED)"),
+    "a recipe for a file": Slip("load_recipe('resnet')", "<>"),
+    "a misspelt step": Slip("plan['head.wieght']", "[plan := plan_init(model, {'*': 0}), <>]"),
+    "a rule by a name without its prefix": Slip(
+        "Rule('normal', name='layers.*.attn.q_proj.weight')",
+        "plan([<>, {'*': 'keep'}], LLAMA)",
+    ),
 }  # fmt: skip

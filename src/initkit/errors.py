@@ -114,11 +114,11 @@ class Correction:
     @property
     def lines(self) -> tuple[str, ...]:
         """The lines that an error shows below its message."""
-        told: list[tuple[str, list[object]]] = [
+        forms = [("to paste:", self.mended), *(("or:", other) for other in self.others)]
+        told: list[tuple[str, Sequence[object]]] = [
             ("as written:", _texts(self.written)),
             ("would match:", _texts(self.matches)),
-            ("to paste:", [f"{text}{self.behind}" for text in _texts(self.mended)]),
-            *(("or:", _texts(other)) for other in self.others),
+            *((what, [f"{text}{self.behind}" for text in _texts(form)]) for what, form in forms),
         ]
         return tuple(
             f"{'' if i else what:<14}{text}" for what, texts in told for i, text in enumerate(texts)
@@ -291,7 +291,7 @@ class TargetError(InitkitError, TypeError):
 
 
 class Problem(InitkitError):
-    """One thing that is wrong between rules and model; as a text, one sentence.
+    """One thing that is wrong between rules and model.
 
     Attributes: ``names`` (of parameters) and ``rule`` (its text), where they apply.
     """
@@ -303,7 +303,9 @@ class Problem(InitkitError):
                 message = message.replace(name, visible(name))
         super().__init__(message)
 
-    def __str__(self) -> str:
+    @property
+    def sentence(self) -> str:
+        """What is wrong and what may be meant, without the advice below."""
         return visible_lines(f"{self.message}{self.hint}")
 
 
@@ -433,7 +435,7 @@ _MANY = 4  # problems alike the first that are told each
 
 def _kind(problem: Problem) -> str:
     """Return the text of a problem without its names and numbers."""
-    text = str(problem)
+    text = problem.sentence
     for name in problem.names:
         text = text.replace(visible(name), "")
     return re.sub(r"\d+", "#", text)

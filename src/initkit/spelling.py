@@ -16,8 +16,8 @@ def nearest(name: str, choices: Iterable[str], n: int = 3) -> list[str]:
     known = list(dict.fromkeys(choices))
     folded = {choice.lower(): choice for choice in known}
     # As written; whatever the case only where nothing is near so.
-    near = get_close_matches(name, known, n=n, cutoff=0.6)
-    return near or [folded[c] for c in get_close_matches(name.lower(), folded, n=n, cutoff=0.6)]
+    near = get_close_matches(name, known, n=n, cutoff=_NEAR)
+    return near or [folded[c] for c in get_close_matches(name.lower(), folded, n=n, cutoff=_NEAR)]
 
 
 def clearly_nearest(name: str, choices: Iterable[str]) -> str | None:
@@ -44,6 +44,36 @@ def clearly_nearest(name: str, choices: Iterable[str]) -> str | None:
     return near[0] if len(near) < 2 or likeness[0] > likeness[1] + _CLEARLY else None
 
 
+def likeness(word: str, other: str) -> float:
+    """Return how much two words look alike, whatever their case: from 0 to 1.
+
+    >>> round(likeness("lin1", "linear1"), 2), likeness("Conv", "conv")
+    (0.73, 1.0)
+    """
+    matcher = SequenceMatcher(None, word.lower(), other.lower())
+    # The quick bounds first: of many words few come near.
+    quick = min(matcher.real_quick_ratio(), matcher.quick_ratio())
+    return matcher.ratio() if quick >= _NEAR else quick
+
+
+def shortens(word: str, other: str) -> bool:
+    """Tell whether a word abbreviates another, or a part of it, or the other way round.
+
+    >>> shortens("wt", "weight"), shortens("attention", "self_attn"), shortens("norm", "mlp")
+    (True, True, False)
+    """
+    pairs = [(a, b) for a in {word, *word.split("_")} for b in {other, *other.split("_")}]
+    return any(_abbreviates(a, b) or _abbreviates(b, a) for a, b in pairs)
+
+
+def _abbreviates(short: str, long: str) -> bool:
+    """Tell whether a word has the letters of a longer one in their order, from the first on."""
+    if len(short) < 2 or len(short) >= len(long) or short[0] != long[0]:
+        return False
+    letters = iter(long)
+    return all(letter in letters for letter in short)
+
+
 def _is_another(name: str, other: str) -> bool:
     """Tell whether a word as long as another is no slip of it: q and k, fc1 and fc2, en and de."""
     differing = [i for i, pair in enumerate(zip(name, other, strict=False)) if len({*pair}) > 1]
@@ -62,6 +92,7 @@ def _is_slip(name: str, other: str) -> bool:
     return sorted(name) == sorted(other) or name.startswith(other) or other.startswith(name)
 
 
+_NEAR = 0.6  # the least ratio of words that are near
 _ALIKE = 0.66  # the least ratio of a slip: "sdt" and "std" have two thirds
 _MUCH_ALIKE = 0.75  # and of other words: "gauss" and "pegasus" have two thirds as well
 _CLEARLY = 0.05  # by how much the ratio of what is meant lies above the next

@@ -308,6 +308,8 @@ def _check_call(
     """Raise where a call does not fit: the whole of it is shown where it makes a value."""
     named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     any_name = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    surplus = values[len(places) :]
 
     def read(call: GivenCall) -> None:
         names = [argument.name for argument in call.arguments]
@@ -325,6 +327,8 @@ def _check_call(
             show(error, call, read)
             if issubclass(made, HasCall) and (meant := made._meant(call)) is not None:
                 error.shown = Correction(call, meant)
+        elif "seed" in named and len(surplus) == 1 and type(surplus[0]) is int:
+            error.shown = Correction(surplus[0], Argument("seed", surplus[0]))
         elif error.option:
             _show_argument(error, Argument(error.option, options[error.option]), named)
         raise error from None

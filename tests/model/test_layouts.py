@@ -682,7 +682,7 @@ def test_no_bias_is_drawn_as_a_matrix_without_a_word() -> None:
     assert unknown["bias"].note == note
     known = registered("E in out", {"weight": (4, 64, 128), "bias": (4, 128)}, "weight")
     problems = plan_init(known, {"*": "xavier_uniform"}).problems
-    assert "".join(map(str, problems)) == (
+    assert "".join(problem.sentence for problem in problems) == (
         "bias: xavier_uniform cannot start it (rule '*'): it needs fans, which a bias does not "
         "have, be it of shape [4, 128]; start it with a number, with normal(std=...), or by the "
         "fans of its weight, as in uniform(low=-1/sqrt(fan_in), high=1/sqrt(fan_in)); "

@@ -145,7 +145,7 @@ def problems(plan: Plan, model: object, **options: object) -> list[str]:
     with pytest.raises(PlanError) as caught:
         plan.apply(model, seed=0, **options)
     assert model_digest(model) == digest, "nothing was written"
-    return [str(problem) for problem in caught.value.problems]
+    return [problem.sentence for problem in caught.value.problems]
 
 
 def test_unknown_names_and_other_shapes_are_listed_together() -> None:
@@ -258,4 +258,4 @@ def test_a_scheme_whose_sizes_do_not_agree_with_the_tensor_is_named() -> None:
             return distributions.Orthogonal((4, 4), 1.0, (1, 4, 4))
 
     plan = plan_init({"a": torch.ones(3, 4)}, {"a": FourByFour()})
-    assert "it gives orthogonal, and it is of the shape [4, 4]" in str(plan.problems[0])
+    assert "it gives orthogonal, and it is of the shape [4, 4]" in plan.problems[0].sentence

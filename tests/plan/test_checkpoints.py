@@ -40,10 +40,10 @@ def test_a_rename_of_what_the_model_does_not_have_is_a_problem_that_names_it(fil
     model.body = nn.Linear(3, 3)
     rules = f"pretrained({file!r}, rename={{'boddy': 'lm.0', 'body': 'lm.0'}})"
     (problem,) = plan_init(model, rules).problems
-    assert str(problem).startswith(
+    assert problem.sentence.startswith(
         "rename={'boddy': 'lm.0'} leads from nothing: the model has no parameter or module 'boddy'"
     )
-    assert "'body'" in str(problem)
+    assert "'body'" in problem.sentence
     with pytest.raises(initkit.PlanError, match="leads from nothing"):
         initkit.apply_init(model, rules)
     assert not plan_init(model, rules, idle="ignore").problems

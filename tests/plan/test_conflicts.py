@@ -112,17 +112,17 @@ def test_a_plan_is_applied_elsewhere_through_the_same_view() -> None:
 def test_a_part_of_a_memory_cannot_speak_for_places_of_the_whole(rule: str) -> None:
     plan = plan_init(Overlapping(), {"b": rule, "a": "normal"}, on_tie_conflict="first")
     (problem,) = plan.problems
-    assert str(problem).startswith(
+    assert problem.sentence.startswith(
         "b and a overlap in memory, which is written through a, and b wants "
     )
-    assert str(problem).endswith("whose values depend on the place; give that rule to a")
+    assert problem.sentence.endswith("whose values depend on the place; give that rule to a")
 
 
 @pytest.mark.parametrize("rule", ["eye", "arange", "orthogonal"])
 def test_overlaps_that_nothing_holds_have_no_places(rule: str) -> None:
     model = Overlapping(apart=True)
     (problem,) = plan_init(model, {"*": rule}, on_tie_conflict="first").problems
-    assert "its members overlap and none holds the others" in str(problem)
+    assert "its members overlap and none holds the others" in problem.sentence
 
 
 PADDED = {
@@ -201,4 +201,4 @@ def test_wants_that_differ_a_little_are_told_in_as_many_digits_as_make_them_diff
     (problem,) = plan_init(
         model, {"0*": "normal(std=0.02)", "*": "normal(std=0.02000001)"}
     ).problems
-    assert "  0.weight: N(0, 0.02) (rule '0*')\n  1.weight: N(0, 0.02000001) " in str(problem)
+    assert "  0.weight: N(0, 0.02) (rule '0*')\n  1.weight: N(0, 0.02000001) " in problem.sentence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
@@ -47,6 +48,19 @@ def test_the_page_says_first_what_is_wrong_uncovered_and_tied() -> None:
     ]
     assert "tokens.weight = head.weight" in plan.to_html()
     assert plan.to_html().count("ties between names") == 1
+
+
+def test_a_page_shows_the_line_of_each_problem_as_the_terminal_does() -> None:
+    plan = plan_init(nn.Linear(2, 2), {"wieght": 0, "*": "keep"})
+    (problem,) = plan.problems
+    assert problem.sentence == "the rule 'wieght' matches no parameter; did you mean 'weight'?"
+    assert str(problem).splitlines()[1:] == [
+        "  as written:   'wieght': 0",
+        "  would match:  weight",
+        "  to paste:     'weight': 0",
+    ]
+    assert f"<li>{problem}</li>" in html.unescape(plan.to_html()).replace("<wbr>", "")
+    assert str(plan).count("to paste:") == 1
 
 
 def test_a_page_says_nothing_of_what_there_is_not() -> None:

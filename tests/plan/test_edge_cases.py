@@ -105,7 +105,7 @@ def test_a_scheme_that_needs_types_is_told_to_match_names_of_a_state_dict() -> N
 def test_a_recipe_with_rules_for_names_too_is_no_more_idle_on_a_state_dict_for_its_types() -> None:
     assert refusal({"head": "gpt2"}, net().state_dict()) == (
         "nothing was written: the recipe gpt2/transformers matches module types, and a state_dict "
-        "has none; apply it to the module\n  as written:   'head': 'gpt2/transformers'"
+        "has none; apply it to the module\n  as written:   'head': 'gpt2'"
     )
 
 

@@ -56,7 +56,7 @@ def test_a_mark_that_is_missing_beside_others_is_remarked_on_and_strict_refuses(
         "the recipe marked/mine finds only a part of what it is about: nothing is called '*.gate'"
     )
     assert text in plan.text()
-    assert [str(p) for p in plan_init(HomeGPT(), recipe, strict=True).problems] == [text]
+    assert [p.sentence for p in plan_init(HomeGPT(), recipe, strict=True).problems] == [text]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_the_error_names_the_recipe_whose_code_the_model_is() -> None:
         (problem,) = plan_init(HomeGPT(), _marked("*.gate")).problems
     finally:
         unregister_recipe("right/mine")
-    assert "its own code starts as right/mine says" in str(problem)
+    assert "its own code starts as right/mine says" in problem.sentence
 
 
 def test_marks_by_type_are_no_question_for_a_state_dict() -> None:
@@ -112,7 +112,7 @@ def test_a_recipe_of_another_family_of_the_same_library_is_refused_where_it_star
     None
 ):
     (problem,) = plan_init(_family("bit"), "bert/transformers").problems
-    assert str(problem) == (
+    assert problem.sentence == (
         "the recipe bert/transformers is not for this model; its own code starts as "
         "bit/transformers says: inner.weight as U(-0.5774, 0.5774), not N(0, 0.02). To apply it "
         "all the same, write bert/transformers(insist=True)"
@@ -142,9 +142,9 @@ def test_a_recipe_of_another_library_is_welcome_on_any_code() -> None:
 def test_a_wrapped_model_is_known_by_its_parts() -> None:
     model = nn.Sequential(_family("bit"))
     (problem,) = plan_init(model, {"0": "bert/transformers"}).problems
-    assert "is not for the part '0'; its own code starts as bit/transformers" in str(problem)
+    assert "is not for the part '0'; its own code starts as bit/transformers" in problem.sentence
     (problem,) = plan_init(model, "bert/transformers").problems
-    assert "is not for this model; its own code" in str(problem)
+    assert "is not for this model; its own code" in problem.sentence
 
 
 @pytest.mark.parametrize("rival", [(), ("rival/mine",)])

@@ -124,7 +124,7 @@ def test_the_number_of_layers_of_a_model_is_counted_where_a_parameter_has_none()
 
 def test_what_matches_nothing_is_told_before_what_it_leaves_to_others() -> None:
     rules = {"*.norm.wieght": 1, "*.bias": 0, "*.weight": "xavier_uniform"}
-    first, second = (str(problem) for problem in plan_init(MODEL, rules).problems[:2])
+    first, second = (problem.sentence for problem in plan_init(MODEL, rules).problems[:2])
     assert first.startswith("the rule '*.norm.wieght' matches no parameter")
     assert second.startswith("blocks.0.norm.weight: xavier_uniform cannot start it")
 

@@ -79,7 +79,7 @@ def test_a_diff_says_what_changes() -> None:
 def test_the_plan_of_a_name_is_found_by_any_of_its_names() -> None:
     plan = plan_init(pair(), {"*": 0})
     assert plan["head.weight"] is plan["embed.weight"]
-    with pytest.raises(TargetError, match="no parameter 'haed.weight'; did you mean 'head.weight'"):
+    with pytest.raises(TargetError, match=r"no parameter 'haed.weight'(.|\n)*'head.weight'"):
         plan["haed.weight"]
 
 
@@ -90,5 +90,5 @@ def test_a_step_is_found_by_its_place_in_plan_and_report() -> None:
         assert steps["head.bias"] is steps[-1] and len(list(steps)) == len(steps) == 9
         with pytest.raises(TargetError, match="the plan has 9 steps, and none at place 9"):
             steps[9]
-        with pytest.raises(TargetError, match="no parameter 'haed.bias'; did you mean 'head.bias'"):
+        with pytest.raises(TargetError, match=r"no parameter 'haed.bias'(.|\n)*'head.bias'"):
             steps["haed.bias"]

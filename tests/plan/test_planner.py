@@ -53,7 +53,27 @@ def problem(model: Any, rules: Any, kind: type[InitkitError], **options: Any) ->
     """Return the text of the one problem that a plan has."""
     found = plan_init(model, rules, **options).problems
     assert [type(p) for p in found] == [kind], found
-    return str(found[0])
+    return found[0].sentence
+
+
+def test_lines_that_cannot_be_read_and_lines_that_decide_nothing_are_one_error() -> None:
+    rules = {"head.weigth": "normal(sdt=1)", "haed.bias": 0, "head": {"wieght": 1, "bias": "zerso"}}
+    with pytest.raises(RuleError) as caught:
+        plan_init(nn.ModuleDict({"head": nn.Linear(2, 2)}), [rules, {"*": "keep"}])
+    assert (
+        str(caught.value).splitlines()[0] == "2 rules cannot be read, and 2 others decide nothing"
+    )
+    pasted = [
+        line.split(":  ")[1].strip() for line in str(caught.value).splitlines() if "to p" in line
+    ]
+    assert pasted == [
+        "'head.weight': 'normal(std=1)'",
+        "'head': {'bias': 'zero'}",
+        "'head.bias': 0",
+        "'head': {'weight': 1}",
+    ]
+    with pytest.raises(OptionError):  # alone: the others are told to be idle where that matters
+        plan_init(nn.Linear(2, 2), {"weight": "normal(sdt=1)", "typo": 0}, idle="ignore")
 
 
 # ---------------------------------------------------------------------------- which rule decides
@@ -293,7 +313,7 @@ def test_a_distribution_that_has_a_direction_conflicts_on_a_transposed_view(valu
 
 def test_lazy_parameters_are_named() -> None:
     plan = plan_init(nn.LazyLinear(4), {"*": 0})
-    text = str(plan.problems[0])
+    text = plan.problems[0].sentence
     assert "weight: it is lazy and has no shape yet; run one forward pass first" in text
 
 
@@ -506,9 +526,9 @@ def test_each_mention_of_a_recipe_must_decide_something() -> None:
         apply_init(Net(), rules)
     assert str(caught.value) == (
         "nothing was written: no rule of the recipe resnext/torch7 decides anything under 'haed'\n"
-        "  as written:   'haed': 'resnext/torch7'\n"
+        "  as written:   'haed': 'resnext'\n"
         "  would match:  head.weight, head.bias\n"
-        "  to paste:     'head': 'resnext/torch7'"
+        "  to paste:     'head': 'resnext'"
     )
 
 

@@ -114,14 +114,14 @@ def test_an_entry_that_is_a_path_to_the_letter_is_no_glob() -> None:
 )
 def test_an_entry_that_takes_nothing_is_answered_as_a_key_is(entry: Any, hint: str) -> None:
     (problem,) = plan_init(Net(), {"*": 0}, only=[entry, "fc"]).problems
-    assert str(problem).startswith("only has ") and str(problem).endswith(
+    assert problem.sentence.startswith("only has ") and problem.sentence.endswith(
         f"which matches no parameter, buffer or module{hint}"
     )
 
 
 def test_a_module_of_another_model_and_one_without_parameters_are_problems() -> None:
     plan = plan_init(Net(), {"*": 0}, protect=[nn.Linear(2, 2), nn.Identity()])
-    assert [str(problem) for problem in plan.problems] == [
+    assert [problem.sentence for problem in plan.problems] == [
         "protect has a module, Linear, that holds no parameter of this model",
         "protect has a module, Identity, that holds no parameter of this model",
     ]
@@ -129,7 +129,7 @@ def test_a_module_of_another_model_and_one_without_parameters_are_problems() -> 
 
 def test_a_state_dict_has_no_types_to_choose_by() -> None:
     (problem,) = plan_init(Net().state_dict(), {"*": 0}, only=nn.Linear).problems
-    assert str(problem).endswith("; a state_dict has no module types")
+    assert problem.sentence.endswith("; a state_dict has no module types")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_what_only_lists_and_protect_takes_leaves_nothing(
 ) -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     (problem,) = plan_init(model, {"*": 0}, only=only, protect=protect).problems
-    assert str(problem) == (
+    assert problem.sentence == (
         f"protect takes all that only lists ({names}), which leaves nothing to write; "
         "leave one of the two out"
     )

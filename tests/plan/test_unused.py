@@ -17,7 +17,7 @@ def norm() -> nn.Module:
 
 
 def told(rules: Any, **options: Any) -> list[str]:
-    return [str(problem) for problem in plan_init(norm(), rules, **options).problems]
+    return [problem.sentence for problem in plan_init(norm(), rules, **options).problems]
 
 
 def test_a_rule_that_matches_buffers_alone_is_not_told_to_stand_higher() -> None:
@@ -90,7 +90,7 @@ class Hiding(nn.Module):
 
 
 def told_of_hiding(rules: Any, **options: Any) -> list[str]:
-    return [str(problem) for problem in plan_init(Hiding(), rules, **options).problems]
+    return [problem.sentence for problem in plan_init(Hiding(), rules, **options).problems]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_every_plan_remarks_on_what_is_not_registered() -> None:
 
 def test_strict_refuses_what_should_train_and_lets_constants_be() -> None:
     (problem,) = plan_init(Hiding(), {"*": 0}, strict=True).problems
-    assert type(problem) is UnregisteredParameter and str(problem).startswith("layers[0] is a")
+    assert type(problem) is UnregisteredParameter and problem.sentence.startswith("layers[0] is a")
     assert plan_init(Hiding(), {"*": 0}, strict=True, only="weight1").problems == ()
 
 

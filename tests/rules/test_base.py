@@ -77,7 +77,7 @@ def test_a_new_matcher_is_spelled_by_its_prefix_and_text(dimensions: type[Matche
 @pytest.mark.usefixtures("dimensions")
 def test_a_new_matcher_brings_the_hint_of_its_idle_rule(net: nn.Module) -> None:
     (problem,) = plan_init(net, {"dim:9": 0, "*": "keep"}).problems
-    assert str(problem) == "the rule '9' matches no parameter; count again"
+    assert problem.sentence == "the rule '9' matches no parameter; count again"
 
 
 @pytest.mark.usefixtures("dimensions")

@@ -133,14 +133,14 @@ def test_a_key_with_an_end_is_spelt_and_carried_by_files(tmp_path: Path) -> None
 )
 def test_an_end_that_matches_nothing_is_answered(rules: Any, hint: str) -> None:
     (problem,) = plan_init(model(), rules).problems
-    assert str(problem).endswith(f"matches no parameter{hint}")
+    assert problem.sentence.endswith(f"matches no parameter{hint}")
 
 
 def test_what_is_no_container_is_refused_and_a_state_dict_has_no_layers() -> None:
     with pytest.raises(RuleError, match=r"^last:re:a: a container is a path, a glob or a class$"):
         last("re:a")
     (problem, *_) = plan_init(model().state_dict(), {last("2"): 0}).problems
-    assert "'last:2' matches module types, and a state_dict has none" in str(problem)
+    assert "'last:2' matches module types, and a state_dict has none" in problem.sentence
 
 
 class _Branch(nn.Module):
@@ -165,7 +165,7 @@ def test_in_a_table_under_a_module_a_container_is_relative_to_it(scope: str) -> 
 def test_a_container_around_the_table_is_none_of_its_own() -> None:
     model = nn.ModuleDict({"a": _Branch(), "b": _Branch()})
     plan = plan_init(model, {"a": {"last:b": 0, "last:net": 0, "*": "keep"}, "*": "keep"})
-    assert "the rule 'a: last:b' matches no parameter" in str(plan.problems[0])
+    assert "the rule 'a: last:b' matches no parameter" in plan.problems[0].sentence
     layers = {step.name.rpartition(".")[0] for step in plan.with_status("write")}
     assert layers == {"a.net.2"}
 

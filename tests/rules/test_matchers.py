@@ -299,4 +299,4 @@ def test_wrapper_segments_inside_do_not_count() -> None:
 
 def test_a_state_dict_has_no_classes() -> None:
     (problem, *_) = plan_init(Block().state_dict(), {"in:Block": {"bn.weight": 0}}).problems
-    assert "matches module types, and a state_dict has none" in str(problem)
+    assert "matches module types, and a state_dict has none" in problem.sentence

@@ -170,7 +170,7 @@ def test_a_rule_in_a_file_that_matches_nothing_is_idle_unless_the_file_is_a_name
 ) -> None:
     rules, model = {"*.wieght": 1, "*": 0}, nn.Linear(2, 2)
     idle = plan_init(model, load_recipe(save_recipe(rules, tmp_path / f"mine{suffix}"))).problems
-    assert ["did you mean 'weight'" in str(problem) for problem in idle] == [True]
+    assert ["did you mean 'weight'" in problem.sentence for problem in idle] == [True]
     again = save_recipe(load_recipe(tmp_path / f"mine{suffix}"), tmp_path / f"again{suffix}")
     assert len(plan_init(model, load_recipe(again)).problems) == 1
     named = save_recipe(Recipe("mine/net", rules=rules), tmp_path / f"named{suffix}")

@@ -74,15 +74,19 @@ GATES = {
 @pytest.mark.parametrize("text", GATES)
 def test_a_wrong_gate_is_a_problem_of_the_plan(text: str) -> None:
     (problem,) = plan_init(nn.LSTM(5, 4), {"bias_ih*": text, "*": "keep"}).problems
-    assert re.search(GATES[text], str(problem))
+    assert re.search(GATES[text], problem.sentence)
 
 
 def test_other_modules_name_no_gates() -> None:
     (problem,) = plan_init(nn.Linear(2, 4), {"bias": "gates(forget=1)", "*": "keep"}).problems
-    assert "Linear names no gates that initkit knows; blocks(...) cuts any tensor" in str(problem)
-    assert "and order=('input', 'forget', 'cell', 'output') says which stand in it" in str(problem)
+    assert (
+        "Linear names no gates that initkit knows; blocks(...) cuts any tensor" in problem.sentence
+    )
+    assert (
+        "and order=('input', 'forget', 'cell', 'output') says which stand in it" in problem.sentence
+    )
     (problem,) = plan_init(nn.LSTM(2, 4).state_dict(), {"bias_ih*": "gates", "*": "keep"}).problems
-    assert "a state_dict names no gates" in str(problem)
+    assert "a state_dict names no gates" in problem.sentence
 
 
 class Cell(nn.Module):
@@ -123,7 +127,7 @@ def test_an_order_is_for_modules_whose_gates_nobody_knows() -> None:
         rules = {"weight_hh": f"gates(order='{order}')".replace("'1'", "1"), "*": "keep"}
         (problem,) = plan_init(nn.LSTMCell(3, 4), rules).problems
         wanted = "the gates of LSTMCell are input, forget, cell, output, in this order; leave out"
-        assert wanted in str(problem)
+        assert wanted in problem.sentence
 
 
 WRONG_ORDERS = {
@@ -164,7 +168,7 @@ def test_a_registered_bias_is_cut_as_its_weight_is() -> None:
     register_layout(Packed, "out in", key="kernel", blocks=4)
     register_layout(Packed, "out", key="shift", bias_of="kernel")
     (problem,) = plan_init(Packed(), {"shift": "blocks(0, 1)", "*": "keep"}).problems
-    assert "2 blocks are not the 4 equal parts of Packed" in str(problem)
+    assert "2 blocks are not the 4 equal parts of Packed" in problem.sentence
     rule = "gates('normal(std=1/fan_out)', forget=1, order='ifgo')"
     plan = plan_init(Packed(), {"*": rule})
     assert plan["shift"].distribution.parts == plan["kernel"].distribution.parts
@@ -183,7 +187,7 @@ def test_a_packed_projection_is_cut_as_it_is_packed() -> None:
     attention = nn.MultiheadAttention(12, 2)
     two = {"in_proj_weight": "blocks(normal, 0)", "*": "keep"}
     (problem,) = plan_init(attention, two).problems
-    assert "2 blocks are not the 3 equal matrices of MultiheadAttention" in str(problem)
+    assert "2 blocks are not the 3 equal matrices of MultiheadAttention" in problem.sentence
     assert not plan_init(attention, {"*weight": "blocks(1, 2, 3, 4, 5, 6)", "*": "keep"}).problems
 
 
@@ -233,7 +237,7 @@ def test_a_bare_name_in_sizes_is_an_attribute_around_or_in_its_config() -> None:
     rule = "blocks(0, 1, 2, sizes=(headz*size, 6, 6))"
     (problem,) = plan_init(Grouped(), {"*bias": rule, "*": "keep"}).problems
     wanted = "headz has no value: no module around 'qkv.bias' nor its config has it; did you mean"
-    assert f"{wanted} 'heads'" in str(problem)
+    assert f"{wanted} 'heads'" in problem.sentence
 
 
 def test_elsewhere_a_bare_name_is_answered_with_the_name_that_a_formula_takes() -> None:

@@ -110,7 +110,7 @@ def test_a_class_that_reads_more_than_it_says_is_refused(
             f"it reads site.{what}, though its class says reads={reads!r}; leave reads= out, and "
             "every tensor is asked for by itself"
         )
-        assert [str(problem).endswith(wanted) for problem in problems] == [True, True]
+        assert [problem.sentence.endswith(wanted) for problem in problems] == [True, True]
 
 
 def test_what_is_shown_is_what_the_site_has() -> None:
@@ -170,4 +170,4 @@ def test_an_attribute_that_raises_is_told_of_the_parameter_and_not_of_planning()
             raise RuntimeError("not yet")
 
     (problem,) = plan_init(Odd(4, 4), {"weight": "normal(std=owner.width)", "bias": 0}).problems
-    assert "weight" in str(problem) and "not yet" in str(problem)
+    assert "weight" in problem.sentence and "not yet" in problem.sentence

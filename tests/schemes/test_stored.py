@@ -54,7 +54,7 @@ def same(a: nn.Module, b: nn.Module) -> bool:
 
 
 def problem(model: Any, rules: Any) -> str:
-    return str(plan_init(model, rules).problems[0])
+    return plan_init(model, rules).problems[0].sentence
 
 
 def test_a_checkpoint_starts_a_model_tied_names_and_all(source: LM, path: Path) -> None:

@@ -159,7 +159,7 @@ def test_shape_and_numbers_that_do_not_fit_are_problems_of_the_plan() -> None:
         "mask": "table([[0, 2], [0, 1]])",
         "freqs": "table([1, 2, 3])",
     }
-    problems = [str(p) for p in plan_init(Buffers(), rules, buffers=True).problems]
+    problems = [p.sentence for p in plan_init(Buffers(), rules, buffers=True).problems]
     held = "it holds values of shape [2], and the shape is [3, 2]"
     freqs = "table of 3x2 complex64 values (2061a70c) needs complex numbers"
     ids = "table (0, 0.5, 1, 2) needs floating point; write 'keep'"
@@ -214,4 +214,4 @@ def test_a_logarithm_of_complex_numbers_is_refused() -> None:
     model = {"c": torch.empty(2, dtype=torch.complex64)}
     scheme = read_scheme(f"log_of({Table(FREQS[:2] + 2 + 2j).spell()})")
     (problem,) = plan_init(model, {"c": scheme}).problems
-    assert "log is defined for real numbers here" in str(problem)
+    assert "log is defined for real numbers here" in problem.sentence

@@ -218,3 +218,16 @@ def test_a_function_of_the_users_fails_before_any_memory_is_given() -> None:
         apply_init(model, {"weight": broken, "bias": 0}, seed=0)
     assert model.weight.is_meta
     apply_init(model, {"*": 0}, seed=0)
+
+
+def test_what_has_no_memory_is_listed_by_like_layers() -> None:
+    with torch.device("meta"):
+        model = nn.ModuleDict({"h": nn.ModuleList(nn.Linear(2, 2) for _ in range(40))})
+    with pytest.raises(PlanError) as caught:
+        apply_init(model, {"*.wieght": 1, "*": 0})
+    slip, _, told = str(caught.value).partition("2. ")
+    assert "to paste:     '*.weight': 1" in slip
+    assert told == (
+        "on the meta device, which holds no values: h.{0..39}.weight, h.{0..39}.bias; say where "
+        "they should live, as in device='cpu'"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import TypeAlias
@@ -40,13 +40,15 @@ _ORDINARY = (Tensor, Parameter)  # by identity: a subclass may be sharded, or an
 class Decided:
     """One step per piece of memory, in registration order, with its memory.
 
-    ``problems`` are what is wrong, and ``used`` the places of the rules that decided about a name.
+    ``problems`` are what is wrong, and ``used`` the places of the rules that decided about a name;
+    ``absent`` has of those that decided about no tensor the names, which are registered as None.
     """
 
     steps: list[Step]
     targets: list[Target]
     problems: list[Problem]
     used: Collection[int]
+    absent: Mapping[int, Sequence[str]]
 
 
 def decide(resolver: Resolver, slots: Sequence[Slot], settings: InitOptions) -> Decided:
@@ -54,7 +56,9 @@ def decide(resolver: Resolver, slots: Sequence[Slot], settings: InitOptions) -> 
     decider = _Decider(resolver, slots, settings)
     pairs = decider.decide()
     steps, targets = [step for step, _ in pairs], [target for _, target in pairs]
-    return Decided(steps, targets, decider.problems, decider.used)
+    used = decider.used
+    absent = {place: names for place, names in decider.absent.items() if place not in used}
+    return Decided(steps, targets, decider.problems, used.union(absent), absent)
 
 
 class _Decider:
@@ -67,6 +71,7 @@ class _Decider:
         self.untied = plainly_untied(slots)
         self.problems: list[Problem] = []
         self.used: set[int] = set()
+        self.absent: dict[int, list[str]] = {}
         self._by_kind: dict[_Kind, Step] = {}
         self._alike: dict[tuple[object, ...], tuple[Step, object]] = {}
 
@@ -82,7 +87,9 @@ class _Decider:
     def _first(self, slot: Slot) -> int | None:
         """Return the place of the rule that decides about a slot by its first name."""
         place = self.table.first(slot, slot.name, slot.canonicals[0])
-        if place is not None:
+        if place is not None and slot.tensor is None:
+            self.absent.setdefault(place, []).append(slot.name)
+        elif place is not None:
             self.used.add(place)
         return place
 

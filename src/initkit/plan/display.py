@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 
 from ..distributions import short
-from ..errors import visible
+from ..errors import Problem, told_together, visible
 from ..numbers import no_collecting
 from ..render import (
     Column,
@@ -251,7 +251,7 @@ def totals(steps: Sequence[Step], *, done: bool = False) -> list[str]:
 def plan_page(
     title: str,
     steps: Sequence[Step],
-    problems: Sequence[object],
+    problems: Sequence[Problem],
     lines: Sequence[Section],
     *,
     whole: bool = False,
@@ -267,7 +267,7 @@ def plan_page(
     frozen = labels(step for step in steps if step.frozen and step.status == WRITE)
     sections: list[Section] = [
         # Notes without lines leave no trace.
-        Notes([str(problem) for problem in problems], "Problems", "error"),
+        Notes(told_together(problems), "Problems", "error"),
         Notes(uncovered_lines(steps), "No rule covers", "warning"),
         Notes(frozen, "Frozen, and written all the same", "warning"),
         *lines,

@@ -123,7 +123,9 @@ def takes(
             try:
                 return function(*args, **options)
             except TargetError as error:
-                error.shown = error.shown or _in_order(owner or function.__name__, args, options)
+                name = owner or function.__name__
+                error.shown = error.shown or _in_order(name, args, options)
+                error.shown = error.shown or _made(name, args, options)
                 raise
 
         checked.__signature__ = signature  # type: ignore[attr-defined]
@@ -143,6 +145,20 @@ def _in_order(
     named = tuple(map(Argument, options, options.values()))
     both = Code("rules") if not worth_showing(python_text(rules)) else rules, Code("model")
     return Correction(GivenCall(name, both, named), GivenCall(name, both[::-1], named))
+
+
+def _made(name: str, args: Sequence[object], options: Mapping[str, object]) -> Correction | None:
+    """Return a call with a class for a model, and with an instance of it; None for others."""
+    kind, *rules = args or (None,)
+    if not isinstance(kind, type) or not issubclass(kind, nn.Module):
+        return None
+    given = [rule if worth_showing(python_text(rule)) else Code("rules") for rule in rules]
+    named = tuple(map(Argument, options, options.values()))
+    needed = [p for p in inspect.signature(kind).parameters.values() if p.default is p.empty]
+    made = Code(f"{python_text(kind)}()")
+    meant = GivenCall(name, (made, *given), named)
+    alone = all(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in needed)
+    return Correction(GivenCall(name, (kind, *given), named), meant if alone else None)
 
 
 def _with(signature: inspect.Signature, kind: type) -> inspect.Signature:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ..errors import Correction, Problem
 from ..python_text import python_text
 from ..rules import Clause, read_rules
+from ..schemes import is_scheme_table
 from ..wording import Entry, mended, worth_showing
 
 P = TypeVar("P", bound=Problem)
@@ -36,6 +37,22 @@ def own_line(clause: Clause) -> Entry | None:
     """
     own = clause.recipe is None or not clause.recipe.general
     return clause.entry if own and worth_showing(clause.entry) else None
+
+
+def without_lines(rules: Any, keys: Collection[tuple[Any, ...]]) -> Any:
+    """Return rules without the lines under some keys, each from the outermost in.
+
+    >>> without_lines([{"a": {"b": 0, "c": 1}}, "resnet"], [("a", "b")])
+    [{'a': {'c': 1}}, 'resnet']
+    """
+    return _left(rules, keys, ())
+
+
+def _left(part: Any, keys: Collection[tuple[Any, ...]], above: tuple[Any, ...]) -> Any:
+    if isinstance(part, Mapping) and not is_scheme_table(part):
+        lines = ((key, (*above, key), value) for key, value in part.items())
+        return {key: _left(value, keys, at) for key, at, value in lines if at not in keys}
+    return [_left(one, keys, above) for one in part] if type(part) is list else part
 
 
 def as_in_file(problem: P, clause: Clause) -> P:

@@ -109,7 +109,7 @@ def _tried(line: Entry, view: ModelView, some: bool) -> Entry | None:
     if others or clause.entry is None:
         return sound
     if not words.names_of([clause.matcher]):
-        sound, _ = next(mended_entries(clause.entry, words), (sound, []))
+        sound = next((either[0].line for either in mended_entries(clause.entry, words)), sound)
     return starting(sound, view, RuleTable([]), None, some=some)
 
 

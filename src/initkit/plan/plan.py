@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Unpack
 
 from ..errors import (
+    Correction,
     PlanError,
     Problem,
     ReadError,
@@ -16,8 +17,9 @@ from ..errors import (
     told_together,
     visible,
 )
+from ..python_text import Code
 from ..render import Fold, Line, Picture, Shown, lines_of, lines_of_each
-from ..spelling import did_you_mean
+from ..spelling import clearly_nearest
 from .diff import Diff, compared
 from .display import first_to_know, plan_lines, plan_page, tied_pictures, totals
 from .folding import fold_steps
@@ -132,7 +134,10 @@ class Plan(Shown):
             if name in step.names:
                 return step
         names = [n for step in self.steps for n in step.names]
-        raise TargetError(f"the plan has no parameter {name!r}{did_you_mean(name, names)}")
+        error = TargetError(f"the plan has no parameter {name!r}").or_rather(name, names)
+        if (meant := clearly_nearest(name, names)) is not None:
+            error.shown = Correction(Code(f"plan[{name!r}]"), Code(f"plan[{meant!r}]"))
+        raise error
 
     def _at(self, place: int) -> Step:
         count = len(self.steps)

@@ -10,7 +10,10 @@ from functools import partial
 from typing import Unpack
 
 from ..errors import (
+    IdleRule,
+    InitkitError,
     Problem,
+    ReadError,
     RuleError,
     SchemeMismatch,
     TensorProblem,
@@ -21,6 +24,7 @@ from ..errors import (
 from ..model import Model, ModelView, fold_unregistered, name_unregistered
 from ..numbers import no_collecting
 from ..rules import Rules
+from ..wording import Entry
 from .braces import remark_idle_words
 from .checkpoints import beside_the_model
 from .copies import settle_copies
@@ -30,13 +34,13 @@ from .marks import find_misfits
 from .matching import RuleTable, adapter_slots, to_the_letter
 from .options import DEFAULTS, InitOptions, PlanOptions, takes
 from .overridden import remark_overridden
-from .own_lines import with_own_lines
+from .own_lines import with_own_lines, without_lines
 from .pasted import read_for, selection_for
 from .plan import Plan
 from .resolve import Resolver
 from .selection import listed_buffers, select
 from .step import EMPTY, KEEP, UNCOVERED, WRITE, Step
-from .unused import types_in_state_dict, unused_rules
+from .unused import remark_absent, types_in_state_dict, unused_rules
 
 
 @takes(PlanOptions)
@@ -65,7 +69,11 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
         raise RuleError("a plan holds decisions, not rules: plan.apply(model, seed=...) writes it")
     wanted = selection_for(view, "only", settings["only"])
     guarded = selection_for(view, "protect", settings["protect"])
-    clauses = to_the_letter(read_for(view, rules), view.slots)
+    try:
+        read = read_for(view, rules)
+    except ReadError as error:
+        raise _with_idle_lines(error, view, rules, settings) from None
+    clauses = to_the_letter(read, view.slots)
     table = RuleTable(clauses, adapter_slots(view))
     resolver = Resolver(view, table)
     decided = decide(resolver, view.slots, settings)
@@ -88,6 +96,7 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
         # First: what a rule for nothing should have taken, others took, and may not start.
         problems = [*unused, *problems]
         idle_words += remark_idle_words(clauses, decided.used, view.slots)
+        idle_words += remark_absent(clauses, decided.absent)
     whole: InitOptions = {**settings, "only": None, "protect": None, "strict": False}
     replan = partial(plan_view, view, settings=whole)
     misfits = list(find_misfits(clauses, decided.used, steps, view, replan))
@@ -104,7 +113,7 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
         steps,
         with_own_lines(_that_matter(problems, steps), clauses),
         title=f"{view.title} by {rules}" if isinstance(rules, str) else view.title,
-        idle=[str(p) for p in unused] if settings["idle"] == "ignore" else (),
+        idle=[p.sentence for p in unused] if settings["idle"] == "ignore" else (),
         rules=[str(clause) for clause in clauses],
         targets=targets,
         notes=[
@@ -116,6 +125,32 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
             *name_unregistered(view.unregistered),
         ],
     )
+
+
+def _with_idle_lines(
+    error: ReadError, view: ModelView, rules: Rules, settings: InitOptions
+) -> ReadError:
+    """Return the error of lines that cannot be read, with those of others that decide nothing.
+
+    Without the lines that cannot be read such a rule decides nothing, and with them no more.
+    """
+    unread = error.errors or (error,)
+    keys = [one.entry.keys for one in unread if isinstance(one.entry, Entry) and one.entry.keys]
+    if len(keys) < len(unread) or settings["idle"] != "error":
+        return error
+    whole: InitOptions = {**settings, "only": None, "protect": None, "strict": False}
+    try:
+        problems = plan_view(view, without_lines(rules, keys), whole).problems
+    except InitkitError:  # what is left need not be rules
+        return error
+    idle = [problem for problem in problems if isinstance(problem, IdleRule)]
+    if not idle:
+        return error
+    rules_are = "1 rule" if len(unread) == 1 else f"{len(unread)} rules"
+    others = "1 other decides" if len(idle) == 1 else f"{len(idle)} others decide"
+    both = RuleError(f"{rules_are} cannot be read, and {others} nothing")
+    both.errors = (*unread, *idle)
+    return both
 
 
 def _that_matter(problems: Sequence[Problem], steps: Sequence[Step]) -> list[Problem]:

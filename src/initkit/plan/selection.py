@@ -170,8 +170,8 @@ class _Listed:
             problem.shown = self._shown(option, entry, view)
         return problem
 
-    def _shown(self, option: str, entry: str | Matcher, view: ModelView) -> Correction | None:
-        """Show an entry that takes nothing, where a word of it is spelt in another way here."""
+    def _shown(self, option: str, entry: str | Matcher, view: ModelView) -> Correction:
+        """Show an entry that takes nothing, mended where a word of it is spelt in another way."""
         found = next(
             (
                 form
@@ -180,9 +180,8 @@ class _Listed:
             ),
             None,
         )
-        if found is None:
-            return None
-        return Correction(self._whole(option, entry, entry), self._whole(option, entry, found))
+        written = self._whole(option, entry, entry)
+        return Correction(written, found and self._whole(option, entry, found))
 
     def _whole(self, option: str, entry: object, form: object) -> Argument | str:
         """Return the option with another form of an entry; of many entries that one alone."""

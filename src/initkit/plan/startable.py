@@ -48,7 +48,7 @@ def startable(
     if not instead:
         return None
     if len(instead) == 1 and len(started) == len(taken):
-        return Startable(Entry(entry.keys, _value(*instead)), started)
+        return Startable(Entry(entry.keys, scheme_value(*instead)), started)
     below = [slot for slot in slots if _is_below(slot, place, table)]
     *around, key = entry.keys
     used = _keys_beside(entry, table)
@@ -56,10 +56,10 @@ def startable(
     rest: object = entry.value
     if len(started) == len(taken):  # or the line itself would have nothing left
         first = next(iter(instead))
-        rest = _value(first)
+        rest = scheme_value(first)
         del instead[first]
     for scheme, members in instead.items():
-        found = _lines(entry, _value(scheme), members, below)
+        found = _lines(entry, scheme_value(scheme), members, below)
         # Of two lines with one key in a table, the second alone would count.
         if found is None or not used.isdisjoint(found):
             return None
@@ -192,6 +192,7 @@ def _takes(entry: Entry, slots: Sequence[Slot]) -> set[Slot]:
     return {slot for slot in slots if _first(slot, table) is not None}
 
 
-def _value(scheme: Scheme) -> object:
+def scheme_value(scheme: Scheme) -> object:
+    """Return a scheme as it stands in a table: a text, or a number."""
     text = scheme.spell()
     return int(text) if re.fullmatch(r"-?\d+", text) else text

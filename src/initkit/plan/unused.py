@@ -13,20 +13,23 @@ from ..model import ModelView, Slot, named_unregistered
 from ..render import fold_rows
 from ..rules import (
     Clause,
+    Meant,
     Recipe,
     Scope,
     Words,
     hint_module,
     mended_entries,
+    read_rules,
 )
 from ..schemes import canonical_name
 from ..spelling import affordable_hints
-from ..wording import Entry, worth_showing
+from ..wording import Argument, Entry, worth_showing
 from .matching import RuleTable
 from .options import InitOptions
-from .own_lines import MOVED, InFront, as_in_file, own_line
+from .own_lines import IN_FRONT, MOVED, InFront, as_in_file, own_line
 from .pasted import starting
 from .placing import standing
+from .startable import scheme_value
 
 
 def unused_rules(
@@ -61,11 +64,27 @@ def unused_rules(
     return found + _idle_recipes(table, used, hinter)
 
 
+def remark_absent(clauses: Sequence[Clause], absent: Mapping[int, Sequence[str]]) -> list[str]:
+    """Return a remark for each rule that decides only about what is registered as None.
+
+    ``absent`` has the names of those by the places of their rules. A recipe's own rules may.
+    """
+    own = ((clauses[place], names) for place, names in absent.items())
+    return [
+        f"the rule {clause.label!r} decides only about parameters that are None here: "
+        f"{_listed(names)}"
+        for clause, names in own
+        if clause.entry is not None and own_line(clause) is not None and not clause.optional
+    ]
+
+
 class _Hinter:
     """Ask for hints as long as that takes no more than about a second; mistakes are often alike."""
 
     def __init__(self, view: ModelView, table: RuleTable, wanted: bool) -> None:
-        self.view, self.slots, self.table = view, view.slots, table
+        # What is registered as None is no rule's to start, and nothing to be told of.
+        self.slots = [slot for slot in view.slots if slot.tensor is not None]
+        self.view, self.table = view, table
         self.left = affordable_hints(len(view.slots)) if wanted else 0
 
     @cached_property
@@ -163,27 +182,47 @@ def _unmatched(place: int, clause: Clause, hinter: _Hinter) -> IdleRule:
         problem.hint = beside
         return problem
     problem.hint = hinter.ask(matcher.hint)
-    if (entry := hinter.line_of(clause)) is not None:
-        problem.shown = _mended_line(place, entry, hinter) if problem.hint else Correction(entry)
+    if (entry := hinter.line_of(clause)) is None:
+        return problem
+    held = [slot.name for slot in hinter.slots if _is_buffer_of(clause, slot)]
+    if held and clause.recipe is None:
+        problem.shown = Correction(entry, Argument("buffers", True), _listed(held), IN_FRONT)
+        return problem
+    problem.shown = _mended_line(place, entry, hinter) if problem.hint else Correction(entry)
     return as_in_file(problem, clause)
+
+
+def _is_buffer_of(clause: Clause, slot: Slot) -> bool:
+    takes = clause.matcher.matches
+    return slot.kind == "buffer" and any(takes(slot, name) for name in slot.paths)
 
 
 def _mended_line(place: int, entry: Entry, hinter: _Hinter) -> Correction:
     """Return a line that decides nothing as written, and as it would decide something."""
-    own = hinter.lines - {entry.keys}
     matches = ""
-    for line, names in islice(mended_entries(entry, hinter.words, hinter.beside(entry)), _TRIED):
-        matches = matches or _listed(names)
-        where = (
-            standing(hinter.table, place, {*names}, hinter.slots) if line.keys not in own else ""
-        )
-        ahead = where != "here"
-        at = None if ahead else place
-        form = starting(line, hinter.view, hinter.table, at) if where else None
-        if form is not None:
-            told = InFront(form) if ahead else form
-            return Correction(entry, told, _listed(names), MOVED * ahead)
+    for either in islice(mended_entries(entry, hinter.words, hinter.beside(entry)), _TRIED):
+        told = "; or ".join(_listed(meant.names) for meant in either)
+        matches = matches or told
+        forms = list(filter(None, (_placed(place, entry, meant, hinter) for meant in either)))
+        if forms:
+            first, *others = forms
+            kept = [other for other in others if type(other) is type(first)]
+            told = told if len(kept) + 1 == len(either) else _listed(either[0].names)
+            behind = MOVED * isinstance(first, InFront)
+            return Correction(entry, first, told, behind, tuple(kept))
     return Correction(entry, matches=matches)
+
+
+def _placed(place: int, entry: Entry, meant: Meant, hinter: _Hinter) -> Entry | InFront | None:
+    """Return what is meant by a line as it may stand among the others, or None where it may not."""
+    line, names = meant
+    own = line.keys in hinter.lines - {entry.keys}
+    where = "" if own else standing(hinter.table, place, {*names}, hinter.slots)
+    if not where:
+        return None
+    at = place if where == "here" else None
+    form = starting(line, hinter.view, hinter.table, at)
+    return InFront(form) if form is not None and at is None else form
 
 
 _TRIED = 4  # forms of a line that match something, of which the first that may stand is pasted
@@ -260,7 +299,26 @@ def _idle_recipe(place: int, clause: Clause, hinter: _Hinter) -> Problem:
     problem.hint = hint
     if (entry := clause.mention.entry).keys and hinter.left >= 0 and worth_showing(entry):
         problem.shown = _mended_line(place, entry, hinter)
+        if problem.shown.mended is None:
+            problem.shown = _of_one(place, entry, recipe, hinter) or problem.shown
     return problem
+
+
+def _of_one(place: int, entry: Entry, recipe: Recipe, hinter: _Hinter) -> Correction | None:
+    """Return the line of a recipe under a parameter's name with the scheme that it has for that."""
+    matchers = [clause.matcher for clause in read_rules(Entry(entry.keys, "keep").table)]
+    names = hinter.words.names_of(matchers)
+    table, taken = RuleTable(read_rules(recipe)), set(names)
+    slots = [slot for slot in hinter.slots if taken.intersection(slot.paths)]
+    firsts = {table.first(slot, slot.name, slot.canonicals[0]) for slot in slots}
+    schemes = {table.clauses[at].scheme for at in firsts if at is not None}
+    if len(schemes) != 1 or None in firsts:
+        return None
+    form = Entry(entry.keys, scheme_value(schemes.pop()))
+    placed = _placed(place, entry, Meant(form, names), hinter)
+    if placed is None or isinstance(placed, InFront):
+        return None
+    return Correction(entry, placed, _listed(names))
 
 
 def _fits(recipe: Recipe) -> str:

@@ -18,7 +18,7 @@ from .hints import hint_module, hint_other_kind
 from .keys import read_key
 from .landmarks import Landmark, LandmarkIndex
 from .matchers import Inside, Name, ParameterOf, Regex, Scope, Type
-from .meant import Words, affordable_forms, mended_entries
+from .meant import Meant, Words, affordable_forms, mended_entries
 from .mention import Mention
 from .read import Clause, Rules, Shared, read_rules, recipe_clauses
 from .recipe import LIBRARIES, Recipe, describe_recipe, register_recipe, scheme_recipe
@@ -40,6 +40,7 @@ __all__ = [
     "Last",
     "Listing",
     "Matcher",
+    "Meant",
     "Mention",
     "Name",
     "ParameterOf",

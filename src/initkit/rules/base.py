@@ -149,7 +149,7 @@ class Matcher(Value, Spelled, ABC):
 
         ``scope`` is the path, with its dot, to which names are relative.
         """
-        return hint_type(slots, str(self)) if self.typed else ""
+        return hint_type(slots) if self.typed else ""
 
     @classmethod
     def parse(cls, text: str) -> Matcher:

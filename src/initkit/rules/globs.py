@@ -54,6 +54,28 @@ def braced_words(within: str) -> list[str]:
     return words
 
 
+def range_glob(start: int, stop: int) -> str:
+    """Return the glob of the numbers of a range, as Python has its ends.
+
+    >>> range_glob(0, 4), range_glob(3, 4)
+    ('{0..3}', '3')
+    """
+    if start >= stop:  # nothing, which no key is for
+        return f"{{{start}:{stop}}}"
+    return f"{{{start}..{stop - 1}}}" if start < stop - 1 else f"{start}"
+
+
+def numbers_glob(numbers: Sequence[int]) -> str:
+    """Return the glob of one of some numbers, which are in order.
+
+    >>> numbers_glob([1, 2, 3]), numbers_glob([1, 3])
+    ('{1..3}', '{1,3}')
+    """
+    if numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return range_glob(numbers[0], numbers[-1] + 1)
+    return f"{{{','.join(map(str, numbers))}}}"
+
+
 @lru_cache(maxsize=1 << 16)  # of a pure function: matchers stay plain values without compiled parts
 def compile_glob(glob: str) -> Callable[[str], bool]:
     """Return the test that a glob stands for: case-sensitive, and ``*`` crosses dots.

@@ -12,6 +12,7 @@ from ..model import Slot, kind_of
 from ..python_text import text_in_quotes
 from ..spelling import Fact, clearly_nearest, did_you_mean, nearest
 from .globs import compile_glob, has_wildcard, paths_above, splits
+from .segments import shape_of
 
 # Each hint continues the sentence "the rule ... matches no parameter"; where nothing can be said,
 # it is empty.
@@ -49,9 +50,11 @@ def hint_name(slots: Sequence[Slot], glob: str, scope: str = "") -> str:
         return other
     if scope and any(path and compile_glob(scope[:-1])(path) for path, _ in splits(glob)):
         return f"; names under {scope[:-1]!r} begin below it"
-    tails = sorted({name.rsplit(".", 1)[-1] for name in names})
-    tail = full.rsplit(".", 1)[-1].strip("*")
-    return did_you_mean(full, names) or did_you_mean(tail, tails) or hint_example(slots)
+    if has_wildcard(full) or "{" in full:  # for many layers: no one of them is meant
+        names = list(dict.fromkeys(".".join(shape_of(name)) for name in names))
+    ends = sorted({f"*.{name.rpartition('.')[2]}" for name in names})
+    end = "*." + full.rpartition(".")[2].strip("*")
+    return did_you_mean(full, names) or did_you_mean(end, ends) or hint_example(slots)
 
 
 def hint_other_kind(slots: Sequence[Slot], key: str, scope: str = "") -> str:
@@ -159,16 +162,12 @@ def _hint_number(slots: Sequence[Slot], key: str) -> str:
 # ------------------------------------------------------------------------------------- classes
 
 
-def hint_type(slots: Sequence[Slot], rule: str) -> str:
-    """Return which classes own parameters here: those near the one that a rule opens with, or all.
-
-    ``rule`` is printed as ``Conv1d|Conv2d.weight``.
-    """
+def hint_type(slots: Sequence[Slot]) -> str:
+    """Return which classes own parameters here."""
     kinds = owners(slots)
     if not kinds:
         return "; a state_dict has no module types" if slots else hint_example(slots)
-    near = nearest(re.split(r"[.|]", rule, maxsplit=1)[0], kinds)
-    return f"; module types with parameters here are {', '.join((near or kinds)[:12])}"
+    return f"; module types with parameters here are {', '.join(kinds[:12])}"
 
 
 def hint_class(slots: Sequence[Slot], name: str) -> str:
@@ -185,7 +184,7 @@ def hint_class(slots: Sequence[Slot], name: str) -> str:
         return ""
     if not kinds:
         return f"; {name!r} is a class, and a state_dict has none; match names instead"
-    return f"; {name!r} is a class, written {written} or 'type:{kind}'" + hint_type(slots, kind)
+    return f"; {name!r} is a class, written {written} or 'type:{kind}'" + hint_type(slots)
 
 
 def hint_class_name(slots: Sequence[Slot], prefix: str, kinds: Sequence[object]) -> str:

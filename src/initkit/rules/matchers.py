@@ -170,7 +170,7 @@ class Type(Matcher, prefix="type:"):
         return any(_is_one_of(cls, self.kinds) for cls in around[-1:])
 
     def hint(self, slots: Sequence[Slot], scope: str = "") -> str:
-        return hint_class_name(slots, self.prefix, self.kinds) or hint_type(slots, str(self))
+        return hint_class_name(slots, self.prefix, self.kinds) or hint_type(slots)
 
     def __str__(self) -> str:
         return "|".join(k if isinstance(k, str) else k.__name__ for k in self.kinds)
@@ -388,7 +388,7 @@ class Inside(Relative, prefix="in:"):
 
     def _hint_inside(self, slots: Sequence[Slot]) -> str:
         inside = [slot for slot in slots if any(map(self.kind.covers, slot.lineage))]
-        return self.inner.hint(inside) if inside else hint_type(slots, str(self))
+        return self.inner.hint(inside) if inside else hint_type(slots)
 
     def spell(self) -> str:
         if self.inner != Name("*"):

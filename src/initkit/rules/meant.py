@@ -6,27 +6,31 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from itertools import chain, islice
+from typing import NamedTuple
 
 from torch import nn
 
 from ..errors import ReadError
-from ..model import Slot
+from ..model import Slot, kind_of
 from ..schemes import scheme_with
-from ..spelling import clearly_nearest
+from ..spelling import clearly_nearest, nearest
 from ..wording import Entry, changed
 from .base import BY_PREFIX, Matcher
-from .globs import braced_words, compile_glob, paths_above, splits
+from .globs import braced_words, compile_glob, numbers_glob, paths_above, range_glob, splits
 from .hints import REGEX_SIGNS, classes_around, known_prefix, numbers_under, out_of_range, owners
 from .read import read_rules
 from .rule import Rule
+from .segments import Shape, nearest_globs, shape_of
 
 
 class Words:
     """What a model calls its parameters and modules, to read a key as its author meant it."""
 
     def __init__(self, slots: Sequence[Slot]) -> None:
-        started = [slot for slot in slots if slot.kind != "buffer"]
+        # What is registered as None is a name, too, but none that a rule starts.
+        started = [slot for slot in slots if slot.kind != "buffer" and slot.tensor is not None]
         self.slots = started
         self._names = _parts(started)
         self.kinds = list(dict.fromkeys([*owners(slots), *classes_around(slots)]))
@@ -36,6 +40,16 @@ class Words:
         # What names and modules' paths end with, from any dot on.
         self._ends = {end for path in paths for end in _ends(path)}
         self._module_ends = {end for path in self._modules for end in _ends(path)}
+
+    @property
+    def owners(self) -> list[nn.Module]:
+        """The modules that own what a rule may start."""
+        return [slot.owner for slot in self.slots if slot.owner is not None]
+
+    @cached_property
+    def shapes(self) -> list[Shape]:
+        """The segments of all names, of those that are alike once."""
+        return list(dict.fromkeys(shape_of(path) for slot in self.slots for path in slot.paths))
 
     def forms(self, key: str) -> Iterator[str]:
         """Yield what a key may have been meant to be, the likeliest first."""
@@ -82,7 +96,7 @@ class Words:
             if numbers and known and min(numbers) > known[-1]:
                 moved = [n - (max(numbers) - known[-1]) for n in sorted(numbers)]
                 kept = [n for n in moved if n in known]
-                yield f"{key[: found.start(2) - 1]}{_numbers(kept)}{key[found.end(2) + 1 :]}"
+                yield f"{key[: found.start(2) - 1]}{numbers_glob(kept)}{key[found.end(2) + 1 :]}"
 
     def _misspelt(self, key: str) -> list[str]:
         words = re.findall(r"[^\W\d][\w-]*", key.partition(":")[2] or key)
@@ -116,23 +130,35 @@ def _as_regex(key: str) -> Iterator[str]:
         yield from (f"{key}.*", f"re:.*{key[3:]}", f"re:.*{key[3:]}.*")
 
 
+class Meant(NamedTuple):
+    """A line whose key matches parameters, in place of one that matches none, and which."""
+
+    line: Entry
+    names: list[str]
+
+
 def mended_entries(
     entry: Entry, words: Words, beside: Sequence[Entry] = ()
-) -> Iterator[tuple[Entry, list[str]]]:
-    """Yield lines whose keys match parameters, in place of one that matches none, and which.
+) -> Iterator[list[Meant]]:
+    """Yield what may be meant by a line that matches nothing: one line, or two as likely.
 
     They are as their author wrote them but for the words of a key that the model spells in another
-    way, for two slips where one explains nothing. ``beside`` are the lines of its table, with its
-    own: they may be the options of one scheme.
+    way, for segments that are wrong, missing or too much, and for two slips where one explains
+    nothing. ``beside`` are the lines of its table, with its own: they may be the options of one
+    scheme.
     """
-    forms = chain(_as_one_text(beside or (entry,)), _one_then_two(entry, words))
-    for form in islice(forms, affordable_forms(len(words.slots))):
-        try:
-            names = words.names_of([clause.matcher for clause in read_rules(form.table)])
-        except ReadError:  # a form of it need not be a key
-            continue
-        if names:
-            yield form, names
+    forms = chain(([form] for form in _as_one_text(beside or (entry,))), _likeliest(entry, words))
+    for either in islice(forms, affordable_forms(len(words.slots))):
+        found = [Meant(form, names) for form in either if (names := _taken_by(form, words))]
+        if found:
+            yield found
+
+
+def _taken_by(form: Entry, words: Words) -> list[str]:
+    try:
+        return words.names_of([clause.matcher for clause in read_rules(form.table)])
+    except ReadError:  # a form of a line need not be one
+        return []
 
 
 def affordable_forms(names: int) -> int:
@@ -140,13 +166,37 @@ def affordable_forms(names: int) -> int:
     return max(20, 400_000 // max(1, names))
 
 
-def _one_then_two(entry: Entry, words: Words) -> Iterator[Entry]:
-    """Yield the forms of a line, then theirs."""
+def _likeliest(entry: Entry, words: Words) -> Iterator[list[Entry]]:
+    """Yield the forms of a line, those nearest to it by their segments, then the forms' own."""
     once = list(_forms(entry, words))
-    yield from once
+    yield from ([form] for form in once)
+    yield list(_nearest(entry, words))
     for form in once:
         with suppress(ReadError):  # it need not be one that can be read
-            yield from _forms(form, words)
+            yield from ([further] for further in _forms(form, words))
+
+
+def _nearest(entry: Entry, words: Words) -> Iterator[Entry]:
+    """Yield a line with the globs that are nearest to its own, in the scope around it if need be.
+
+    Where what is meant is not in that scope, the line stands without one.
+    """
+    keys, rule = entry
+    named = isinstance(rule, Rule) and rule.name is not None
+    globs = [*keys, rule.name] if named else [*keys]
+    if not globs or not all(map(_is_glob, globs)):
+        return
+    scope = "".join(f"{glob}." for glob in globs[:-1])
+    for glob in nearest_globs(".".join(globs), words.shapes):
+        own = glob.removeprefix(scope)
+        around = tuple(globs[:-1]) if own != glob else ()
+        with suppress(ReadError):
+            yield (Entry(around, replace(rule, name=own)) if named else Entry((*around, own), rule))
+
+
+def _is_glob(key: object) -> bool:
+    """Tell whether a key is a glob, and no index or pattern of another kind."""
+    return isinstance(key, str) and not re.search(r"[:\[]", key) and not REGEX_SIGNS.search(key)
 
 
 def _without_wrapper(key: str) -> str:
@@ -161,27 +211,14 @@ def _dotted(key: str) -> str:
 
 def _indexed(key: str) -> str:
     """Return a key whose brackets index modules as dots do: of a slice the range that it takes."""
-    key = re.sub(r"\[(\d+):(\d+)\]", lambda found: f".{_range(*map(int, found.groups()))}", key)
+    key = re.sub(r"\[(\d+):(\d+)\]", lambda found: f".{range_glob(*map(int, found.groups()))}", key)
     return re.sub(
         r"\[(?:(\d+|\*)|['\"](\w+)['\"])\]", lambda found: f".{found[1] or found[2]}", key
     )
 
 
-def _range(start: int, stop: int) -> str:
-    if start >= stop:  # nothing, which no key is for
-        return f"{{{start}:{stop}}}"
-    return f"{{{start}..{stop - 1}}}" if start < stop - 1 else f"{start}"
-
-
-def _numbers(numbers: Sequence[int]) -> str:
-    """Return the glob of one of some numbers."""
-    if numbers == list(range(numbers[0], numbers[-1] + 1)):
-        return _range(numbers[0], numbers[-1] + 1)
-    return f"{{{','.join(map(str, numbers))}}}"
-
-
 def _braced(key: str) -> str:
-    key = re.sub(r"\{(\d+):(\d+)\}", lambda found: _range(*map(int, found.groups())), key)
+    key = re.sub(r"\{(\d+):(\d+)\}", lambda found: range_glob(*map(int, found.groups())), key)
     return re.sub(r"\{(\d+)-(\d+)\}", r"{\1..\2}", key)
 
 
@@ -195,6 +232,11 @@ def _listed(key: str) -> str:
     names = re.split(r"\s*[,;|]\s*|\s+", key.strip())
     several = len(names) > 1 and all(names) and "{" not in key and ":" not in key
     return f"{{{','.join(names)}}}" if several else ""
+
+
+def _other_join(key: str) -> str:
+    """Return a key whose last dot is an underscore, or the other way round: ``in_proj_weight``."""
+    return re.sub(r"([._])(?=(weight|bias)$)", lambda found: "._"[found[0] == "."], key)
 
 
 def _as_torch_says(key: str) -> str:
@@ -218,6 +260,7 @@ _IN_OTHER_WORDS: tuple[Callable[[str], str], ...] = (
     _dotted,
     _without_wrapper,
     _listed,
+    _other_join,
     _as_torch_says,
 )
 """What a key may mean that is written as elsewhere: indexed, cut in another way, wrapped."""
@@ -235,6 +278,15 @@ def _of_kinds(entry: Entry, words: Words) -> Iterator[Entry]:
         kind, own = found.groups()
         if kind in words.kinds:
             yield Entry((*around, f"type:{kind}", own), entry.value)
+
+
+def _of_other_class(entry: Entry, words: Words) -> Iterator[Entry]:
+    """Yield a line for the class that the model has and that is called most like the line's."""
+    known = {kind.__name__: kind for kind in map(kind_of, words.owners)}
+    for place, key in enumerate(entry.keys):
+        for name in nearest(key.__name__, known, n=1) if isinstance(key, type) else ():
+            keys = (*entry.keys[:place], known[name], *entry.keys[place + 1 :])
+            yield Entry(keys, entry.value)
 
 
 def _ends_of(entry: Entry) -> Iterator[Entry]:
@@ -259,6 +311,7 @@ def _forms(entry: Entry, words: Words) -> Iterator[Entry]:
     for keys in changed(entry.keys, changes):
         yield Entry(keys, entry.value)
     yield from _of_kinds(entry, words)
+    yield from _of_other_class(entry, words)
     yield from _ends_of(entry)
     if isinstance(rule := entry.value, Rule):
         for argument in rule.written.arguments:

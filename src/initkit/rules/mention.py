@@ -28,9 +28,10 @@ class Mention:
     entry: Entry = _NOWHERE
 
     @classmethod
-    def of(cls, recipe: Recipe) -> Mention:
-        """Return the mention of a recipe at the top of a table."""
-        return cls(recipe, tuple(map(read_key, recipe.marks)), entry=Entry((), recipe.label))
+    def of(cls, recipe: Recipe, written: str = "") -> Mention:
+        """Return the mention of a recipe at the top of a table, as a text that names it if any."""
+        entry = Entry((), written or recipe.label)
+        return cls(recipe, tuple(map(read_key, recipe.marks)), entry=entry)
 
     @property
     def insist(self) -> bool:

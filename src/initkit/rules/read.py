@@ -35,7 +35,7 @@ from .mention import Mention
 from .recipe import SHOW_ALL, Recipe, describe_recipe, find_recipe, scheme_recipe
 from .row_range import RowRange
 from .rule import Rule
-from .slips import names_rules, no_rules, refuse_values, turned
+from .slips import names_rules, no_rules, refuse_pair, refuse_values, turned
 
 Rules: TypeAlias = "Mapping[Any, Any] | Sequence[Any] | Rule | Recipe | Scheme | str"
 """What users write rules as."""
@@ -140,6 +140,7 @@ def _read(rules: Any) -> list[Clause]:
     if isinstance(rules, Mapping):
         return _read_mapping(rules)
     if isinstance(rules, Sequence) and not isinstance(rules, bytes | bytearray):
+        refuse_pair(rules)
         clauses = _gathered(lambda table: _read(as_table(table)), ((table,) for table in rules))
         if isinstance(rules, Shared):
             return [replace(clause, shared=True) for clause in clauses]
@@ -229,7 +230,7 @@ def _read_entry(key: object, value: object) -> list[Clause]:
 
 def _read_text(text: str) -> list[Clause]:
     try:
-        return _from_recipe(describe_recipe(text))
+        return _from_recipe(describe_recipe(text), text)
     except InitkitError as error:
         error.entry = error.entry or Entry((), text)
         raise
@@ -250,12 +251,15 @@ def _from_rule(rule: Rule) -> Clause:
     )
 
 
-def _from_recipe(recipe: Recipe) -> list[Clause]:
-    """Read a recipe: its own rules are optional, and carry the recipe that they came from."""
+def _from_recipe(recipe: Recipe, written: str = "") -> list[Clause]:
+    """Read a recipe: its own rules are optional, and carry the recipe that they came from.
+
+    ``written`` is the text that names it, if one does.
+    """
     clauses = [_of_recipe(clause, recipe) for clause in recipe_clauses(recipe)]
     if not recipe.general:
         return clauses
-    mention = Mention.of(recipe)  # for this place alone: a table may name one recipe twice
+    mention = Mention.of(recipe, written)  # for this place alone: a table may name one recipe twice
     return [replace(clause, optional=True, mention=mention) for clause in clauses]
 
 
@@ -352,7 +356,7 @@ def _own_name(kind: Type, name: object) -> Matcher:
 def _read_scoped(value: Any) -> list[Clause]:
     """Read a table under a scope, where a name is a recipe's: a scheme's would be no table."""
     if isinstance(value, str):
-        return _from_recipe(find_recipe(read_call(value)))
+        return _from_recipe(find_recipe(read_call(value)), value)
     return _read(value)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Correction, FileError, InitkitError, ReadError, RuleError
-from ..files import as_path, parse_json, parse_toml, read_text, write_text
+from ..files import as_path, parse_json, parse_toml, write_text
 from ..numbers import Formula
 from ..schemes import Constant, Function, Scheme, is_scheme_table, read_scheme
 from ..wording import Entry, checks_calls, show
@@ -30,6 +30,7 @@ from .matchers import Type
 from .read import Rules, as_table, each, read_rules, together
 from .recipe import Recipe
 from .rule import Rule
+from .slips import text_for_rules
 
 _TEXTS = ("name", "summary", "source", "paper", "notes")
 _LISTS = ("fits", "code", "marks")
@@ -56,7 +57,7 @@ def load_recipe(path: str | Path) -> Recipe:
       *.weight  normal(std=0.02)
       *.bias    0
     """
-    file = _File(as_path(path), read_text(path))
+    file = _File(as_path(path), text_for_rules(path))
     try:
         return file.read()
     except FileError as error:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from ..errors import RuleError, described
+from ..errors import Correction, FileError, RuleError, described
+from ..files import read_text
 from ..numbers import read_call
+from ..python_text import Code, python_text
 from ..schemes import canonical_name
 from ..wording import Entry
 from .catalog import recipe_named
@@ -32,6 +35,28 @@ def refuse_values(table: Mapping[Any, Any]) -> None:
             "model.load_state_dict() copies its values, and apply_init(state_dict, rules) starts "
             "them"
         )
+
+
+def refuse_pair(rules: Sequence[Any]) -> None:
+    """Raise for a list of a key and what stands under it, where a table would have the two."""
+    key, value = rules if len(rules) == 2 else (None, None)
+    if not isinstance(key, str) or not isinstance(value, str) or names_rules(key):
+        return
+    if names_rules(value) and re.search(r"[.*:]", key):
+        error = RuleError(f"in a list of rules {key!r} is neither a table nor a recipe's name")
+        error.shown = Correction(Code(python_text(rules)), Code(python_text({key: value})))
+        raise error
+
+
+def text_for_rules(path: str | Path) -> str:
+    """Return the text of a file of rules; where there is none, show the recipe of its name."""
+    try:
+        return read_text(path)
+    except FileError as error:
+        if recipe_named(name := str(path)) is not None:
+            load, describe = (Code(f"{f}({name!r})") for f in ("load_recipe", "describe_recipe"))
+            error.shown = Correction(load, describe)
+        raise
 
 
 def no_rules(value: object) -> RuleError:

@@ -1,5 +1,7 @@
 """Name every way to initialise; each resolves to a distribution for one tensor."""
 
+from typing import TYPE_CHECKING
+
 from .base import Scaled, Scheme, Shifted
 from .basic import (
     Constant,
@@ -187,3 +189,13 @@ __all__ = [
 ]
 
 register_defined()
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        """Say how a scheme is called that stands here by the name that rules have for it."""
+        known = canonical_name(name)
+        kind = next((one for one in __all__ if known and plain_name(one) == plain_name(known)), "")
+        meant = f"; the scheme is schemes.{kind}(...), or the text {known!r}" if kind else ""
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{meant}")

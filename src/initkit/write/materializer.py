@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ..errors import OptionError, PlanError, Problem, TensorProblem, shown
 from ..model import ModelView, Slot, device_type, find_computed_weights, is_sharded
 from ..plan import Device, Step, Target
+from ..render import fold_rows
 from ..wording import Argument, show
 from .running_stats import resettable
 
@@ -271,7 +272,12 @@ class Materializer:
 
 
 def _several(names: Sequence[str]) -> str:
-    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if names[12:] else "")
+    """Return names in one text, those of like layers in one word: of a model there are many."""
+    folds = [fold.label for fold in fold_rows(names, name=str, key=lambda _: None, ragged=True)]
+    return ", ".join(folds[:_MOST]) + (f" and {len(folds) - _MOST} more" * (len(folds) > _MOST))
+
+
+_MOST = 4  # labels of names that an error lists
 
 
 class _Storage:
