@@ -125,7 +125,7 @@ COLUMNS: tuple[Column[Fold[Step]], ...] = (
         rule_told,
         hover=rule,
         brief=brief_rules,
-        loose="path",
+        loose="whole",
         only="text",
     ),
     Column("rule", rule_word, hover=rule, only="html"),

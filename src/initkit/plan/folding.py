@@ -154,7 +154,8 @@ def rule_told(fold: Fold[Step]) -> str:
 def brief_starts(folds: Sequence[Fold[Step]]) -> tuple[str, Sequence[str]]:
     """Return the header, and how lines start, with the ends of ranges rounded."""
     ranges = (spanned([step.start for step in f.rows], digits=2) for f in folds)
-    return "starts as", [_BOUNDS.sub(_around_zero, text) for text in ranges]
+    texts = (text.replace("keeps its value", "kept") for text in ranges)
+    return "starts as", [_BOUNDS.sub(_around_zero, text) for text in texts]
 
 
 _BOUNDS = re.compile(r"\((-[^,()]+), ([^,()]+)\)")
