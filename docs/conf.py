@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
@@ -80,18 +81,17 @@ def _room(path: str) -> str:
     return path.split(".")[1]
 
 
-_sidebars: dict[tuple[str, str], str] = {}
+_sidebars: dict[str, str] = {}
 
 
 def share_sidebar(app: Sphinx, page: str, template: str, context: dict[str, Any], _: Any) -> None:
-    """Draw one sidebar for all pages of a folder: the sidebar lists none of them, nor marks one."""
-    folder, slash, _name = page.rpartition("/")
+    """Draw one sidebar for all pages of recipes: the sidebar lists none of them, nor marks one."""
     draw = context.get("toctree")
-    if not slash or draw is None:
+    if not page.startswith("recipes/") or draw is None:
         return
 
     def drawn(**options: Any) -> str:
-        key = folder, repr(sorted(options.items()))
+        key = repr(sorted(options.items()))
         if key not in _sidebars:
             _sidebars[key] = draw(**options)
         return _sidebars[key]
@@ -99,9 +99,19 @@ def share_sidebar(app: Sphinx, page: str, template: str, context: dict[str, Any]
     context["toctree"] = drawn
 
 
+def trim_examples(app: Sphinx, page: nodes.document) -> None:
+    """Take away the blank line that ends an example for doctest's sake."""
+    for block in page.findall(nodes.literal_block):
+        text = block.astext()
+        if block.rawsource == text:  # what is marked up inside stays as it is
+            block.rawsource = text.rstrip()
+            block.children = [nodes.Text(block.rawsource)]
+
+
 def setup(app: Sphinx) -> None:
     """Write the generated pages before any page is read."""
     generate.write_all(HERE / "_generated")
+    app.connect("doctree-read", trim_examples)
     app.connect("missing-reference", find_home)
     app.connect("builder-inited", refuse_undocumented)
     app.connect("html-page-context", share_sidebar, priority=400)  # before the theme draws it
