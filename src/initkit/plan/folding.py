@@ -11,6 +11,7 @@ from functools import partial
 import torch
 
 from ..render import (
+    MOST_PLACES,
     Fold,
     TieFold,
     Traits,
@@ -19,13 +20,12 @@ from ..render import (
     fold_rows,
     fold_ties,
     format_shape,
-    one_place_a_name,
+    places_of_names,
     spanned,
     template,
 )
 from .step import LEFT_OUT, PROTECTED, Status, Step
 
-_MOST_NAMES = 4  # of one tensor, that a line tells
 _FEW = 12  # steps that are read at a glance: folding them would only hide names
 
 
@@ -76,7 +76,11 @@ def labels(steps: Iterable[Step]) -> list[str]:
 def tie_labels(steps: Iterable[Step]) -> list[str]:
     """Return the names of each tied step in one text, and of steps that are tied alike in one."""
     tied = [step for step in steps if len(step.names) > 1]
-    folds = fold_ties(tied, places=_places, key=lambda step: (step.tie_kind, len(step.names)))
+    folds = fold_ties(
+        tied,
+        places=lambda step: places_of_names(step.names),
+        key=lambda step: (step.tie_kind, len(step.names)),
+    )
     return [_tie_label(fold) for fold in folds]
 
 
@@ -206,22 +210,13 @@ def _name(step: Step) -> str:
     return step.name
 
 
-def _places(step: Step) -> list[Fold[str]]:
-    """Return the names of one tensor; of many, those that differ in numbers alone together."""
-    if len(step.names) <= _MOST_NAMES:
-        return one_place_a_name(step.names)
-    return fold_rows(step.names, name=str, key=lambda _: None, ragged=True)
-
-
 def _tie_label(fold: TieFold[Step]) -> str:
-    ties, each, kind = len(fold.rows), len(fold.first.names), fold.first.tie_kind
-    more = len(fold.labels) - _MOST_NAMES
-    names = " = ".join(fold.labels[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
-    told = []
-    if ties > 1 or each > len(fold.labels):
-        told.append(f"{ties} tie{'s' * (ties > 1)} of {each} names")
-    told += [kind] if kind in ("alias", "view", "overlap") else []
-    return f"{names} ({', '.join(told)})" if told else names
+    kind, more = fold.first.tie_kind, len(fold.labels) - MOST_PLACES
+    names = " = ".join(fold.labels[:MOST_PLACES]) + (f" and {more} more" if more > 0 else "")
+    told = ", ".join(
+        filter(None, [fold.told, kind if kind in ("alias", "view", "overlap") else ""])
+    )
+    return f"{names} ({told})" if told else names
 
 
 def _whole_modules(aside: Sequence[Step], chosen: Sequence[Step]) -> list[Fold[Step]]:

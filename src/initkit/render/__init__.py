@@ -19,9 +19,10 @@ from .svg import (
 )
 from .terminal import Line, Shown, Tone, check_count, lines_of, lines_of_each, show, terminal_width
 from .text import fold, format_shape, text_table
-from .tied import TieFold, fold_ties, one_place_a_name
+from .tied import MOST_PLACES, TieFold, fold_ties, one_place_a_name, places_of_names
 
 __all__ = [
+    "MOST_PLACES",
     "Column",
     "Density",
     "Fold",
@@ -60,6 +61,7 @@ __all__ = [
     "lines_of",
     "lines_of_each",
     "one_place_a_name",
+    "places_of_names",
     "say_nothing",
     "scatter",
     "show",
