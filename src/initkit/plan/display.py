@@ -254,6 +254,7 @@ def plan_page(
     problems: Sequence[object],
     lines: Sequence[Section],
     *,
+    remarks: Sequence[str] = (),
     whole: bool = False,
     kinds: Mapping[str, str] | None = None,
 ) -> str:
@@ -268,6 +269,7 @@ def plan_page(
     sections: list[Section] = [
         # Notes without lines leave no trace.
         Notes([str(problem) for problem in problems], "Problems", "error"),
+        Notes(list(remarks), "Remarks", "warning"),
         Notes(uncovered_lines(steps), "No rule covers", "warning"),
         Notes(frozen, "Frozen, and written all the same", "warning"),
         *lines,

@@ -15,6 +15,7 @@ from ..render import (
     Fold,
     TieFold,
     Traits,
+    brief_ranges,
     common_start,
     fold_alike,
     fold_rows,
@@ -22,6 +23,7 @@ from ..render import (
     format_shape,
     places_of_names,
     spanned,
+    split_name,
     template,
 )
 from .step import LEFT_OUT, PROTECTED, Status, Step
@@ -60,7 +62,7 @@ def traits(step: Step) -> Traits:
 def variants(fold: Fold[Step]) -> Iterator[tuple[str, list[Fold[Step]]]]:
     """Yield what the steps of one line differ in, and the steps of each kind, folded."""
     groups: dict[Hashable, list[Step]] = {}
-    for step in fold.rows:
+    for step in sorted(fold.rows, key=lambda step: split_name(step.name)[1]):
         groups.setdefault(traits(step), []).append(step)
     for alike in groups.values():
         said = f"{format_shape(alike[0].shape)}  {alike[0].start}" if len(groups) > 1 else ""
@@ -94,7 +96,16 @@ def shapes(fold: Fold[Step]) -> str:
 
 def starts(fold: Fold[Step]) -> str:
     """Return how a line's steps start, or the range of each number in it."""
-    text = spanned([step.start for step in fold.rows])
+    return ranged([step.start for step in fold.rows])
+
+
+def ranged(texts: Sequence[str]) -> str:
+    """Return how like steps start as one text, with ranges of bounds that mirror each other as one.
+
+    >>> ranged(["U(-0.1, 0.1)", "U(-0.2, 0.2)"])
+    'U(±0.1..0.2)'
+    """
+    text = spanned(texts)
     return _BOUNDS.sub(_around_zero, text) if ".." in text else text
 
 
@@ -158,8 +169,7 @@ def rule_told(fold: Fold[Step]) -> str:
 def brief_starts(folds: Sequence[Fold[Step]]) -> tuple[str, Sequence[str]]:
     """Return the header, and how lines start, with the ends of ranges rounded."""
     ranges = (spanned([step.start for step in f.rows], digits=2) for f in folds)
-    texts = (text.replace("keeps its value", "kept") for text in ranges)
-    return "starts as", [_BOUNDS.sub(_around_zero, text) for text in texts]
+    return "starts as", [_BOUNDS.sub(_around_zero, text) for text in ranges]
 
 
 _BOUNDS = re.compile(r"\((-[^,()]+), ([^,()]+)\)")
@@ -179,11 +189,7 @@ def brief_shapes(folds: Sequence[Fold[Step]]) -> tuple[str, Sequence[str]]:
 
 def brief_shape(fold: Fold[Step]) -> str:
     """Return the shape of a line's steps; where they differ in several sizes, a ``*`` for each."""
-    text = shapes(fold)
-    return _RANGE.sub("*", text) if text.count("..") > 1 else text
-
-
-_RANGE = re.compile(r"\d+\.\.\d+")
+    return brief_ranges(shapes(fold))
 
 
 def brief_rules(folds: Sequence[Fold[Step]]) -> tuple[str, Sequence[str]]:

@@ -4,7 +4,7 @@ from .columns import Column, column_html, column_lines, column_table
 from .folding import Fold, Grid, Traits, brief_names, fold_alike, fold_rows, split_name
 from .html import Mark, Names, Notes, Section, Table, html_page
 from .plots import count_decades, count_whole, figure, say_nothing
-from .ranges import common_start, spanned, template
+from .ranges import brief_ranges, common_start, spanned, template
 from .svg import (
     Density,
     Ink,
@@ -42,6 +42,7 @@ __all__ = [
     "Tone",
     "Traits",
     "brief_names",
+    "brief_ranges",
     "check_count",
     "column_html",
     "column_lines",

@@ -75,6 +75,11 @@ class Fold(Generic[R]):
         return [self._joined([str(part) for part in parts]) for parts in found]
 
     @property
+    def counted(self) -> list[str]:
+        """The names as one counts: by their numbers, not grid by grid."""
+        return sorted(self.names, key=lambda name: split_name(name)[1])
+
+    @property
     def first(self) -> R:
         """The first row; what all have in common may be read off it."""
         return self.rows[0]
