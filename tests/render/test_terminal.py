@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import io
+import os
 import re
 import sys
 from typing import Any
