@@ -168,9 +168,16 @@ def with_reasons(
     tied stands above the table, and here where others of like names are not.
     """
     usual = usual_dtype([step for fold in folds for step in fold.rows])
-    untied = Counter(template(fold.first.name) for fold in folds if not fold.first.tie_kind)
+    tied = {template(fold.first.name) for fold in folds if fold.first.tie_kind}
+    untied = Counter(
+        found
+        for fold in (folds if tied else ())
+        if not fold.first.tie_kind and (found := template(fold.first.name)) in tied
+    )
     why = {
-        id(fold): why_apart(fold.first, usual, among=untied[template(fold.first.name)])
+        id(fold): why_apart(
+            fold.first, usual, among=untied[template(fold.first.name)] if tied else 0
+        )
         for fold in folds
     }
     if not any(why.values()):

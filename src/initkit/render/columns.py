@@ -10,7 +10,7 @@ from typing import Generic, Literal, TypeAlias, TypeVar
 from .headings import headed
 from .html import Cell, Mark, Table, bars
 from .terminal import Line, Tone, lines_of_each
-from .text import BELOW, Sheet, str_of, table_lines
+from .text import BELOW, Sheet, lines_of_texts, str_of
 
 R = TypeVar("R")
 Align = Literal["l", "r", "p", "t"]
@@ -106,7 +106,7 @@ def _after(way: Iterable[_Measure], sheet: Sheet, width: int) -> Sheet:
 
 def _laid_out(sheet: Sheet, width: int | None) -> tuple[list[list[str]], list[str]]:
     texts = list(zip(*sheet.cells, strict=True))
-    lines = table_lines(sheet.headers, texts, "".join(sheet.sides), width)
+    lines = lines_of_texts(sheet.headers, texts, "".join(sheet.sides), width)
     for place, module in sheet.above.items():
         lines[place + 1].insert(0, module)
     return lines, sheet.notes

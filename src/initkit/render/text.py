@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -50,8 +51,14 @@ def table_lines(
     # Everything is text from here on, so that widths are those of what is printed.
     body = [[str_of(cell) for cell in row] for row in rows]
     check_widths(len(headers), body)
-    sides = list(align.ljust(len(headers), "l"))
-    table = _Texts(list(map(str, headers)), body, sides)
+    return lines_of_texts(list(map(str, headers)), body, align, width)
+
+
+def lines_of_texts(
+    headers: list[str], body: Sequence[Sequence[str]], align: str, width: int | None
+) -> list[Lines]:
+    """Return the lines of the head, and those of each row, of cells that are texts already."""
+    table = _Texts(headers, body, list(align.ljust(len(headers), "l")))
     return table.laid_out(table.arranged(width), width)
 
 
@@ -100,7 +107,7 @@ class _Texts:
     """The texts of a table, all of one row's length."""
 
     headers: list[str]
-    body: list[list[str]]
+    body: Sequence[Sequence[str]]
     sides: list[str]
 
     def arranged(self, width: int | None) -> list[int]:
@@ -172,8 +179,10 @@ class _Texts:
             *(self._row(row, widths, width) for row in self.body),
         ]
 
-    def _row(self, row: list[str], widths: list[int], width: int | None) -> Lines:
+    def _row(self, row: Sequence[str], widths: list[int], width: int | None) -> Lines:
         count = len(widths)
+        if count == len(row) and all(map(operator.le, map(len, row), widths)):  # most, by far
+            return self._side_by_side([[cell] for cell in row], widths)
         whole = [
             i for i in range(count) if self.sides[i] == BELOW and len(row[i]) > widths[i]
         ]  # below the row
