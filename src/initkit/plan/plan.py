@@ -42,7 +42,8 @@ class Plan(Shown):
 
     Printing it folds like layers into one line and fits the terminal; ``table(fold=False)`` has one
     line per parameter, ``show()`` colours. ``steps`` holds them as data, ``problems`` what is
-    wrong between rules and model (applying raises all of it as one error).
+    wrong between rules and model (applying raises all of it as one error), ``remarks`` what rules
+    that decide may not have meant.
 
     >>> from torch import nn
     >>> print(plan_init(nn.Linear(3, 4), {"weight": "xavier_normal", "bias": 0}))
