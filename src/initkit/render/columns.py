@@ -164,7 +164,8 @@ def _to_notes(sheet: Sheet, _: int, place: int) -> None:
 def _replaced(
     sheet: Sheet, _: int, place: int, brief: Callable[[], tuple[str, Sequence[str]]]
 ) -> None:
-    sheet.headers[place], sheet.cells[place] = brief()
+    header, cells = brief()
+    sheet.headers[place], sheet.cells[place] = str_of(header), list(map(str_of, cells))
 
 
 def _cut(sheet: Sheet, width: int, place: int) -> None:
