@@ -79,3 +79,10 @@ def test_what_is_wrong_with_one_layer_more_is_told_of_it() -> None:
     first = [line.split()[1] for line in text.splitlines() if line.startswith("  !")]
     assert first == ["{0..4,6,8..11}.weight", "5.weight", "7.weight"]
     assert "the mean is 0.01" in text
+
+
+def test_a_page_says_a_shape_of_several_ranges_in_few_letters_and_whole_on_hover() -> None:
+    model = nn.Sequential(*(nn.Conv2d(2**i, 2 ** (i + 1), 3) for i in range(1, 9)))
+    apply_init(model, "kaiming_normal", seed=0)
+    page = check_init(model, "kaiming_normal").to_html()
+    assert 'title="4..512x2..256x3x3">*x*x3x3<' in page

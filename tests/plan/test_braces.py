@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from torch import nn
 
-from initkit import Rule, plan_init
+from initkit import Rule, apply_init, plan_init
 
 
 class Net(nn.Module):
@@ -21,10 +21,10 @@ class Net(nn.Module):
 NET = Net()
 
 
-def notes(rule: Any, **options: Any) -> list[str]:
+def remarks(rule: Any, **options: Any) -> list[str]:
     plan = plan_init(NET, [rule, {"*": "keep"}], **options)
     assert not plan.problems
-    return list(plan.notes)
+    return list(plan.remarks)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def notes(rule: Any, **options: Any) -> list[str]:
     ],
 )
 def test_a_word_in_braces_that_matches_nothing_is_told(rule: Any, remark: str) -> None:
-    assert notes(rule) == [remark]
+    assert remarks(rule) == [remark]
 
 
 @pytest.mark.parametrize(
@@ -78,16 +78,16 @@ def test_a_word_in_braces_that_matches_nothing_is_told(rule: Any, remark: str) -
     ],
 )
 def test_words_that_all_match_and_counts_of_expressions_are_not_told(rule: Any) -> None:
-    assert notes(rule) == []
+    assert remarks(rule) == []
 
 
 def test_a_table_that_is_for_many_models_is_not_told_of_such_words() -> None:
-    assert notes({"{head,classifier}.bias": 0}, idle="ignore") == []
+    assert remarks({"{head,classifier}.bias": 0}, idle="ignore") == []
 
 
 def test_a_word_that_matches_what_a_rule_above_takes_is_not_idle() -> None:
     rules = [{"head.bias": 1}, {"{head,blocks.0.qkv}.bias": 0}, {"*": "keep"}]
-    assert list(plan_init(NET, rules).notes) == []
+    assert list(plan_init(NET, rules).remarks) == []
 
 
 def test_of_a_name_that_has_braces_itself_nothing_is_told() -> None:
@@ -96,4 +96,11 @@ def test_of_a_name_that_has_braces_itself_nothing_is_told() -> None:
             super().__init__()
             self.register_parameter("{a,b}", nn.Parameter(nn.Linear(2, 2).weight))
 
-    assert list(plan_init(Odd(), {"{a,b}": 0}).notes) == []
+    assert list(plan_init(Odd(), {"{a,b}": 0}).remarks) == []
+
+
+def test_a_remark_stands_above_the_table_of_plan_report_and_page() -> None:
+    rules = [{"{head,haed}.bias": 0}, {"*": "keep"}]
+    plan, report = plan_init(NET, rules), apply_init(NET, rules, seed=0)
+    for text in (str(plan), str(report), plan.to_html(), report.to_html()):
+        assert 0 < text.index("matches no parameter") < text.index("starts as")

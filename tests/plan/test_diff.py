@@ -19,18 +19,21 @@ def test_like_differences_are_one_line_and_an_odd_one_stands_apart() -> None:
         "~ {0..2,4..8}.weight  x8  N(0, 0.02) -> N(0, 0.01)",
         "~ {0..7}.bias  x8  N(0, 0.02) -> constant 0",
         "~ 3.weight  N(0, 0.02) -> constant 0",
+        "17 differences",
     ]
 
 
 def test_without_folding_each_has_a_line() -> None:
     diff = ONE.diff(OTHER)
-    assert len(diff.text(fold=False).splitlines()) == len(diff) == 17
+    assert len(diff.text(fold=False).splitlines()) - 1 == len(diff) == 17
     assert [row for fold in diff.folds for row in fold.rows if row not in diff.changes] == []
 
 
-def test_equal_plans_have_no_difference() -> None:
+def test_equal_plans_have_no_difference(capsys: pytest.CaptureFixture[str]) -> None:
     diff = ONE.diff(ONE)
-    assert not diff and str(diff) == "" and diff.to_dict() == []
+    assert not diff and len(diff) == 0 and str(diff) == "no difference" and diff.to_dict() == []
+    diff.show()
+    assert capsys.readouterr().out == "no difference\n"
     assert "no difference" in diff.to_html()
 
 
@@ -63,8 +66,8 @@ def test_a_page_says_besides_what_neither_side_shows() -> None:
 def test_each_sign_has_its_colour() -> None:
     part = plan_init(nn.Sequential(nn.Linear(4, 4)), {"*": 0})
     tones = {line.text[0]: line.tone for line in part.diff(OTHER).lines()}
-    assert tones == {"~": "warning", "+": "good"}
-    assert {line.tone for line in OTHER.diff(part).lines()} == {"warning", "error"}
+    assert tones == {"~": "warning", "+": "good", "1": ""}
+    assert {line.tone for line in OTHER.diff(part).lines()} == {"warning", "error", ""}
 
 
 def test_another_dtype_or_a_frozen_tensor_is_a_difference() -> None:
@@ -72,7 +75,8 @@ def test_another_dtype_or_a_frozen_tensor_is_a_difference() -> None:
     other.weight.requires_grad_(False)
     other.bias.data = other.bias.data.double()
     diff = plan_init(one, {"*": 0}).diff(plan_init(other, {"*": 0}))
-    assert str(diff).splitlines() == ["~ weight  frozen", "~ bias  dtype float32 -> float64"]
+    told = ["~ weight  frozen", "~ bias  dtype float32 -> float64"]
+    assert str(diff).splitlines() == [*told, "2 differences"]
 
 
 def test_numbers_that_differ_a_little_have_as_many_digits_as_make_them_differ() -> None:
@@ -82,6 +86,7 @@ def test_numbers_that_differ_a_little_have_as_many_digits_as_make_them_differ() 
     assert str(one.diff(other)).splitlines() == [
         "~ weight  N(0, 0.02) -> N(0, 0.02000001)",
         "~ bias  constant 0.1 -> constant 0.1000000001",
+        "2 differences",
     ]
 
 
@@ -92,7 +97,14 @@ def test_of_many_that_differ_a_little_the_range_is_told() -> None:
         {"*": "normal(std=0.02)"},
     ]
     diff = plan_init(model, {"*": "normal(std=0.02)"}).diff(plan_init(model, rules))
-    assert str(diff) == "~ {1..3}.weight  x3  N(0, 0.02) -> N(0, 0.020000001..0.020000003)"
+    told = "~ {1..3}.weight  x3  N(0, 0.02) -> N(0, 0.020000001..0.020000003)"
+    assert str(diff) == f"{told}\n3 differences"
+
+
+def test_bounds_that_mirror_each_other_are_told_as_plans_tell_them() -> None:
+    model = nn.Sequential(*(nn.Linear(4**i, 4, bias=False) for i in range(1, 4)))
+    diff = plan_init(model, {"*": 0}).diff(plan_init(model, {"*": "xavier_uniform"}))
+    assert str(diff).startswith("~ {0..2}.weight  x3  constant 0 -> U(\u00b10.297..0.866)\n")
 
 
 def test_what_is_no_plan_is_refused_by_what_it_is() -> None:

@@ -94,8 +94,21 @@ def test_a_rule_of_ones_own_and_a_recipe_s_both_say_what_decided_at_80_columns()
     own = {"h13.with_a_long_name*.weight": "normal(std=0.2)"}
     model["h13"] = nn.ModuleDict({"with_a_long_name_for_a_layer": nn.Linear(9, 9)})
     text = plan_init(model, [own, "resnet/torchvision"]).text(72)
-    assert re.search(r"N\(0, 0\.2\) +9x9 +…", text)  # the end of a path is kept
+    assert re.search(r"N\(0, 0\.2\) +9x9 +h13\.with_a_long_name\*", text)
     assert "resnet" not in text.partition("\n")[2]
+
+
+@pytest.mark.parametrize("width", [60, 72, 80, 100, 120])
+def test_a_rule_stands_whole_beside_its_line_or_below_it_at_every_width(width: int) -> None:
+    part = ("SelfAttention.query", "SelfAttention.output", "DenseReluDense.up")
+    layer = {name.replace(".", "_"): nn.Linear(8, 8) for name in part}
+    model = nn.ModuleDict({"encoder": nn.ModuleList(nn.ModuleDict(layer) for _ in range(6))})
+    rules = {
+        f"*{name.replace('.', '_')}.weight": f"normal(std=0.{i})" for i, name in enumerate(part, 1)
+    }
+    text = plan_init(model, [rules, {"*.bias": 0}]).text(width)
+    assert "\u2026" not in text and max(map(len, text.splitlines())) <= width
+    assert all(rule.removesuffix(".weight") in text for rule in rules)
 
 
 def test_a_tied_embedding_is_an_embedding_in_tree_and_page() -> None:

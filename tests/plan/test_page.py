@@ -150,3 +150,10 @@ def test_what_comes_first_is_how_a_parameter_starts() -> None:
     heads = re.findall(r"<th scope[^>]*>(.*?)</th>", plan_init(net(), RULES).to_html())
     assert [heads.index(name) for name in ("name", "starts as", "shape", "rule")] == [0, 2, 3, 4]
     assert all(a != b for a, b in pairwise(heads))
+
+
+def test_a_line_opens_to_its_names_as_one_counts_them() -> None:
+    stages = nn.ModuleList(nn.ModuleList(nn.PReLU() for _ in range(n)) for n in (3, 4, 6, 3))
+    page = plan_init(stages, {"*": 0.25}).to_html()
+    names = re.findall(r"^(?:.*</summary>)?(\d\.\d\.weight)", page, re.MULTILINE)
+    assert names == sorted(names) and len(names) == 16

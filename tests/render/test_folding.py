@@ -131,3 +131,10 @@ def test_ten_thousand_modules_of_names_of_their_own_are_one_line() -> None:
     names = [f"{''.join(word)}.w" for word in itertools.product(letters, repeat=4)]
     (fold,) = fold_alike(names, name=str, traits=lambda _: Traits(""))
     assert fold.names == names
+
+
+def test_names_are_counted_by_their_numbers_whatever_grids_hold_them() -> None:
+    stages = {0: 3, 1: 4, 2: 6, 3: 3}
+    names = [f"s.{i}.b.{j}.w" for i, n in stages.items() for j in range(n)]
+    (fold,) = fold_rows(names, name=str, key=lambda _: None, ragged=True)
+    assert fold.counted == names != fold.names

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from initkit.render.columns import Column, column_table
 from initkit.render.headings import INDENT, headed
-from initkit.render.text import fold
+from initkit.render.text import fold, lines_of_name
 
 WORDS = ["encoder", "decoder", "{0..5}", "layers", "{q,k,v}_proj", "a", "weight", "*"]
 NAMES = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=5).map(".".join), max_size=9)
@@ -22,6 +22,19 @@ def test_names_come_back_whole_from_their_headings(names: list[str], width: int)
         whole.append(f"{module}.{name[len(INDENT) :]}" if name.startswith(INDENT) else name)
     assert whole == names
     assert all(len(module) < width for module in above.values())
+
+
+@given(names=NAMES, room=st.integers(8, 40))
+def test_headings_never_cost_more_lines_than_they_save(names: list[str], room: int) -> None:
+    shown, above = headed(names, 80, room)
+    lines = sum(lines_of_name(name, room) for name in shown) + len(above)
+    assert lines <= sum(lines_of_name(name, room) for name in names)
+
+
+def test_headings_go_as_deep_as_their_names_need() -> None:
+    names = [f"decoders.{part}.{w}" for part in ("attention", "feed") for w in ("up", "down")]
+    assert headed(names, 80, 16)[1] == {0: "decoders"}
+    assert headed(names, 80, 8)[1] == {0: "decoders.attention", 2: "decoders.feed"}
 
 
 def test_a_module_that_holds_one_line_has_no_heading() -> None:

@@ -133,6 +133,18 @@ def test_arcs_join_neighbours_of_a_group_and_lie_within_the_picture() -> None:
         assert max(map(float, re.findall(r"[\d.]+", path.get("d")))) <= wide
 
 
+def test_names_of_arcs_that_end_alike_are_told_apart() -> None:
+    names = [f"{side}.model.decoder.embed_tokens.weight" for side in ("student", "teacher")]
+    root = parsed(tie_pictures([names])[0].svg)
+    assert [node.text for node in root.findall("text")] == names
+
+
+def test_what_has_no_room_in_a_picture_of_arcs_is_counted_below_it() -> None:
+    words = [f"{a}{b}{c}" for a in "abcd" for b in "abcd" for c in "abcd"]
+    svg = tie_pictures([[f"x.{word}", f"y.{word}"] for word in words])[0].svg
+    assert svg.count("<path") == 30 and ">and 34 ties more<" in svg
+
+
 def test_densities_of_any_names_and_spikes_are_well_formed() -> None:
     spike = Density("a<b\x1b", [0.0, 1.0, 1.001, 2.0], [0.25, 0.5, 0.25], [0.0, 1.0, 0.0])
     root = parsed(densities([spike, spike, Density("none", [0.0, 1.0], [0.0], [0.0])]))

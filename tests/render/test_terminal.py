@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import os
 import re
 import sys
 from typing import Any
@@ -64,6 +65,15 @@ def test_the_width_is_the_terminals_and_80_where_there_is_none(
     if columns:
         monkeypatch.setenv("COLUMNS", columns)
     assert terminal_width() == width
+
+
+def test_a_terminal_without_colours_is_as_wide_as_it_is(
+    rich: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # to rich: this is a terminal
+    monkeypatch.setattr(os, "get_terminal_size", lambda *_: os.terminal_size((100, 30)))
+    assert terminal_width() == 100
 
 
 def test_long_lines_and_markup_are_printed_as_they_are(

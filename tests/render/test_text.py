@@ -123,3 +123,25 @@ def test_a_broken_name_stays_inside_its_column(width: int) -> None:
     column = len(rule.split()[0])
     assert all(not line[column : column + 2].strip() for line in lines)
     assert max(map(len, lines)) <= width
+
+
+def test_a_cell_that_stays_whole_uses_the_room_of_its_line_and_then_the_line_below() -> None:
+    rows = [["a.name.of.a.layer", "4096x4096", "*rule"], ["head", "8", "*a_very_long_rule"]]
+    rows.append(["b.name.of.a.layer", "4096x4096", "*a_very_long_rule"])
+    assert text_table(["name", "shape", "rule"], rows, "llb", 44).splitlines() == [
+        "name               shape      rule",
+        "-----------------  ---------  --------------",
+        "a.name.of.a.layer  4096x4096  *rule",
+        "head               8       *a_very_long_rule",
+        "b.name.of.a.layer  4096x4096",
+        "                           *a_very_long_rule",
+    ]
+
+
+@PROPERTIES
+@given(st.lists(st.tuples(words, words, st.text("ab.*", max_size=50)), min_size=1), st.data())
+def test_what_stays_whole_is_in_one_line_wherever_a_line_has_room(rows, data) -> None:
+    width = data.draw(st.integers(60, 90))
+    text = text_table(["name", "shape", "rule"], rows, "llb", width)
+    assert all(rule in text for *_, rule in rows)
+    assert max(map(len, text.splitlines())) <= width

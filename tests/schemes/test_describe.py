@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from torch import Tensor
 
-from initkit import describe_scheme, register_scheme
+from initkit import describe_scheme, list_schemes, register_scheme
 from initkit.errors import UnknownNameError
 from initkit.schemes import unregister_scheme
 
@@ -46,3 +46,8 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
         describe_scheme("normall")
     with pytest.raises(UnknownNameError, match=r"It is a recipe: describe_recipe\('bert'\) shows"):
         describe_scheme("bert")
+
+
+def test_no_scheme_is_told_with_the_marks_of_its_documentation() -> None:
+    for name in list_schemes():
+        assert "`" not in f"{describe_scheme(name)}{describe_scheme(name)._repr_html_()}", name

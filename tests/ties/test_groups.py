@@ -309,9 +309,22 @@ def test_what_is_found_is_a_list_that_prints_a_line_for_each_tie() -> None:
     assert str(find_tied_parameters(nn.PReLU())) == "no ties"
 
 
+def test_one_tie_of_many_names_prints_as_one_short_line() -> None:
+    ties = find_tied_parameters(nn.ModuleList([nn.PReLU()] * 24))
+    assert str(ties) == "1 tie\nmodule: {0..23}.weight (1 tie of 24 names)"
+
+
+def test_a_notebook_shows_found_ties_as_the_report_does() -> None:
+    model = nn.ModuleList([nn.PReLU()] * 24)
+    page = find_tied_parameters(model)._repr_html_()
+    assert "1 tie" in page and "{0..23}.weight" in page and "one module under several names" in page
+    assert "<svg" in page and "<html" not in page
+    assert "no ties" in find_tied_parameters(nn.PReLU())._repr_html_()
+
+
 def test_many_ties_in_step_print_as_one_line() -> None:
     layers = [nn.PReLU() for _ in range(8)]
     model = nn.ModuleDict({"a": nn.ModuleList(layers), "b": nn.ModuleList(layers)})
     assert str(find_tied_parameters(model)) == (
-        "8 ties\nmodule: a.{0..7}.weight = b.{0..7}.weight  x8"
+        "8 ties\nmodule: a.{0..7}.weight = b.{0..7}.weight (8 ties of 2 names)"
     )

@@ -128,10 +128,15 @@ def test_the_page_has_an_arc_between_the_names_of_each_tie() -> None:
     assert ">4.weight</text>" in picture.svg and picture.svg in report.to_html()
 
 
-def test_of_no_ties_or_very_many_there_is_no_picture() -> None:
+def test_of_no_ties_there_is_no_picture_and_of_very_many_one_arc_counts_those_in_step() -> None:
     one = nn.Linear(2, 2, bias=False)
     assert tie_report(nn.Linear(2, 2)).pictures() == []
-    assert tie_report(nn.ModuleList([one] * 100)).pictures() == []
+    (picture,) = tie_report(nn.ModuleList([one] * 100)).pictures()
+    assert ">{0..99}.weight<" in picture.svg and ">1 tie of 100 names<" in picture.svg
+    layers = [nn.PReLU() for _ in range(31)]
+    model = nn.ModuleDict({"a": nn.ModuleList(layers), "b": nn.ModuleList(layers)})
+    (picture,) = tie_report(model).pictures()
+    assert ">a.{0..30}.weight<" in picture.svg and ">31 ties of 2 names<" in picture.svg
 
 
 def test_many_names_of_one_tie_are_one_line_that_opens_to_all() -> None:

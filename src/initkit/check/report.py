@@ -18,6 +18,7 @@ from ..render import (
     Shown,
     Tone,
     brief_names,
+    brief_ranges,
     column_html,
     column_lines,
     format_shape,
@@ -311,11 +312,13 @@ def _mark(fold: Fold[Judged]) -> Mark:
     return Mark(name.rpartition(".")[2], ["failed"] if fold.first.failure else [])
 
 
+_shapes = _all(lambda row: format_shape(row.checked.shape))
+
 _FOLDED: tuple[Column[Fold[Judged]], ...] = (
     Column(
         "name",
         lambda fold: fold.label,
-        inside=lambda fold: fold.names if len(fold) > 1 else (),
+        inside=lambda fold: fold.counted if len(fold) > 1 else (),
         brief=brief_names,
     ),
     Column("", lambda fold: f"x{len(fold)}" if len(fold) > 1 else "", "r"),
@@ -329,7 +332,8 @@ _FOLDED: tuple[Column[Fold[Judged]], ...] = (
     Column("verdict", _verdict, tone=lambda fold: "error" if fold.first.failure else ""),
     Column(
         "shape",
-        _all(lambda row: format_shape(row.checked.shape)),
+        lambda fold: brief_ranges(_shapes(fold)),
+        hover=lambda fold: whole if (whole := _shapes(fold)).count("..") > 1 else "",
         html_align="r",
         only="html",
     ),

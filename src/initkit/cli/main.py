@@ -339,8 +339,8 @@ def _diff(options: argparse.Namespace) -> Output:
     first, second = map(_read_plan, (options.first, options.second))
     diff = first.diff(second)
     return Output(
-        diff.text(fold=False).splitlines(),
-        lambda: diff.lines(_width(options), fold=not options.full) or "no difference",
+        [f"{change.sign} {change.name}  {change.text}" for change in diff.changes],
+        lambda: diff.lines(_width(options), fold=not options.full),
         ok=not diff,
     )
 

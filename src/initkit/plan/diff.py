@@ -23,6 +23,7 @@ from ..render import (
     spanned,
 )
 from .display import std_of
+from .folding import ranged
 from .step import Step, changes, changes_beside
 
 _TONES: Final[Mapping[str, Tone]] = {"-": "error", "+": "good", "~": "warning"}
@@ -73,14 +74,21 @@ class Diff(Shown):
     def lines(self, width: int | None = None, *, fold: bool = True) -> list[Line]:
         """Return the lines of ``text()``, each with what it is to the reader."""
         folds = self.folds if fold else [Fold.single(c.name, c) for c in self.changes]
-        return [
+        told = [
             line
             for one in folds
             for line in lines_of(visible(_told(one)), _TONES[one.first.sign], width)
         ]
+        return told if len(self) == 1 else [*told, *lines_of(self.total, "", width)]
+
+    @property
+    def total(self) -> str:
+        """How many differences there are."""
+        count = len(self.changes)
+        return f"{count:,} difference{'s' * (count != 1)}" if count else "no difference"
 
     def text(self, width: int | None = None, *, fold: bool = True) -> str:
-        """Return a line for like differences, or with ``fold=False`` one for each; "" for none."""
+        """Return a line for like differences, or without ``fold`` one each, and their number."""
         return "\n".join(line.text for line in self.lines(width, fold=fold))
 
     def to_dict(self) -> list[dict[str, Any]]:
@@ -89,10 +97,8 @@ class Diff(Shown):
 
     def to_html(self, *, whole: bool = True) -> str:
         """Return the two plans side by side: a self-contained document, or a piece of one."""
-        count = len(self.changes)
-        told = f"{count:,} difference{'s' * (count != 1)}" if count else "no difference"
-        sections = [column_html(_COLUMNS, self.folds, printed=".text(fold=False)")] if count else []
-        return html_page(f"Two plans: {told}", sections, whole=whole)
+        table = column_html(_COLUMNS, self.folds, printed=".text(fold=False)")
+        return html_page(f"Two plans: {self.total}", [table] if self else [], whole=whole)
 
     def _repr_html_(self) -> str:
         return self.to_html(whole=False)
@@ -128,11 +134,11 @@ def _traits(change: Change) -> Traits:
 
 def _told(fold: Fold[Change]) -> str:
     count = f"  x{len(fold)}" if len(fold) > 1 else ""
-    return f"{fold.first.sign} {fold.label}{count}  {spanned([c.text for c in fold.rows])}"
+    return f"{fold.first.sign} {fold.label}{count}  {ranged([c.text for c in fold.rows])}"
 
 
 def _side(steps: Sequence[Step | None]) -> str:
-    return spanned([f"{s.start}, {format_shape(s.shape)}" if s is not None else "" for s in steps])
+    return ranged([f"{s.start}, {format_shape(s.shape)}" if s is not None else "" for s in steps])
 
 
 def _why(steps: Sequence[Step | None]) -> str:
@@ -156,7 +162,7 @@ _COLUMNS: tuple[Column[Fold[Change]], ...] = (
     Column(
         "name",
         lambda fold: fold.label,
-        inside=lambda fold: fold.names if len(fold) > 1 else (),
+        inside=lambda fold: fold.counted if len(fold) > 1 else (),
         tone=lambda fold: _TONES[fold.first.sign],
     ),
     Column("count", lambda f: f"x{len(f)}" if len(f) > 1 else "", order=lambda f: float(len(f))),

@@ -125,7 +125,7 @@ COLUMNS: tuple[Column[Fold[Step]], ...] = (
         rule_told,
         hover=rule,
         brief=brief_rules,
-        loose="path",
+        loose="whole",
         only="text",
     ),
     Column("rule", rule_word, hover=rule, only="html"),
@@ -168,9 +168,16 @@ def with_reasons(
     tied stands above the table, and here where others of like names are not.
     """
     usual = usual_dtype([step for fold in folds for step in fold.rows])
-    untied = Counter(template(fold.first.name) for fold in folds if not fold.first.tie_kind)
+    tied = {template(fold.first.name) for fold in folds if fold.first.tie_kind}
+    untied = Counter(
+        found
+        for fold in (folds if tied else ())
+        if not fold.first.tie_kind and (found := template(fold.first.name)) in tied
+    )
     why = {
-        id(fold): why_apart(fold.first, usual, among=untied[template(fold.first.name)])
+        id(fold): why_apart(
+            fold.first, usual, among=untied[template(fold.first.name)] if tied else 0
+        )
         for fold in folds
     }
     if not any(why.values()):
@@ -254,6 +261,7 @@ def plan_page(
     problems: Sequence[Problem],
     lines: Sequence[Section],
     *,
+    remarks: Sequence[str] = (),
     whole: bool = False,
     kinds: Mapping[str, str] | None = None,
 ) -> str:
@@ -268,6 +276,7 @@ def plan_page(
     sections: list[Section] = [
         # Notes without lines leave no trace.
         Notes(told_together(problems), "Problems", "error"),
+        Notes(list(remarks), "Remarks", "warning"),
         Notes(uncovered_lines(steps), "No rule covers", "warning"),
         Notes(frozen, "Frozen, and written all the same", "warning"),
         *lines,

@@ -11,21 +11,23 @@ from functools import partial
 import torch
 
 from ..render import (
+    MOST_PLACES,
     Fold,
     TieFold,
     Traits,
+    brief_ranges,
     common_start,
     fold_alike,
     fold_rows,
     fold_ties,
     format_shape,
-    one_place_a_name,
+    places_of_names,
     spanned,
+    split_name,
     template,
 )
 from .step import LEFT_OUT, PROTECTED, Status, Step
 
-_MOST_NAMES = 4  # of one tensor, that a line tells
 _FEW = 12  # steps that are read at a glance: folding them would only hide names
 
 
@@ -60,7 +62,7 @@ def traits(step: Step) -> Traits:
 def variants(fold: Fold[Step]) -> Iterator[tuple[str, list[Fold[Step]]]]:
     """Yield what the steps of one line differ in, and the steps of each kind, folded."""
     groups: dict[Hashable, list[Step]] = {}
-    for step in fold.rows:
+    for step in sorted(fold.rows, key=lambda step: split_name(step.name)[1]):
         groups.setdefault(traits(step), []).append(step)
     for alike in groups.values():
         said = f"{format_shape(alike[0].shape)}  {alike[0].start}" if len(groups) > 1 else ""
@@ -76,7 +78,11 @@ def labels(steps: Iterable[Step]) -> list[str]:
 def tie_labels(steps: Iterable[Step]) -> list[str]:
     """Return the names of each tied step in one text, and of steps that are tied alike in one."""
     tied = [step for step in steps if len(step.names) > 1]
-    folds = fold_ties(tied, places=_places, key=lambda step: (step.tie_kind, len(step.names)))
+    folds = fold_ties(
+        tied,
+        places=lambda step: places_of_names(step.names),
+        key=lambda step: (step.tie_kind, len(step.names)),
+    )
     return [_tie_label(fold) for fold in folds]
 
 
@@ -90,7 +96,16 @@ def shapes(fold: Fold[Step]) -> str:
 
 def starts(fold: Fold[Step]) -> str:
     """Return how a line's steps start, or the range of each number in it."""
-    text = spanned([step.start for step in fold.rows])
+    return ranged([step.start for step in fold.rows])
+
+
+def ranged(texts: Sequence[str]) -> str:
+    """Return how like steps start as one text, with ranges of bounds that mirror each other as one.
+
+    >>> ranged(["U(-0.1, 0.1)", "U(-0.2, 0.2)"])
+    'U(±0.1..0.2)'
+    """
+    text = spanned(texts)
     return _BOUNDS.sub(_around_zero, text) if ".." in text else text
 
 
@@ -174,11 +189,7 @@ def brief_shapes(folds: Sequence[Fold[Step]]) -> tuple[str, Sequence[str]]:
 
 def brief_shape(fold: Fold[Step]) -> str:
     """Return the shape of a line's steps; where they differ in several sizes, a ``*`` for each."""
-    text = shapes(fold)
-    return _RANGE.sub("*", text) if text.count("..") > 1 else text
-
-
-_RANGE = re.compile(r"\d+\.\.\d+")
+    return brief_ranges(shapes(fold))
 
 
 def brief_rules(folds: Sequence[Fold[Step]]) -> tuple[str, Sequence[str]]:
@@ -205,22 +216,13 @@ def _name(step: Step) -> str:
     return step.name
 
 
-def _places(step: Step) -> list[Fold[str]]:
-    """Return the names of one tensor; of many, those that differ in numbers alone together."""
-    if len(step.names) <= _MOST_NAMES:
-        return one_place_a_name(step.names)
-    return fold_rows(step.names, name=str, key=lambda _: None, ragged=True)
-
-
 def _tie_label(fold: TieFold[Step]) -> str:
-    ties, each, kind = len(fold.rows), len(fold.first.names), fold.first.tie_kind
-    more = len(fold.labels) - _MOST_NAMES
-    names = " = ".join(fold.labels[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
-    told = []
-    if ties > 1 or each > len(fold.labels):
-        told.append(f"{ties} tie{'s' * (ties > 1)} of {each} names")
-    told += [kind] if kind in ("alias", "view", "overlap") else []
-    return f"{names} ({', '.join(told)})" if told else names
+    kind, more = fold.first.tie_kind, len(fold.labels) - MOST_PLACES
+    names = " = ".join(fold.labels[:MOST_PLACES]) + (f" and {more} more" if more > 0 else "")
+    told = ", ".join(
+        filter(None, [fold.told, kind if kind in ("alias", "view", "overlap") else ""])
+    )
+    return f"{names} ({told})" if told else names
 
 
 def _whole_modules(aside: Sequence[Step], chosen: Sequence[Step]) -> list[Fold[Step]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from ..distributions import Joint
-from ..render import Fold, Grid, Mark
+from ..render import Fold, Grid, Mark, split_name
 from .folding import variants
 from .step import UNCOVERED, UNEXPLAINED, WRITE, Step
 
@@ -26,7 +26,8 @@ def opener(folds: Sequence[Fold[Step]]) -> Callable[[Fold[Step]], Sequence[str]]
         lines = []
         for said, alike in variants(fold) if len(fold) > 1 else ():
             lines += [said] if said else []
-            lines += [name for one in alike for name in (one.names if each else one.labels)]
+            names = [name for one in alike for name in (one.names if each else one.labels)]
+            lines += sorted(names, key=lambda name: split_name(name)[1]) if each else names
         return lines
 
     return inside

@@ -44,7 +44,8 @@ class Plan(Shown):
 
     Printing it folds like layers into one line and fits the terminal; ``table(fold=False)`` has one
     line per parameter, ``show()`` colours. ``steps`` holds them as data, ``problems`` what is
-    wrong between rules and model (applying raises all of it as one error).
+    wrong between rules and model (applying raises all of it as one error), ``remarks`` what rules
+    that decide may not have meant.
 
     >>> from torch import nn
     >>> print(plan_init(nn.Linear(3, 4), {"weight": "xavier_normal", "bias": 0}))
@@ -67,11 +68,13 @@ class Plan(Shown):
         targets: Sequence[Target] = (),
         whole: str = "",
         notes: Sequence[str] = (),
+        remarks: Sequence[str] = (),
         model: nn.Module | None = None,
     ) -> None:
         self.steps, self.problems = tuple(steps), tuple(problems)
         self.title, self.idle, self.rules = title, tuple(idle), tuple(rules)
         self.targets, self.notes = tuple(targets), tuple(notes)
+        self.remarks = tuple(remarks)  # on rules that decide, and are not as they were meant
         self.whole = whole  # of a part of a plan: the digest of the whole
         self.model = model  # of a recorded plan: the model that its code built
 
@@ -81,7 +84,7 @@ class Plan(Shown):
 
     def replaced(self, **changes: Any) -> Plan:
         """Return a plan with some of its attributes changed."""
-        names = ("title", "idle", "rules", "targets", "whole", "notes", "model")
+        names = ("title", "idle", "rules", "targets", "whole", "notes", "remarks", "model")
         known = {name: changes.pop(name, getattr(self, name)) for name in names}
         steps, problems = changes.pop("steps", self.steps), changes.pop("problems", self.problems)
         assert not changes, f"a plan has no {', '.join(changes)}"
@@ -330,6 +333,7 @@ class Plan(Shown):
         return [
             *problems,
             *lines_of(visible(self.title), "title", width),
+            *lines_of_each(map(visible, self.remarks), "warning", width),
             *first_to_know(self.steps, width, fold=fold),
             *plan_lines(self.steps, width, fold=fold),
             *lines_of_each(self.summary(), "", width),
@@ -366,7 +370,15 @@ class Plan(Shown):
         """Return the plan as one self-contained HTML document, or as a piece of one."""
         kinds = self._kinds()
         sections: list[str | Picture] = [*self.summary(), *depth_pictures(self.steps, kinds)]
-        return plan_page(self.title, self.steps, self.problems, sections, whole=whole, kinds=kinds)
+        return plan_page(
+            self.title,
+            self.steps,
+            self.problems,
+            sections,
+            remarks=self.remarks,
+            whole=whole,
+            kinds=kinds,
+        )
 
     def pictures(self) -> list[Picture]:
         """Return the pictures of the page, as SVG: std against depth, and an arc for each tie.

@@ -116,9 +116,9 @@ def plan_view(view: ModelView, rules: Rules, settings: InitOptions) -> Plan:
         idle=[p.sentence for p in unused] if settings["idle"] == "ignore" else (),
         rules=[str(clause) for clause in clauses],
         targets=targets,
+        remarks=idle_words,
         notes=[
             *remarks,
-            *idle_words,
             *checkpoints.notes,
             *([] if settings["buffers"] else listed_buffers(view.slots, wanted)),
             *beside,

@@ -4,7 +4,7 @@ from .columns import Column, column_html, column_lines, column_table
 from .folding import Fold, Grid, Traits, brief_names, fold_alike, fold_rows, split_name
 from .html import Mark, Names, Notes, Section, Table, html_page
 from .plots import count_decades, count_whole, figure, say_nothing
-from .ranges import common_start, spanned, template
+from .ranges import brief_ranges, common_start, spanned, template
 from .svg import (
     Density,
     Ink,
@@ -19,9 +19,10 @@ from .svg import (
 )
 from .terminal import Line, Shown, Tone, check_count, lines_of, lines_of_each, show, terminal_width
 from .text import fold, format_shape, text_table
-from .tied import TieFold, fold_ties, one_place_a_name
+from .tied import MOST_PLACES, TieFold, fold_ties, one_place_a_name, places_of_names
 
 __all__ = [
+    "MOST_PLACES",
     "Column",
     "Density",
     "Fold",
@@ -41,6 +42,7 @@ __all__ = [
     "Tone",
     "Traits",
     "brief_names",
+    "brief_ranges",
     "check_count",
     "column_html",
     "column_lines",
@@ -60,6 +62,7 @@ __all__ = [
     "lines_of",
     "lines_of_each",
     "one_place_a_name",
+    "places_of_names",
     "say_nothing",
     "scatter",
     "show",

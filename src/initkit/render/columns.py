@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeAlias, TypeVar
 
 from .headings import headed
 from .html import Cell, Mark, Table, bars
 from .terminal import Line, Tone, lines_of_each
-from .text import Sheet, str_of, table_lines
+from .text import BELOW, Sheet, lines_of_texts, str_of
 
 R = TypeVar("R")
 Align = Literal["l", "r", "p", "t"]
@@ -29,7 +29,8 @@ class Column(Generic[R]):
 
     Where text is too wide, ``brief`` says all cells in fewer letters, under a header; the cells of
     ``"note"`` columns become numbers of notes below the table; those that may be ``"cut"`` are, and
-    those that hold a ``"path"`` keep its end.
+    those of ``"whole"`` columns lose what stands before a last ``": "``, and stand below their rows
+    where they are too long beside them.
     """
 
     header: str
@@ -44,7 +45,7 @@ class Column(Generic[R]):
     under: Callable[[R], str] | None = None
     inside: Callable[[R], Sequence[str]] | None = None
     brief: Callable[[Sequence[R]], tuple[str, Sequence[str]]] | None = None
-    loose: Literal["", "note", "cut", "path"] = ""
+    loose: Literal["", "note", "cut", "whole"] = ""
 
 
 def column_table(columns: Sequence[Column[R]], rows: Sequence[R], width: int | None = None) -> str:
@@ -68,16 +69,9 @@ def column_lines(
     sheet = Sheet(
         [c.header for c in kept],
         [list(map(str_of, texts)) for texts in cells],
-        [c.align for c in kept],
+        [BELOW if c.loose == "whole" else c.align for c in kept],
     )
-    if width is None or sheet.width <= width:
-        (head, *body), notes = _tightened(sheet, width, [])
-    else:
-        # Names stand below their modules where that takes fewer lines.
-        ways = [False, True] if len(rows) <= _MANY else [False]
-        measures = (_measures(kept, rows, headings=headings) for headings in ways)
-        found = [_tightened(sheet.copy(), width, each) for each in measures]
-        (head, *body), notes = min(found, key=lambda one: sum(map(len, one[0])))
+    (head, *body), notes = _tightened(sheet, width, kept, rows)
     lines = [Line(text, "muted") for text in head]
     for row, told in zip(rows, body, strict=True):
         lines += [Line(text, _urgent(columns, row)) for text in told]
@@ -85,47 +79,72 @@ def column_lines(
     return [*lines, *lines_of_each(numbered, "muted", width)]
 
 
-_MANY = 400  # rows for which two ways to say them are compared
+_MANY = 400  # rows for which several ways to say them are compared
+_Measure: TypeAlias = Callable[[Sheet, int], None]
 
 
 def _tightened(
-    sheet: Sheet, width: int | None, measures: Iterable[Callable[[Sheet, int], None]]
+    sheet: Sheet, width: int | None, columns: Sequence[Column[R]], rows: Sequence[R]
 ) -> tuple[list[list[str]], list[str]]:
     """Return the lines of the head and of each row, and notes; no more is done than is needed."""
-    for tighten in measures:
+    for tighten in _measures(columns, rows):
         if width is None or sheet.width <= width:
-            break
+            return _laid_out(sheet, width)
         tighten(sheet, width)
+    if width is None or sheet.width <= width:
+        return _laid_out(sheet, width)
+    ways = _ways(columns) if len(rows) <= _MANY else [[]]
+    found = [_laid_out(_after(way, sheet.copy(), width), width) for way in ways]
+    return min(found, key=lambda one: sum(map(len, one[0])))
+
+
+def _after(way: Iterable[_Measure], sheet: Sheet, width: int) -> Sheet:
+    for tighten in way:
+        tighten(sheet, width)
+    return sheet
+
+
+def _laid_out(sheet: Sheet, width: int | None) -> tuple[list[list[str]], list[str]]:
     texts = list(zip(*sheet.cells, strict=True))
-    lines = table_lines(sheet.headers, texts, "".join(sheet.sides), width)
+    lines = lines_of_texts(sheet.headers, texts, "".join(sheet.sides), width)
     for place, module in sheet.above.items():
         lines[place + 1].insert(0, module)
     return lines, sheet.notes
 
 
-def _measures(
-    columns: Sequence[Column[R]], rows: Sequence[R], *, headings: bool
-) -> Iterator[Callable[[Sheet, int], None]]:
+def _measures(columns: Sequence[Column[R]], rows: Sequence[R]) -> Iterator[_Measure]:
     """Yield what is done about a table that is too wide, the mildest first."""
     places = range(len(columns))
     yield from (partial(_to_notes, place=i) for i in places if columns[i].loose == "note")
     for i in reversed(places):
         if (brief := columns[i].brief) is not None:
             yield partial(_replaced, place=i, brief=partial(brief, rows))
-        if columns[i].loose in _CUT:
-            yield partial(_cut, place=i, shorten=_CUT[columns[i].loose], least=2 * _LEAST_CUT)
-    if headings:
-        yield _below_modules
-    yield from (
-        partial(_cut, place=i, shorten=_CUT[column.loose])
-        for i, column in enumerate(columns)
-        if column.loose in _CUT
-    )
-    yield from (partial(_beside_names, place=i) for i in places if columns[i].loose == "note")
+        if columns[i].loose == "cut":
+            yield partial(_cut, place=i)
+    yield from (partial(_without_whose, place=i) for i in places if columns[i].loose == "whole")
 
 
-def _below_modules(sheet: Sheet, width: int) -> None:
-    sheet.cells[0], sheet.above = headed(sheet.cells[0], width)
+def _ways(columns: Sequence[Column[R]]) -> Iterator[list[_Measure]]:
+    """Yield what may be done about a table that is too wide still; the way of fewest lines will.
+
+    Numbers of notes go beside names, and names below their modules, so far that cells which may
+    stand below their rows don't, or as far as is needed with these at their narrowest.
+    """
+    places = range(len(columns))
+    beside = [partial(_beside_names, place=i) for i in places if columns[i].loose == "note"]
+    for first in ([], beside) if beside else ([],):
+        yield [*first]
+        yield [*first, partial(_below_modules, narrow=False)]
+        yield [*first, partial(_below_modules, narrow=True)]
+
+
+def _without_whose(sheet: Sheet, _: int, place: int) -> None:
+    sheet.cells[place] = [cell.rpartition(": ")[2] for cell in sheet.cells[place]]
+
+
+def _below_modules(sheet: Sheet, width: int, *, narrow: bool) -> None:
+    room = width - sheet.beside_names(narrow=narrow)
+    sheet.cells[0], sheet.above = headed(sheet.cells[0], width, room)
 
 
 def _beside_names(sheet: Sheet, _: int, place: int) -> None:
@@ -137,47 +156,26 @@ def _beside_names(sheet: Sheet, _: int, place: int) -> None:
 
 def _to_notes(sheet: Sheet, _: int, place: int) -> None:
     sheet.notes = list(dict.fromkeys(filter(None, sheet.cells[place])))
+    numbers = {note: f"[{i}]" for i, note in enumerate(sheet.notes, 1)}
     sheet.headers[place] = "note"
-    sheet.cells[place] = [
-        f"[{sheet.notes.index(cell) + 1}]" if cell else "" for cell in sheet.cells[place]
-    ]
+    sheet.cells[place] = [numbers.get(cell, "") for cell in sheet.cells[place]]
 
 
 def _replaced(
     sheet: Sheet, _: int, place: int, brief: Callable[[], tuple[str, Sequence[str]]]
 ) -> None:
-    sheet.headers[place], sheet.cells[place] = brief()
+    header, cells = brief()
+    sheet.headers[place], sheet.cells[place] = str_of(header), list(map(str_of, cells))
 
 
-def _cut(
-    sheet: Sheet,
-    width: int,
-    place: int,
-    shorten: Callable[[str, int], str],
-    least: int = _LEAST_CUT,
-) -> None:
+def _cut(sheet: Sheet, width: int, place: int) -> None:
     longest = max(map(len, sheet.cells[place]))
-    room = max(longest - (sheet.width - width), least)
-    if shorten is _without_end and room > longest - (sheet.width - width):
+    room = longest - (sheet.width - width)
+    if room < _LEAST_CUT:
         return  # it would be cut, and hang below all the same
     sheet.cells[place] = [
-        cell if len(cell) <= room else shorten(cell, room) for cell in sheet.cells[place]
+        cell if len(cell) <= room else f"{cell[: room - 1]}\u2026" for cell in sheet.cells[place]
     ]
-
-
-def _without_end(cell: str, room: int) -> str:
-    return f"{cell[: room - 1]}\u2026"
-
-
-def _last_of_path(cell: str, room: int) -> str:
-    """Return what says most of a path: its end, and not whose it is."""
-    word = cell.rpartition(": ")[2]
-    if len(word) <= room:
-        return word
-    return f"\u2026{word[1 - room :]}" if "." in word else _without_end(word, room)
-
-
-_CUT: Mapping[str, Callable[[str, int], str]] = {"cut": _without_end, "path": _last_of_path}
 
 
 def column_html(

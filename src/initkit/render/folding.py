@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -73,6 +73,11 @@ class Fold(Generic[R]):
         """The names of the rows, made anew from the pieces."""
         found = (parts for grid in self.grids for parts in itertools.product(*grid))
         return [self._joined([str(part) for part in parts]) for parts in found]
+
+    @property
+    def counted(self) -> list[str]:
+        """The names as one counts: by their numbers, not grid by grid."""
+        return sorted(self.names, key=lambda name: split_name(name)[1])
 
     @property
     def first(self) -> R:
@@ -150,11 +155,16 @@ def fold_alike(
         (texts, _kin(one, about)) for (texts, _), one, about in zip(split, names, said, strict=True)
     )
     variants = _numbered(said)
-    counts: dict[int, Counter[int]] = {}
+    counts: defaultdict[int, Counter[int]] = defaultdict(Counter)
     for family, variant in zip(families, variants, strict=True):
-        counts.setdefault(family, Counter())[variant] += 1
-    differing = {v: about.numbers for v, about in zip(variants, said, strict=True)}
-    lines = {family: lines_apart(found, differing) for family, found in counts.items()}
+        counts[family][variant] += 1
+    # Of one variant nothing is odd, and its numbers are not asked for.
+    several = {v for found in counts.values() if len(found) > 1 for v in found}
+    differing = {v: a.numbers for v, a in zip(variants, said, strict=True) if v in several}
+    lines = {
+        family: lines_apart(found, differing) if len(found) > 1 else dict.fromkeys(found, 0)
+        for family, found in counts.items()
+    }
     apart = _apart_from_stage(families, variants, [numbers for _, numbers in split], lines)
     keys = [
         (f, lines[f][v], apart.get(place, -1))
@@ -223,6 +233,10 @@ def _folded(
         group[numbers] = place, row
     folds: list[tuple[int, Fold[R]]] = []
     for (texts, *_), group in groups.items():  # type: ignore[misc]
+        if len(group) == 1:  # most, where names are irregular
+            ((numbers, (place, row)),) = group.items()
+            folds.append((place, Fold(texts, (tuple((number,) for number in numbers),), (row,))))
+            continue
         grids = tuple(_grids(list(group)))
         for one in [grids] if ragged else [(grid,) for grid in grids]:
             inside = [group[numbers] for grid in one for numbers in itertools.product(*grid)]

@@ -50,6 +50,18 @@ def spanned(texts: Sequence[str], digits: int | None = None) -> str:
     return "".join(map("".join, zip(pieces, (*numbers, ""), strict=True)))
 
 
+def brief_ranges(text: str) -> str:
+    """Return a text with a ``*`` for each of its ranges of whole numbers, where it has several.
+
+    >>> brief_ranges("64..512x64..256x3x3"), brief_ranges("64..512x3")
+    ('*x*x3x3', '64..512x3')
+    """
+    return _RANGE.sub("*", text) if text.count("..") > 1 else text
+
+
+_RANGE = re.compile(r"\d+\.\.\d+")
+
+
 def common_start(texts: Sequence[str]) -> str:
     """Return what all texts begin with.
 

@@ -6,17 +6,19 @@ import html
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Literal, TypeAlias, TypeVar
 
 from ..errors import visible
 from .style import PICTURE
+from .tied import TieFold, fold_ties, one_place_a_name, places_of_names
 
 Ink: TypeAlias = Literal["one", "two", "three", "four", "five", "dim"]
 S = TypeVar("S")
 _WIDTH, _WIDE, _HEIGHT = 560.0, 760.0, 240.0
 _INKS: tuple[Ink, ...] = ("one", "two", "three", "four", "five")
 _MOST_ARCS = 60  # names that a picture has room for
+_MOST_LETTERS = 72  # of such a name
 _MOST_MARKS = 2_000  # of one picture, or more where they lie apart
 _LETTER = 6.4  # how wide a letter is, at most
 _LINE = 16.0  # how tall a line of a legend is
@@ -177,17 +179,21 @@ def _thinned(marks: Iterable[tuple[_Mark, S]]) -> list[tuple[tuple[int, int, int
 def tie_pictures(groups: Sequence[Sequence[str]]) -> list[Picture]:
     """Draw names below one another, and an arc between neighbours of each group of tied ones.
 
-    Of very many names, as of none, there is no picture.
+    Groups of many names that count in step have one arc, and say how many they are; what is more
+    than a picture has room for is counted below it. Without groups there is no picture.
 
     >>> [picture.title for picture in tie_pictures([["wte", "head"]])]
     ['Ties']
     """
-    names = sorted((name for group in groups for name in group), key=_by_number)
-    if not names or len(names) > _MOST_ARCS:
+    if not groups:
         return []
-    places = {name: place for place, name in enumerate(names)}
-    tied = [[places[name] for name in group] for group in groups]
-    return [Picture(_arcs(names, tied, "ties between names"), "Ties")]
+    if sum(map(len, groups)) <= _MOST_ARCS:
+        folds = [one for g in groups for one in fold_ties([g], places=one_place_a_name, key=len)]
+    else:
+        folds = fold_ties(groups, places=places_of_names, key=len)
+    held = list(accumulate(len(fold.labels) for fold in folds))
+    shown = max(sum(count <= _MOST_ARCS for count in held), 1)
+    return [Picture(_arcs(folds[:shown], sum(len(f.rows) for f in folds[shown:])), "Ties")]
 
 
 def _by_number(name: str) -> list[str]:
@@ -195,20 +201,30 @@ def _by_number(name: str) -> list[str]:
     return [part.zfill(9) if part.isdigit() else part for part in name.split(".")]
 
 
-def _arcs(names: Sequence[str], groups: Sequence[Sequence[int]], label: str) -> str:
-    left, row = 8 + _LETTER * max((len(_short(name)) for name in names), default=0), 18.0
-    parts = [_text(4, i * row + 14, _short(name), "start") for i, name in enumerate(names)]
+def _arcs(folds: Sequence[TieFold[Sequence[str]]], more: int) -> str:
+    places = [(label, number) for number, fold in enumerate(folds) for label in fold.labels]
+    places.sort(key=lambda place: _by_number(place[0]))
+    labels = [_short(label, _MOST_LETTERS) for label, _ in places]
+    left, row = 8 + _LETTER * max(map(len, labels)), 18.0
+    parts = [_text(4, i * row + 14, label, "start") for i, label in enumerate(labels)]
     widest = 0.0
-    for number, group in enumerate(groups):
-        for one, other in pairwise(sorted(group)):
-            top, bottom = one * row + 10, other * row + 10
+    for number, fold in enumerate(folds):
+        ink, told = _INKS[number % len(_INKS)], fold.told
+        mine = [i * row + 10 for i, (_, whose) in enumerate(places) if whose == number]
+        # Names of one line are tied among themselves: a loop.
+        for top, bottom in pairwise(mine) if len(mine) > 1 else [(mine[0] - 5, mine[0] + 5)]:
             out = 16 + (bottom - top) * 0.5
-            widest = max(widest, out)
             curve = f"M{left:.0f} {top:.0f}C{left + out:.0f} {top:.0f} {left + out:.0f} "
             curve += f"{bottom:.0f} {left:.0f} {bottom:.0f}"
-            ink = _INKS[number % len(_INKS)]
             parts.append(f'<path class="line ink-{ink}" d="{curve}"/>')
-    return _svg(parts, left + widest + 8, len(names) * row + 6, label)
+            if told:  # once, beside the first arc, whose curve comes three quarters of the way
+                parts.append(_text(left + 0.75 * out + 5, (top + bottom) / 2 + 4, told, "start"))
+            widest, told = max(widest, out + _LETTER * len(told)), ""
+    if more:
+        said = f"and {more:,} tie{'s' * (more > 1)} more"
+        parts.append(_text(4, len(places) * row + 14, said, "start"))
+    tall = (len(places) + bool(more)) * row + 6
+    return _svg(parts, left + widest + 8, tall, "ties between names")
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,10 @@ def lines_of_each(texts: Iterable[str], tone: Tone = "", width: int | None = Non
 def terminal_width() -> int:
     """Return how many columns the terminal has; 80 where there is none."""
     console = _console()
-    return console.width if console is not None else shutil.get_terminal_size((80, 24)).columns
+    # Of a dumb terminal, which has no colours, rich takes the width for unknown, too.
+    if console is not None and not console.is_dumb_terminal:
+        return console.width
+    return shutil.get_terminal_size((80, 24)).columns
 
 
 def writable(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ _GAP = "  "
 _MANY = 400  # rows for which the best arrangement is looked for
 _MANY_NUMBERS = 16  # letters between braces that may break
 _LEAST = 8  # columns narrower than this are not read, they are spelt
+_LEAST_WHOLE = 14  # letters that fit beside a row, of cells that stand below it where they do not
+BELOW = "b"  # the side of a left-aligned column whose longer cells stand below their rows
 _WORTH = 1.25  # lines that columns side by side may cost, of those that hanging ones take
 
 
@@ -26,9 +29,10 @@ def text_table(
     """Lay rows out in aligned columns under their headers.
 
     Nothing is cut, line breaks and other control characters are shown by their escapes, and no line
-    ends in a space. ``align`` has one letter a column, ``l`` or ``r``; columns without one are
-    left-aligned. Where the columns need more than ``width``, long cells break and the last columns
-    hang below their rows, in the way that takes the fewest lines.
+    ends in a space. ``align`` has one letter a column, ``l``, ``r``, or ``b`` for one on the left
+    whose cells are not broken; columns without one are left-aligned. Where the columns need more
+    than ``width``, long cells break, those of ``b`` stand whole in a line below, and the last
+    columns hang below their rows, in the way that takes the fewest lines.
 
     >>> print(text_table(["name", "std"], [["conv1.weight", 0.059], ["fc.bias", 0]], align="lr"))
     name            std
@@ -47,8 +51,14 @@ def table_lines(
     # Everything is text from here on, so that widths are those of what is printed.
     body = [[str_of(cell) for cell in row] for row in rows]
     check_widths(len(headers), body)
-    sides = list(align.ljust(len(headers), "l"))
-    table = _Texts(list(map(str, headers)), body, sides)
+    return lines_of_texts(list(map(str, headers)), body, align, width)
+
+
+def lines_of_texts(
+    headers: list[str], body: Sequence[Sequence[str]], align: str, width: int | None
+) -> list[Lines]:
+    """Return the lines of the head, and those of each row, of cells that are texts already."""
+    table = _Texts(headers, body, list(align.ljust(len(headers), "l")))
     return table.laid_out(table.arranged(width), width)
 
 
@@ -67,13 +77,29 @@ class Sheet:
 
     def copy(self) -> Sheet:
         """Return a sheet that changes by itself."""
-        return Sheet(list(self.headers), list(self.cells), list(self.sides))
+        return Sheet(list(self.headers), list(self.cells), list(self.sides), list(self.notes))
 
     @property
     def width(self) -> int:
         """How wide the table is, with all columns side by side."""
+        return _total(self._widths())
+
+    def beside_names(self, *, narrow: bool) -> int:
+        """How wide all but the first column is; if ``narrow`` with the least of what may be below.
+
+        With the gap before it.
+        """
+        widths = self._widths()
+        if narrow:
+            widths = [
+                min(most, _LEAST_WHOLE) if side == BELOW else most
+                for side, most in zip(self.sides, widths, strict=True)
+            ]
+        return _total(widths) - widths[0]
+
+    def _widths(self) -> list[int]:
         columns = zip(self.headers, self.cells, strict=True)
-        return _total([max(map(len, (header, *cells))) for header, cells in columns])
+        return [max(map(len, (header, *cells))) for header, cells in columns]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +107,7 @@ class _Texts:
     """The texts of a table, all of one row's length."""
 
     headers: list[str]
-    body: list[list[str]]
+    body: Sequence[Sequence[str]]
     sides: list[str]
 
     def arranged(self, width: int | None) -> list[int]:
@@ -90,23 +116,25 @@ class _Texts:
         natural = [max(map(len, column)) for column in columns]
         if width is None or _total(natural) <= width:
             return natural
-        found = [
-            (self._height(widths, width), widths)
-            for count in range(1, len(natural) + 1)
-            if (widths := self._narrowed(natural[:count], width))
+        able = [
+            widths
+            for count in range(len(natural), 0, -1)
+            # Cells below their rows cost less than columns that hang.
+            for least_whole in (_LEAST_WHOLE, _LEAST)
+            if (widths := self._narrowed(natural[:count], width, least_whole))
         ]
-        if not found:
-            return natural[:1]
+        if not able or len(self.body) > _MANY:
+            return able[0] if able else natural[:1]
+        found = [(self._height(widths, width), widths) for widths in able]
         # Columns are read down, what hangs is not: they may cost some lines.
         few = min(found)[0] * _WORTH
         return max(found, key=lambda one: (one[0] <= few, len(one[1]), -one[0]))[1]
 
-    def _narrowed(self, natural: list[int], width: int) -> list[int]:
+    def _narrowed(self, natural: list[int], width: int, least_whole: int) -> list[int]:
         """Return widths that fit, each step the one that breaks the fewest cells; or nothing."""
-        widths, places = list(natural), range(len(natural))
-        if len(self.body) > _MANY:
-            return widths if _total(widths) <= width else []
-        least = [self._least(i) for i in places]
+        widths, all_break = list(natural), len(self.body) <= _MANY
+        places = [i for i in range(len(natural)) if all_break or self.sides[i] == BELOW]
+        least = {i: self._least(i, least_whole) for i in places}
         while (over := _total(widths) - width) > 0:
             able = [i for i in places if widths[i] > least[i]]
             if not able:
@@ -115,7 +143,9 @@ class _Texts:
             widths[place] = self._next(place, widths[place], over, least[place])
         return widths
 
-    def _least(self, place: int) -> int:
+    def _least(self, place: int, least_whole: int) -> int:
+        if self.sides[place] == BELOW:
+            return max(len(self.headers[place]), least_whole)
         names = self._names(place)
         pieces = (
             len(piece.rstrip()) + (len(_hang(row[place])) if names and i else 0)
@@ -149,16 +179,25 @@ class _Texts:
             *(self._row(row, widths, width) for row in self.body),
         ]
 
-    def _row(self, row: list[str], widths: list[int], width: int | None) -> Lines:
+    def _row(self, row: Sequence[str], widths: list[int], width: int | None) -> Lines:
         count = len(widths)
+        if count == len(row) and all(map(operator.le, map(len, row), widths)):  # most, by far
+            return self._side_by_side([[cell] for cell in row], widths)
+        whole = [
+            i for i in range(count) if self.sides[i] == BELOW and len(row[i]) > widths[i]
+        ]  # below the row
         # Broken names hang a little, so that no piece of one is taken for the next.
         cells = [
-            _filled(cell, length, _hang(cell) if (dots := self._names(i)) else "", dots=dots)
+            [""]
+            if i in whole
+            else _filled(cell, length, _hang(cell) if (dots := self._names(i)) else "", dots=dots)
             for i, (cell, length) in enumerate(zip(row, widths, strict=False))
         ]
-        # Where no width is given, no column hangs.
-        below = _hung(self.headers[count:], row[count:], width or 0, _hang(row[0]))
-        return [*self._side_by_side(cells, widths), *below]
+        lines = self._side_by_side(cells, widths)
+        # Where no width is given, no column hangs, and no cell is longer than its column.
+        for i in whole:
+            _put_below(lines, row[i], _total(widths[:i]) + len(_GAP), width or 0)
+        return [*lines, *_hung(self.headers[count:], row[count:], width or 0, _hang(row[0]))]
 
     def _side_by_side(self, cells: list[Lines], widths: list[int]) -> Lines:
         lines = itertools.zip_longest(*cells, fillvalue="")
@@ -169,6 +208,16 @@ class _Texts:
             ).rstrip()
             for line in lines
         ]
+
+
+def _put_below(lines: Lines, cell: str, start: int, width: int) -> None:
+    """Put a cell on the first line with room for it, at ``start`` or as far left as it needs."""
+    at = max(min(start, width - len(cell)), len(_GAP))
+    for i, line in enumerate(lines):
+        if len(line) + len(_GAP) <= at:
+            lines[i] = line.ljust(at) + cell
+            return
+    lines += _broken(" " * at + cell, width)
 
 
 def _total(widths: Sequence[int]) -> int:
@@ -210,6 +259,11 @@ def _filled(text: str, length: int, indent: str = "", *, dots: bool) -> Lines:
             lines.append(indent)
         lines[-1] += piece
     return [line.rstrip() for line in lines]
+
+
+def lines_of_name(name: str, length: int) -> int:
+    """Return how many lines a name takes in a column of a length."""
+    return len(_filled(name, length, _hang(name), dots=True))
 
 
 def fold(text: str, width: int | None) -> str:

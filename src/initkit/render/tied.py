@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from .folding import Fold, Gap, Grid, fold_rows, split_name
 
 R = TypeVar("R")
+MOST_PLACES = 4  # names of one tie that are told each by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,14 @@ class TieFold(Generic[R]):
         """The first tie."""
         return self.rows[0]
 
+    @property
+    def told(self) -> str:
+        """How many ties of how many names these are, where the labels alone do not say it."""
+        ties, each = len(self.rows), sum(map(len, self.names)) // len(self.rows)
+        if ties == 1 and each == len(self.labels):
+            return ""
+        return f"{ties} tie{'s' * (ties > 1)} of {each} names"
+
     def each(self, place: int) -> int:
         """Return how many names every tie has at a place."""
         return len(self.names[place]) // len(self.rows)
@@ -41,6 +50,17 @@ class TieFold(Generic[R]):
 def one_place_a_name(names: Sequence[str]) -> list[Fold[str]]:
     """Return the places of a tie of few names."""
     return [Fold.single(name, name) for name in names]
+
+
+def places_of_names(names: Sequence[str]) -> list[Fold[str]]:
+    """Return the places of a tie; of many names, those that differ in numbers alone are one.
+
+    >>> [fold.label for fold in places_of_names([f"h.{i}.w" for i in range(24)])]
+    ['h.{0..23}.w']
+    """
+    if len(names) <= MOST_PLACES:
+        return one_place_a_name(names)
+    return fold_rows(names, name=str, key=lambda _: None, ragged=True)
 
 
 def fold_ties(

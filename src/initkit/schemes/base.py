@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, replace
@@ -32,6 +33,19 @@ class About(TypedDict, total=False):
     reads: Reads
     positional: tuple[str, ...]
     synonyms: Mapping[str, str]
+
+
+def summary_of(described: object) -> str:
+    """Return the first line of an object's documentation, as people read it: without markup.
+
+    >>> summary_of(Formula)
+    'Hold a number that depends on the parameter, as the user wrote it.'
+    """
+    line = (inspect.getdoc(described) or "").partition("\n")[0]
+    return _MARKUP.sub(r"\1", line)
+
+
+_MARKUP = re.compile(r"(?::[\w:]+:)?`+(?:~[\w.]*\.)?([^`]+)`+")
 
 
 @frozen
@@ -143,7 +157,7 @@ class Scheme(Value, Spelled):
     def _repr_html_(self) -> str:
         rows = [("formula", self.formula), ("moments", self.moments), ("source", self.source)]
         about = Table(("", ""), [(what, text) for what, text in rows if text])
-        return html_page(str(self), [(self.__doc__ or "").partition("\n")[0], about])
+        return html_page(str(self), [summary_of(type(self)), about])
 
     @classmethod
     def _options(cls) -> Mapping[str, Option]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Sequence
 from dataclasses import MISSING
@@ -11,7 +10,7 @@ from typing import Any
 from ..numbers import Value, frozen
 from ..render import Names, Table, html_page
 from ..wording import checks_calls
-from .base import Scheme
+from .base import Scheme, summary_of
 from .elsewhere import unknown_scheme
 from .registry import (
     SYNONYMS,
@@ -78,12 +77,12 @@ def describe_scheme(name: str) -> SchemeInfo:
         raise unknown_scheme("scheme", name, scheme_names(), hint)
     factory = factory_of(found)
     if isinstance(factory, RegisteredFunction):
-        doc, about = inspect.getdoc(factory.function), ("", "", "a registered function")
+        described, about = factory.function, ("", "", "a registered function")
     else:
-        doc, about = inspect.getdoc(factory), (factory.formula, factory.moments, factory.source)
+        described, about = factory, (factory.formula, factory.moments, factory.source)
     return SchemeInfo(
         found,
-        (doc or "").split("\n", 1)[0],
+        summary_of(described),
         *about,
         tuple(defaults_of(factory).items()),
         tuple(other for other, meant in SYNONYMS.items() if meant == found),
@@ -102,7 +101,7 @@ def list_schemes() -> list[str]:
 
 def _schemes_page(names: Sequence[str]) -> str:
     infos = [describe_scheme(name) for name in names]
-    rows = [(i.name, i.formula, i.summary.replace("``", ""), ", ".join(i.synonyms)) for i in infos]
+    rows = [(i.name, i.formula, i.summary, ", ".join(i.synonyms)) for i in infos]
     table = Table(("scheme", "formula", "what it does", "also called"), rows, "lppp")
     return html_page(f"{len(rows)} schemes", [table])
 

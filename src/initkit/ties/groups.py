@@ -26,7 +26,7 @@ from ..model import (
     is_sharded,
     local_part,
 )
-from ..render import TieFold, fold_ties, one_place_a_name
+from ..render import TieFold, fold_ties, places_of_names
 from ..wording import checks_calls
 from .byte_regions import Region, contains
 from .grouping import KINDS, Node, TieKind, connected, geometry, plainly_contiguous
@@ -184,14 +184,19 @@ class Ties(list[TieGroup]):
         folds = [fold for groups in several for fold in _in_step(groups)]
         return "\n".join([f"{len(self)} tie{'s' * (len(self) > 1)}", *map(_line, folds)])
 
+    def _repr_html_(self) -> str:
+        from .report import ties_page  # the other way round, and lazy: few ties are pages
+
+        return ties_page(self)
+
 
 def _in_step(groups: Sequence[TieGroup]) -> list[TieFold[TieGroup]]:
-    return fold_ties(groups, places=one_place_a_name, key=lambda group: group.kind)
+    return fold_ties(groups, places=places_of_names, key=lambda group: (group.kind, len(group)))
 
 
 def _line(fold: TieFold[TieGroup]) -> str:
-    count = f"  x{len(fold.rows)}" * (len(fold.rows) > 1)
-    return f"{fold.first.kind}: {visible(' = '.join(fold.labels))}{count}"
+    told = f" ({fold.told})" if fold.told else ""
+    return f"{fold.first.kind}: {visible(' = '.join(fold.labels))}{told}"
 
 
 def _stand_in(first: Slot, slots: Sequence[Slot]) -> Slot | None:

@@ -12,6 +12,7 @@ from torch.nn.parameter import is_lazy
 from ..errors import visible
 from ..model import Slot, walk
 from ..render import (
+    MOST_PLACES,
     Column,
     Fold,
     Line,
@@ -36,7 +37,6 @@ from .groups import FEW, KINDS, TieGroup, find_tied_parameters
 from .reuse import Reuse, find_reused_parameters
 from .storage import self_overlapping, unique_bytes
 
-_MOST_MEMBERS = 4  # names of one tie that have a line each
 MEANING: Mapping[str, str] = {
     "module": "one module under several names: one parameter, one gradient; nothing unties it "
     "but replacing the module",
@@ -83,7 +83,7 @@ class TieReport(Shown):
         return html_page("Ties", self._sections(), whole=True)
 
     def pictures(self) -> list[Picture]:
-        """Return the page's picture, as SVG: an arc for each tie; of very many there is none."""
+        """Return the page's picture, as SVG: an arc for each tie, or for several in step."""
         return tie_pictures([group.names for group in self.groups])
 
     def _repr_html_(self) -> str:
@@ -93,8 +93,8 @@ class TieReport(Shown):
         """Return the lines of ``text()``, each with what it is to the reader."""
         lines = lines_of(self._head(), "title", width)
         if self.groups:
-            lines += self._table(width, fold)
-            lines += lines_of_each(self._meanings(), "", width)
+            lines += column_lines(COLUMNS, _rows(self.groups, fold), width)
+            lines += lines_of_each(_meanings(self.groups), "", width)
         if self.reused is not None:
             reused = [f"  {visible(name)}: {reuse}" for name, reuse in self.reused.items()]
             lines += lines_of("\n".join([self._reused_head(), *reused]), "", width)
@@ -107,23 +107,10 @@ class TieReport(Shown):
         """
         return "\n".join(line.text for line in self.lines(width, fold=fold))
 
-    def _table(self, width: int | None, fold: bool) -> list[Line]:
-        return column_lines(COLUMNS, self._rows(fold), width)
-
-    def _rows(self, fold: bool = True) -> list[_Row]:
-        """Return the lines of the table: ties whose names differ in numbers alone are one."""
-        return _rows(_fold_groups(self.groups) if fold else map(_one_group, self.groups))
-
     def _head(self) -> str:
-        count = len(self.groups)
-        ties = "no ties" if not count else "1 tie" if count == 1 else f"{count} ties"
         same = self.counted == self.elements
         said = "as parameters() says" if same else f"parameters() says {self.counted:,}"
-        return f"{ties}; {self.elements:,} elements ({self.bytes:,} bytes), {said}"
-
-    def _meanings(self) -> list[str]:
-        found = {group.kind for group in self.groups}
-        return [f"{kind}: {MEANING[kind]}" for kind in KINDS if kind in found]
+        return f"{_counted(self.groups)}; {self.elements:,} elements ({self.bytes:,} bytes), {said}"
 
     def _reused_head(self) -> str:
         count = len(self.reused or ())
@@ -134,14 +121,33 @@ class TieReport(Shown):
 
     def _sections(self) -> Iterator[Section]:
         yield self._head()
-        if self.groups:
-            yield from self.pictures()
-            yield column_html(COLUMNS, self._rows(), printed=".text(fold=False)")
-            yield Notes(self._meanings(), "what follows")
+        yield from _sections_of(self.groups)
         if self.reused is not None:
             yield self._reused_head()
             if self.reused:
                 yield column_html(_REUSE_COLUMNS, list(self.reused.items()))
+
+
+def ties_page(groups: Sequence[TieGroup]) -> str:
+    """Return ties as a piece of a page: which there are, and what follows from them."""
+    return html_page(_counted(groups), _sections_of(groups))
+
+
+def _sections_of(groups: Sequence[TieGroup]) -> Iterator[Section]:
+    if groups:
+        yield from tie_pictures([group.names for group in groups])
+        yield column_html(COLUMNS, _rows(groups), printed=".text(fold=False)")
+        yield Notes(_meanings(groups), "what follows")
+
+
+def _counted(groups: Sequence[TieGroup]) -> str:
+    count = len(groups)
+    return "no ties" if not count else "1 tie" if count == 1 else f"{count} ties"
+
+
+def _meanings(groups: Sequence[TieGroup]) -> list[str]:
+    found = {group.kind for group in groups}
+    return [f"{kind}: {MEANING[kind]}" for kind in KINDS if kind in found]
 
 
 @checks_calls
@@ -276,7 +282,7 @@ def _one_group(group: TieGroup) -> TieFold[TieGroup]:
 
 def _places(group: TieGroup) -> list[Fold[str]]:
     """Return the names of a group; of many, like members whose names differ in numbers together."""
-    if len(group.names) <= _MOST_MEMBERS:
+    if len(group.names) <= MOST_PLACES:
         return one_place_a_name(group.names)
     members = {member[0]: _member(member) for member in group.reached()}
     return fold_rows(list(members), name=str, key=lambda name: members[name], ragged=True)
@@ -295,9 +301,10 @@ def _shape(tensor: Tensor) -> str:
     return "lazy" if is_lazy(tensor) else format_shape(tensor.shape)
 
 
-def _rows(folds: Iterable[TieFold[TieGroup]]) -> list[_Row]:
+def _rows(groups: Sequence[TieGroup], fold_like: bool = True) -> list[_Row]:
+    """Return the lines of the table: ties whose names differ in numbers alone are one."""
     rows: list[_Row] = []
-    for fold in folds:
+    for fold in _fold_groups(groups) if fold_like else map(_one_group, groups):
         count = len(fold.labels)
         edge = [_TOP, *[_SIDE] * (count - 2), _BOTTOM] if count > 1 else [_ALONE]
         reached = {name: (tensor, slot) for name, tensor, slot in fold.first.reached()}

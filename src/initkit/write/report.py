@@ -121,6 +121,7 @@ class Report(Shown):
         title, *notes = self._head()
         return [
             *lines_of(title, "title", width),
+            *lines_of_each(map(visible, self.plan.remarks), "warning", width),
             *first_to_know(self.steps, width, fold=fold),
             *lines_of_each(notes, "warning", width),
             *plan_lines(self.steps, width, fold=fold),
@@ -159,7 +160,7 @@ class Report(Shown):
         """Return the report as one self-contained HTML document, or as a piece of one."""
         title, *lines = self._head()
         lines += self.plan.summary(done=True)
-        return plan_page(title, self.steps, (), lines, whole=whole)
+        return plan_page(title, self.steps, (), lines, remarks=self.plan.remarks, whole=whole)
 
     def _repr_html_(self) -> str:
         return self.to_html(whole=False)
