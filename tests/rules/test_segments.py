@@ -81,6 +81,6 @@ def test_a_rule_that_decides_only_about_what_is_none_is_remarked_on() -> None:
     attention = nn.ModuleDict({"attn": nn.MultiheadAttention(4, 2)})
     plan = plan_init(attention, [{"*.q_proj_weight": 0}, "transformer/torch"])
     told = "decides only about parameters that are None here: attn.q_proj_weight"
-    assert plan.notes[:1] == (f"the rule '*.q_proj_weight' {told}",)
+    assert plan.remarks == (f"the rule '*.q_proj_weight' {told}",)
     # A recipe is for many models, and says so of none.
-    assert not any("None here" in note for note in plan_init(attention, "torch_default").notes)
+    assert not any("None here" in note for note in plan_init(attention, "torch_default").remarks)

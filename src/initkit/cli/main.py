@@ -22,7 +22,7 @@ from ..access import Summary, summary
 from ..check.check import check_init
 from ..errors import InitkitError, OptionError, RuleError
 from ..files import read_text
-from ..plan import DEFAULTS, UNEXPLAINED, Plan, PlanOptions, of_kind, plan_init
+from ..plan import DEFAULTS, UNEXPLAINED, Plan, PlanOptions, of_kind, plan_init, step_named
 from ..record import recording
 from ..render import Line, fold, lines_of, terminal_width
 from ..rules import (
@@ -311,7 +311,7 @@ def _record(options: argparse.Namespace) -> Output:
         raise OptionError(f"--{given[0]} goes with --rules", option=given[0])
     plan = _recorded(options.target)
     if (name := getattr(options, "history", None)) is not None:
-        writes = plan[name].history
+        writes = step_named(name, plan.steps).history
         lines = [f"{i}. {write}" for i, write in enumerate(writes, 1)] or ["no write was seen"]
         return Output(
             [write.to_dict() for write in writes],

@@ -28,7 +28,7 @@ from .renaming import Rename
 from .resolve import Resolver, SiteReader, slot_info
 from .serialization import FORMAT as PLAN_FORMAT
 from .serialization import plain_data, read_steps, rich_data
-from .step import EMPTY, KEEP, UNCOVERED, UNEXPLAINED, WRITE, Status, Step, Target
+from .step import EMPTY, KEEP, UNCOVERED, UNEXPLAINED, WRITE, Status, Step, Target, step_named
 from .tree import Tree
 
 __all__ = [
@@ -76,6 +76,7 @@ __all__ = [
     "rich_data",
     "slot_info",
     "step_head",
+    "step_named",
     "takes",
     "with_copy",
 ]

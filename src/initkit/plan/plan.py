@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Unpack
 
 from ..errors import (
-    Correction,
     PlanError,
     Problem,
     ReadError,
@@ -17,9 +16,7 @@ from ..errors import (
     told_together,
     visible,
 )
-from ..python_text import Code
 from ..render import Fold, Line, Picture, Shown, lines_of, lines_of_each
-from ..spelling import clearly_nearest
 from .diff import Diff, compared
 from .display import first_to_know, plan_lines, plan_page, tied_pictures, totals
 from .folding import fold_steps
@@ -27,7 +24,7 @@ from .options import WriteOptions
 from .picture import depth_pictures, plot_depth
 from .renaming import Rename, read_rename
 from .serialization import read_json, steps_digest, write_json
-from .step import Step, Target, distributions_of
+from .step import Step, Target, distributions_of, step_named
 from .tree import DEFAULT_COLUMNS, Tree, make_tree
 
 if TYPE_CHECKING:
@@ -101,7 +98,9 @@ class Plan(Shown):
         >>> plan.scaled({"weight": 2})["weight"].start
         'N(0, 1)'
         """
-        chosen = {id(self[name]): (name, factor) for name, factor in factors.items()}
+        chosen = {
+            id(step_named(name, self.steps)): (name, factor) for name, factor in factors.items()
+        }
         return self.replaced(
             steps=[
                 step.scaled(*chosen[id(step)]) if id(step) in chosen else step
@@ -133,14 +132,7 @@ class Plan(Shown):
         """
         if isinstance(name, int):
             return self._at(name)
-        for step in self.steps:
-            if name in step.names:
-                return step
-        names = [n for step in self.steps for n in step.names]
-        error = TargetError(f"the plan has no parameter {name!r}").or_rather(name, names)
-        if (meant := clearly_nearest(name, names)) is not None:
-            error.shown = Correction(Code(f"plan[{name!r}]"), Code(f"plan[{meant!r}]"))
-        raise error
+        return step_named(name, self.steps, of="plan")
 
     def _at(self, place: int) -> Step:
         count = len(self.steps)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
 import torch
 
 from ..distributions import Distribution, Rows, from_dict, told_apart
-from ..errors import OptionError, TargetError
+from ..errors import Correction, OptionError, TargetError
 from ..model import Slot
 from ..numbers import Fans
+from ..python_text import Code
+from ..spelling import clearly_nearest
 from ..ties import TieKind
 from .history import Write
 
@@ -249,6 +251,21 @@ def changes_beside(mine: Step, other: Step) -> list[str]:
     if sorted(mine.names) != sorted(other.names):
         parts.append(f"names {', '.join(mine.names)} -> {', '.join(other.names)}")
     return parts
+
+
+def step_named(name: str, steps: Sequence[Step], of: str = "") -> Step:
+    """Return the step of a parameter, by any of its names; raises :class:`TargetError`.
+
+    ``of`` is what the user may have looked it up in, to be shown as written and mended.
+    """
+    for step in steps:
+        if name in step.names:
+            return step
+    names = [one for step in steps for one in step.names]
+    error = TargetError(f"the plan has no parameter {name!r}").or_rather(name, names)
+    if of and (meant := clearly_nearest(name, names)) is not None:
+        error.shown = Correction(Code(f"{of}[{name!r}]"), Code(f"{of}[{meant!r}]"))
+    raise error
 
 
 def distributions_of(steps: Iterable[Step]) -> list[Distribution]:

@@ -12,7 +12,16 @@ import torch
 
 from ..errors import visible
 from ..files import write_text
-from ..plan import WRITE, Plan, Step, first_to_know, plain_data, plan_lines, plan_page
+from ..plan import (
+    WRITE,
+    Plan,
+    Step,
+    first_to_know,
+    plain_data,
+    plan_lines,
+    plan_page,
+    step_named,
+)
 from ..render import Line, Shown, lines_of, lines_of_each
 from ..stream import backend
 
@@ -66,7 +75,9 @@ class Report(Shown):
 
     def __getitem__(self, name: str | int) -> Step:
         """Return what happened to the parameter called ``name``, or to the one at a place."""
-        return self.plan[name]
+        if isinstance(name, int):
+            return self.plan[name]
+        return step_named(name, self.steps, of="report")
 
     @property
     def written(self) -> list[str]:
