@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from initkit import apply_init, plan_init
-from initkit.errors import PlanError
+from initkit.errors import PlanError, RuleError
 from initkit.rules.segments import nearest_globs, shape_of
 
 NAMES = [
@@ -84,3 +84,57 @@ def test_a_rule_that_decides_only_about_what_is_none_is_remarked_on() -> None:
     assert plan.remarks == (f"the rule '*.q_proj_weight' {told}",)
     # A recipe is for many models, and says so of none.
     assert not any("None here" in note for note in plan_init(attention, "torch_default").remarks)
+
+
+LAYERS = nn.ModuleDict(
+    {
+        "word_embeddings": nn.Embedding(4, 4),
+        "layers": nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    "q": nn.Linear(4, 4),
+                    "v": nn.Linear(4, 4),
+                    "fc1": nn.Linear(4, 4),
+                    "fc2": nn.Linear(4, 4),
+                    "post_attention_norm": nn.LayerNorm(4),
+                }
+            )
+            for _ in range(2)
+        ),
+    }
+)
+
+
+@pytest.mark.parametrize("key", ["classifier.weight", "attn.weight", "fc.weight", "out.weight"])
+def test_a_module_that_is_not_there_is_not_taken_for_many_others(key: str) -> None:
+    """Pasted, such a line would write far more than was named."""
+    (problem,) = plan_init(LAYERS, {key: 0, "*": "keep"}).problems
+    assert "to paste" not in str(problem) and "*.weight" not in str(problem)
+
+
+def test_a_word_behind_a_star_is_replaced_and_not_left_out() -> None:
+    (problem,) = plan_init(LAYERS, {"layers.*.q_proj.weight": 0, "*": "keep"}).problems
+    assert "did you mean 'layers.*.q.weight'" in str(problem)
+    assert "'layers.*.weight'" not in str(problem)
+
+
+class Projection(nn.Linear): ...
+
+
+def test_a_class_of_another_library_is_pasted_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Projections(nn.Linear): ...
+
+    told = []
+    for home in (Projections.__module__, "elsewhere.models"):
+        monkeypatch.setattr(Projection, "__module__", home)
+        (problem,) = plan_init(Projection(2, 2), {Projections: {"weight": 0}, "*": "keep"}).problems
+        told.append(str(problem))
+    assert "to paste:     Projection: {'weight': 0}" in told[0]
+    assert "to paste:     'type:Projection': {'weight': 0}" in told[1]
+
+
+def test_braces_that_stand_for_too_many_globs_are_refused_at_once() -> None:
+    with pytest.raises(
+        RuleError, match=r"stands for 1,073,741,824 globs, and 100,000 are the most"
+    ):
+        plan_init(nn.Linear(2, 2), {"{a,b}" * 30 + ".weight": 0})

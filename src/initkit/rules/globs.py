@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import product
 
+from ..errors import RuleError
 from ..model import Slot, is_wrapper_segment
 from .landmarks import LandmarkIndex, glob_landmark
 
@@ -15,7 +17,7 @@ BRACES = re.compile(r"\{([^{}]*,[^{}]*|\d+\.\.\d+)\}")
 """Words of which each may stand there, or a range of numbers."""
 _WILD = re.compile(r"[*?\[]")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
-_MOST = 100_000  # numbers of a range; no model has more blocks
+_MOST = 100_000  # numbers of a range, and globs that one with braces stands for
 
 
 def has_wildcard(glob: str) -> bool:
@@ -41,6 +43,9 @@ def spelt_out(glob: str) -> tuple[str, ...]:
     """
     pieces = BRACES.split(glob)  # what stands between braces, and within, by turns
     choices = [braced_words(piece) if i % 2 else [piece] for i, piece in enumerate(pieces)]
+    if (count := math.prod(map(len, choices))) > _MOST:
+        way = "write '*', or a regular expression ('re:...')"
+        raise RuleError(f"{glob!r} stands for {count:,} globs, and {_MOST:,} are the most; {way}")
     return tuple("".join(words) for words in product(*choices))
 
 

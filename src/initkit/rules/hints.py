@@ -52,9 +52,11 @@ def hint_name(slots: Sequence[Slot], glob: str, scope: str = "") -> str:
         return f"; names under {scope[:-1]!r} begin below it"
     if has_wildcard(full) or "{" in full:  # for many layers: no one of them is meant
         names = list(dict.fromkeys(".".join(shape_of(name)) for name in names))
-    ends = sorted({f"*.{name.rpartition('.')[2]}" for name in names})
-    end = "*." + full.rpartition(".")[2].strip("*")
-    return did_you_mean(full, names) or did_you_mean(end, ends) or hint_example(slots)
+    near = did_you_mean(full, names)
+    own = full.removeprefix("*.").strip("*")
+    if not near and "." not in own:  # of a key that names a module all of its kind are not meant
+        near = did_you_mean(f"*.{own}", sorted({f"*.{n.rpartition('.')[2]}" for n in names}))
+    return near or hint_example(slots)
 
 
 def hint_other_kind(slots: Sequence[Slot], key: str, scope: str = "") -> str:

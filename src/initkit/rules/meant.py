@@ -285,8 +285,10 @@ def _of_other_class(entry: Entry, words: Words) -> Iterator[Entry]:
     known = {kind.__name__: kind for kind in map(kind_of, words.owners)}
     for place, key in enumerate(entry.keys):
         for name in nearest(key.__name__, known, n=1) if isinstance(key, type) else ():
-            keys = (*entry.keys[:place], known[name], *entry.keys[place + 1 :])
-            yield Entry(keys, entry.value)
+            # A class of another library may not be there where the line is pasted; its name is.
+            home, mine = (kind.__module__.partition(".")[0] for kind in (known[name], key))
+            other = known[name] if home in ("torch", mine, "__main__") else f"type:{name}"
+            yield Entry((*entry.keys[:place], other, *entry.keys[place + 1 :]), entry.value)
 
 
 def _ends_of(entry: Entry) -> Iterator[Entry]:

@@ -54,7 +54,8 @@ def nearest_globs(glob: str, shapes: Iterable[Shape]) -> list[str]:
     ending = f"_{wanted[-1]}"  # "in_proj.weight" may be one name, "in_proj_weight"
     known += [part.removesuffix(ending) for part in known if part.endswith(ending)]
     kin = {part: _kin(part, known) for part in wanted}
-    telling = {part for part in wanted if part not in _TELL_NOTHING and not _wild(part)}
+    own = {part for part in wanted if part not in _TELL_NOTHING and not _wild(part)}
+    telling = set(own)
     for part in set(wanted).difference(_TELL_NOTHING):
         telling |= {other for other, (cost, _) in kin[part].items() if cost < _TOO_MUCH}
     telling |= {part + ending for part in telling}
@@ -63,7 +64,9 @@ def nearest_globs(glob: str, shapes: Iterable[Shape]) -> list[str]:
         if telling.isdisjoint(shape):
             continue
         cost, parts = _Fit(wanted, shape, kin).best(0, 0)
-        if 0 < cost <= _AT_MOST:
+        # With two slips a word of the user's own is left that tells what is meant.
+        sure = cost < _ANOTHER or not own.isdisjoint(text for text, _ in parts)
+        if 0 < cost <= _AT_MOST and sure:
             found.setdefault(tuple(text for text, _ in parts), []).append((cost, parts))
     least = min((cost for fits in found.values() for cost, _ in fits), default=0)
     near = [
@@ -200,9 +203,10 @@ class _Fit:
             yield from (self._way(_MISSING, ("*", None), 0, k) for k in range(1, len(self.shape)))
         elif j < len(self.shape):
             yield self._way(_MISSING, (self.shape[j], None), i, j + 1)
-        # A star before the last module would take any in its place.
-        starred = i == self.last - 1 and i > 0 and "*" in self.glob[i - 1]
-        if i < self.last and not starred:
+        # A star that has taken a word would stand for any in this one's place, and for far more
+        # than was named: `head.weight` is not `*.weight`.
+        starred = j > 0 and (i == 0 or "*" in self.glob[i - 1]) and self.shape[j - 1] != "*"
+        if i < self.last and not starred and not (i == 0 and j > 0):
             yield self._way(_TOO_MUCH, None, i + 1, j)
 
     def _replaced(self, i: int, j: int) -> Iterator[_Way]:
