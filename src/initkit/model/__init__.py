@@ -15,7 +15,7 @@ from .computed_base import ComputedWeight, SharedWeight
 from .computed_weights import find_computed_weights
 from .guard import preserved
 from .layouts import fans, layout_row, parameter_info, register_layout
-from .numbered import children_of, is_counted
+from .numbered import children_of, every_module, is_counted
 from .originals import has_number, kind_of
 from .parameter_facts import ParameterInfo
 from .parameter_facts import Role as ParameterRole
@@ -79,6 +79,7 @@ __all__ = [
     "components",
     "device_type",
     "differing",
+    "every_module",
     "fans",
     "find_computed_weights",
     "find_unregistered",

@@ -15,6 +15,17 @@ def children_of(module: nn.Module) -> dict[str, nn.Module | None]:
     return found if isinstance(found, dict) else dict(found.items())
 
 
+def every_module(root: nn.Module) -> list[nn.Module]:
+    """Return a module and all below it, each once."""
+    seen, found = {id(root)}, [root]
+    for module in found:  # grows meanwhile
+        for child in children_of(module).values():
+            if child is not None and id(child) not in seen:
+                seen.add(id(child))
+                found.append(child)
+    return found
+
+
 def is_counted(module: nn.Module) -> bool:
     """Say whether the children of a module are its numbered layers, whatever its class."""
     if isinstance(module, ParametrizationList):

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from .computed_weights import find_computed_weights
-from .numbered import children_of
+from .numbered import every_module
 from .object_graph import (
     PLAIN,
     ObjectGraph,
@@ -51,7 +51,7 @@ def find_unregistered(root: nn.Module) -> list[Unregistered]:
     >>> [found.path for found in find_unregistered(Net())]
     ['weight2']
     """
-    modules, graph = _modules(root), ObjectGraph()
+    modules, graph = every_module(root), ObjectGraph()
     suspects = [entry for module in modules for entry in _suspects(module, graph)]
     for module in {type(module): module for module in reversed(modules)}.values():
         suspects += _class_suspects(module)
@@ -70,17 +70,6 @@ def _trained_buffers(module: nn.Module, root: nn.Module) -> Iterator[Unregistere
         head = next(paths, "")
         path = f"{head}.{name}" if head else name
         yield Unregistered(path, "buffer", module, name, "", buffer)
-
-
-def _modules(root: nn.Module) -> list[nn.Module]:
-    """Return a module and all below it, each once."""
-    seen, found = {id(root)}, [root]
-    for module in found:  # grows meanwhile
-        for child in children_of(module).values():
-            if child is not None and id(child) not in seen:
-                seen.add(id(child))
-                found.append(child)
-    return found
 
 
 class _Suspect(NamedTuple):
@@ -147,10 +136,11 @@ class _Search:
 
     def __init__(self, root: nn.Module, graph: ObjectGraph) -> None:
         self.root, self.graph = root, graph
-        self.modules = {id(module) for module in _modules(root)}
+        modules = every_module(root)
+        self.modules = set(map(id, modules))
         self.tensors: set[int] = set()
         self.storages: set[int] = set()
-        for module in _modules(root):
+        for module in modules:
             self._register(module)
         # By id: all that is met hangs on the model, which is held here.
         self.seen: set[int] = set()
@@ -214,7 +204,7 @@ class _Search:
                     self.found.append((path, kind, tensor))
 
     def _meet_module(self, path: _Path, module: nn.Module) -> None:
-        below = list(_modules(module))
+        below = every_module(module)
         parent = any(one is self.root for one in below)
         if parent:
             self.modules.update(map(id, below))

@@ -177,17 +177,21 @@ class Ties(list[TieGroup]):
         return "[" + ",\n ".join(map(repr, self)) + "]"
 
     def __str__(self) -> str:
-        if not self:
-            return "no ties"
         alone = len(self) <= FEW
         several = [[group] for group in self] if alone else [self]
         folds = [fold for groups in several for fold in _in_step(groups)]
-        return "\n".join([f"{len(self)} tie{'s' * (len(self) > 1)}", *map(_line, folds)])
+        return "\n".join([counted(self), *map(_line, folds)])
 
     def _repr_html_(self) -> str:
         from .report import ties_page  # the other way round, and lazy: few ties are pages
 
         return ties_page(self)
+
+
+def counted(groups: Sequence[TieGroup]) -> str:
+    """Return in words how many ties there are."""
+    count = len(groups)
+    return "no ties" if not count else "1 tie" if count == 1 else f"{count} ties"
 
 
 def _in_step(groups: Sequence[TieGroup]) -> list[TieFold[TieGroup]]:

@@ -33,7 +33,7 @@ from ..render import (
     tie_pictures,
 )
 from ..wording import checks_calls
-from .groups import FEW, KINDS, TieGroup, find_tied_parameters
+from .groups import FEW, KINDS, TieGroup, counted, find_tied_parameters
 from .reuse import Reuse, find_reused_parameters
 from .storage import self_overlapping, unique_bytes
 
@@ -110,7 +110,7 @@ class TieReport(Shown):
     def _head(self) -> str:
         same = self.counted == self.elements
         said = "as parameters() says" if same else f"parameters() says {self.counted:,}"
-        return f"{_counted(self.groups)}; {self.elements:,} elements ({self.bytes:,} bytes), {said}"
+        return f"{counted(self.groups)}; {self.elements:,} elements ({self.bytes:,} bytes), {said}"
 
     def _reused_head(self) -> str:
         count = len(self.reused or ())
@@ -130,7 +130,7 @@ class TieReport(Shown):
 
 def ties_page(groups: Sequence[TieGroup]) -> str:
     """Return ties as a piece of a page: which there are, and what follows from them."""
-    return html_page(_counted(groups), _sections_of(groups))
+    return html_page(counted(groups), _sections_of(groups))
 
 
 def _sections_of(groups: Sequence[TieGroup]) -> Iterator[Section]:
@@ -138,11 +138,6 @@ def _sections_of(groups: Sequence[TieGroup]) -> Iterator[Section]:
         yield from tie_pictures([group.names for group in groups])
         yield column_html(COLUMNS, _rows(groups), printed=".text(fold=False)")
         yield Notes(_meanings(groups), "what follows")
-
-
-def _counted(groups: Sequence[TieGroup]) -> str:
-    count = len(groups)
-    return "no ties" if not count else "1 tie" if count == 1 else f"{count} ties"
 
 
 def _meanings(groups: Sequence[TieGroup]) -> list[str]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ..errors import CheckError, visible
-from ..model import Slot, children_of, local_shard, require_module, walk
+from ..model import Slot, every_module, is_sharded, local_part, require_module, walk
 from ..render import text_table
 
 
@@ -101,24 +101,17 @@ def _held(model: nn.Module) -> Iterator[tuple[Slot, Tensor | None]]:
 
 
 def _local(tensor: Tensor) -> Tensor:
-    part = local_shard(tensor)
-    return tensor if part is None else part.local
+    return local_part(tensor) if is_sharded(tensor) else tensor
 
 
 def tensors_of(model: nn.Module) -> Iterator[Tensor]:
     """Yield what this process holds of every parameter and buffer, without the names of a walk."""
     require_module(model)
-    seen, stack = {id(model)}, [model]
-    while stack:
-        module = stack.pop()
+    for module in every_module(model):
         for held in (module._parameters, module._buffers):
             for _, tensor in held.items() if held else ():
                 if isinstance(tensor, Tensor) and not is_lazy(tensor):
                     yield _local(tensor)
-        for child in children_of(module).values():
-            if child is not None and id(child) not in seen:
-                seen.add(id(child))
-                stack.append(child)
 
 
 def held_tensors(model: nn.Module) -> Iterator[tuple[Slot, Tensor]]:
